@@ -173,7 +173,10 @@ impl AccountConfig {
         put("audience", self.audience.as_deref());
         put("username", self.username.as_deref());
         put("password", self.password.as_ref().map(Password::expose));
-        put("registration_access_token", self.registration_access_token.as_ref().map(RegistrationAccessToken::expose));
+        put(
+            "registration_access_token",
+            self.registration_access_token.as_ref().map(RegistrationAccessToken::expose),
+        );
         put("registration_client_uri", self.registration_client_uri.as_deref());
 
         let mut put_number = |key: &str, number: u8, set: bool| {
@@ -253,7 +256,8 @@ mod tests {
 
     #[test]
     fn unknown_members_survive() {
-        let text = br#"{"name":"a","x":true,"grant_types":["refresh_token"],"client_id_issued_at":7,"n":null}"#;
+        let text =
+            br#"{"name":"a","x":true,"grant_types":["refresh_token"],"client_id_issued_at":7,"n":null}"#;
         let account = AccountConfig::parse(text).expect("an account");
         let again = AccountConfig::parse(account.to_json().as_bytes()).expect("an account");
         assert_eq!(account, again);

@@ -267,7 +267,10 @@ mod tests {
 
     #[test]
     fn first_of_duplicate_keys_wins() {
-        assert_eq!(object(r#"{"a":"1","a":"2","b":{"c":1,"c":2}}"#).to_json().as_str(), r#"{"a":"1","b":{"c":1}}"#);
+        assert_eq!(
+            object(r#"{"a":"1","a":"2","b":{"c":1,"c":2}}"#).to_json().as_str(),
+            r#"{"a":"1","b":{"c":1}}"#
+        );
     }
 
     #[test]
@@ -280,8 +283,11 @@ mod tests {
 
     #[test]
     fn scalars_stand_for_each_other() {
-        let scalars = object(r#"{"a":"60","b":60,"c":true,"d":"60abc","e":"x","f":60.9,"g":-1,"h":"99999999999999999999"}"#);
-        let integers = ["a", "b", "c", "d", "e", "f", "g", "h"].map(|key| scalars.integer(key).expect("there"));
+        let scalars = object(
+            r#"{"a":"60","b":60,"c":true,"d":"60abc","e":"x","f":60.9,"g":-1,"h":"99999999999999999999"}"#,
+        );
+        let integers =
+            ["a", "b", "c", "d", "e", "f", "g", "h"].map(|key| scalars.integer(key).expect("there"));
         assert_eq!(integers, [60, 60, 1, 60, 0, 60, -1, i64::MAX]);
         assert_eq!(scalars.text("b").as_deref(), Some("60"));
         assert!(scalars.flag("c"));
@@ -299,7 +305,10 @@ mod tests {
 
     #[test]
     fn raw_control_characters_are_accepted() {
-        assert_eq!(object("{\n\t\"a\":\t\"x\ny\\\\\tz\\\"\x01\"\n}\0").text("a").as_deref(), Some("x\ny\\\tz\"\u{1}"));
+        assert_eq!(
+            object("{\n\t\"a\":\t\"x\ny\\\\\tz\\\"\x01\"\n}\0").text("a").as_deref(),
+            Some("x\ny\\\tz\"\u{1}")
+        );
     }
 
     #[test]

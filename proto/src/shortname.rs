@@ -121,7 +121,9 @@ mod tests {
         for name in ["wlcg", "acc~", "issuer.config.bak", "oidc-agent-service.options", "a.clientconfigx"] {
             assert!(listed(name), "{name}");
         }
-        for name in [".x", "issuer.config", "config", "a.log", "a.stats", "a.clientconfig", "a.clientconfig12"] {
+        for name in
+            [".x", "issuer.config", "config", "a.log", "a.stats", "a.clientconfig", "a.clientconfig12"]
+        {
             assert!(!listed(name), "{name}");
         }
     }

@@ -1,0 +1,108 @@
+//! The provider's signing key, and compact JWS serialisation (RFC 7515 section 3.1) with it.
+
+use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
+use ring::{
+    rand::SystemRandom,
+    rsa::PublicKeyComponents,
+    signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, KeyPair, RSA_PKCS1_SHA256, RsaKeyPair},
+};
+use serde_json::{Value, json};
+
+use super::quirks::Algorithm;
+
+/// A 2048-bit RSA key, for tests only: `ring` cannot make one.
+const RSA_KEY: &[u8] = include_bytes!("test-key.pk8");
+
+/// The key all tokens are signed with.
+#[derive(Debug)]
+pub(super) enum SigningKey {
+    Es256(EcdsaKeyPair),
+    Rs256(RsaKeyPair),
+}
+
+impl SigningKey {
+    pub(super) fn new(algorithm: Algorithm) -> Self {
+        match algorithm {
+            Algorithm::Es256 => {
+                let random = SystemRandom::new();
+                let document = EcdsaKeyPair::generate_pkcs8(&ECDSA_P256_SHA256_FIXED_SIGNING, &random)
+                    .expect("the operating system gives random bytes");
+                let pair =
+                    EcdsaKeyPair::from_pkcs8(&ECDSA_P256_SHA256_FIXED_SIGNING, document.as_ref(), &random);
+                Self::Es256(pair.expect("a key that was just made"))
+            }
+            Algorithm::Rs256 => Self::Rs256(
+                RsaKeyPair::from_pkcs8(RSA_KEY).expect("the key in the tree is a PKCS #8 document"),
+            ),
+        }
+    }
+
+    /// `alg` of RFC 7518 section 3.1.
+    pub(super) fn algorithm(&self) -> &'static str {
+        match self {
+            Self::Es256(_) => "ES256",
+            Self::Rs256(_) => "RS256",
+        }
+    }
+
+    fn key_id(&self) -> &'static str {
+        match self {
+            Self::Es256(_) => "test-ec",
+            Self::Rs256(_) => "test-rsa",
+        }
+    }
+
+    /// The JWK set (RFC 7517 section 5).
+    pub(super) fn jwks(&self) -> Value {
+        let mut key = match self {
+            Self::Es256(pair) => {
+                // An uncompressed point: 4, x, y.
+                let (x, y) = pair.public_key().as_ref()[1..].split_at(32);
+                json!({"kty": "EC", "crv": "P-256", "x": encode(x), "y": encode(y)})
+            }
+            Self::Rs256(pair) => {
+                let public = PublicKeyComponents::<Vec<u8>>::from(pair.public_key());
+                json!({"kty": "RSA", "n": encode(&public.n), "e": encode(&public.e)})
+            }
+        };
+        key["kid"] = self.key_id().into();
+        key["alg"] = self.algorithm().into();
+        key["use"] = "sig".into();
+        json!({ "keys": [key] })
+    }
+
+    /// Signs `claims`; `kind` is the header's `typ`.
+    pub(super) fn sign(&self, kind: &str, claims: &Value) -> String {
+        let header = json!({"alg": self.algorithm(), "kid": self.key_id(), "typ": kind});
+        let signed = format!("{}.{}", encode(header.to_string()), encode(claims.to_string()));
+        let random = SystemRandom::new();
+        let signature = match self {
+            Self::Es256(pair) => {
+                pair.sign(&random, signed.as_bytes()).expect("the system has random bytes").as_ref().to_vec()
+            }
+            Self::Rs256(pair) => {
+                let mut signature = vec![0; pair.public().modulus_len()];
+                pair.sign(&RSA_PKCS1_SHA256, &random, signed.as_bytes(), &mut signature)
+                    .expect("the buffer is as long as the modulus");
+                signature
+            }
+        };
+        format!("{signed}.{}", encode(signature))
+    }
+}
+
+/// An unsigned JWT (RFC 7519 section 6): what INDIGO IAM uses as a refresh token.
+pub(super) fn unsigned(claims: &Value) -> String {
+    format!("{}.{}.", encode(json!({"alg": "none"}).to_string()), encode(claims.to_string()))
+}
+
+/// Random text of `bytes` random bytes.
+pub(super) fn random_text(bytes: usize) -> String {
+    let mut buffer = vec![0; bytes];
+    oidc_proto::secret::random(&mut buffer);
+    encode(buffer)
+}
+
+pub(super) fn encode(bytes: impl AsRef<[u8]>) -> String {
+    BASE64_URL_SAFE_NO_PAD.encode(bytes)
+}

@@ -1,0 +1,269 @@
+//! How real providers differ from the specifications and from each other, as switches.
+//!
+//! The default is a strict, modern provider with an issuer that ends in a slash (which 4.x of the C suite needs)
+//! and rotating refresh tokens. Quirks may be changed while the provider runs.
+
+use serde::{Deserialize, Serialize};
+
+/// All switches; JSON objects with any of the fields are read too.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Quirks {
+    /// Path of the issuer: `/`, `/realms/x`, `/oauth2/`, or empty for an issuer without a slash. Fixed at the start.
+    pub issuer_path: String,
+    /// What the metadata names as `issuer` instead of the truth.
+    pub announced_issuer: Option<String>,
+    /// Where the metadata is.
+    pub metadata: MetadataPlace,
+    /// Metadata members to leave out, such as `scopes_supported` or `grant_types_supported`.
+    pub metadata_without: Vec<String>,
+    /// Metadata members to add or replace.
+    pub metadata_with: serde_json::Map<String, serde_json::Value>,
+    /// How tokens are signed. Fixed at the start.
+    pub algorithm: Algorithm,
+    /// Whether access tokens are JWTs.
+    pub access_token: AccessTokenFormat,
+    /// Length of the access token in bytes is at least this: grid tokens reach several kilobytes.
+    pub access_token_padding: usize,
+    /// Seconds an access token lives.
+    pub access_token_lifetime: u64,
+    /// Seconds a refresh token lives; `None`: for ever.
+    pub refresh_token_lifetime: Option<u64>,
+    /// IAM: refresh tokens are unsigned JWTs with `exp` and `jti`.
+    pub refresh_token_is_jwt: bool,
+    /// How `expires_in` is sent.
+    pub expires_in: ExpiresIn,
+    /// What a refresh does to the refresh token.
+    pub rotation: Rotation,
+    /// Which parameter chooses the audience.
+    pub audience: AudienceParameter,
+    /// How a dead refresh token is refused.
+    pub dead_token: DeadToken,
+    /// Scopes that are left out of every token without a word.
+    pub drops_scopes: Vec<String>,
+    /// Keycloak: `scope` of a refresh request has no effect.
+    pub ignores_scope_on_refresh: bool,
+    /// Unity: a refresh without `scope` yields a token without scopes.
+    pub needs_scope_on_refresh: bool,
+    /// Whether token answers name the granted scope.
+    pub answers_scope: bool,
+    /// Which client authentication is accepted of clients with a secret.
+    pub client_authentication: ClientAuthentication,
+    /// Seconds between polls of the device flow; `None` is not announced and means 5 (RFC 8628 section 3.2).
+    pub device_interval: Option<u64>,
+    /// Seconds a device code lives.
+    pub device_lifetime: u64,
+    /// Google: `verification_url` instead of `verification_uri`, and no complete one.
+    pub verification_url: bool,
+    /// Strict Keycloak clients: the device authorization request must carry a code challenge.
+    pub device_needs_pkce: bool,
+    /// The device flow is approved by itself at this poll, counted from 1.
+    pub device_approved_at_poll: Option<u32>,
+    /// How the authorization endpoint decides.
+    pub consent: Consent,
+    /// RFC 8252 section 7.3: any port is accepted for a loopback redirect.
+    pub ignores_loopback_port: bool,
+    /// RFC 9207: `iss` in the authorization response; `Some` replaces the true issuer.
+    pub authorization_response_iss: AuthorizationResponseIss,
+    /// Who may register.
+    pub registration: Registration,
+    /// What becomes of a custom-scheme redirect of a `web` client.
+    pub redirect_policy: RedirectPolicy,
+    /// Grant types a registration may not ask for.
+    pub refused_grants: Vec<String>,
+    /// Keycloak: every GET and PUT replaces the registration access token.
+    pub rotates_registration_token: bool,
+    /// Whether RFC 7592 management is offered.
+    pub client_management: bool,
+    /// IAM: a registration with a bearer token returns no registration access token.
+    pub authenticated_registration_without_management: bool,
+}
+
+impl Default for Quirks {
+    fn default() -> Self {
+        Self {
+            issuer_path: "/".into(),
+            announced_issuer: None,
+            metadata: MetadataPlace::Appended,
+            metadata_without: Vec::new(),
+            metadata_with: serde_json::Map::new(),
+            algorithm: Algorithm::Es256,
+            access_token: AccessTokenFormat::Jwt,
+            access_token_padding: 0,
+            access_token_lifetime: 3600,
+            refresh_token_lifetime: None,
+            refresh_token_is_jwt: false,
+            expires_in: ExpiresIn::Number,
+            rotation: Rotation::Always,
+            audience: AudienceParameter::Either,
+            dead_token: DeadToken::InvalidGrant,
+            drops_scopes: Vec::new(),
+            ignores_scope_on_refresh: false,
+            needs_scope_on_refresh: false,
+            answers_scope: true,
+            client_authentication: ClientAuthentication::Any,
+            device_interval: Some(1),
+            device_lifetime: 600,
+            verification_url: false,
+            device_needs_pkce: false,
+            device_approved_at_poll: None,
+            consent: Consent::Automatic,
+            ignores_loopback_port: false,
+            authorization_response_iss: AuthorizationResponseIss::Absent,
+            registration: Registration::Open,
+            redirect_policy: RedirectPolicy::Any,
+            refused_grants: Vec::new(),
+            rotates_registration_token: false,
+            client_management: true,
+            authenticated_registration_without_management: false,
+        }
+    }
+}
+
+/// Where the metadata document is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum MetadataPlace {
+    /// `ISSUER/.well-known/openid-configuration` (`OpenID` Connect Discovery 1.0).
+    Appended,
+    /// `ISSUER/.well-known/oauth-authorization-server`: the C suite's reading of RFC 8414.
+    AppendedOauth,
+    /// `ORIGIN/.well-known/oauth-authorization-server/PATH` (RFC 8414 section 3.1).
+    InsertedOauth,
+    /// `ORIGIN/.well-known/openid-configuration/PATH` (RFC 8414 section 5).
+    Inserted,
+    /// At all of them.
+    Everywhere,
+    /// At none of them, with an HTML body to the 404.
+    Nowhere,
+}
+
+/// The signature algorithm.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "UPPERCASE")]
+pub enum Algorithm {
+    /// ECDSA on P-256, with a key made at the start.
+    Es256,
+    /// RSA PKCS #1 v1.5, with a key from the tree.
+    Rs256,
+}
+
+/// What an access token looks like.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum AccessTokenFormat {
+    /// A signed JWT in the WLCG profile.
+    Jwt,
+    /// Random text.
+    Opaque,
+}
+
+/// How `expires_in` is sent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ExpiresIn {
+    /// As a number (RFC 6749 section 5.1).
+    Number,
+    /// As a string with a number in it.
+    Text,
+    /// Not at all.
+    Absent,
+}
+
+/// What a refresh does to the refresh token.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Rotation {
+    /// It stays.
+    Never,
+    /// It is replaced; a second use of a spent one kills the whole family (RFC 9700 section 4.14.2).
+    Always,
+    /// It is replaced; a spent one keeps working as long as its successor was not used.
+    WithGrace,
+}
+
+/// Which parameter chooses the audience.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum AudienceParameter {
+    /// `audience`, a list separated by blanks; `resource` is ignored.
+    Audience,
+    /// `resource`, repeatable, an absolute URI (RFC 8707); `audience` is ignored.
+    Resource,
+    /// Whichever is there.
+    Either,
+    /// None has an effect.
+    Ignored,
+}
+
+/// How a dead refresh token is refused.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum DeadToken {
+    /// 400 `invalid_grant` (RFC 6749 section 5.2).
+    InvalidGrant,
+    /// Keycloak: 400 `invalid_grant`, "Token is not active".
+    Keycloak,
+    /// IAM: 401 `invalid_token` with the token's value in the text.
+    Iam,
+}
+
+/// Which client authentication is accepted (RFC 6749 section 2.3.1).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ClientAuthentication {
+    /// Header or body.
+    Any,
+    /// `client_secret_basic` only.
+    BasicOnly,
+    /// `client_secret_post` only.
+    PostOnly,
+}
+
+/// How the authorization endpoint decides.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Consent {
+    /// Redirects back at once with a code.
+    Automatic,
+    /// Shows a form with two buttons.
+    Form,
+    /// Redirects back at once with `access_denied`.
+    Denied,
+}
+
+/// `iss` in the authorization response (RFC 9207).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum AuthorizationResponseIss {
+    /// Not sent, not announced.
+    Absent,
+    /// Announced and right.
+    Right,
+    /// Announced, but this one: a mix-up attack.
+    Other(String),
+}
+
+/// Who may register a client.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Registration {
+    /// Everybody.
+    Open,
+    /// Whoever brings this bearer token.
+    Bearer(String),
+    /// Nobody: there is no such endpoint.
+    Absent,
+}
+
+/// What becomes of a registration as `web` with a custom-scheme redirect.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum RedirectPolicy {
+    /// Accepted.
+    Any,
+    /// Refused as by the npm `oidc-provider`: `invalid_redirect_uri`.
+    Standard,
+    /// Refused as by INDIGO IAM: `invalid redirect_uri`, with a blank.
+    Iam,
+}
