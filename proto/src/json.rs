@@ -52,6 +52,11 @@ impl Object {
         None
     }
 
+    /// The object as a value, for nesting it in another one.
+    pub fn into_value(mut self) -> Value {
+        Value::Object(std::mem::take(&mut self.0))
+    }
+
     /// The members as they stand, in order.
     pub fn members(&self) -> &Map<String, Value> {
         &self.0

@@ -4,6 +4,11 @@
 #![forbid(unsafe_code)]
 
 pub mod account;
+pub mod channel;
+pub mod error_code;
+pub mod framing;
 pub mod json;
+pub mod message;
 pub mod secret;
 pub mod shortname;
+pub mod socket;

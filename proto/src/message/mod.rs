@@ -1,0 +1,30 @@
+//! Every request and reply of the IPC protocol as types: the C suite's of 4.x and 5.x, and ours.
+//!
+//! Reading is as lenient as the C agent's (its own clients rely on it, see [`crate::json`]); writing is strict JSON.
+//! `Debug` of requests and replies never shows a password, a token or an account config.
+
+mod account;
+mod failure;
+mod field;
+mod issuer;
+mod login;
+mod reply;
+mod request;
+mod status;
+mod store;
+mod token;
+
+pub use account::{
+    AddRequest, FileFormat, NewProtection, PasswdRequest, PasswordEntry, PasswordSources, ResetRequest,
+};
+pub use failure::Failure;
+pub use issuer::ProviderQuery;
+pub use login::{
+    CodeExchangeRequest, DeleteClientRequest, DeviceAuthorization, DeviceRequest, Flow, GenRequest,
+    RegisterRequest,
+};
+pub use reply::{IdTokenReply, LookupStatus, Registration, Reply, ReplyError, TokenReply};
+pub use request::Request;
+pub use status::{AccountStatus, AgentStatus, IssuerInfo, IssuerInfos, RemoteOutcome, ResetReport};
+pub use store::FileWriteRequest;
+pub use token::{IdTokenRequest, MytokenProfile, MytokenRequest, Target, TokenRequest, Validity};
