@@ -1,0 +1,136 @@
+//! The advisory lock of one account, a hidden file beside the account's.
+
+use std::{
+    fs::File,
+    io,
+    os::unix::fs::{MetadataExt, OpenOptionsExt},
+    path::{Path, PathBuf},
+    time::{Duration, Instant},
+};
+
+use ring::digest::{SHA256, digest};
+use rustix::{fs::FlockOperation, io::Errno};
+
+use super::{Home, HomeError, file};
+use crate::shortname::Shortname;
+
+/// How often a held lock is tried again; the operating system has no lock with a deadline.
+const RETRY_EVERY: Duration = Duration::from_millis(10);
+/// The longest name that still fits into the names of the files beside it.
+const LONGEST_STEM: usize = 200;
+
+/// The lock of one account, released when dropped.
+#[derive(Debug)]
+pub struct AccountLock {
+    directory: PathBuf,
+    name: Shortname,
+    path: PathBuf,
+    _file: Option<File>,
+}
+
+impl AccountLock {
+    pub(super) fn take(home: &Home, name: &Shortname, timeout: Duration) -> Result<Self, HomeError> {
+        let path = home.path().join(format!(".{}.lock", stem(name)));
+        let file = lock_file(&path, timeout)?;
+        Ok(Self { directory: home.path().into(), name: name.clone(), path, _file: file })
+    }
+
+    /// Whose lock it is.
+    pub fn name(&self) -> &Shortname {
+        &self.name
+    }
+
+    /// What the names of the account's hidden files are made of.
+    pub(super) fn stem(&self) -> String {
+        stem(&self.name)
+    }
+
+    /// Where a rotation is kept that could not be written into the account's file.
+    pub(super) fn rotated_path(&self) -> PathBuf {
+        rotated_path(&self.directory, &self.name)
+    }
+
+    /// Removes what writers left that were killed before their rename: under the lock nobody else writes. How many.
+    pub(super) fn remove_temporary_files(&self) -> usize {
+        let Ok(entries) = fs_err::read_dir(&self.directory) else { return 0 };
+        let is_ours = |name: &str| is_temporary(name, &self.stem());
+        entries
+            .flatten()
+            .filter(|entry| entry.file_name().to_str().is_some_and(is_ours))
+            .filter(|entry| file::remove(&entry.path()).unwrap_or(false))
+            .count()
+    }
+
+    /// Removes the lock file. Who waits for it sees that its file is gone and takes a new one.
+    pub(super) fn remove(self) {
+        // A lock file that stays harms nobody.
+        drop(file::remove(&self.path));
+    }
+}
+
+/// Where a rotation is kept that could not be written into the account's file.
+pub(crate) fn rotated_path(directory: &Path, name: &Shortname) -> PathBuf {
+    directory.join(format!(".{}.rotated", stem(name)))
+}
+
+/// Takes an exclusive lock on a lock file, made if needed. `None` where the file system knows no locks: a lock that
+/// nobody can take must not keep people from their accounts.
+pub(crate) fn lock_file(path: &Path, timeout: Duration) -> Result<Option<File>, HomeError> {
+    let deadline = Instant::now() + timeout;
+    loop {
+        let opened = open(path).map_err(|e| file::error(e, path))?;
+        match rustix::fs::flock(&opened, FlockOperation::NonBlockingLockExclusive) {
+            Ok(()) if is_still_at(&opened, path) => return Ok(Some(opened)),
+            // Deleted together with its account while we waited: the lock is on the file that is there now.
+            Ok(()) => continue,
+            Err(Errno::WOULDBLOCK | Errno::INTR) => {}
+            Err(Errno::NOLCK | Errno::NOSYS | Errno::OPNOTSUPP) => return Ok(None),
+            Err(errno) => return Err(file::error(errno.into(), path)),
+        }
+        let left = deadline.saturating_duration_since(Instant::now());
+        if left.is_zero() {
+            return Err(HomeError::Locked(path.into()));
+        }
+        std::thread::sleep(RETRY_EVERY.min(left));
+    }
+}
+
+fn open(path: &Path) -> io::Result<File> {
+    let no_follow = i32::try_from(rustix::fs::OFlags::NOFOLLOW.bits()).unwrap_or_default();
+    File::options()
+        .read(true)
+        .write(true)
+        .create(true)
+        .truncate(false)
+        .mode(0o600)
+        .custom_flags(no_follow)
+        .open(path)
+}
+
+fn is_still_at(opened: &File, path: &Path) -> bool {
+    match (std::fs::symlink_metadata(path), opened.metadata()) {
+        (Ok(there), Ok(ours)) => (there.dev(), there.ino()) == (ours.dev(), ours.ino()),
+        _ => false,
+    }
+}
+
+/// The account's name, or a digest of it where the name is too long to be part of a longer one.
+fn stem(name: &Shortname) -> String {
+    if name.as_str().len() <= LONGEST_STEM {
+        return name.to_string();
+    }
+    let digest = digest(&SHA256, name.as_str().as_bytes());
+    digest.as_ref().iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// Whether a file name is `.<stem>.<6 characters>.tmp`, so that account `a` leaves those of account `a.b` alone.
+fn is_temporary(file_name: &str, stem: &str) -> bool {
+    let random = file_name
+        .strip_prefix('.')
+        .and_then(|rest| rest.strip_prefix(stem))
+        .and_then(|rest| rest.strip_prefix('.'))
+        .and_then(|rest| rest.strip_suffix(file::TEMPORARY_SUFFIX));
+    random.is_some_and(|random| {
+        random.len() == file::RANDOM_LEN && random.bytes().all(|b| b.is_ascii_alphanumeric())
+    })
+}

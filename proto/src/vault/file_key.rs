@@ -1,0 +1,162 @@
+//! What an agent keeps instead of a password, so that it can rewrite a file without asking.
+
+use std::fmt;
+
+use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
+use zeroize::{Zeroize, Zeroizing};
+
+use super::{
+    VaultError, account_object, gpg,
+    native::{self, DataKey},
+    oidc_agent::{DerivedKey, HexKey},
+};
+use crate::{
+    account::AccountConfig,
+    json::Object,
+    secret::{Key, SecretText},
+};
+
+/// Opens and rewrites one account file without its password and without a key derivation.
+///
+/// Worth as much as the password for this file, but for no other file that shares it. Copies of a key share what they
+/// have learned of the file's generation.
+#[derive(Clone)]
+pub struct FileKey(Kind);
+
+#[derive(Clone)]
+enum Kind {
+    Native(DataKey),
+    OidcAgent(DerivedKey),
+    OidcAgentHex(HexKey),
+    /// The key ids of the recipients.
+    OpenPgp(Vec<String>),
+}
+
+impl FileKey {
+    pub(super) fn native(key: DataKey) -> Self {
+        Self(Kind::Native(key))
+    }
+
+    pub(super) fn oidc_agent(key: DerivedKey) -> Self {
+        Self(Kind::OidcAgent(key))
+    }
+
+    pub(super) fn hex(key: HexKey) -> Self {
+        Self(Kind::OidcAgentHex(key))
+    }
+
+    pub(super) fn gpg(recipients: Vec<String>) -> Self {
+        Self(Kind::OpenPgp(recipients))
+    }
+
+    /// Opens the file as it is now. [`VaultError::OtherKey`] when it has been encrypted anew since: a changed password,
+    /// or the C suite, which takes a new salt at every write.
+    ///
+    /// An OpenPGP file is opened by `gpg`, which then must not ask anybody: [`GpgError::Locked`](super::GpgError).
+    pub fn open(&self, bytes: &[u8]) -> Result<AccountConfig, VaultError> {
+        let text = match &self.0 {
+            Kind::Native(key) => key.open(bytes)?,
+            Kind::OidcAgent(key) => key.open(bytes)?,
+            Kind::OidcAgentHex(key) => key.open(bytes)?,
+            Kind::OpenPgp(_) => gpg::decrypt_quietly(bytes)?,
+        };
+        Ok(AccountConfig::from_object(account_object(&text)?))
+    }
+
+    /// The file that replaces `previous`: same salt or data key and same slots, new nonce, next generation. Only what
+    /// differs in `account` is changed; members unknown to us stay, in the text and in the header.
+    pub fn seal(&self, account: &AccountConfig, previous: &[u8]) -> Result<Vec<u8>, VaultError> {
+        let bytes = match &self.0 {
+            Kind::Native(key) => key.seal(account, previous)?,
+            Kind::OidcAgent(key) => key.seal(account, previous)?,
+            Kind::OidcAgentHex(key) => key.seal(account, previous)?,
+            Kind::OpenPgp(recipients) => gpg::reseal(account, previous, recipients)?,
+        };
+        if bytes.len() > super::MAX_FILE_LEN { Err(VaultError::TooLarge) } else { Ok(bytes) }
+    }
+
+    /// Whether the file counts fewer writes than this key has seen before: somebody put an older file back. Always
+    /// `false` for formats that do not count. Ask after [`FileKey::open`], which proves the count.
+    pub fn is_rollback(&self, bytes: &[u8]) -> bool {
+        match &self.0 {
+            Kind::Native(key) => {
+                native::header(bytes).is_ok_and(|header| header.generation < key.newest_generation())
+            }
+            _ => false,
+        }
+    }
+
+    /// The key as text, for the sealed channel between agent and client.
+    pub fn to_text(&self) -> SecretText {
+        let mut object = Object::default();
+        let mut put = |name: &str, bytes: &[u8]| object.insert(name, URL_SAFE_NO_PAD.encode(bytes));
+        let kind = match &self.0 {
+            Kind::Native(key) => {
+                put("key", key.key().expose());
+                put("slots", key.slots());
+                object.insert("generation", key.newest_generation());
+                "native"
+            }
+            Kind::OidcAgent(key) => {
+                put_derived(put, key);
+                "oidc-agent"
+            }
+            Kind::OidcAgentHex(key) => {
+                put("hex_key", key.old.expose());
+                put_derived(put, &key.new);
+                "oidc-agent-hex"
+            }
+            Kind::OpenPgp(recipients) => {
+                object.insert("recipients", recipients.clone());
+                "gpg"
+            }
+        };
+        object.insert("kind", kind);
+        SecretText::new(std::mem::take(&mut object.to_json()))
+    }
+
+    /// Reads [`FileKey::to_text`].
+    pub fn from_text(text: &SecretText) -> Result<Self, VaultError> {
+        let object = Object::parse(text.expose().as_bytes()).map_err(|_| NOT_A_KEY)?;
+        Self::from_object(&object).ok_or(NOT_A_KEY)
+    }
+
+    fn from_object(object: &Object) -> Option<Self> {
+        let bytes = |name: &str| {
+            object.text(name).and_then(|text| URL_SAFE_NO_PAD.decode(&*text).ok()).map(Zeroizing::new)
+        };
+        let derived = || DerivedKey::try_from_parts(&bytes("salt")?, &bytes("key")?);
+        Some(Self(match &*object.text("kind")? {
+            "native" => {
+                let generation = object.members().get("generation")?.as_u64()?;
+                Kind::Native(DataKey::try_from_parts(&bytes("key")?, &bytes("slots")?, generation)?)
+            }
+            "oidc-agent" => Kind::OidcAgent(derived()?),
+            "oidc-agent-hex" => {
+                Kind::OidcAgentHex(HexKey { old: Key::from_slice(&bytes("hex_key")?)?, new: derived()? })
+            }
+            "gpg" => Kind::OpenPgp(gpg::checked_recipients(object.strings("recipients"))?),
+            _ => return None,
+        }))
+    }
+}
+
+const NOT_A_KEY: VaultError = VaultError::Damaged("not a file key");
+
+fn put_derived(mut put: impl FnMut(&str, &[u8]), key: &DerivedKey) {
+    let (salt, mut derived) = key.to_parts();
+    put("salt", &salt);
+    put("key", derived.as_ref());
+    derived.zeroize();
+}
+
+impl fmt::Debug for FileKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self.0 {
+            Kind::Native(_) => "FileKey(native, [redacted])",
+            Kind::OidcAgent(_) => "FileKey(oidc-agent, [redacted])",
+            Kind::OidcAgentHex(_) => "FileKey(oidc-agent hex, [redacted])",
+            Kind::OpenPgp(_) => "FileKey(gpg)",
+        })
+    }
+}

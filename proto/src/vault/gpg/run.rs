@@ -1,0 +1,137 @@
+//! One run of `gpg`: fed and read at the same time, bounded, and killed at its deadline.
+
+use std::{
+    io::{self, Read, Write},
+    process::{Child, Command, ExitStatus, Stdio},
+    sync::mpsc::{self, RecvTimeoutError},
+    thread,
+    time::{Duration, Instant},
+};
+
+use zeroize::Zeroizing;
+
+use crate::vault::{GpgError, MAX_FILE_LEN, VaultError};
+
+/// Long enough for a person to find and type a passphrase; pinentry gives up about then, too.
+const DEADLINE: Duration = Duration::from_secs(120);
+/// How often the end of the process is looked for after it has closed its output.
+const POLL_EVERY: Duration = Duration::from_millis(5);
+/// More status lines than this are of no interest, in bytes.
+const MAX_STATUS_LEN: u64 = 64 * 1024;
+
+/// Runs `gpg` with `input` on its standard input; what it wrote to its standard output, at most 1 MiB.
+pub(super) fn run(arguments: &[&str], input: &[u8]) -> Result<Zeroizing<Vec<u8>>, VaultError> {
+    run_program("gpg", arguments, input, DEADLINE)
+}
+
+fn run_program(
+    program: &str,
+    arguments: &[&str],
+    input: &[u8],
+    deadline: Duration,
+) -> Result<Zeroizing<Vec<u8>>, VaultError> {
+    let deadline = Instant::now() + deadline;
+    let mut child = Guard(
+        Command::new(program)
+            .args(["--batch", "--no-tty", "--quiet", "--status-fd=2"])
+            .args(arguments)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .map_err(|error| match error.kind() {
+                io::ErrorKind::NotFound => GpgError::NotInstalled,
+                kind => GpgError::NotRun(kind),
+            })?,
+    );
+    let output = in_thread(read_bounded(child.0.stdout.take(), MAX_FILE_LEN as u64 + 1));
+    let status = in_thread(read_bounded(child.0.stderr.take(), MAX_STATUS_LEN));
+    let input = Zeroizing::new(input.to_vec());
+    let stdin = child.0.stdin.take();
+    // A gpg that stops reading has failed, and says so on its other outputs.
+    let _fed = in_thread(move || stdin.map(|mut stdin| stdin.write_all(&input)));
+
+    let output = until(deadline, &output)?.map_err(|error| GpgError::NotRun(error.kind()))?;
+    if output.len() > MAX_FILE_LEN {
+        return Err(VaultError::TooLarge);
+    }
+    let status = until(deadline, &status)?.map_err(|error| GpgError::NotRun(error.kind()))?;
+    let exit = child.wait(deadline)?;
+    if exit.success() { Ok(output) } else { Err(failure(&String::from_utf8_lossy(&status))) }
+}
+
+/// What gpg's status lines (its doc/DETAILS) say about a failure.
+fn failure(status: &str) -> VaultError {
+    let lines = || status.lines().filter_map(|line| line.strip_prefix("[GNUPG:] "));
+    let has = |keyword: &str| lines().any(|line| line.split(' ').next() == Some(keyword));
+    let decrypting_began = has("BEGIN_DECRYPTION");
+    // Codes of libgpg-error, in the low 16 bits: 11 bad passphrase, 85 no pinentry, 86 no PIN entry, 99 cancelled, ...
+    if has("INV_RECP") || has("NO_PUBKEY") {
+        GpgError::NoPublicKey.into()
+    } else if decrypting_began || has("NODATA") || has("BADARMOR") {
+        VaultError::Damaged("the OpenPGP message was changed or cut off")
+    } else if has("ENC_TO")
+        && has("NO_SECKEY")
+        && !lines().any(|line| line.starts_with("ERROR pkdecrypt_failed"))
+    {
+        GpgError::NoSecretKey.into()
+    } else if has("DECRYPTION_FAILED") {
+        GpgError::Locked.into()
+    } else {
+        GpgError::Failed.into()
+    }
+}
+
+/// Kills the process when it is dropped before it ended.
+struct Guard(Child);
+
+impl Guard {
+    fn wait(&mut self, deadline: Instant) -> Result<ExitStatus, GpgError> {
+        loop {
+            match self.0.try_wait() {
+                Ok(Some(status)) => return Ok(status),
+                Ok(None) if Instant::now() >= deadline => return Err(GpgError::Timeout),
+                Ok(None) => thread::sleep(POLL_EVERY),
+                Err(error) => return Err(GpgError::NotRun(error.kind())),
+            }
+        }
+    }
+}
+
+impl Drop for Guard {
+    fn drop(&mut self) {
+        // Both fail only when it has ended already.
+        drop(self.0.kill());
+        drop(self.0.wait());
+    }
+}
+
+fn in_thread<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> mpsc::Receiver<T> {
+    let (done, result) = mpsc::channel();
+    // Nobody may be waiting any more.
+    thread::spawn(move || drop(done.send(work())));
+    result
+}
+
+fn until<T>(deadline: Instant, result: &mpsc::Receiver<T>) -> Result<T, GpgError> {
+    result.recv_timeout(deadline.saturating_duration_since(Instant::now())).map_err(|error| match error {
+        RecvTimeoutError::Timeout => GpgError::Timeout,
+        RecvTimeoutError::Disconnected => GpgError::NotRun(io::ErrorKind::Other),
+    })
+}
+
+/// Reads to the end, keeping at most `max` bytes; what comes after is read and dropped, so that nobody blocks on it.
+fn read_bounded(
+    pipe: Option<impl Read + Send + 'static>,
+    max: u64,
+) -> impl FnOnce() -> io::Result<Zeroizing<Vec<u8>>> + Send + 'static {
+    move || {
+        // At its full size from the start: a buffer that grows leaves copies behind.
+        let mut bytes = Zeroizing::new(Vec::with_capacity(usize::try_from(max).unwrap_or_default()));
+        if let Some(mut pipe) = pipe {
+            pipe.by_ref().take(max).read_to_end(&mut bytes)?;
+            io::copy(&mut pipe, &mut io::sink())?;
+        }
+        Ok(bytes)
+    }
+}
