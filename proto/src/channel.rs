@@ -13,7 +13,8 @@
 //!                                    ◀──    len:nonce:cipher   (reply)           close
 //! ```
 //!
-//! Sealing is NaCl's `crypto_box` with fresh keys on both sides: X25519 (RFC 7748), HSalsa20, XSalsa20-Poly1305.
+//! Sealing is libsodium's `crypto_box` with fresh keys on both sides: X25519 (RFC 7748), `HSalsa20`,
+//! XSalsa20-Poly1305.
 //! Nothing authenticates the keys: it keeps the exchange from being read on its way, and no more.
 //!
 //! Bytes may arrive cut and joined in any way. Each message to send is to be written at once: C programs take what

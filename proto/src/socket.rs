@@ -132,8 +132,8 @@ mod tests {
         let variables = [("XDG_RUNTIME_DIR", runtime), ("TMPDIR", tmp)];
         let candidates = candidates_in(environment(&variables), 7).expect("paths");
         assert_eq!(find_in(environment(&variables), 7).as_ref(), Ok(&candidates[0]));
-        std::fs::create_dir(candidates[1].parent().expect("a parent")).expect("made");
-        std::fs::write(&candidates[1], "").expect("written");
+        fs_err::create_dir(candidates[1].parent().expect("a parent")).expect("made");
+        fs_err::write(&candidates[1], "").expect("written");
         assert_eq!(find_in(environment(&variables), 7).as_ref(), Ok(&candidates[1]));
     }
 

@@ -1,4 +1,4 @@
-//! Keys and sealing: NaCl's `crypto_box`, taken apart so that a shared point of zero can be refused.
+//! Keys and sealing: libsodium's `crypto_box`, taken apart so that a shared point of zero can be refused.
 
 use base64::{Engine, engine::general_purpose::STANDARD};
 use crypto_secretbox::{
@@ -121,7 +121,7 @@ pub(super) fn random_nonce() -> Nonce {
 
 /// The blanks to put behind a plaintext of `len` bytes so that its wire length is no multiple of [`CLIENT_CHUNK`].
 pub(super) fn padding(len: usize) -> &'static [u8] {
-    let fits = |blanks: &usize| sealed_len(len + blanks) % CLIENT_CHUNK != 0;
+    let fits = |blanks: &usize| !sealed_len(len + blanks).is_multiple_of(CLIENT_CHUNK);
     // Three more bytes of plaintext always are four more on the wire.
     &b"   "[..(0..3).find(fits).unwrap_or(3)]
 }

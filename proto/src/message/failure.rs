@@ -21,7 +21,7 @@ pub struct Failure {
     /// `info`: help for the person, with line feeds.
     pub info: Option<String>,
     /// `client`: a registration that worked, but not as wanted. Holds secrets.
-    pub client: Option<Object>,
+    pub client: Option<Box<Object>>,
 }
 
 impl Failure {
@@ -41,7 +41,7 @@ impl Failure {
     /// The same with the client that was registered nevertheless.
     #[must_use]
     pub fn with_client(mut self, client: Object) -> Self {
-        self.client = Some(client);
+        self.client = Some(Box::new(client));
         self
     }
 
@@ -71,7 +71,7 @@ impl Failure {
             error,
             description: object.string("error_description"),
             info: object.string("info"),
-            client: object.object("client"),
+            client: object.object("client").map(Box::new),
         }
     }
 

@@ -183,7 +183,7 @@ impl Request {
                 object.insert("account", account.as_str());
             }
             Self::Lock { password } | Self::Unlock { password } => {
-                object.insert("password", password.expose())
+                object.insert("password", password.expose());
             }
             Self::Gen(request) => request.write(&mut object),
             Self::Register(request) => request.write(&mut object),

@@ -175,7 +175,7 @@ impl MytokenRequest {
             None => {}
             Some(MytokenProfile::Name(name)) => object.insert("mytoken_profile", name.as_str()),
             Some(MytokenProfile::Object(profile)) => {
-                object.insert("mytoken_profile", profile.members().clone())
+                object.insert("mytoken_profile", profile.members().clone());
             }
         }
         put(object, "application_hint", self.application_hint.as_deref());
