@@ -1,4 +1,14 @@
 //! What the suites in `tests/` are made of: a provider to talk to, a place to run in, and the programs under test.
 
+#![allow(clippy::print_stdout, reason = "a test's output is where it says what it did")]
+
+pub mod agent;
+pub mod c_suite;
+pub mod certificates;
+pub mod environment;
 pub mod http;
+pub mod npm_provider;
+pub mod programs;
 pub mod provider;
+pub mod require;
+pub mod terminal;

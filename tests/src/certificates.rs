@@ -1,0 +1,65 @@
+//! A certificate authority made on the spot, and a server certificate for this machine.
+
+use std::{
+    path::{Path, PathBuf},
+    process::Command,
+};
+
+use crate::{programs::run, require::on_path};
+
+/// Where the three files are.
+#[derive(Debug, Clone)]
+pub struct Certificates {
+    /// The authority's certificate, for those who have to trust it.
+    pub authority: PathBuf,
+    /// The server's certificate, for `localhost` and 127.0.0.1.
+    pub certificate: PathBuf,
+    /// The server's key.
+    pub key: PathBuf,
+}
+
+impl Certificates {
+    /// Makes them in `directory` with the `openssl` command (3.0 or later).
+    ///
+    /// # Panics
+    /// When that fails.
+    pub fn make(directory: &Path) -> Self {
+        let (authority, authority_key) = (directory.join("ca.pem"), directory.join("ca.key"));
+        let (certificate, key) = (directory.join("server.pem"), directory.join("server.key"));
+        let mut command = new_certificate("/CN=Authority of one test", &authority, &authority_key);
+        command.args([
+            "-addext",
+            "basicConstraints=critical,CA:TRUE",
+            "-addext",
+            "keyUsage=critical,keyCertSign",
+        ]);
+        run(command).success();
+        let mut command = new_certificate("/CN=localhost", &certificate, &key);
+        command.arg("-CA").arg(&authority).arg("-CAkey").arg(&authority_key);
+        command.args([
+            "-addext",
+            "subjectAltName=DNS:localhost,IP:127.0.0.1",
+            "-addext",
+            "basicConstraints=CA:FALSE",
+        ]);
+        run(command).success();
+        Self { authority, certificate, key }
+    }
+}
+
+fn new_certificate(subject: &str, certificate: &Path, key: &Path) -> Command {
+    let mut command = Command::new(on_path("openssl").unwrap_or_else(|| "openssl".into()));
+    command.args([
+        "req",
+        "-x509",
+        "-newkey",
+        "ec",
+        "-pkeyopt",
+        "ec_paramgen_curve:P-256",
+        "-nodes",
+        "-days",
+        "2",
+    ]);
+    command.args(["-subj", subject]).arg("-out").arg(certificate).arg("-keyout").arg(key);
+    command
+}

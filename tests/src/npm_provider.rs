@@ -1,0 +1,82 @@
+//! The certified npm `oidc-provider` over TLS: a provider that somebody else wrote.
+
+use std::{
+    io::{BufRead, BufReader},
+    path::{Path, PathBuf},
+    process::{Child, Command, Stdio},
+};
+
+use oidc_proto::account::AccountConfig;
+use serde_json::Value;
+use tempfile::TempDir;
+
+use crate::{certificates::Certificates, programs::workspace};
+
+/// A running `oidc-provider`; ends when dropped.
+#[derive(Debug)]
+pub struct NpmProvider {
+    child: Child,
+    issuer: String,
+    account: Value,
+    certificates: Certificates,
+    _directory: TempDir,
+}
+
+impl NpmProvider {
+    /// Starts it with Node.js; `node` comes from [`crate::require::node`].
+    ///
+    /// # Panics
+    /// When it does not come up.
+    pub fn start(node: &Path) -> Self {
+        let directory = tempfile::tempdir().expect("a temporary directory");
+        let certificates = Certificates::make(directory.path());
+        let folder = workspace().join("tests/node");
+        let mut child = Command::new(node)
+            .arg(folder.join("provider.mjs"))
+            .arg(&certificates.key)
+            .arg(&certificates.certificate)
+            .current_dir(&folder)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn()
+            .expect("node starts");
+        let mut line = String::new();
+        let stdout = child.stdout.take().expect("standard output is a pipe");
+        BufReader::new(stdout).read_line(&mut line).expect("a line from the provider");
+        let ready: Value = serde_json::from_str(&line).unwrap_or_else(|_| panic!("not ready: {line:?}"));
+        let issuer = ready["issuer"].as_str().expect("an issuer").to_owned();
+        let account = ready["account"].clone();
+        Self { child, issuer, account, certificates, _directory: directory }
+    }
+
+    /// The issuer URL.
+    pub fn issuer(&self) -> &str {
+        &self.issuer
+    }
+
+    /// The certificate of the authority to trust.
+    pub fn authority(&self) -> PathBuf {
+        self.certificates.authority.clone()
+    }
+
+    /// An account with a login, named `name`, that trusts the authority.
+    ///
+    /// # Panics
+    /// When the provider's data are not an account config.
+    pub fn account(&self, name: &str) -> AccountConfig {
+        let mut account =
+            AccountConfig::parse(self.account.to_string().as_bytes()).expect("an account config");
+        account.name = Some(name.into());
+        account.cert_path = Some(self.authority().display().to_string());
+        account
+    }
+}
+
+impl Drop for NpmProvider {
+    fn drop(&mut self) {
+        // Errors mean that it has ended already.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}

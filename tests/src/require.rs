@@ -1,0 +1,66 @@
+//! What some tests need and not every machine has. A test asks here, and does nothing more when it gets `None`:
+//! the reason is printed, and where `CI=true` a missing tool is an error, so that nothing is skipped silently there.
+
+use std::{io::Write, path::PathBuf, process::Command};
+
+use crate::{c_suite::CSuite, programs::workspace};
+
+/// The C suite, release 4.2.6.
+pub fn c_suite() -> Option<CSuite> {
+    CSuite::find().or_else(|| not_run("the C suite 4.2.6 (Debian package oidc-agent-cli)"))
+}
+
+/// Node.js with the packages of `tests/node` installed.
+pub fn node() -> Option<PathBuf> {
+    let installed = workspace().join("tests/node/node_modules/oidc-provider").exists();
+    let node = on_path("node").filter(|_| installed && on_path("openssl").is_some());
+    node.or_else(|| not_run("node, openssl and `npm ci` in tests/node"))
+}
+
+/// `strace`, and the right to use it.
+pub fn strace() -> Option<PathBuf> {
+    let works = |program: &PathBuf| {
+        let traced = Command::new(program).args(["-o", "/dev/null", "true"]).output();
+        traced.is_ok_and(|output| output.status.success())
+    };
+    tool("strace").filter(works).or_else(|| not_run("strace"))
+}
+
+/// GNU Privacy Guard.
+pub fn gpg() -> Option<PathBuf> {
+    tool("gpg").or_else(|| not_run("gpg"))
+}
+
+/// Python 3, which calls C libraries without a compiler.
+pub fn python() -> Option<PathBuf> {
+    tool("python3").or_else(|| not_run("python3"))
+}
+
+/// Whether this runs as root: some tests need a second user or a small file system.
+pub fn root() -> Option<()> {
+    rustix::process::geteuid().is_root().then_some(()).or_else(|| not_run("root"))
+}
+
+/// A program on the path or among the fetched tools.
+fn tool(name: &str) -> Option<PathBuf> {
+    let fetched = workspace().join(".tools/debian/usr/bin").join(name);
+    on_path(name).or_else(|| fetched.exists().then_some(fetched))
+}
+
+pub(crate) fn on_path(name: &str) -> Option<PathBuf> {
+    let path = std::env::var_os("PATH")?;
+    std::env::split_paths(&path).map(|directory| directory.join(name)).find(|program| program.is_file())
+}
+
+fn not_run<T>(what: &str) -> Option<T> {
+    let test = std::thread::current().name().unwrap_or("a test").to_owned();
+    let line = format!("NOT RUN: {test} needs {what}; scripts/fetch-test-tools.sh fetches it\n");
+    print!("{line}");
+    // Test runners hide what a passing test prints, so `scripts/test.sh` collects these lines.
+    if let Some(path) = std::env::var_os("OIDC_TESTS_NOT_RUN") {
+        let file = fs_err::OpenOptions::new().append(true).create(true).open(PathBuf::from(path));
+        file.and_then(|mut file| file.write_all(line.as_bytes())).expect("a file for what was not run");
+    }
+    assert!(std::env::var_os("CI").is_none_or(|ci| ci != "true"), "CI has to run this test: it needs {what}");
+    None
+}
