@@ -114,7 +114,7 @@ impl Home {
                 // Somebody was faster.
                 Err(_) if std::fs::read_dir(&path).is_ok() => return Ok(Self { path }),
                 Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-                Err(error) => refused = file::error(error, &path),
+                Err(error) => refused = file::error(&error, &path),
             }
         }
         Err(refused)
@@ -133,7 +133,7 @@ impl Home {
     /// The names of the account files, in byte order: regular files whose name [`Shortname::is_listed`]. Nothing is opened.
     pub fn list(&self) -> Result<Vec<Shortname>, HomeError> {
         let mut names = Vec::new();
-        for entry in fs_err::read_dir(&self.path).map_err(|error| file::error(error, &self.path))? {
+        for entry in fs_err::read_dir(&self.path).map_err(|error| file::error(&error, &self.path))? {
             let entry = entry?;
             let Some(name) = entry.file_name().to_str().and_then(|name| name.parse::<Shortname>().ok())
             else {
@@ -178,10 +178,21 @@ impl Home {
         file::write(&self.file(lock.name()), &lock.stem(), bytes, Some(previous))
     }
 
+    /// Where a rotation is kept that could not be written into the account's file.
+    pub(crate) fn rotated_path(&self, name: &Shortname) -> PathBuf {
+        lock::rotated_path(&self.path, name)
+    }
+
+    /// [`Home::write`] for [`Home::rotated_path`].
+    pub(crate) fn write_rotated(&self, lock: &AccountLock, bytes: &[u8]) -> Result<(), HomeError> {
+        file::write(&self.rotated_path(lock.name()), &lock.stem(), bytes, None)
+    }
+
     /// Deletes the account's file and everything kept beside it, and the lock itself last.
     pub fn delete(&self, lock: AccountLock) -> Result<Deleted, HomeError> {
         let file = file::remove(&self.file(lock.name()))?;
-        let leftovers = usize::from(file::remove(&lock.rotated_path())?) + lock.remove_temporary_files();
+        let leftovers =
+            usize::from(file::remove(&self.rotated_path(lock.name()))?) + lock.remove_temporary_files();
         lock.remove();
         file::sync_directory(&self.path)?;
         Ok(Deleted { file, leftovers })

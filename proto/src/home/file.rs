@@ -22,7 +22,7 @@ pub(crate) fn read(path: &Path) -> Result<Zeroizing<Vec<u8>>, HomeError> {
     let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
     let fd = rustix::fs::open(path, flags, Mode::empty()).map_err(|errno| open_error(errno, path))?;
     let opened = std::fs::File::from(fd);
-    let metadata = opened.metadata().map_err(|e| error(e, path))?;
+    let metadata = opened.metadata().map_err(|e| error(&e, path))?;
     if !metadata.is_file() {
         return Err(HomeError::NotARegularFile(path.into()));
     }
@@ -32,7 +32,7 @@ pub(crate) fn read(path: &Path) -> Result<Zeroizing<Vec<u8>>, HomeError> {
     }
     // One byte more than the file is said to hold, so that the buffer does not move and leave a copy behind.
     let mut bytes = Zeroizing::new(Vec::with_capacity(len + 1));
-    opened.take(MAX_FILE_LEN as u64 + 1).read_to_end(&mut bytes).map_err(|e| error(e, path))?;
+    opened.take(MAX_FILE_LEN as u64 + 1).read_to_end(&mut bytes).map_err(|e| error(&e, path))?;
     if bytes.len() > MAX_FILE_LEN {
         return Err(HomeError::TooLarge(path.into()));
     }
@@ -47,7 +47,7 @@ pub(crate) fn write(path: &Path, stem: &str, bytes: &[u8], expected: Option<&[u8
     let directory = path.parent().ok_or_else(|| HomeError::NotARegularFile(path.into()))?;
     match fs_err::symlink_metadata(path) {
         Ok(metadata) if !metadata.is_file() => return Err(HomeError::NotARegularFile(path.into())),
-        Err(e) if e.kind() != io::ErrorKind::NotFound => return Err(error(e, path)),
+        Err(e) if e.kind() != io::ErrorKind::NotFound => return Err(error(&e, path)),
         _ => {}
     }
     let mut temporary = tempfile::Builder::new()
@@ -56,14 +56,14 @@ pub(crate) fn write(path: &Path, stem: &str, bytes: &[u8], expected: Option<&[u8
         .rand_bytes(RANDOM_LEN)
         .permissions(std::fs::Permissions::from_mode(0o600))
         .tempfile_in(directory)
-        .map_err(|e| error(e, path))?;
-    temporary.write_all(bytes).and_then(|()| temporary.as_file().sync_all()).map_err(|e| error(e, path))?;
+        .map_err(|e| error(&e, path))?;
+    temporary.write_all(bytes).and_then(|()| temporary.as_file().sync_all()).map_err(|e| error(&e, path))?;
     if let Some(expected) = expected
         && **read(path)? != *expected
     {
         return Err(HomeError::Changed(path.into()));
     }
-    temporary.persist(path).map_err(|e| error(e.error, path))?;
+    temporary.persist(path).map_err(|e| error(&e.error, path))?;
     sync_directory(directory)
 }
 
@@ -73,11 +73,11 @@ pub(crate) fn remove(path: &Path) -> Result<bool, HomeError> {
         Ok(metadata) if !metadata.is_file() => Err(HomeError::NotARegularFile(path.into())),
         Ok(_) => match fs_err::remove_file(path) {
             Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(false),
-            Err(e) => Err(error(e, path)),
+            Err(e) => Err(error(&e, path)),
             Ok(()) => Ok(true),
         },
         Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(false),
-        Err(e) => Err(error(e, path)),
+        Err(e) => Err(error(&e, path)),
     }
 }
 
@@ -87,13 +87,13 @@ pub(crate) fn sync_directory(directory: &Path) -> Result<(), HomeError> {
     match synced {
         // Some network file systems cannot do it; the rename stands all the same.
         Err(e) if matches!(e.kind(), io::ErrorKind::InvalidInput | io::ErrorKind::Unsupported) => Ok(()),
-        Err(e) => Err(error(e, directory)),
+        Err(e) => Err(error(&e, directory)),
         Ok(()) => Ok(()),
     }
 }
 
 /// An I/O error at a path, typed.
-pub(crate) fn error(error: io::Error, path: &Path) -> HomeError {
+pub(crate) fn error(error: &io::Error, path: &Path) -> HomeError {
     use io::ErrorKind;
     match error.kind() {
         ErrorKind::NotFound => HomeError::NotFound(path.into()),
@@ -112,6 +112,6 @@ fn open_error(errno: rustix::io::Errno, path: &Path) -> HomeError {
     match errno {
         // A symbolic link, and a socket or a pipe without a partner.
         Errno::LOOP | Errno::NXIO => HomeError::NotARegularFile(path.into()),
-        errno => error(errno.into(), path),
+        errno => error(&errno.into(), path),
     }
 }

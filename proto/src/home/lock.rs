@@ -8,6 +8,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use ring::digest::{SHA256, digest};
 use rustix::{fs::FlockOperation, io::Errno};
 
@@ -45,11 +46,6 @@ impl AccountLock {
         stem(&self.name)
     }
 
-    /// Where a rotation is kept that could not be written into the account's file.
-    pub(super) fn rotated_path(&self) -> PathBuf {
-        rotated_path(&self.directory, &self.name)
-    }
-
     /// Removes what writers left that were killed before their rename: under the lock nobody else writes. How many.
     pub(super) fn remove_temporary_files(&self) -> usize {
         let Ok(entries) = fs_err::read_dir(&self.directory) else { return 0 };
@@ -69,7 +65,7 @@ impl AccountLock {
 }
 
 /// Where a rotation is kept that could not be written into the account's file.
-pub(crate) fn rotated_path(directory: &Path, name: &Shortname) -> PathBuf {
+pub(super) fn rotated_path(directory: &Path, name: &Shortname) -> PathBuf {
     directory.join(format!(".{}.rotated", stem(name)))
 }
 
@@ -78,14 +74,14 @@ pub(crate) fn rotated_path(directory: &Path, name: &Shortname) -> PathBuf {
 pub(crate) fn lock_file(path: &Path, timeout: Duration) -> Result<Option<File>, HomeError> {
     let deadline = Instant::now() + timeout;
     loop {
-        let opened = open(path).map_err(|e| file::error(e, path))?;
+        let opened = open(path).map_err(|e| file::error(&e, path))?;
         match rustix::fs::flock(&opened, FlockOperation::NonBlockingLockExclusive) {
             Ok(()) if is_still_at(&opened, path) => return Ok(Some(opened)),
             // Deleted together with its account while we waited: the lock is on the file that is there now.
             Ok(()) => continue,
             Err(Errno::WOULDBLOCK | Errno::INTR) => {}
             Err(Errno::NOLCK | Errno::NOSYS | Errno::OPNOTSUPP) => return Ok(None),
-            Err(errno) => return Err(file::error(errno.into(), path)),
+            Err(errno) => return Err(file::error(&errno.into(), path)),
         }
         let left = deadline.saturating_duration_since(Instant::now());
         if left.is_zero() {
@@ -119,8 +115,7 @@ fn stem(name: &Shortname) -> String {
     if name.as_str().len() <= LONGEST_STEM {
         return name.to_string();
     }
-    let digest = digest(&SHA256, name.as_str().as_bytes());
-    digest.as_ref().iter().map(|byte| format!("{byte:02x}")).collect()
+    URL_SAFE_NO_PAD.encode(digest(&SHA256, name.as_str().as_bytes()))
 }
 
 /// Whether a file name is `.<stem>.<6 characters>.tmp`, so that account `a` leaves those of account `a.b` alone.

@@ -1,1 +1,99 @@
-//! The sealed sidecar.
+//! The hidden file beside an account's: refresh tokens, each sealed under the one it replaces in the file.
+
+use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
+use ring::hkdf::{HKDF_SHA256, Salt};
+use serde_json::{Value, json};
+use zeroize::Zeroizing;
+
+use crate::{
+    home::{AccountLock, Home, HomeError, file},
+    json::Object,
+    secret::{Key, RefreshToken},
+    shortname::Shortname,
+    vault::aead::{self, NONCE_LEN, Sealed},
+};
+
+const FORMAT: &str = "oidc-rotated/1";
+/// Entries for other tokens are kept: they may belong to a file that another agent has written since. So many.
+const MAX_ENTRIES: usize = 8;
+
+/// The sidecar of one account.
+#[derive(Default)]
+pub(super) struct Sidecar {
+    /// Oldest first.
+    entries: Vec<Sealed>,
+}
+
+impl Sidecar {
+    /// Reads the sidecar. One that is missing or damaged is empty: it can only add to what the file says.
+    pub(super) fn read(home: &Home, name: &Shortname) -> Result<Self, HomeError> {
+        match file::read(&home.rotated_path(name)) {
+            Ok(bytes) => Ok(Self::parse(&bytes).unwrap_or_default()),
+            Err(HomeError::NotFound(_)) => Ok(Self::default()),
+            Err(error) => Err(error),
+        }
+    }
+
+    fn parse(bytes: &[u8]) -> Option<Self> {
+        let object =
+            Object::parse(bytes).ok().filter(|object| object.text("format").as_deref() == Some(FORMAT))?;
+        let entry = |entry: &Value| {
+            let bytes = |key: &str| URL_SAFE_NO_PAD.decode(entry.get(key)?.as_str()?).ok();
+            Some(Sealed {
+                nonce: <[u8; NONCE_LEN]>::try_from(bytes("nonce")?).ok()?,
+                ciphertext: bytes("ciphertext")?,
+            })
+        };
+        let entries = object.members().get("entries")?.as_array()?;
+        Some(Self { entries: entries.iter().filter_map(entry).collect() })
+    }
+
+    /// The token kept for the one that stands in the file.
+    pub(super) fn open(&self, name: &Shortname, in_file: &RefreshToken) -> Option<RefreshToken> {
+        let key = sealing_key(in_file);
+        let opened = self.entries.iter().rev().find_map(|entry| unseal(entry, &key, name))?;
+        String::from_utf8(opened.to_vec()).ok().map(RefreshToken::new)
+    }
+
+    /// Keeps a token for the one that stands in the file, in place of what was kept for it.
+    pub(super) fn put(&mut self, name: &Shortname, in_file: &RefreshToken, new: &RefreshToken) {
+        let key = sealing_key(in_file);
+        self.entries.retain(|entry| unseal(entry, &key, name).is_none());
+        self.entries.push(aead::seal(&key, &associated(name), new.expose().as_bytes()));
+        self.entries.drain(..self.entries.len().saturating_sub(MAX_ENTRIES));
+    }
+
+    pub(super) fn write(&self, home: &Home, lock: &AccountLock) -> Result<(), HomeError> {
+        let entry = |entry: &Sealed| {
+            let text = |bytes: &[u8]| URL_SAFE_NO_PAD.encode(bytes);
+            json!({ "nonce": text(&entry.nonce), "ciphertext": text(&entry.ciphertext) })
+        };
+        let entries: Vec<Value> = self.entries.iter().map(entry).collect();
+        home.write_rotated(lock, json!({ "format": FORMAT, "entries": entries }).to_string().as_bytes())
+    }
+
+    /// Removes the sidecar once the file is newer. One that cannot be removed opens for nobody any more.
+    pub(super) fn remove(home: &Home, name: &Shortname) {
+        drop(file::remove(&home.rotated_path(name)));
+    }
+}
+
+fn unseal(entry: &Sealed, key: &Key, name: &Shortname) -> Option<Zeroizing<Vec<u8>>> {
+    aead::open(key, &entry.nonce, &associated(name), &entry.ciphertext)
+}
+
+/// An entry is good for the account of this name only.
+fn associated(name: &Shortname) -> Vec<u8> {
+    format!("{FORMAT} {name}").into_bytes()
+}
+
+/// HKDF-SHA256 (RFC 5869) of a refresh token. Those are long and random (RFC 6749 section 10.10), no passwords.
+fn sealing_key(in_file: &RefreshToken) -> Key {
+    let mut key = Zeroizing::new([0; 32]);
+    Salt::new(HKDF_SHA256, FORMAT.as_bytes())
+        .extract(in_file.expose().as_bytes())
+        .expand(&[b"sidecar"], HKDF_SHA256)
+        .and_then(|okm| okm.fill(key.as_mut()))
+        .expect("HKDF gives as many bytes as its hash has");
+    Key::new(key)
+}

@@ -86,6 +86,13 @@ impl FileKey {
         }
     }
 
+    /// Takes notice of a file that was just written with this key, so that an older one is known for what it is.
+    pub(crate) fn note_generation(&self, bytes: &[u8]) {
+        if let (Kind::Native(key), Ok(header)) = (&self.0, native::header(bytes)) {
+            key.note_generation(header.generation);
+        }
+    }
+
     /// The key as text, for the sealed channel between agent and client.
     pub fn to_text(&self) -> SecretText {
         let mut object = Object::default();

@@ -3,7 +3,7 @@
 //! No file is touched here; bytes come in and bytes go out. Errors never quote what a file holds and do not name
 //! the file: the caller knows it.
 
-mod aead;
+pub(crate) mod aead;
 mod canonical;
 mod error;
 mod file_key;

@@ -75,6 +75,10 @@ impl DataKey {
         self.newest.load(Ordering::Relaxed)
     }
 
+    pub(super) fn note_generation(&self, generation: u64) {
+        self.newest.fetch_max(generation, Ordering::Relaxed);
+    }
+
     pub(super) fn open(&self, bytes: &[u8]) -> Result<Zeroizing<Vec<u8>>, VaultError> {
         self.open_document(bytes).map(|(_, text)| text)
     }
@@ -94,7 +98,7 @@ impl DataKey {
         let document = Document::parse(bytes)?;
         match document.open(&self.key) {
             Ok(text) => {
-                self.newest.fetch_max(document.generation(), Ordering::Relaxed);
+                self.note_generation(document.generation());
                 Ok((document, text))
             }
             Err(_) if fingerprint(&document) != self.slots => Err(VaultError::OtherKey),

@@ -32,8 +32,11 @@ pub(super) fn recipients(bytes: &[u8]) -> Result<Vec<String>, VaultError> {
     let mut recipients = Vec::new();
     while let Some((tag, body, next)) = packet(rest) {
         match (tag, body) {
-            (SESSION_KEY_PACKET, [3, id @ ..]) if id.len() > 8 && id[..8] != [0; 8] => {
-                recipients.push(id[..8].iter().map(|byte| format!("{byte:02X}")).collect());
+            (SESSION_KEY_PACKET, [3, rest @ ..]) => {
+                let id = rest.first_chunk().map_or(0, |id| u64::from_be_bytes(*id));
+                if id != 0 {
+                    recipients.push(format!("{id:016X}"));
+                }
             }
             (tag, _) if DATA_PACKETS.contains(&tag) => break,
             _ => {}

@@ -32,12 +32,12 @@ pub(super) struct Document {
 pub(in crate::vault) fn probe(bytes: &[u8]) -> Result<(), VaultError> {
     let Ok(object) = Object::parse(bytes) else {
         let start = &bytes[..bytes.len().min(FORMAT_WITHIN)];
-        return Err(
-            match start.windows(FORMAT_FAMILY.len()).any(|window| window == FORMAT_FAMILY.as_bytes()) {
-                true => VaultError::Damaged("it is cut off or no longer JSON"),
-                false => VaultError::NotAnAccountFile("its format is unknown"),
-            },
-        );
+        let is_named = start.windows(FORMAT_FAMILY.len()).any(|window| window == FORMAT_FAMILY.as_bytes());
+        return Err(if is_named {
+            VaultError::Damaged("it is cut off or no longer JSON")
+        } else {
+            VaultError::NotAnAccountFile("its format is unknown")
+        });
     };
     match object.text("format").as_deref() {
         Some(FORMAT) => Ok(()),

@@ -62,7 +62,7 @@ pub(super) struct PasswordSlot {
 /// The slots that a password may open.
 pub(super) fn password_slots(slots: &[Value]) -> Result<Vec<PasswordSlot>, VaultError> {
     let known: Vec<&Map<String, Value>> =
-        slots.iter().filter_map(Value::as_object).filter(is_known).collect();
+        slots.iter().filter_map(Value::as_object).filter(|slot| is_known(slot)).collect();
     match known.len() {
         0 => Err(VaultError::NewerFormat),
         1..=MAX_PASSWORD_SLOTS => known.into_iter().map(PasswordSlot::parse).collect(),
@@ -70,7 +70,7 @@ pub(super) fn password_slots(slots: &[Value]) -> Result<Vec<PasswordSlot>, Vault
     }
 }
 
-fn is_known(slot: &&Map<String, Value>) -> bool {
+fn is_known(slot: &Map<String, Value>) -> bool {
     let is = |key: &str, text: &str| slot.get(key).and_then(Value::as_str) == Some(text);
     is("type", "password") && is("kdf", "argon2id")
 }
