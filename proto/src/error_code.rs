@@ -144,6 +144,7 @@ const TEXTS: &[(&str, ErrorCode)] = &[
 const PREFIXES: &[(&str, ErrorCode)] = &[
     ("Bad Request", ErrorCode::BadRequest),
     ("Bad request", ErrorCode::BadRequest),
+    ("Argument is NULL", ErrorCode::BadRequest),
     ("An account with this shortname is already loaded.", ErrorCode::AccountAlreadyLoaded),
     ("invalid_grant", ErrorCode::LoginNeeded),
     ("invalid_token", ErrorCode::LoginNeeded),
