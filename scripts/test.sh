@@ -4,8 +4,17 @@ set -eu
 cd "$(dirname "$0")/.."
 scripts/fetch-test-tools.sh
 cargo build --workspace --bins
+
+# Tests that lack something note it here, since test runners hide what a passing test prints.
+OIDC_TESTS_NOT_RUN=$(mktemp)
+export OIDC_TESTS_NOT_RUN
+trap 'rm -f "$OIDC_TESTS_NOT_RUN"' EXIT
+
+status=0
 if cargo nextest --version >/dev/null 2>&1; then
-    cargo nextest run --workspace "$@"
+    cargo nextest run --workspace "$@" || status=$?
 else
-    cargo test --workspace "$@"
+    cargo test --workspace "$@" || status=$?
 fi
+sort -u "$OIDC_TESTS_NOT_RUN" >&2
+exit $status

@@ -1,0 +1,87 @@
+#!/bin/sh
+# Fetches what the interoperability tests need into .tools and tests/node, without touching the system where that is
+# possible. Says what could not be had; with CI=true that is an error.
+set -eu
+cd "$(dirname "$0")/.."
+tools=$PWD/.tools
+debian=$tools/debian
+lists=$tools/apt
+failed=0
+
+missing() {
+    echo "fetch-test-tools: MISSING: $1; tests that need it will not be run" >&2
+    failed=1
+}
+
+have() {
+    command -v "$1" >/dev/null 2>&1
+}
+
+# The npm provider: exactly the versions of the lock file, verified by its checksums.
+fetch_node_packages() {
+    if ! have node || ! have npm; then
+        missing "node and npm (for the npm oidc-provider)"
+        return
+    fi
+    have openssl || missing "openssl (for the npm oidc-provider's certificate)"
+    installed=tests/node/node_modules/.package-lock.json
+    if [ -e "$installed" ] && [ ! tests/node/package-lock.json -nt "$installed" ]; then
+        return
+    fi
+    echo "fetch-test-tools: npm ci in tests/node"
+    npm ci --prefix tests/node --no-audit --no-fund --loglevel=error || missing "the packages of tests/node"
+    [ ! -d tests/node/node_modules ] || touch tests/node/node_modules/.package-lock.json
+}
+
+# Debian packages, unpacked below .tools: needs neither root nor a change of the system. A machine without package
+# lists gets its own ones below .tools.
+unpack() {
+    have apt-get && have dpkg-deb || return 1
+    mkdir -p "$lists/lists/partial" "$lists/cache/archives/partial" "$debian"
+    packages=$(mktemp -d "$tools/packages.XXXXXX")
+    (
+        cd "$packages"
+        private="-o Dir::State::Lists=$lists/lists -o Dir::Cache=$lists/cache -o APT::Sandbox::User=root"
+        apt-get download "$@" >/dev/null 2>&1 ||
+            # shellcheck disable=SC2086 # a list of options
+            { apt-get $private update >/dev/null && apt-get $private download "$@" >/dev/null; }
+        for package in *.deb; do dpkg-deb -x "$package" "$debian"; done
+    ) && status=0 || status=1
+    rm -rf "$packages"
+    return $status
+}
+
+is_right_c_suite() {
+    [ -x "$1/usr/bin/oidc-add" ] &&
+        [ "$(LD_LIBRARY_PATH=$1/usr/lib/$(uname -m)-linux-gnu "$1/usr/bin/oidc-add" --version 2>/dev/null)" = "oidc-add 4.2.6" ]
+}
+
+fetch_c_suite() {
+    if { is_right_c_suite "" && ls /usr/lib/*/liboidc-agent.so.4 >/dev/null 2>&1; } || is_right_c_suite "$debian"; then
+        return
+    fi
+    echo "fetch-test-tools: unpacking the C suite 4.2.6 into .tools"
+    unpack oidc-agent-cli=4.2.6-1 liboidc-agent4=4.2.6-1 libcjson1 libsodium23 libseccomp2 || true
+    is_right_c_suite "$debian" || missing "the C suite 4.2.6 (Debian 12: oidc-agent-cli, liboidc-agent4)"
+}
+
+# Programs that do not work from another place: installed where root allows it, else asked for.
+fetch_program() {
+    have "$1" && return
+    if [ "$(id -u)" = 0 ] && have apt-get; then
+        echo "fetch-test-tools: installing $2"
+        { apt-get install -y -qq "$2" || { apt-get update -qq && apt-get install -y -qq "$2"; }; } >/dev/null 2>&1 || true
+    fi
+    have "$1" || missing "$1 (Debian package $2)"
+}
+
+mkdir -p "$tools"
+fetch_node_packages
+fetch_c_suite
+fetch_program strace strace
+fetch_program gpg gnupg
+fetch_program python3 python3
+
+if [ "$failed" = 1 ] && [ "${CI:-}" = true ]; then
+    exit 1
+fi
