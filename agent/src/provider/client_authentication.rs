@@ -1,0 +1,237 @@
+//! How a client proves who it is (RFC 6749 section 2.3, OpenID Connect Core section 9).
+//!
+//! What the client was registered with counts first, then what the metadata list. Both are often missing or wrong,
+//! and a refusal for the client's authentication spends nothing, so a second way is tried when the first one is
+//! answered with `invalid_client`.
+
+use base64::{Engine, engine::general_purpose::STANDARD};
+use oidc_proto::{account::AccountConfig, secret::ClientSecret};
+use zeroize::Zeroizing;
+
+use super::{
+    form::{Form, percent_encode},
+    metadata::{ProviderMetadata, lists},
+    quirks::Quirks,
+};
+
+/// A client of the provider, borrowed from its account.
+#[derive(Clone, Copy, Debug)]
+pub struct Client<'a> {
+    /// RFC 6749 section 2.2.
+    pub id: &'a str,
+    /// Absent for public clients.
+    pub secret: Option<&'a ClientSecret>,
+    /// `token_endpoint_auth_method` of the registration (RFC 7591 section 2), if it is known.
+    pub registered_method: Option<AuthMethod>,
+}
+
+/// The methods the agent speaks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum AuthMethod {
+    /// Id and secret in the `Authorization` header.
+    ClientSecretBasic,
+    /// Id and secret in the body.
+    ClientSecretPost,
+    /// The id in the body; nothing is proved.
+    None,
+}
+
+/// One way to send the client's identity along.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Way {
+    Basic,
+    /// The C suite's way for clients without a secret: a header with an empty password, and the id in the body.
+    EmptyBasicAndId,
+    Post,
+    Id,
+}
+
+impl AuthMethod {
+    /// The registered name's method; `None` for methods the agent does not speak.
+    pub fn parse(name: &str) -> Option<Self> {
+        match name {
+            "client_secret_basic" => Some(Self::ClientSecretBasic),
+            "client_secret_post" => Some(Self::ClientSecretPost),
+            "none" => Some(Self::None),
+            _ => None,
+        }
+    }
+}
+
+impl<'a> Client<'a> {
+    /// The client of an account. An account without a client id sends none.
+    pub fn of(account: &'a AccountConfig) -> Self {
+        Self {
+            id: account.client_id.as_deref().unwrap_or_default(),
+            secret: account.client_secret.as_ref(),
+            registered_method: account
+                .other
+                .text("token_endpoint_auth_method")
+                .and_then(|name| AuthMethod::parse(&name)),
+        }
+    }
+
+    /// The request in each way that is worth a try, the likeliest first.
+    pub(crate) fn authenticate<'f>(
+        &self,
+        form: &Form<'f>,
+        metadata: &ProviderMetadata,
+        quirks: &Quirks,
+    ) -> Vec<Authenticated<'f>>
+    where
+        'a: 'f,
+    {
+        if self.id.is_empty() {
+            return vec![Authenticated { form: form.clone(), authorization: None }];
+        }
+        self.ways(metadata, quirks).into_iter().map(|way| self.authenticate_by(way, form.clone())).collect()
+    }
+
+    fn ways(&self, metadata: &ProviderMetadata, quirks: &Quirks) -> Vec<Way> {
+        let decided = quirks.client_authentication.or(self.registered_method);
+        let listed = |method| lists(&metadata.token_endpoint_auth_methods_supported, method);
+        if self.secret.is_none() {
+            // Providers that list no `none` are known to take the C suite's way from public clients.
+            return if decided.is_some() || listed("none") {
+                vec![Way::Id, Way::EmptyBasicAndId]
+            } else {
+                vec![Way::EmptyBasicAndId, Way::Id]
+            };
+        }
+        match decided {
+            Some(AuthMethod::ClientSecretPost) => vec![Way::Post, Way::Basic],
+            Some(AuthMethod::None) => vec![Way::Id, Way::Basic],
+            // RFC 8414 section 2: what is not listed at all means `client_secret_basic`.
+            None if listed("client_secret_post") && !listed("client_secret_basic") => {
+                vec![Way::Post, Way::Basic]
+            }
+            Some(AuthMethod::ClientSecretBasic) | None => vec![Way::Basic, Way::Post],
+        }
+    }
+
+    fn authenticate_by<'f>(&self, way: Way, form: Form<'f>) -> Authenticated<'f>
+    where
+        'a: 'f,
+    {
+        let secret = self.secret.map(ClientSecret::expose).unwrap_or_default();
+        let with_id =
+            |form: Form<'f>| if form.has("client_id") { form } else { form.with("client_id", self.id) };
+        match way {
+            Way::Basic => Authenticated { form, authorization: Some(basic(self.id, secret)) },
+            Way::EmptyBasicAndId => {
+                Authenticated { form: with_id(form), authorization: Some(basic(self.id, "")) }
+            }
+            Way::Post => Authenticated {
+                form: with_id(form).with_secret("client_secret", secret),
+                authorization: None,
+            },
+            Way::Id => Authenticated { form: with_id(form), authorization: None },
+        }
+    }
+}
+
+/// A request with the client's identity in it.
+pub(crate) struct Authenticated<'a> {
+    pub(crate) form: Form<'a>,
+    pub(crate) authorization: Option<Zeroizing<String>>,
+}
+
+/// The `Authorization` header of RFC 6749 section 2.3.1.
+///
+/// Id and secret ought to be form-encoded first, but many servers do not decode them. They are encoded only where
+/// sending them as they stand would be ambiguous for everybody: a colon in the id, a percent sign in either.
+fn basic(id: &str, secret: &str) -> Zeroizing<String> {
+    let id = encoded_if(id.contains([':', '%']), id);
+    let secret = encoded_if(secret.contains('%'), secret);
+    let mut credentials = Zeroizing::new(String::with_capacity(id.len() + 1 + secret.len()));
+    credentials.push_str(&id);
+    credentials.push(':');
+    credentials.push_str(&secret);
+    let mut header =
+        Zeroizing::new(String::with_capacity("Basic ".len() + credentials.len().div_ceil(3) * 4));
+    header.push_str("Basic ");
+    STANDARD.encode_string(credentials.as_bytes(), &mut header);
+    header
+}
+
+fn encoded_if(needed: bool, text: &str) -> Zeroizing<String> {
+    if !needed {
+        return Zeroizing::new(text.to_owned());
+    }
+    let mut encoded = Vec::with_capacity(3 * text.len());
+    percent_encode(text, &mut encoded);
+    Zeroizing::new(encoded.into_iter().map(char::from).collect())
+}
+
+/// `Bearer` credentials (RFC 6750 section 2.1).
+pub(crate) fn bearer(token: &str) -> Zeroizing<String> {
+    Zeroizing::new(["Bearer ", token].concat())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn metadata(methods: &str) -> ProviderMetadata {
+        let json = format!(r#"{{"token_endpoint_auth_methods_supported":{methods}}}"#);
+        ProviderMetadata::parse(json.as_bytes()).expect("metadata")
+    }
+
+    /// Header (decoded) and body of each way.
+    fn ways(client: Client<'_>, methods: &str, quirks: &Quirks) -> Vec<(Option<String>, String)> {
+        let ways = client.authenticate(&Form::default(), &metadata(methods), quirks);
+        let show = |way: Authenticated<'_>| {
+            let header = way.authorization.map(|header| {
+                let encoded = header.strip_prefix("Basic ").expect("basic").to_owned();
+                String::from_utf8(STANDARD.decode(encoded).expect("base64")).expect("text")
+            });
+            (header, String::from_utf8(way.form.encode().to_vec()).expect("text"))
+        };
+        ways.into_iter().map(show).collect()
+    }
+
+    fn way(header: Option<&str>, body: &str) -> (Option<String>, String) {
+        (header.map(str::to_owned), body.to_owned())
+    }
+
+    #[test]
+    fn a_secret_goes_into_the_header_unless_only_the_body_is_listed() {
+        let secret = ClientSecret::from("s");
+        let client = Client { id: "c", secret: Some(&secret), registered_method: None };
+        let header = way(Some("c:s"), "");
+        let body = way(None, "client_id=c&client_secret=s");
+        let default = Quirks::default();
+        assert_eq!(ways(client, "[]", &default), [header.clone(), body.clone()]);
+        assert_eq!(ways(client, r#"["client_secret_post"]"#, &default), [body.clone(), header.clone()]);
+        assert_eq!(ways(client, r#"["client_secret_post","client_secret_basic"]"#, &default)[0], header);
+        let registered = Client { registered_method: Some(AuthMethod::ClientSecretPost), ..client };
+        assert_eq!(ways(registered, r#"["client_secret_basic"]"#, &default)[0], body);
+        let quirks = Quirks { client_authentication: Some(AuthMethod::ClientSecretBasic), ..default };
+        assert_eq!(ways(registered, "[]", &quirks)[0], header);
+    }
+
+    #[test]
+    fn without_a_secret_the_c_suites_way_unless_none_is_listed() {
+        let client = Client { id: "c", secret: None, registered_method: None };
+        let both = way(Some("c:"), "client_id=c");
+        let id = way(None, "client_id=c");
+        assert_eq!(ways(client, "[]", &Quirks::default()), [both.clone(), id.clone()]);
+        assert_eq!(ways(client, r#"["none"]"#, &Quirks::default()), [id.clone(), both]);
+        let registered = Client { registered_method: Some(AuthMethod::None), ..client };
+        assert_eq!(ways(registered, "[]", &Quirks::default())[0], id);
+        assert_eq!(ways(Client { id: "", ..client }, "[]", &Quirks::default()), [way(None, "")]);
+    }
+
+    #[test]
+    fn ambiguous_credentials_are_encoded() {
+        for (id, secret, expected) in [
+            ("cilogon:/client_id/1", "s", "cilogon%3A%2Fclient_id%2F1:s"),
+            ("c", "a%2Fb", "c:a%252Fb"),
+            ("c", "a+b/c:d", "c:a+b/c:d"),
+        ] {
+            let secret = ClientSecret::from(secret);
+            let client = Client { id, secret: Some(&secret), registered_method: None };
+            assert_eq!(ways(client, "[]", &Quirks::default())[0].0.as_deref(), Some(expected));
+        }
+    }
+}

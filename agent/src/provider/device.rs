@@ -1,0 +1,178 @@
+//! The device authorization grant (RFC 8628).
+
+use std::time::Duration;
+
+use oidc_proto::{
+    json::Object,
+    secret::{CodeVerifier, DeviceCode},
+};
+use tokio::time::Instant;
+use url::Url;
+
+use super::{
+    Provider,
+    audience::with_audience,
+    client_authentication::Client,
+    error::{ProviderError, ProviderErrorKind, Unsupported},
+    form::Form,
+    http::Repeat,
+    pkce::Pkce,
+    text::presentable,
+    token_response::TokenResponse,
+};
+
+const GRANT_TYPE: &str = "urn:ietf:params:oauth:grant-type:device_code";
+
+/// RFC 8628 section 3.2: the interval when none is named.
+pub const DEFAULT_INTERVAL: Duration = Duration::from_secs(5);
+/// RFC 8628 section 3.5: what each `slow_down` adds to the interval, for good.
+pub const SLOW_DOWN: Duration = Duration::from_secs(5);
+
+/// A login that waits for the person (RFC 8628 section 3.2).
+#[derive(Debug)]
+#[must_use]
+pub struct DeviceAuthorization {
+    /// What to poll with.
+    pub device_code: DeviceCode,
+    /// What the person types.
+    pub user_code: String,
+    /// Where the person types it; http or https.
+    pub verification_uri: String,
+    /// The same with the code in it.
+    pub verification_uri_complete: Option<String>,
+    /// How long the codes live; absent: the provider does not say.
+    pub expires_in: Option<Duration>,
+    /// Least time between two polls.
+    pub interval: Duration,
+    /// What to poll with where the request was sent with PKCE.
+    pub code_verifier: Option<CodeVerifier>,
+}
+
+/// What polling found.
+#[derive(Debug)]
+pub enum DevicePoll {
+    /// The person is not done; go on.
+    Pending,
+    /// Go on, with the interval longer by [`SLOW_DOWN`].
+    SlowDown,
+    /// The person agreed.
+    Granted(Box<TokenResponse>),
+}
+
+impl Provider {
+    /// Starts a login. The account's own endpoint, if the user set one, goes before the one of the metadata.
+    pub async fn authorize_device(
+        &self,
+        client: Client<'_>,
+        scope: &str,
+        endpoint: Option<&str>,
+        deadline: Instant,
+    ) -> Result<DeviceAuthorization, ProviderError> {
+        let metadata = self.metadata(deadline).await?;
+        let endpoint = endpoint
+            .or(self.settings.device_authorization_endpoint.as_deref())
+            .or(metadata.device_authorization_endpoint.as_deref());
+        let endpoint = self.endpoint(endpoint, Unsupported::DeviceAuthorization)?;
+        // Not required, but strict Keycloak clients refuse a device request without.
+        let pkce = self.quirks(&metadata).device_pkce.then(|| Pkce::new(&metadata));
+        let challenge = pkce.as_ref().map(Pkce::challenge);
+        let form = Form::default()
+            .with("client_id", client.id)
+            .with("scope", scope)
+            .with_some("code_challenge_method", pkce.as_ref().map(Pkce::method))
+            .with_some("code_challenge", challenge.as_deref());
+        let answer = self.client_request(endpoint, client, &form, Repeat::IfUnprocessed, deadline).await?;
+        DeviceAuthorization::from_object(&answer, pkce.map(|pkce| pkce.verifier))
+            .map_err(|what| self.http.error(ProviderErrorKind::BadResponse { what }))
+    }
+
+    /// Asks once whether the person is done.
+    ///
+    /// An error ends the login (`access_denied`, `expired_token`) unless it is transient.
+    pub async fn poll_device(
+        &self,
+        client: Client<'_>,
+        authorization: &DeviceAuthorization,
+        audience: Option<&str>,
+        deadline: Instant,
+    ) -> Result<DevicePoll, ProviderError> {
+        let metadata = self.metadata(deadline).await?;
+        let mut form = Form::grant(GRANT_TYPE).with_secret("device_code", authorization.device_code.expose());
+        if let Some(verifier) = &authorization.code_verifier {
+            form = form.with_secret("code_verifier", verifier.expose());
+        }
+        let form = with_audience(form, audience, self.quirks(&metadata).audience);
+        match self.token_request(client, form, deadline).await {
+            Ok(granted) => Ok(DevicePoll::Granted(Box::new(granted))),
+            Err(error) => match error.kind() {
+                ProviderErrorKind::Refused(refusal) if refusal.error == "authorization_pending" => {
+                    Ok(DevicePoll::Pending)
+                }
+                ProviderErrorKind::Refused(refusal) if refusal.error == "slow_down" => {
+                    Ok(DevicePoll::SlowDown)
+                }
+                _ => Err(error),
+            },
+        }
+    }
+}
+
+impl DeviceAuthorization {
+    /// Reads the answer; the error is what is missing. Google says `verification_url`.
+    fn from_object(answer: &Object, code_verifier: Option<CodeVerifier>) -> Result<Self, &'static str> {
+        let uri =
+            |keys: [&str; 2]| keys.iter().find_map(|key| answer.text(key)).and_then(|uri| web_address(&uri));
+        let seconds = |key| answer.integer(key).and_then(|n| u64::try_from(n).ok()).filter(|n| *n > 0);
+        let user_code = answer.text("user_code").ok_or("user_code")?;
+        Ok(Self {
+            device_code: answer.string("device_code").map(DeviceCode::new).ok_or("device_code")?,
+            user_code: presentable(&user_code, &[]),
+            verification_uri: uri(["verification_uri", "verification_url"]).ok_or("verification_uri")?,
+            verification_uri_complete: uri(["verification_uri_complete", "verification_url_complete"]),
+            expires_in: seconds("expires_in").map(Duration::from_secs),
+            interval: seconds("interval").map_or(DEFAULT_INTERVAL, Duration::from_secs),
+            code_verifier,
+        })
+    }
+}
+
+/// An address that a browser may be sent to; anything else in its place would be opened by who knows what.
+fn web_address(uri: &str) -> Option<String> {
+    Url::parse(uri).ok().filter(|url| matches!(url.scheme(), "http" | "https")).map(Into::into)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(json: &str) -> Result<DeviceAuthorization, &'static str> {
+        DeviceAuthorization::from_object(&Object::parse(json.as_bytes()).expect("an object"), None)
+    }
+
+    #[test]
+    fn interval_and_expiry_have_defaults_and_google_its_own_names() {
+        let iam = read(
+            r#"{"device_code":"d","user_code":"A-B","verification_uri":"https://op/d","expires_in":600,
+                "verification_uri_complete":"https://op/d?user_code=A-B"}"#,
+        )
+        .expect("an authorization");
+        assert_eq!((iam.interval, iam.expires_in), (DEFAULT_INTERVAL, Some(Duration::from_secs(600))));
+        assert_eq!(iam.verification_uri_complete.as_deref(), Some("https://op/d?user_code=A-B"));
+        let google = read(
+            r#"{"device_code":"d","user_code":"A","verification_url":"https://google.com/device","interval":"7","expires_in":0}"#,
+        )
+        .expect("an authorization");
+        assert_eq!((google.interval.as_secs(), google.expires_in), (7, None));
+        assert_eq!(google.verification_uri, "https://google.com/device");
+    }
+
+    #[test]
+    fn says_what_is_missing_or_unfit_for_a_browser() {
+        assert_eq!(read(r#"{"user_code":"A","verification_uri":"https://x"}"#).err(), Some("device_code"));
+        assert_eq!(read(r#"{"device_code":"d","verification_uri":"https://x"}"#).err(), Some("user_code"));
+        for uri in ["javascript:alert(1)", "file:///etc/passwd", "x", ""] {
+            let answer = format!(r#"{{"device_code":"d","user_code":"A","verification_uri":"{uri}"}}"#);
+            assert_eq!(read(&answer).err(), Some("verification_uri"), "{uri}");
+        }
+    }
+}

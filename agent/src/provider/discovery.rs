@@ -1,0 +1,212 @@
+//! Finding a provider's metadata (OpenID Connect Discovery section 4, RFC 8414 section 3).
+//!
+//! These requests carry no credentials and their answer must name the issuer that was asked for, so here, and only
+//! here, a redirect is followed, to another address that secrets might be sent to.
+
+use std::path::PathBuf;
+
+use oidc_proto::account::same_issuer;
+use reqwest::StatusCode;
+use tokio::time::{Instant, timeout_at};
+use url::Url;
+
+use super::{
+    error::{ProviderError, ProviderErrorKind},
+    http::{Answer, Http, REQUEST_TIMEOUT, Request, allowed_url},
+    metadata::ProviderMetadata,
+    text::presentable,
+};
+
+const OPENID: &str = "/.well-known/openid-configuration";
+const OAUTH: &str = "/.well-known/oauth-authorization-server";
+
+/// Redirects that are followed in a row.
+const MAX_REDIRECTS: usize = 3;
+/// Largest metadata file that is read.
+const MAX_FILE: u64 = 1 << 20;
+
+/// What is known of a provider before it was asked.
+pub(crate) struct Discovery<'a> {
+    pub(crate) issuer: &'a str,
+    /// Where the document is, when it is not built from the issuer: `http`, `https` or `file`.
+    pub(crate) config_endpoint: Option<&'a str>,
+    /// The provider is a plain OAuth 2 one: look in RFC 8414's places first.
+    pub(crate) oauth: bool,
+}
+
+impl Discovery<'_> {
+    /// Fetches the metadata and checks that it is this issuer's.
+    pub(crate) async fn fetch(
+        &self,
+        http: &Http,
+        deadline: Instant,
+    ) -> Result<ProviderMetadata, ProviderError> {
+        let metadata = match self.config_endpoint {
+            Some(address) if address.starts_with("file:") => read_file(http, address, deadline).await?,
+            Some(address) => fetch_from(http, address, deadline)
+                .await?
+                .ok_or_else(|| http.error(ProviderErrorKind::Status { status: 404, retry_after: None }))?,
+            None => self.search(http, deadline).await?,
+        };
+        self.check_issuer(http, &metadata)?;
+        Ok(metadata)
+    }
+
+    async fn search(&self, http: &Http, deadline: Instant) -> Result<ProviderMetadata, ProviderError> {
+        for address in locations(self.issuer, self.oauth).map_err(|kind| http.error(kind))? {
+            if let Some(metadata) = fetch_from(http, &address, deadline).await? {
+                return Ok(metadata);
+            }
+        }
+        Err(http
+            .error(ProviderErrorKind::BadResponse { what: "metadata at one of the well-known addresses" }))
+    }
+
+    /// Equal, or equal but for one slash at the end. Without this check whoever answers at one address could have
+    /// the tokens of another provider sent to it.
+    fn check_issuer(&self, http: &Http, metadata: &ProviderMetadata) -> Result<(), ProviderError> {
+        if same_issuer(&metadata.issuer, self.issuer) {
+            return Ok(());
+        }
+        let found = Some(presentable(&metadata.issuer, &[])).filter(|found| !found.is_empty());
+        Err(http.error(ProviderErrorKind::IssuerMismatch { expected: self.issuer.to_owned(), found }))
+    }
+}
+
+/// Where the metadata may be, likeliest first: appended to the issuer (OpenID Connect, and what most RFC 8414
+/// providers do as well), or inserted between host and path (RFC 8414 section 3.1).
+fn locations(issuer: &str, oauth: bool) -> Result<Vec<String>, ProviderErrorKind> {
+    let issuer = issuer.strip_suffix('/').unwrap_or(issuer);
+    let url = allowed_url(issuer)?;
+    let path = url.path().trim_end_matches('/');
+    let origin = &issuer[..issuer.len() - issuer_path_length(issuer)];
+    let appended = |suffix: &str| format!("{issuer}{suffix}");
+    let inserted = |suffix: &str| (!path.is_empty()).then(|| format!("{origin}{suffix}{path}"));
+
+    let openid = [Some(appended(OPENID)), inserted(OPENID)];
+    let plain = [inserted(OAUTH), Some(appended(OAUTH))];
+    let ordered = if oauth { [plain, openid] } else { [openid, plain] };
+    Ok(ordered.into_iter().flatten().flatten().collect())
+}
+
+/// Length of the path, as written; a URL parser would normalise what stands before it.
+fn issuer_path_length(issuer: &str) -> usize {
+    let after_scheme = issuer.find("://").map_or(0, |at| at + 3);
+    issuer[after_scheme..].find('/').map_or(0, |at| issuer.len() - after_scheme - at)
+}
+
+/// The metadata at one address; `None`: there is nothing there.
+async fn fetch_from(
+    http: &Http,
+    address: &str,
+    deadline: Instant,
+) -> Result<Option<ProviderMetadata>, ProviderError> {
+    let mut address = address.to_owned();
+    for _ in 0..=MAX_REDIRECTS {
+        let answer = http.send(Request::get(&address), deadline).await?;
+        if answer.status.is_success() {
+            return match ProviderMetadata::parse(&answer.body) {
+                Ok(metadata) => Ok(Some(metadata)),
+                // A web application that answers every address with its start page has nothing there either.
+                Err(_) if is_html(&answer.body) => Ok(None),
+                Err(_) => Err(http.error(ProviderErrorKind::BadResponse { what: "JSON" })),
+            };
+        }
+        if matches!(answer.status, StatusCode::NOT_FOUND | StatusCode::GONE | StatusCode::METHOD_NOT_ALLOWED)
+        {
+            return Ok(None);
+        }
+        address = redirect_target(&address, &answer).ok_or_else(|| http.error(answer.status_error()))?;
+    }
+    Err(http.error(ProviderErrorKind::BadResponse { what: "an end to redirects" }))
+}
+
+fn redirect_target(from: &str, answer: &Answer) -> Option<String> {
+    let target = answer.location.as_deref().filter(|_| answer.status.is_redirection())?;
+    let target = Url::parse(from).ok()?.join(target).ok()?;
+    allowed_url(target.as_str()).is_ok().then(|| target.into())
+}
+
+fn is_html(body: &[u8]) -> bool {
+    body.trim_ascii_start().first() == Some(&b'<')
+}
+
+/// Reads the document from a `file:` URL, off the runtime's threads: the file may be on a network share.
+async fn read_file(http: &Http, address: &str, deadline: Instant) -> Result<ProviderMetadata, ProviderError> {
+    let configuration = |reason: String| http.error(ProviderErrorKind::Configuration { reason });
+    let path = Url::parse(address)
+        .ok()
+        .and_then(|url| url.to_file_path().ok())
+        .ok_or_else(|| configuration("config_endpoint names no file of this machine".to_owned()))?;
+    let reading = tokio::task::spawn_blocking(move || read_bounded(path));
+    let document = timeout_at(deadline.min(Instant::now() + REQUEST_TIMEOUT), reading)
+        .await
+        .map_err(|_| http.error(ProviderErrorKind::Timeout { after: REQUEST_TIMEOUT }))?
+        .unwrap_or_else(|panic| Err(panic.to_string()))
+        .map_err(configuration)?;
+    ProviderMetadata::parse(&document)
+        .map_err(|_| http.error(ProviderErrorKind::BadResponse { what: "JSON" }))
+}
+
+fn read_bounded(path: PathBuf) -> Result<Vec<u8>, String> {
+    use std::io::Read;
+    let file = fs_err::File::open(path).map_err(|error| error.to_string())?;
+    let mut document = Vec::new();
+    file.take(MAX_FILE).read_to_end(&mut document).map_err(|error| error.to_string())?;
+    Ok(document)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_issuer_without_path_has_two_locations() {
+        let expected = [
+            "https://op:8443/.well-known/openid-configuration",
+            "https://op:8443/.well-known/oauth-authorization-server",
+        ];
+        for issuer in ["https://op:8443", "https://op:8443/"] {
+            assert_eq!(locations(issuer, false), Ok(expected.map(str::to_owned).to_vec()));
+        }
+    }
+
+    #[test]
+    fn an_issuer_with_path_has_four() {
+        let [appended, inserted] = [
+            "https://op/a/b/.well-known/openid-configuration",
+            "https://op/.well-known/openid-configuration/a/b",
+        ];
+        let [oauth_inserted, oauth_appended] = [
+            "https://op/.well-known/oauth-authorization-server/a/b",
+            "https://op/a/b/.well-known/oauth-authorization-server",
+        ];
+        for issuer in ["https://op/a/b", "https://op/a/b/"] {
+            assert_eq!(
+                locations(issuer, false),
+                Ok([appended, inserted, oauth_inserted, oauth_appended].map(str::to_owned).to_vec())
+            );
+            assert_eq!(locations(issuer, true).map(|all| all[0].clone()), Ok(oauth_inserted.to_owned()));
+        }
+    }
+
+    #[test]
+    fn plain_http_only_to_this_machine() {
+        for issuer in ["http://localhost:8080", "http://127.3.2.1", "http://[::1]:80/x"] {
+            assert!(locations(issuer, false).is_ok(), "{issuer}");
+        }
+        for issuer in [
+            "http://op.example",
+            "ftp://op.example",
+            "op.example",
+            "",
+            "http://localhost.example",
+            "file:///x",
+        ] {
+            assert!(
+                matches!(locations(issuer, false), Err(ProviderErrorKind::InsecureUrl { .. })),
+                "{issuer}"
+            );
+        }
+    }
+}

@@ -1,0 +1,121 @@
+//! The refresh grant (RFC 6749 section 6).
+
+use oidc_proto::secret::RefreshToken;
+use tokio::time::Instant;
+
+use super::{
+    Provider,
+    audience::with_audience,
+    client_authentication::Client,
+    error::{ProviderError, ProviderErrorKind},
+    form::Form,
+    quirks::{Quirks, RefreshScope, is_dead_token},
+    scope,
+    token_response::TokenResponse,
+};
+
+/// What to refresh, and what for.
+#[derive(Clone, Copy, Debug)]
+pub struct Refresh<'a> {
+    /// Whose token it is.
+    pub client: Client<'a>,
+    /// The newest one known.
+    pub refresh_token: &'a RefreshToken,
+    /// The scopes asked for; a text without words asks for the provider's default.
+    pub scope: Option<&'a str>,
+    /// The scopes of the login, sent when none are asked for: see [`oidc_proto::account::AccountConfig::granted_scope`].
+    pub granted_scope: Option<&'a str>,
+    /// The audiences asked for, separated by blanks. The account's own audience belongs to the login only.
+    pub audience: Option<&'a str>,
+}
+
+impl Provider {
+    /// Gets a new access token.
+    ///
+    /// A refresh token in the answer replaces the old one, which may be dead already: make it durable before using
+    /// the access token. [`ProviderError::is_dead_token`] tells that only a login helps.
+    pub async fn refresh(
+        &self,
+        refresh: Refresh<'_>,
+        deadline: Instant,
+    ) -> Result<TokenResponse, ProviderError> {
+        let metadata = self.metadata(deadline).await?;
+        let quirks = self.quirks(&metadata);
+        let scope = requested_scope(&refresh, &quirks);
+        let form = Form::grant("refresh_token")
+            .with_secret("refresh_token", refresh.refresh_token.expose())
+            .with_some("scope", scope.as_deref());
+        let form = with_audience(form, refresh.audience, quirks.audience);
+        self.token_request(refresh.client, form, deadline).await.map_err(|error| self.mark_dead_token(error))
+    }
+
+    fn mark_dead_token(&self, error: ProviderError) -> ProviderError {
+        match error.kind() {
+            ProviderErrorKind::Refused(refusal)
+                if refusal.status < 500 && is_dead_token(&refusal.error, refusal.description.as_deref()) =>
+            {
+                self.http.error(ProviderErrorKind::LoginNeeded(refusal.clone()))
+            }
+            _ => error,
+        }
+    }
+}
+
+/// The value of `scope`; `None`: no such parameter.
+fn requested_scope(refresh: &Refresh<'_>, quirks: &Quirks) -> Option<String> {
+    let granted_offline =
+        refresh.granted_scope.is_some_and(|granted| scope::contains(granted, scope::OFFLINE_ACCESS));
+    let keep_offline = quirks.offline_access_on_refresh && granted_offline;
+    let scopes = match (refresh.scope, quirks.refresh_scope) {
+        (Some(asked), _) => asked.split_whitespace().collect::<Vec<_>>().join(" "),
+        // As the C suite: a refresh is not a login, so it does not ask for offline access again.
+        (None, RefreshScope::Granted) => scope::without(refresh.granted_scope?, scope::OFFLINE_ACCESS)?,
+        (None, RefreshScope::Omit) => return None,
+    };
+    if scopes.is_empty() {
+        return None;
+    }
+    Some(if keep_offline { scope::with(&scopes, scope::OFFLINE_ACCESS) } else { scopes })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn scope_of(asked: Option<&str>, granted: Option<&str>, quirks: &Quirks) -> Option<String> {
+        let token = RefreshToken::from("r");
+        let client = Client { id: "c", secret: None, registered_method: None };
+        let refresh =
+            Refresh { client, refresh_token: &token, scope: asked, granted_scope: granted, audience: None };
+        requested_scope(&refresh, quirks)
+    }
+
+    #[test]
+    fn the_scopes_of_the_login_unless_others_are_asked_for() {
+        let quirks = Quirks::default();
+        let granted = Some("openid offline_access profile");
+        assert_eq!(scope_of(None, granted, &quirks).as_deref(), Some("openid profile"));
+        assert_eq!(scope_of(Some("a  b"), granted, &quirks).as_deref(), Some("a b"));
+        assert_eq!(scope_of(Some("a offline_access"), granted, &quirks).as_deref(), Some("a offline_access"));
+        assert_eq!(scope_of(None, Some("offline_access"), &quirks), None);
+        assert_eq!(scope_of(None, None, &quirks), None);
+    }
+
+    #[test]
+    fn a_blank_asks_for_the_providers_default() {
+        assert_eq!(scope_of(Some(" "), Some("openid"), &Quirks::default()), None);
+    }
+
+    #[test]
+    fn quirks_leave_scopes_out_or_keep_offline_access() {
+        let quirks = Quirks {
+            refresh_scope: RefreshScope::Omit,
+            offline_access_on_refresh: true,
+            ..Quirks::default()
+        };
+        let granted = Some("openid offline_access");
+        assert_eq!(scope_of(None, granted, &quirks), None);
+        assert_eq!(scope_of(Some("a"), granted, &quirks).as_deref(), Some("a offline_access"));
+        assert_eq!(scope_of(Some("a"), Some("openid"), &quirks).as_deref(), Some("a"));
+    }
+}

@@ -1,0 +1,99 @@
+//! What a token endpoint grants (RFC 6749 section 5.1).
+
+use std::time::Duration;
+
+use oidc_proto::{
+    json::Object,
+    secret::{AccessToken, IdToken, RefreshToken},
+};
+
+use super::scope;
+
+/// A successful token response. `token_type` is not looked at: agent and clients know bearer tokens only.
+#[derive(Debug)]
+pub struct TokenResponse {
+    /// The token asked for.
+    pub access_token: AccessToken,
+    /// How long it lives from now; a number or a text on the wire. Absent: the provider does not say.
+    pub expires_in: Option<Duration>,
+    /// Present: replaces the one that was sent, at once and for good (RFC 6749 section 6).
+    pub refresh_token: Option<RefreshToken>,
+    /// OpenID Connect Core section 3.1.3.3. Not checked yet: see [`Provider::validate_id_token`].
+    ///
+    /// [`Provider::validate_id_token`]: super::Provider::validate_id_token
+    pub id_token: Option<IdToken>,
+    /// The scopes granted; absent: those that were asked for.
+    pub scope: Option<String>,
+    /// RFC 8693 section 2.2.1.
+    pub issued_token_type: Option<String>,
+}
+
+impl TokenResponse {
+    /// `None`: there is no access token in it.
+    pub(crate) fn from_object(mut response: Object) -> Option<Self> {
+        let mut secret = |key: &str| {
+            let text = response.string(key);
+            response.remove(key);
+            text
+        };
+        let access_token = AccessToken::new(secret("access_token")?);
+        let refresh_token = secret("refresh_token").map(RefreshToken::new);
+        let id_token = secret("id_token").map(IdToken::new);
+        let expires_in = response.integer("expires_in").and_then(|seconds| u64::try_from(seconds).ok());
+        Some(Self {
+            access_token,
+            expires_in: expires_in.map(Duration::from_secs),
+            refresh_token,
+            id_token,
+            scope: response.string("scope"),
+            issued_token_type: response.string("issued_token_type"),
+        })
+    }
+
+    /// The scopes of `requested` that were not granted. RFC 6749 section 5.1: a response that names no scope grants
+    /// all of them.
+    pub fn scopes_not_granted<'a>(&self, requested: &'a str) -> Vec<&'a str> {
+        self.scope.as_deref().map(|granted| scope::missing(requested, granted)).unwrap_or_default()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn response(json: &str) -> Option<TokenResponse> {
+        TokenResponse::from_object(Object::parse(json.as_bytes()).expect("an object"))
+    }
+
+    #[test]
+    fn expires_in_comes_in_many_forms() {
+        for (json, seconds) in [
+            ("3600", Some(3600)),
+            (r#""3600""#, Some(3600)),
+            ("3599.9", Some(3599)),
+            ("-1", None),
+            ("null", None),
+            (r#""""#, None),
+        ] {
+            let granted =
+                response(&format!(r#"{{"access_token":"a","expires_in":{json}}}"#)).expect("a token");
+            assert_eq!(granted.expires_in.map(|life| life.as_secs()), seconds, "{json}");
+        }
+    }
+
+    #[test]
+    fn tells_what_was_not_granted() {
+        let granted = response(r#"{"access_token":"a","scope":"openid profile"}"#).expect("a token");
+        assert_eq!(granted.scopes_not_granted("openid email profile"), ["email"]);
+        let silent = response(r#"{"access_token":"a"}"#).expect("a token");
+        assert!(silent.scopes_not_granted("openid email").is_empty());
+    }
+
+    #[test]
+    fn without_a_token_it_is_no_response_and_debug_shows_none() {
+        assert!(response(r#"{"token_type":"Bearer"}"#).is_none());
+        let shown =
+            format!("{:?}", response(r#"{"access_token":"S1","refresh_token":"S2","id_token":"S3"}"#));
+        assert!(!shown.contains("S1") && !shown.contains("S2") && !shown.contains("S3"), "{shown}");
+    }
+}
