@@ -74,6 +74,18 @@ pub fn format_of(bytes: &[u8]) -> Result<Format, VaultError> {
     oidc_agent::probe(bytes)
 }
 
+/// The file's format, after looking at everything that can be checked without opening it.
+pub fn inspect(bytes: &[u8]) -> Result<Format, VaultError> {
+    let format = format_of(bytes)?;
+    match format {
+        Format::Native => native::inspect(bytes)?,
+        Format::OidcAgent => oidc_agent::inspect(bytes)?,
+        Format::OidcAgentHex => oidc_agent::inspect_hex(bytes)?,
+        Format::OpenPgp => openpgp::inspect(bytes)?,
+    }
+    Ok(format)
+}
+
 /// Opens a native or C suite file with its password. Costs one key derivation, up to three for the hex format.
 ///
 /// An OpenPGP file has no password: [`VaultError::NeedsGpg`].

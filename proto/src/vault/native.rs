@@ -134,6 +134,10 @@ pub(super) fn seal_new(
     Ok((bytes, key))
 }
 
+pub(super) fn inspect(bytes: &[u8]) -> Result<(), VaultError> {
+    slot::password_slots(Document::parse(bytes)?.slots()).map(drop)
+}
+
 pub(super) fn header(bytes: &[u8]) -> Result<PublicHeader, VaultError> {
     Document::parse(bytes).map(|document| document.header())
 }

@@ -25,7 +25,7 @@ mod layout;
 
 use self::layout::{Layout, NONCE_LEN, SALT_LEN, TAG_LEN};
 pub(super) use self::{
-    hex::{HexKey, unlock as unlock_hex},
+    hex::{HexKey, inspect as inspect_hex, unlock as unlock_hex},
     layout::probe,
 };
 
@@ -98,6 +98,10 @@ impl DerivedKey {
         let ciphertext = seal_secretbox(&self.cipher, &nonce, text);
         Layout { nonce, salt: self.salt, ciphertext, verification: *self.verification.expose() }.to_bytes()
     }
+}
+
+pub(super) fn inspect(bytes: &[u8]) -> Result<(), VaultError> {
+    Layout::parse(bytes).map(drop)
 }
 
 pub(super) fn unlock(bytes: &[u8], password: &Password) -> Result<(Zeroizing<Vec<u8>>, FileKey), VaultError> {

@@ -25,6 +25,10 @@ pub(super) fn message(bytes: &[u8]) -> Result<&[u8], VaultError> {
     Ok(&bytes[..footer + FOOTER.len()])
 }
 
+pub(super) fn inspect(bytes: &[u8]) -> Result<(), VaultError> {
+    dearmour(message(bytes)?).map(drop)
+}
+
 /// The key ids of all recipients, as 16 upper-case hex digits each. Recipients that hide theirs are left out.
 pub(super) fn recipients(bytes: &[u8]) -> Result<Vec<String>, VaultError> {
     let binary = dearmour(message(bytes)?)?;

@@ -88,6 +88,10 @@ pub(super) fn looks_like(line: &[u8]) -> bool {
         && fields.next().is_some_and(|length| decimal(length).is_some())
 }
 
+pub(in crate::vault) fn inspect(bytes: &[u8]) -> Result<(), VaultError> {
+    Line::parse(bytes).map(drop)
+}
+
 pub(in crate::vault) fn unlock(
     bytes: &[u8],
     password: &Password,
