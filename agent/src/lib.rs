@@ -1,3 +1,18 @@
-//! Stub
+//! The agent: keeps encrypted OpenID Connect accounts unlocked in memory and hands out access tokens on a socket.
 
+pub mod announce;
+pub mod cli;
+pub mod config;
+mod daemonize;
+pub mod harden;
+mod kill;
+mod logging;
+pub mod options;
+mod output;
+pub mod prompt;
 pub mod provider;
+pub mod run;
+mod serve;
+pub mod server;
+pub mod start;
+mod status;

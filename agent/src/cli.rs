@@ -1,0 +1,240 @@
+//! The command line of `oidc-agent`: the options of the C suite's releases 4.2.6 and 5.3.3 and a few of ours.
+//!
+//! GNU conventions as far as users rely on them: long options may be abbreviated, `-?` is help, a usage error ends
+//! with 64. Options after COMMAND belong to the command.
+
+#![allow(clippy::doc_markdown, reason = "the comments are the help text")]
+
+use std::{ffi::OsString, path::PathBuf, time::Duration};
+
+use clap::{ArgAction, Parser};
+
+use crate::options::Options;
+
+/// Keeps OpenID Connect accounts unlocked in memory and hands out access tokens on a UNIX socket.
+#[derive(Debug, Clone, Parser)]
+#[command(
+    name = "oidc-agent",
+    version,
+    infer_long_args = true,
+    disable_help_flag = true,
+    override_usage = "oidc-agent [OPTION...] [COMMAND [ARG...]]",
+    after_help = "Without COMMAND the agent becomes a daemon; use it as: eval \"$(oidc-agent)\"\n\
+                  With COMMAND the agent lives as long as the command."
+)]
+pub struct Cli {
+    /// End the agent whose process id is in OIDCD_PID.
+    #[arg(short = 'k', long)]
+    pub kill: bool,
+    /// Ask the running agent how it was started and what it holds.
+    #[arg(long, conflicts_with = "kill")]
+    pub status: bool,
+
+    /// Unload accounts after TIME seconds, unless told otherwise when one is loaded; 0 is for ever.
+    #[arg(short = 't', long, value_name = "TIME", allow_negative_numbers = true)]
+    pub lifetime: Option<u64>,
+    /// Ask before every use of an account.
+    #[arg(short = 'c', long)]
+    pub confirm: bool,
+    /// A token request never loads an account.
+    #[arg(long)]
+    pub no_autoload: bool,
+    /// Never start a login because a refresh token is refused.
+    #[arg(long, alias = "no-auto-reauthenticate")]
+    pub no_autoreauthenticate: bool,
+    /// Never start a loopback web server for a login.
+    #[arg(long)]
+    pub no_webserver: bool,
+    /// Never use a redirect with the custom scheme.
+    #[arg(long)]
+    pub no_scheme: bool,
+    /// Hand out ID tokens without asking.
+    #[arg(long)]
+    pub always_allow_idtoken: bool,
+
+    /// Where to put the socket. A trailing slash means a directory; XXXXXX at the end of a directory's name is
+    /// replaced by random characters.
+    #[arg(short = 'a', long, value_name = "PATH", aliases = ["bind-address", "bind_address"], conflicts_with = "service")]
+    pub socket_path: Option<PathBuf>,
+    /// Serve at the place where clients look when OIDC_SOCK is not set.
+    #[arg(long)]
+    pub service: bool,
+    /// Let members of GROUP use the agent.
+    #[arg(long, value_name = "GROUP", num_args = 0..=1, require_equals = true, default_missing_value = "oidc-agent")]
+    pub with_group: Option<String>,
+    /// Write the agent's process id to PATH.
+    #[arg(long, value_name = "PATH")]
+    pub pid_file: Option<PathBuf>,
+
+    /// Print the environment for csh.
+    #[arg(long, group = "shell")]
+    pub csh: bool,
+    /// Print the environment for fish.
+    #[arg(long, group = "shell")]
+    pub fish: bool,
+    /// Print JSON.
+    #[arg(long, group = "shell")]
+    pub json: bool,
+    /// Print the variables only.
+    #[arg(long)]
+    pub quiet: bool,
+
+    /// Stay in the foreground.
+    #[arg(short = 'd', long)]
+    pub console: bool,
+    /// Log more.
+    #[arg(short = 'g', long)]
+    pub debug: bool,
+    /// Let the daemon log to standard error.
+    #[arg(long)]
+    pub log_stderr: bool,
+
+    /// Accepted for compatibility; passwords are never kept, write-back does not need them.
+    #[arg(long, value_name = "TIME", num_args = 0..=1, require_equals = true, default_missing_value = "0", hide_short_help = true)]
+    pub pw_store: Option<String>,
+    /// Accepted for compatibility; there is no system call filter.
+    #[arg(long, hide_short_help = true)]
+    pub seccomp: bool,
+    /// Accepted for compatibility; a restart would lose all loaded accounts.
+    #[arg(long, hide_short_help = true)]
+    pub restart_on_update: bool,
+
+    /// Print a short usage message.
+    #[arg(long)]
+    pub usage: bool,
+    /// Print this help.
+    #[arg(short = '?', short_alias = 'h', long, action = ArgAction::Help)]
+    help: Option<bool>,
+
+    /// This process was started by another one of ours, which hands over the socket on standard input.
+    #[arg(long, hide = true)]
+    pub inherited: bool,
+
+    /// Run COMMAND with OIDC_SOCK and OIDCD_PID set; the agent ends after it.
+    #[arg(value_name = "COMMAND", trailing_var_arg = true)]
+    pub command: Vec<OsString>,
+}
+
+impl Cli {
+    /// Lays the command line over the defaults, which come from the `config` file.
+    pub fn options(&self, defaults: Options) -> Options {
+        Options {
+            lifetime: match self.lifetime {
+                Some(seconds) => (seconds > 0).then(|| Duration::from_secs(seconds)),
+                None => defaults.lifetime,
+            },
+            confirm: self.confirm || defaults.confirm,
+            autoload: !self.no_autoload && defaults.autoload,
+            auto_reauthenticate: !self.no_autoreauthenticate && defaults.auto_reauthenticate,
+            webserver: !self.no_webserver && defaults.webserver,
+            custom_scheme: !self.no_scheme && defaults.custom_scheme,
+            always_allow_id_token: self.always_allow_idtoken || defaults.always_allow_id_token,
+            group: self.with_group.clone().or(defaults.group),
+            cert_path: defaults.cert_path,
+            debug: self.debug || defaults.debug,
+            console: self.console || defaults.console,
+            log_stderr: self.log_stderr || defaults.log_stderr,
+        }
+    }
+
+    /// The options that are taken but do nothing, with the reason: for the log.
+    pub fn without_effect(&self) -> impl Iterator<Item = &'static str> {
+        [
+            (self.seccomp, "--seccomp has no effect: there is no system call filter"),
+            (self.pw_store.is_some(), "--pw-store has no effect: passwords are never kept nor needed"),
+            (self.restart_on_update, "--restart-on-update has no effect: a restart would lose all accounts"),
+        ]
+        .into_iter()
+        .filter_map(|(given, reason)| given.then_some(reason))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    fn parse(args: &[&str]) -> Cli {
+        Cli::try_parse_from(std::iter::once(&"oidc-agent").chain(args)).expect("valid options")
+    }
+
+    #[test]
+    fn the_definition_is_sound() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn every_spelling_of_both_releases_is_taken() {
+        for line in [
+            "-k",
+            "--kill",
+            "-t 60",
+            "-t60",
+            "--lifetime=60",
+            "--no-autoload",
+            "--no-autoreauthenticate",
+            "--no-auto-reauthenticate",
+            "-c",
+            "--confirm",
+            "--no-webserver",
+            "--no-scheme",
+            "--with-group",
+            "--with-group=staff",
+            "--socket-path=/x/",
+            "--bind-address=/x/",
+            "--bind_address=/x/",
+            "-a /x/",
+            "--always-allow-idtoken",
+            "--json",
+            "--quiet",
+            "--pw-store",
+            "--pw-store=60",
+            "--seccomp",
+            "--restart-on-update",
+            "--pid-file /x",
+            "-g",
+            "--debug",
+            "-d",
+            "--console",
+            "--log-stderr",
+            "--status --json",
+            "--no-autol",
+        ] {
+            parse(&line.split(' ').collect::<Vec<_>>());
+        }
+    }
+
+    #[test]
+    fn options_after_the_command_are_the_commands() {
+        let cli = parse(&["--quiet", "sh", "-c", "exit 3"]);
+        assert!(!cli.confirm);
+        assert_eq!(cli.command, ["sh", "-c", "exit 3"]);
+        assert_eq!(parse(&["-d", "--", "-x", "y"]).command, ["-x", "y"]);
+    }
+
+    #[test]
+    fn an_option_argument_is_not_a_command() {
+        let cli = parse(&["--with-group", "ls"]);
+        assert_eq!(cli.with_group.as_deref(), Some("oidc-agent"));
+        assert_eq!(cli.command, ["ls"]);
+    }
+
+    #[test]
+    fn the_command_line_wins_over_defaults() {
+        let defaults =
+            Options { lifetime: Some(Duration::from_secs(5)), autoload: false, ..Options::default() };
+        let options = parse(&["-t", "0", "--no-webserver"]).options(defaults.clone());
+        assert_eq!(options.lifetime, None);
+        assert!(!options.autoload);
+        assert!(!options.webserver);
+        assert_eq!(parse(&[]).options(defaults.clone()), defaults);
+    }
+
+    #[test]
+    fn nonsense_is_refused() {
+        for args in [&["--nonsense"][..], &["-t", "x"], &["-t", "-1"], &["--csh", "--fish"]] {
+            assert!(Cli::try_parse_from(std::iter::once(&"oidc-agent").chain(args)).is_err(), "{args:?}");
+        }
+    }
+}

@@ -1,0 +1,122 @@
+//! The agent in the background: a new process of this program that inherits the socket (see [`handover`]).
+
+use std::{
+    env,
+    ffi::{OsStr, OsString},
+    fs::OpenOptions,
+    io,
+    os::{
+        fd::{AsFd, BorrowedFd, OwnedFd},
+        unix::{net::UnixStream, process::CommandExt},
+    },
+    path::PathBuf,
+    process::{Child, Command, Stdio},
+    time::Duration,
+};
+
+use rustix::{
+    process::{PidfdFlags, chdir, getpid, pidfd_open, setsid},
+    stdio::{dup2_stderr, dup2_stdin, dup2_stdout},
+};
+
+use crate::{
+    options::Options,
+    serve::{Service, Socket},
+    server::{
+        Handler,
+        bind::Bound,
+        handover::{self, Inherited},
+    },
+    start::StartError,
+};
+
+/// How long a daemon may take until it serves.
+const START: Duration = Duration::from_secs(30);
+
+/// Starts the daemon and waits until it serves. Returns its process id. `args` is the command line without a command.
+pub fn start(bound: &Bound, args: &[OsString], lives_for: Option<BorrowedFd<'_>>) -> Result<u32, StartError> {
+    let attempt = || {
+        let (ours, theirs) = UnixStream::pair()?;
+        ours.set_read_timeout(Some(START))?;
+        let daemon = spawn(args, theirs.into())?;
+        handover::send(&ours, bound, lives_for)?;
+        let serves = handover::wait(&ours).unwrap_or(false);
+        Ok((daemon, serves))
+    };
+    match attempt() {
+        Ok((daemon, true)) => Ok(daemon.id()),
+        Ok((daemon, false)) => {
+            bound.claim.give_up();
+            Err(StartError::Daemon(exit_code(daemon)))
+        }
+        Err(source) => {
+            bound.claim.give_up();
+            Err(StartError::System { action: "start the agent", source })
+        }
+    }
+}
+
+/// The first argument tells the daemon what it is; everything else it reads as this process did.
+fn spawn(args: &[OsString], channel: OwnedFd) -> io::Result<Child> {
+    let (name, options) =
+        args.split_first().map_or((OsStr::new("oidc-agent"), args), |(name, rest)| (name, rest));
+    let mut command = Command::new(program());
+    command.arg0(name).arg("--inherited").args(options);
+    command.stdin(Stdio::from(channel)).stdout(Stdio::null()).spawn()
+}
+
+/// This program. Its path is preferred, because its name then stands in the process list, but an update may have
+/// removed the file meanwhile.
+fn program() -> PathBuf {
+    env::current_exe().ok().filter(|path| path.exists()).unwrap_or_else(|| "/proc/self/exe".into())
+}
+
+/// Ends a daemon that does not serve.
+fn exit_code(mut daemon: Child) -> u8 {
+    let _ = daemon.kill();
+    let code = daemon.wait().ok().and_then(|status| status.code());
+    code.and_then(|code| u8::try_from(code).ok()).filter(|code| *code != 0).unwrap_or(1)
+}
+
+/// Replaces this process by a command that finds the agent in its environment. The agent ends after it.
+pub fn run_beside(
+    bound: &Bound,
+    args: &[OsString],
+    command: &OsStr,
+    arguments: &[OsString],
+) -> Result<(), StartError> {
+    let this_process = pidfd_open(getpid(), PidfdFlags::empty())
+        .map_err(|error| StartError::System { action: "watch this process", source: error.into() })?;
+    let daemon = start(bound, args, Some(this_process.as_fd()))?;
+    let mut replacement = Command::new(command);
+    replacement.args(arguments);
+    replacement.env("OIDC_SOCK", &bound.claim.place.socket).env("OIDCD_PID", daemon.to_string());
+    let source = replacement.exec();
+    Err(StartError::Command { command: command.to_owned(), source })
+}
+
+/// The daemon's side of [`start`].
+pub fn serve<H: Handler>(service: Service, handler: impl FnOnce(Options) -> H) -> Result<(), StartError> {
+    let channel = || io::stdin().as_fd().try_clone_to_owned().map(UnixStream::from);
+    let channel = channel().map_err(StartError::system("use standard input"))?;
+    let Inherited { bound, lives_for } =
+        handover::receive(&channel).map_err(StartError::system("take over the socket"))?;
+    let log_stderr = service.options.log_stderr;
+    // Fails only for a process that leads its session already.
+    let _ = setsid();
+    service.run(Socket::bound(bound).living_for(lives_for), handler, |_| {
+        detach(log_stderr)?;
+        handover::acknowledge(&channel)
+    })
+}
+
+/// Lets go of the terminal and of the directory, which might be a file system to be unmounted.
+fn detach(keep_stderr: bool) -> io::Result<()> {
+    let nothing = OpenOptions::new().read(true).write(true).open("/dev/null")?;
+    dup2_stdin(&nothing)?;
+    dup2_stdout(&nothing)?;
+    if !keep_stderr {
+        dup2_stderr(&nothing)?;
+    }
+    Ok(chdir("/")?)
+}

@@ -1,0 +1,107 @@
+//! Keeps what the agent holds out of core dumps, debuggers and swap. The one module that may use `unsafe`.
+//!
+//! Nothing here can fail the start: what the system refuses is logged, and the agent works without it.
+
+use std::ops::Range;
+
+use rustix::{
+    mm::{MlockAllFlags, MlockFlags, mlock_with, mlockall},
+    process::{DumpableBehavior, Resource, Rlimit, getrlimit, set_dumpable_behavior, setrlimit},
+    thread::{CapabilitySet, capabilities},
+};
+use tracing::{debug, info, warn};
+
+/// Descriptors the agent asks for: every permitted connection, its connections to providers and its files.
+const WANTED_DESCRIPTORS: u64 = 4096;
+
+/// Protects this process. To be called before the first secret arrives and before threads are started.
+pub fn apply() {
+    if let Err(error) = set_dumpable_behavior(DumpableBehavior::NotDumpable) {
+        warn!(%error, "other processes of this user may look into the agent's memory");
+    }
+    if let Err(error) = setrlimit(Resource::Core, Rlimit { current: Some(0), maximum: Some(0) }) {
+        warn!(%error, "a crash may write a core file");
+    }
+    lock_memory();
+}
+
+/// Raises the limit of open descriptors as far as allowed; returns what it is then.
+pub fn raise_descriptor_limit() -> u64 {
+    let limit = getrlimit(Resource::Nofile);
+    let current = limit.current.unwrap_or(u64::MAX);
+    let reachable = WANTED_DESCRIPTORS.min(limit.maximum.unwrap_or(u64::MAX));
+    if current >= reachable {
+        return current;
+    }
+    match setrlimit(Resource::Nofile, Rlimit { current: Some(reachable), maximum: limit.maximum }) {
+        Ok(()) => reachable,
+        Err(_) => current,
+    }
+}
+
+/// Keeps memory out of swap.
+///
+/// With the right to lock everything, everything that is ever touched is locked (`MCL_ONFAULT`, so nothing is paged in
+/// for it). Under a limit that would make later allocations fail; then only the heap is locked, where secrets live.
+fn lock_memory() {
+    let unlimited = getrlimit(Resource::Memlock).current.is_none();
+    let capable = capabilities(None).is_ok_and(|sets| sets.effective.contains(CapabilitySet::IPC_LOCK));
+    if unlimited || capable {
+        match mlockall(MlockAllFlags::CURRENT | MlockAllFlags::FUTURE | MlockAllFlags::ONFAULT) {
+            Ok(()) => return debug!("memory is locked"),
+            Err(error) => debug!(%error, "not all memory can be locked"),
+        }
+    }
+    lock_heap();
+}
+
+/// Locks the heap as far as it reaches now. To be called again after secrets were stored: what the heap grew by since
+/// is not locked yet.
+pub fn lock_heap() {
+    match heap().map(|heap| lock(&heap)) {
+        Some(Ok(())) => debug!("the heap is locked"),
+        Some(Err(error)) => info!(%error, "secrets may be written to swap"),
+        None => {}
+    }
+}
+
+/// The addresses of the heap, proc(5): `START-END rw-p … [heap]`.
+fn heap() -> Option<Range<usize>> {
+    let maps = fs_err::read_to_string("/proc/self/maps").ok()?;
+    let line = maps.lines().find(|line| line.ends_with("[heap]"))?;
+    let (start, end) = line.split_once(' ')?.0.split_once('-')?;
+    let address = |text| usize::from_str_radix(text, 16).ok();
+    Some(address(start)?..address(end)?)
+}
+
+#[allow(unsafe_code)]
+fn lock(range: &Range<usize>) -> rustix::io::Result<()> {
+    let start = std::ptr::with_exposed_provenance_mut(range.start);
+    // SAFETY: mlock2(2) neither reads nor writes the memory it is given; it only tells the kernel not to page it out.
+    // Should the range have changed meanwhile, the kernel locks what is there or refuses.
+    unsafe { mlock_with(start, range.len(), MlockFlags::ONFAULT) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_hardened_process_says_so() {
+        apply();
+        assert_eq!(rustix::process::dumpable_behavior(), Ok(DumpableBehavior::NotDumpable));
+        assert_eq!(getrlimit(Resource::Core).current, Some(0));
+    }
+
+    #[test]
+    fn the_heap_is_found() {
+        let heap = heap().expect("a heap");
+        assert!(heap.start < heap.end);
+        assert!(lock(&heap).is_ok());
+    }
+
+    #[test]
+    fn descriptors_are_enough_for_some_connections() {
+        assert!(raise_descriptor_limit() >= 64);
+    }
+}

@@ -1,0 +1,27 @@
+//! The log: lines on standard error, which is the journal under systemd. No secret ever gets there, because types that
+//! hold secrets print themselves redacted.
+
+use std::io::{self, IsTerminal};
+
+use tracing_subscriber::EnvFilter;
+
+use crate::options::Options;
+
+/// Starts logging. `RUST_LOG` wins over the options. A daemon that was not told to log says no more than what is wrong
+/// at its start.
+pub fn start(options: &Options) {
+    let level = match options {
+        Options { debug: true, .. } => "warn,oidc_agent=debug",
+        Options { console: true, .. } | Options { log_stderr: true, .. } => "warn,oidc_agent=info",
+        _ => "warn",
+    };
+    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(level));
+    let colour = io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none();
+    let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr).with_ansi(colour);
+    // systemd stamps each line itself.
+    if std::env::var_os("JOURNAL_STREAM").is_some() {
+        let _ = log.without_time().try_init();
+    } else {
+        let _ = log.try_init();
+    }
+}

@@ -1,0 +1,131 @@
+//! How this agent was told to behave: the `config` file's values overridden by the command line.
+//!
+//! The requests `status` and `status_json` show these, and `oidc-agent-service restart` of the C suite starts the
+//! next agent with what [`Options::command_line`] says.
+
+use std::{path::PathBuf, time::Duration};
+
+/// The agent's settings, complete. [`Options::default`] is what the C suite's release 4 has built in: everything a
+/// person expects is on.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Options {
+    /// How long a loaded account stays, unless its request says otherwise; `None` is for ever.
+    pub lifetime: Option<Duration>,
+    /// Ask the person at every token request.
+    pub confirm: bool,
+    /// A token request may load an account that is not loaded.
+    pub autoload: bool,
+    /// A refused refresh token may start a login.
+    pub auto_reauthenticate: bool,
+    /// A loopback web server may be started for a code login.
+    pub webserver: bool,
+    /// A redirect with the custom scheme `edu.kit.data.oidc-agent:` may be used.
+    pub custom_scheme: bool,
+    /// ID tokens are handed out without asking.
+    pub always_allow_id_token: bool,
+    /// The group that may use the socket beside its owner.
+    pub group: Option<String>,
+    /// CA bundle for providers whose account names none; `None` is the system's roots.
+    pub cert_path: Option<PathBuf>,
+    /// Log at level debug.
+    pub debug: bool,
+    /// Stay in the foreground.
+    pub console: bool,
+    /// The log goes to standard error although the agent is a daemon.
+    pub log_stderr: bool,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            lifetime: None,
+            confirm: false,
+            autoload: true,
+            auto_reauthenticate: true,
+            webserver: true,
+            custom_scheme: true,
+            always_allow_id_token: false,
+            group: None,
+            cert_path: None,
+            debug: false,
+            console: false,
+            log_stderr: false,
+        }
+    }
+}
+
+impl Options {
+    /// The options that start an agent like this one, separated by blanks: `command_line_options` of the C suite's
+    /// `status_json`. Where the socket is and what was printed at the start are left out, as there.
+    pub fn command_line(&self) -> String {
+        let lifetime = self.lifetime.map(|lifetime| format!("--lifetime={}", lifetime.as_secs()));
+        let group = self.group.as_ref().map(|group| format!("--with-group={group}"));
+        let switches = [
+            (self.confirm, "--confirm"),
+            (!self.autoload, "--no-autoload"),
+            (!self.auto_reauthenticate, "--no-autoreauthenticate"),
+            (!self.custom_scheme, "--no-scheme"),
+            (!self.webserver, "--no-webserver"),
+            (self.always_allow_id_token, "--always-allow-idtoken"),
+            (self.console, "--console"),
+            (self.debug, "--debug"),
+            (self.log_stderr, "--log-stderr"),
+        ];
+        let switches = switches.into_iter().filter(|(on, _)| *on).map(|(_, option)| option.to_owned());
+        lifetime.into_iter().chain(group).chain(switches).collect::<Vec<_>>().join(" ")
+    }
+
+    /// The rows that the C suite's `status` shows, in its order and with its names.
+    pub fn rows(&self) -> Vec<(&'static str, String)> {
+        let lifetime = match self.lifetime {
+            Some(lifetime) => format!("{} seconds", lifetime.as_secs()),
+            None => "Forever".to_owned(),
+        };
+        vec![
+            ("Lifetime", lifetime),
+            ("Confirm", self.confirm.to_string()),
+            ("Autoload", self.autoload.to_string()),
+            ("Auto Re-authenticate", self.auto_reauthenticate.to_string()),
+            ("Use custom URI scheme", self.custom_scheme.to_string()),
+            ("Webserver", self.webserver.to_string()),
+            ("Allow ID-Token", self.always_allow_id_token.to_string()),
+            ("Group", self.group.clone().unwrap_or_else(|| "false".to_owned())),
+            ("Daemon", (!self.console).to_string()),
+            ("Log Debug", self.debug.to_string()),
+            ("Log to stderr", self.log_stderr.to_string()),
+        ]
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_default_agent_needs_no_options() {
+        assert_eq!(Options::default().command_line(), "");
+    }
+
+    #[test]
+    fn options_are_repeated_once_each() {
+        let options = Options {
+            lifetime: Some(Duration::from_secs(60)),
+            group: Some("staff".into()),
+            autoload: false,
+            always_allow_id_token: true,
+            ..Options::default()
+        };
+        assert_eq!(
+            options.command_line(),
+            "--lifetime=60 --with-group=staff --no-autoload --always-allow-idtoken"
+        );
+    }
+
+    #[test]
+    fn rows_are_named_as_in_the_c_suite() {
+        let rows = Options::default().rows();
+        assert_eq!(rows[0], ("Lifetime", "Forever".into()));
+        assert!(rows.contains(&("Daemon", "true".into())));
+        assert!(rows.contains(&("Group", "false".into())));
+    }
+}

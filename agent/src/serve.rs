@@ -1,0 +1,123 @@
+//! The process that serves: hardened before anything secret arrives, tidied up at the end.
+
+use std::{
+    io,
+    os::{fd::OwnedFd, unix::net::UnixListener},
+    path::{Path, PathBuf},
+};
+
+use rustix::{fs::Mode, process::umask};
+use tracing::{info, warn};
+
+use crate::{
+    cli::Cli,
+    harden, logging,
+    options::Options,
+    run::{Surroundings, run},
+    server::{
+        Handler,
+        bind::{Bound, Claim},
+        listener::Admission,
+        service::Link,
+    },
+    start::StartError,
+};
+
+/// What this process was told about serving.
+#[derive(Debug)]
+pub struct Service {
+    /// How the agent behaves.
+    pub options: Options,
+    pid_file: Option<PathBuf>,
+    /// Also to be found by clients of the C suite that have no `OIDC_SOCK`.
+    linked: bool,
+    without_effect: Vec<&'static str>,
+}
+
+/// A socket and what hangs on it.
+#[derive(Debug)]
+pub struct Socket {
+    listener: UnixListener,
+    /// What to remove at the end. A socket passed by a service manager is not ours to remove.
+    claim: Option<Claim>,
+    /// The agent ends when this becomes readable.
+    lives_for: Option<OwnedFd>,
+}
+
+impl Socket {
+    /// One that this program bound.
+    pub fn bound(bound: Bound) -> Self {
+        Self { listener: bound.listener, claim: Some(bound.claim), lives_for: None }
+    }
+
+    /// One that a service manager bound.
+    pub fn passed(listener: UnixListener) -> Self {
+        Self { listener, claim: None, lives_for: None }
+    }
+
+    /// The same for an agent that ends when a process does, given as pidfd.
+    #[must_use]
+    pub fn living_for(self, lives_for: Option<OwnedFd>) -> Self {
+        Self { lives_for, ..self }
+    }
+}
+
+impl Service {
+    /// Takes from the command line what concerns serving.
+    pub fn new(cli: &Cli, options: Options) -> Self {
+        let pid_file = cli.pid_file.as_ref().map(|path| std::path::absolute(path).unwrap_or(path.clone()));
+        Self { options, pid_file, linked: cli.service, without_effect: cli.without_effect().collect() }
+    }
+
+    /// Serves until the end. `ready` is called with the socket's path as soon as requests are answered.
+    pub fn run<H: Handler>(
+        self,
+        socket: Socket,
+        handler: impl FnOnce(Options) -> H,
+        ready: impl FnOnce(&Path) -> io::Result<()>,
+    ) -> Result<(), StartError> {
+        let Self { options, pid_file, linked, without_effect } = self;
+        let Socket { listener, claim, lives_for } = socket;
+        logging::start(&options);
+        harden::apply();
+        umask(Mode::RWXG | Mode::RWXO);
+        for reason in without_effect {
+            warn!("{reason}");
+        }
+        let admission = if options.group.is_some() { Admission::SocketMode } else { Admission::own_user() };
+        let ends_with_terminal = options.console;
+        let address = listener.local_addr().map_err(StartError::system("use the socket"))?;
+        let path = address.as_pathname().unwrap_or(Path::new(""));
+        let link = linked.then(|| Link::create(path)).flatten();
+        let pid_file =
+            pid_file.map(PidFile::write).transpose().map_err(StartError::system("write the pid file"));
+        let served = pid_file.and_then(|pid_file| {
+            let surroundings = Surroundings { listener, admission, lives_for, ends_with_terminal };
+            let served = run(surroundings, || handler(options), || ready(path));
+            drop(pid_file);
+            served.map_err(StartError::system("serve"))
+        });
+        drop(link);
+        if let Some(claim) = claim {
+            claim.give_up();
+        }
+        info!("ended");
+        served
+    }
+}
+
+/// Holds the process id, and is removed at the end.
+struct PidFile(PathBuf);
+
+impl PidFile {
+    fn write(path: PathBuf) -> io::Result<Self> {
+        fs_err::write(&path, format!("{}\n", std::process::id()))?;
+        Ok(Self(path))
+    }
+}
+
+impl Drop for PidFile {
+    fn drop(&mut self) {
+        let _ = fs_err::remove_file(&self.0);
+    }
+}

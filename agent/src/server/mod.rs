@@ -1,0 +1,41 @@
+//! The socket: where it is, who may use it, and one task for each connection.
+//!
+//! Bytes become requests here and replies become bytes; what a request means is the [`Handler`]'s business.
+
+pub mod activation;
+pub mod bind;
+pub mod group;
+pub mod handover;
+mod idle;
+pub mod listener;
+pub mod place;
+pub mod service;
+mod session;
+
+use oidc_proto::message::{Reply, Request};
+
+/// Answers requests. One handler serves all connections at once.
+pub trait Handler: Send + Sync + 'static {
+    /// Answers one request.
+    ///
+    /// The future of a request that only asks (tokens, scopes) is dropped at whatever it waits for when its client
+    /// goes away. What must be completed once it began, above all storing a rotated refresh token, has to go on
+    /// elsewhere. The future of every other request is awaited to its end, whether or not the client is still there.
+    fn handle(&self, request: Request, peer: Peer) -> impl Future<Output = Reply> + Send;
+
+    /// Called once, after the last connection: completes what outlives requests. Bounded by the caller.
+    fn finish(&self) -> impl Future<Output = ()> + Send {
+        std::future::ready(())
+    }
+}
+
+/// Who is at the other end, as the kernel says (`SO_PEERCRED`): the state at the time of its connect.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Peer {
+    /// User.
+    pub uid: u32,
+    /// Primary group.
+    pub gid: u32,
+    /// Process; `None` from another pid namespace.
+    pub pid: Option<i32>,
+}

@@ -1,0 +1,240 @@
+//! One connection: one request, one reply, each step with a deadline.
+
+use std::{io, ops::ControlFlow, time::Duration};
+
+use oidc_proto::{
+    channel::{AgentChannel, AgentStep, Payload, StreamEnd},
+    message::{Reply, Request},
+};
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use tokio::{
+    io::Interest,
+    net::UnixStream,
+    time::{Instant, interval, timeout, timeout_at},
+};
+use tokio_util::sync::CancellationToken;
+use tracing::debug;
+use zeroize::Zeroizing;
+
+use super::{Handler, Peer, idle::Ticket, listener::Limits};
+use crate::harden;
+
+/// What one read takes; requests are seldom larger.
+const READ_BYTES: usize = 4096;
+/// What a client may have sent behind its request and still get its reply: see [`drain`].
+const DRAINED_BYTES: usize = 64 * 1024;
+/// How often a client that closed its writing side is looked at; there is no event for its going away.
+const HALF_CLOSED_CHECK: Duration = Duration::from_millis(250);
+
+/// What all sessions of a listener share.
+pub(super) struct Context<H> {
+    pub handler: std::sync::Arc<H>,
+    pub limits: Limits,
+    pub stop: CancellationToken,
+}
+
+/// Serves a connection to its end.
+pub(super) async fn serve<H: Handler>(stream: &UnixStream, peer: Peer, ticket: Ticket, context: &Context<H>) {
+    let mut channel = AgentChannel::new();
+    match receive(stream, &mut channel, ticket, context).await {
+        Ok(Received::Request(payload)) => {
+            if let Some(reply) = answer(stream, &payload, peer, context).await {
+                let reply = channel.reply(reply.to_json());
+                send(stream, &reply, context.limits.reply).await;
+            }
+        }
+        Ok(Received::Refused(payload)) => send(stream, &payload, context.limits.reply).await,
+        Err(reason) => debug!(%reason, pid = peer.pid, "a connection ended without a request"),
+    }
+}
+
+enum Received {
+    Request(Payload),
+    Refused(Payload),
+}
+
+/// Reads until there is a request, or a reason to give up.
+async fn receive<H>(
+    stream: &UnixStream,
+    channel: &mut AgentChannel,
+    mut ticket: Ticket,
+    context: &Context<H>,
+) -> io::Result<Received> {
+    let reading = read_request(stream, channel, &context.limits);
+    let received = tokio::select! {
+        biased;
+        received = reading => received?,
+        () = ticket.closed() => return Err(io::Error::other("too many connections")),
+        () = context.stop.cancelled() => return Err(io::Error::other("the agent ends")),
+    };
+    if ticket.leave() { Ok(received) } else { Err(io::Error::other("too many connections")) }
+}
+
+async fn read_request(
+    stream: &UnixStream,
+    channel: &mut AgentChannel,
+    limits: &Limits,
+) -> io::Result<Received> {
+    let mut deadline = Instant::now() + limits.first_message;
+    loop {
+        timeout_at(deadline, stream.readable()).await??;
+        let mut step = match read_some(stream, channel)? {
+            ControlFlow::Continue(step) => step,
+            ControlFlow::Break(()) => return end_of_stream(channel),
+        };
+        loop {
+            step = match step {
+                AgentStep::NeedMore => break,
+                AgentStep::Send(bytes) => {
+                    write_all(stream, &bytes, deadline).await?;
+                    deadline = Instant::now() + limits.request;
+                    channel.receive(&[])
+                }
+                AgentStep::Request(payload) => return Ok(Received::Request(payload)),
+                AgentStep::Refuse(payload) => return Ok(Received::Refused(payload)),
+            };
+        }
+    }
+}
+
+/// Nothing more will come. Whoever closed only the writing side can still read what is wrong.
+fn end_of_stream(channel: &AgentChannel) -> io::Result<Received> {
+    match channel.end_of_stream() {
+        StreamEnd::Incomplete(payload) => Ok(Received::Refused(payload)),
+        StreamEnd::Empty | StreamEnd::Complete => Err(io::ErrorKind::UnexpectedEof.into()),
+    }
+}
+
+/// One read, in a buffer that no task has to keep while it waits. Breaks at the end of the stream.
+fn read_some(stream: &UnixStream, channel: &mut AgentChannel) -> io::Result<ControlFlow<(), AgentStep>> {
+    let mut buffer = Zeroizing::new([0; READ_BYTES]);
+    match stream.try_read(&mut *buffer) {
+        Ok(0) => Ok(ControlFlow::Break(())),
+        Ok(count) => Ok(ControlFlow::Continue(channel.receive(&buffer[..count]))),
+        Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+            Ok(ControlFlow::Continue(AgentStep::NeedMore))
+        }
+        Err(error) => Err(error),
+    }
+}
+
+/// Has the request answered. `None` when nobody is there any more to read the reply.
+async fn answer<H: Handler>(
+    stream: &UnixStream,
+    payload: &Payload,
+    peer: Peer,
+    context: &Context<H>,
+) -> Option<Reply> {
+    let request = match Request::parse(payload) {
+        Ok(request) => request,
+        Err(failure) => return Some(Reply::Failure(failure)),
+    };
+    let (name, only_asks, stores) = (request.name(), only_asks(&request), stores_secrets(&request));
+    debug!(request = name, pid = peer.pid, "asked");
+    let handling = context.handler.handle(request, peer);
+    let reply = if only_asks {
+        tokio::select! {
+            biased;
+            reply = handling => Some(reply),
+            () = hang_up(stream) => None,
+        }
+    } else {
+        Some(handling.await)
+    };
+    if stores {
+        harden::lock_heap();
+    }
+    if reply.is_none() {
+        debug!(request = name, pid = peer.pid, "the client went away");
+    }
+    reply
+}
+
+/// Requests without an effect that their client wants even if it does not wait for the reply.
+fn only_asks(request: &Request) -> bool {
+    matches!(
+        request,
+        Request::AccessToken(_)
+            | Request::IdToken(_)
+            | Request::Mytoken(_)
+            | Request::Scopes(_)
+            | Request::MytokenSupportedProviders(_)
+    )
+}
+
+/// Requests after which the agent holds more secrets than before.
+fn stores_secrets(request: &Request) -> bool {
+    matches!(
+        request,
+        Request::Add(_)
+            | Request::Gen(_)
+            | Request::CodeExchange(_)
+            | Request::Device(_)
+            | Request::FileWrite { .. }
+    )
+}
+
+/// Resolves when the peer has closed its connection. A peer that closed its writing side only still waits for the
+/// reply: that shows as an end of stream as well, but the kernel reports a hang-up only after a full close.
+async fn hang_up(stream: &UnixStream) {
+    loop {
+        if stream.ready(Interest::READABLE).await.is_err() {
+            return;
+        }
+        match discard(stream) {
+            Ok(0) => break,
+            Ok(_) => {}
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+            Err(_) => return,
+        }
+    }
+    let mut ticks = interval(HALF_CLOSED_CHECK);
+    while !is_hung_up(stream) {
+        ticks.tick().await;
+    }
+}
+
+fn is_hung_up(stream: &UnixStream) -> bool {
+    let mut descriptors = [PollFd::new(stream, PollFlags::empty())];
+    let polled = poll(&mut descriptors, Some(&Timespec { tv_sec: 0, tv_nsec: 0 }));
+    polled.is_err() || descriptors[0].revents().intersects(PollFlags::HUP | PollFlags::ERR)
+}
+
+/// Writes a whole message, at once if the socket takes it, and prepares the close.
+async fn send(stream: &UnixStream, message: &Payload, deadline: Duration) {
+    if let Err(error) = write_all(stream, message, Instant::now() + deadline).await {
+        debug!(%error, "a reply was not read");
+    }
+    let _ = timeout(deadline, drain(stream)).await;
+}
+
+async fn write_all(stream: &UnixStream, mut bytes: &[u8], deadline: Instant) -> io::Result<()> {
+    while !bytes.is_empty() {
+        match stream.try_write(bytes) {
+            Ok(count) => bytes = &bytes[count..],
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                timeout_at(deadline, stream.writable()).await??;
+            }
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(())
+}
+
+/// Reads away what the client sent behind its request: closing with unread bytes makes the kernel report a reset to
+/// the client instead of the end of stream that it waits for.
+async fn drain(stream: &UnixStream) {
+    let mut drained = 0;
+    while drained < DRAINED_BYTES {
+        match discard(stream) {
+            Ok(count) if count > 0 => drained += count,
+            _ => return,
+        }
+        tokio::task::yield_now().await;
+    }
+}
+
+fn discard(stream: &UnixStream) -> io::Result<usize> {
+    let mut buffer = Zeroizing::new([0; READ_BYTES]);
+    stream.try_read(&mut *buffer)
+}
