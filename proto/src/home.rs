@@ -4,6 +4,7 @@
 
 pub(crate) mod file;
 mod lock;
+mod pending;
 
 use std::{
     ffi::OsString,
@@ -69,7 +70,8 @@ pub enum HomeError {
 pub struct Deleted {
     /// The account file was there.
     pub file: bool,
-    /// How many leftovers were there: a kept rotation, temporary files. The lock file is not counted.
+    /// How many leftovers were there: a kept rotation, a pending registration, temporary files. The lock file is not
+    /// counted.
     pub leftovers: usize,
 }
 
@@ -191,8 +193,11 @@ impl Home {
     /// Deletes the account's file and everything kept beside it, and the lock itself last.
     pub fn delete(&self, lock: AccountLock) -> Result<Deleted, HomeError> {
         let file = file::remove(&self.file(lock.name()))?;
-        let leftovers =
-            usize::from(file::remove(&self.rotated_path(lock.name()))?) + lock.remove_temporary_files();
+        let hidden = [self.rotated_path(lock.name()), self.pending_path(lock.name())];
+        let mut leftovers = lock.remove_temporary_files();
+        for path in hidden {
+            leftovers += usize::from(file::remove(&path)?);
+        }
         lock.remove();
         file::sync_directory(&self.path)?;
         Ok(Deleted { file, leftovers })

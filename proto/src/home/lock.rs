@@ -69,6 +69,11 @@ pub(super) fn rotated_path(directory: &Path, name: &Shortname) -> PathBuf {
     directory.join(format!(".{}.rotated", stem(name)))
 }
 
+/// Where a registration is kept until its login is done.
+pub(super) fn pending_path(directory: &Path, name: &Shortname) -> PathBuf {
+    directory.join(format!(".{}.pending", stem(name)))
+}
+
 /// Takes an exclusive lock on a lock file, made if needed. `None` where the file system knows no locks: a lock that
 /// nobody can take must not keep people from their accounts.
 pub(crate) fn lock_file(path: &Path, timeout: Duration) -> Result<Option<File>, HomeError> {
