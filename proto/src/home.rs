@@ -18,6 +18,7 @@ use std::{
 use zeroize::Zeroizing;
 
 pub use self::lock::AccountLock;
+pub(crate) use self::lock::lock_file;
 use crate::shortname::Shortname;
 
 /// The oidc-agent directory.

@@ -3,9 +3,17 @@
 //! The C suite writes its merged list of all sources back into the user's file. Here that file is edited in place, one
 //! account at a time, and what it holds otherwise stays byte for byte; a file that does not parse is reported and left.
 
+mod document;
+mod edit;
+mod merge;
+mod source;
+mod text;
+
 use std::path::{Path, PathBuf};
 
+pub use self::edit::{add_account, remove_account};
 use crate::{
+    account::same_issuer,
     home::{Home, HomeError},
     json::Object,
     secret::ClientSecret,
@@ -90,7 +98,8 @@ pub enum IssuersError {
 /// The issuer data of all sources.
 #[derive(Debug, Clone, Default)]
 pub struct Issuers {
-    issuers: Vec<Issuer>,
+    /// One for each spelling of an issuer's URL, those of the source with the highest priority first.
+    entries: Vec<Object>,
     problems: Vec<Problem>,
 }
 
@@ -102,18 +111,27 @@ impl Issuers {
 
     /// [`Issuers::load`] with another place for the system's files.
     pub fn load_from(home: Option<&Home>, system: &Path) -> Self {
-        let _ = (home, system);
-        Self::default()
+        let mut problems = Vec::new();
+        let sources = source::read_all(home.map(Home::path), system, &mut problems);
+        Self { entries: merge::by_issuer(sources), problems }
     }
 
     /// All issuers, those of the user first. URLs that differ in a trailing slash are separate entries here.
-    pub fn iter(&self) -> impl Iterator<Item = &Issuer> {
-        self.issuers.iter()
+    pub fn iter(&self) -> impl Iterator<Item = Issuer> {
+        self.entries.iter().map(|entry| Issuer::from_object(entry.clone()))
     }
 
     /// What is known about an issuer, from its own entry and then from one that differs in a trailing slash.
     pub fn get(&self, issuer: &str) -> Option<Issuer> {
-        self.issuers.iter().find(|known| known.issuer == issuer).cloned()
+        let mut same: Vec<&Object> =
+            self.entries.iter().filter(|entry| same_issuer(&url(entry), issuer)).collect();
+        same.sort_by_key(|entry| url(entry) != issuer);
+        let (first, rest) = same.split_first()?;
+        let mut merged = (*first).clone();
+        for entry in rest {
+            merge::fill(&mut merged, entry);
+        }
+        Some(Issuer::from_object(merged))
     }
 
     /// The account for token requests that name the issuer only: `default_account`, else the first of `accounts`.
@@ -128,14 +146,79 @@ impl Issuers {
     }
 }
 
-/// Adds an account to its issuer in the user's `issuer.config`. Whether anything had to be changed.
-pub fn add_account(home: &Home, issuer: &str, name: &Shortname) -> Result<bool, IssuersError> {
-    let _ = (home, issuer, name);
-    Ok(false)
+impl Issuer {
+    /// Takes the known members out and keeps the rest. Both spellings count where documentation and code of the C suite
+    /// differ; names that no account can have are dropped.
+    fn from_object(mut object: Object) -> Self {
+        let issuer = url(&object);
+        let mut string = |keys: [&str; 2]| {
+            let text = keys.iter().find_map(|key| object.string(key));
+            keys.iter().for_each(|key| drop(object.remove(key)));
+            text
+        };
+        let (register, contact) = (string(["register", "manual_register"]), string(["contact", "contact"]));
+        let config_endpoint = string(["config_endpoint", "configuration_endpoint"]);
+        let device_authorization_endpoint = string(["device_authorization_endpoint"; 2]);
+        let cert_path = string(["cert_path", "cert-path"]).map(PathBuf::from);
+        let default_account = string(["default_account"; 2]).and_then(|name| name.parse().ok());
+        string(["issuer", "issuer_url"]);
+
+        let mut flag = |keys: [&str; 2]| {
+            let set = keys.iter().any(|key| object.flag(key));
+            keys.iter().for_each(|key| drop(object.remove(key)));
+            set
+        };
+        let (oauth, legacy_aud_mode) = (flag(["oauth"; 2]), flag(["legacy_aud_mode"; 2]));
+        let pw_store = flag(["pw-store", "pw_store"]);
+
+        let mut client = |key: &str| {
+            let client = object.object(key).and_then(|client| KnownClient::from_object(&client));
+            object.remove(key);
+            client
+        };
+        let (pubclient, user_client) = (client("pubclient"), client("user_client"));
+        let quirks = object.object("quirks");
+        object.remove("quirks");
+        let accounts = object.strings("accounts").iter().filter_map(|name| name.parse().ok()).collect();
+        object.remove("accounts");
+
+        Self {
+            issuer,
+            register,
+            contact,
+            config_endpoint,
+            device_authorization_endpoint,
+            cert_path,
+            oauth,
+            legacy_aud_mode,
+            pw_store,
+            pubclient,
+            user_client,
+            default_account,
+            accounts,
+            quirks,
+            other: object,
+        }
+    }
 }
 
-/// Drops an account from the user's `issuer.config`, whatever its issuer. Whether anything had to be changed.
-pub fn remove_account(home: &Home, name: &Shortname) -> Result<bool, IssuersError> {
-    let _ = (home, name);
-    Ok(false)
+impl KnownClient {
+    fn from_object(object: &Object) -> Option<Self> {
+        let flow = ["flow", "flows"].map(|key| object.strings(key)).into_iter().find(|flow| !flow.is_empty());
+        Some(Self {
+            client_id: object.string("client_id")?,
+            client_secret: object.string("client_secret").map(ClientSecret::new),
+            scope: object.string("scope"),
+            flow: flow.unwrap_or_default(),
+            redirect_uris: object.strings("redirect_uris"),
+        })
+    }
 }
+
+/// The URL an entry is for.
+fn url(entry: &Object) -> String {
+    entry.string("issuer").or_else(|| entry.string("issuer_url")).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,167 @@
+use std::path::PathBuf;
+
+use super::*;
+
+struct Folder {
+    directory: tempfile::TempDir,
+}
+
+impl Folder {
+    fn new() -> Self {
+        Self { directory: tempfile::tempdir().unwrap() }
+    }
+
+    fn with(text: &str) -> Self {
+        let folder = Self::new();
+        fs_err::write(folder.path(), text).unwrap();
+        folder
+    }
+
+    fn path(&self) -> PathBuf {
+        self.directory.path().join(ISSUER_CONFIG)
+    }
+
+    fn home(&self) -> Home {
+        Home::at(self.directory.path())
+    }
+
+    fn text(&self) -> String {
+        fs_err::read_to_string(self.path()).unwrap()
+    }
+
+    fn add(&self, issuer: &str, name: &str) -> Result<bool, IssuersError> {
+        add_account(&self.home(), issuer, &name.parse().unwrap())
+    }
+
+    fn remove(&self, name: &str) -> Result<bool, IssuersError> {
+        remove_account(&self.home(), &name.parse().unwrap())
+    }
+}
+
+/// As a person writes it: comments, unknown keys, own ideas of white space.
+const BY_HAND: &str = r#"# my issuers
+[
+  {
+    "issuer": "https://a.example/",   // the old one
+    "frobnicate": {"x": [1,2]},
+    "accounts": [ "one" , "two" ],
+    "default_account": "two"
+  },
+  /* not yet in use */
+  { "issuer": "https://b.example", "quirks": {"pkce": false} }
+]
+"#;
+
+#[test]
+fn adds_to_an_existing_list_and_nothing_else_changes() {
+    let folder = Folder::with(BY_HAND);
+    assert!(folder.add("https://a.example", "three").unwrap());
+    assert_eq!(folder.text(), BY_HAND.replace(r#""two" ]"#, r#""two", "three" ]"#));
+    assert!(!folder.add("https://a.example/", "three").unwrap());
+}
+
+#[test]
+fn adds_a_list_to_an_issuer_without_one() {
+    let folder = Folder::with(BY_HAND);
+    assert!(folder.add("https://b.example/", "b").unwrap());
+    assert_eq!(folder.text(), BY_HAND.replace("false} }", r#"false}, "accounts": ["b"] }"#));
+}
+
+#[test]
+fn adds_an_issuer() {
+    let folder = Folder::with(BY_HAND);
+    assert!(folder.add("https://c.example", "c \"q\"").unwrap());
+    let added = r#"{"pkce": false} },
+  {"issuer":"https://c.example","accounts":["c \"q\""]}"#;
+    assert_eq!(folder.text(), BY_HAND.replace(r#"{"pkce": false} }"#, added));
+}
+
+#[test]
+fn removes_what_it_added() {
+    for (issuer, name) in [("https://a.example/", "three"), ("https://new.example", "new")] {
+        let folder = Folder::with(BY_HAND);
+        folder.add(issuer, name).unwrap();
+        assert!(folder.remove(name).unwrap());
+        assert!(!folder.remove(name).unwrap());
+        assert!(!folder.text().contains(name) || name == "new", "{}", folder.text());
+        assert!(Document::parse(&folder.text()).is_ok());
+    }
+}
+
+#[test]
+fn removes_a_name_wherever_it_is() {
+    let folder = Folder::with(BY_HAND);
+    assert!(folder.remove("two").unwrap());
+    let expected = BY_HAND
+        .replace(r#""one" , "two" ]"#, r#""one"  ]"#)
+        .replace(",\n    \"default_account\": \"two\"", "");
+    assert_eq!(folder.text(), expected.replace("\"one\"  ]", "\"one\"  ]"));
+
+    let folder = Folder::with(
+        r#"[{"issuer":"i","accounts":["x","x"],"default_account":"x","k":1},{"accounts":["x"]}]"#,
+    );
+    assert!(folder.remove("x").unwrap());
+    assert_eq!(folder.text(), r#"[{"issuer":"i","accounts":[],"k":1},{"accounts":[]}]"#);
+}
+
+#[test]
+fn a_single_object_becomes_a_list_when_it_has_to() {
+    let folder = Folder::with(r#" {"issuer":"https://a.example"} "#);
+    assert!(folder.add("https://a.example/", "a").unwrap());
+    assert_eq!(folder.text(), r#" {"issuer":"https://a.example", "accounts": ["a"]} "#);
+    assert!(folder.add("https://b.example", "b").unwrap());
+    let objects = Document::parse(&folder.text()).unwrap().objects();
+    assert_eq!(objects.len(), 2);
+}
+
+#[test]
+fn a_new_file_is_json_and_private() {
+    use std::os::unix::fs::PermissionsExt;
+    let folder = Folder::new();
+    assert!(!folder.remove("a").unwrap());
+    assert!(!folder.path().exists());
+    assert!(folder.add("https://a.example", "a").unwrap());
+    let parsed: Value = serde_json::from_str(&folder.text()).unwrap();
+    assert_eq!(parsed, json!([{ "issuer": "https://a.example", "accounts": ["a"] }]));
+    assert_eq!(fs_err::metadata(folder.path()).unwrap().permissions().mode() & 0o777, 0o600);
+}
+
+#[test]
+fn text_of_4_x_stays_text() {
+    let folder = Folder::with("https://a.example/ one\nhttps://b.example");
+    assert!(folder.add("https://a.example/", "two").unwrap());
+    assert!(folder.add("https://b.example/", "b b").unwrap());
+    assert!(!folder.add("https://b.example", "b b").unwrap());
+    assert_eq!(folder.text(), "https://a.example/ one\nhttps://b.example b b\nhttps://a.example/ two");
+    assert!(folder.remove("one").unwrap());
+    assert!(folder.remove("two").unwrap());
+    assert!(folder.remove("b b").unwrap());
+    assert!(!folder.remove("b b").unwrap());
+    assert_eq!(folder.text(), "https://b.example\nhttps://a.example/");
+
+    let created_by_4_2_6 = Folder::with("");
+    assert!(created_by_4_2_6.add("https://a.example/", "a").unwrap());
+    assert_eq!(created_by_4_2_6.text(), "https://a.example/ a");
+}
+
+#[test]
+fn a_file_that_does_not_parse_is_left() {
+    for text in
+        ["[{\"issuer\":\"https://a.example/\"},", "[1,2", "{\"issuer\":1", "nonsense\nmore", "[{}] trailing"]
+    {
+        let folder = Folder::with(text);
+        for done in [folder.add("https://a.example/", "a"), folder.remove("a")] {
+            assert!(matches!(done, Err(IssuersError::Problem(_))), "{text}");
+        }
+        assert_eq!(folder.text(), text);
+    }
+}
+
+#[test]
+fn a_linked_file_stays_linked() {
+    let (folder, elsewhere) = (Folder::new(), Folder::with(BY_HAND));
+    std::os::unix::fs::symlink(elsewhere.path(), folder.path()).unwrap();
+    assert!(folder.add("https://a.example", "three").unwrap());
+    assert!(fs_err::symlink_metadata(folder.path()).unwrap().is_symlink());
+    assert!(elsewhere.text().contains("three"));
+}
