@@ -1,10 +1,12 @@
 //! The agent: keeps encrypted OpenID Connect accounts unlocked in memory and hands out access tokens on a socket.
 
+pub mod accounts;
 pub mod announce;
 pub mod cli;
 pub mod config;
 mod daemonize;
 pub mod harden;
+pub mod issuer_data;
 mod kill;
 mod logging;
 pub mod options;

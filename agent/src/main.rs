@@ -1,25 +1,26 @@
-//! `oidc-agent`: see the library for everything but the choice of who answers.
+//! `oidc-agent`: see the library for everything but the choice of what answers.
 
 use std::process::ExitCode;
 
 use oidc_agent::{
-    server::{Handler, Peer},
+    accounts::{Accounts, Deps},
+    issuer_data::IssuerData,
+    options::Options,
+    provider::Providers,
+    server::dispatch::Dispatch,
     start,
 };
-use oidc_proto::message::{Failure, Reply, Request};
-
-/// Answers that it is there.
-struct Presence;
-
-impl Handler for Presence {
-    async fn handle(&self, request: Request, _: Peer) -> Reply {
-        match request {
-            Request::Check => Reply::success(),
-            other => Failure::not_supported_yet(other.name()).into(),
-        }
-    }
-}
+use oidc_proto::home::Home;
 
 fn main() -> ExitCode {
-    start::main(std::env::args_os(), |_| Presence)
+    start::main(std::env::args_os(), dispatch)
+}
+
+fn dispatch(options: Options) -> Dispatch {
+    // Where no directory can be made there are no files; clients may still bring accounts that live in memory only.
+    let home = Home::find_or_create().unwrap_or_else(|_| Home::at("/nonexistent"));
+    let issuers = IssuerData::read(&home, options.cert_path.clone());
+    let settings = issuers.clone();
+    let providers = Providers::new(move |issuer| settings.settings(issuer));
+    Dispatch::new(Accounts::new(Deps { home, issuers, providers, options }))
 }

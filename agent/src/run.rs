@@ -31,8 +31,9 @@ use crate::{
 
 /// Descriptors that connections leave for everything else: files, providers, the runtime.
 const RESERVED_DESCRIPTORS: u64 = 128;
-/// How long the handler may take for what outlives requests.
-const FINISH: Duration = Duration::from_secs(5);
+/// How long the handler may take for what outlives requests: a refresh that was sent is answered or over by then
+/// ([`crate::provider::REQUEST_TIMEOUT`]), and a rotated refresh token is on disk.
+const FINISH: Duration = Duration::from_secs(12);
 /// Threads for what blocks: name resolution, key derivations, files. They end when they are idle.
 const BLOCKING_THREADS: usize = 32;
 

@@ -4,6 +4,7 @@
 
 pub mod activation;
 pub mod bind;
+pub mod dispatch;
 pub mod group;
 pub mod handover;
 mod idle;
@@ -12,7 +13,7 @@ pub mod place;
 pub mod service;
 mod session;
 
-use oidc_proto::message::{Reply, Request};
+use oidc_proto::message::{Failure, Reply, Request};
 
 /// Answers requests. One handler serves all connections at once.
 pub trait Handler: Send + Sync + 'static {
@@ -22,6 +23,11 @@ pub trait Handler: Send + Sync + 'static {
     /// goes away. What must be completed once it began, above all storing a rotated refresh token, has to go on
     /// elsewhere. The future of every other request is awaited to its end, whether or not the client is still there.
     fn handle(&self, request: Request, peer: Peer) -> impl Future<Output = Reply> + Send;
+
+    /// The reply to bytes that are no request, given what is wrong with them.
+    fn refuse(&self, failure: Failure) -> Reply {
+        failure.into()
+    }
 
     /// Called once, after the last connection: completes what outlives requests. Bounded by the caller.
     fn finish(&self) -> impl Future<Output = ()> + Send {

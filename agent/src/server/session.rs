@@ -127,7 +127,7 @@ async fn answer<H: Handler>(
 ) -> Option<Reply> {
     let request = match Request::parse(payload) {
         Ok(request) => request,
-        Err(failure) => return Some(Reply::Failure(failure)),
+        Err(failure) => return Some(context.handler.refuse(failure)),
     };
     let (name, only_asks, stores) = (request.name(), only_asks(&request), stores_secrets(&request));
     debug!(request = name, pid = peer.pid, "asked");

@@ -54,7 +54,10 @@ mod tests {
 
         let lock = home.lock(&name, Duration::ZERO).expect("a lock");
         home.write_pending(&lock, b"sealed").expect("written");
-        assert_eq!(home.read_pending(&name).expect("readable").as_deref().map(Vec::as_slice), Some(&b"sealed"[..]));
+        assert_eq!(
+            home.read_pending(&name).expect("readable").as_deref().map(Vec::as_slice),
+            Some(&b"sealed"[..])
+        );
         assert!(home.list().expect("a listing").is_empty());
         let mode = std::fs::metadata(home.pending_path(&name)).expect("a file").permissions().mode();
         assert_eq!(mode & 0o777, 0o600);

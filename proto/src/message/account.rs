@@ -132,10 +132,11 @@ impl PasswordEntry {
     /// The entry of `add` and `gen`. One without `account` or `type` is silently dropped, as in the C agent; one
     /// that is no object is a failure, where the C agent crashes.
     pub(super) fn read_optional(object: &mut Object) -> Result<Option<Self>, Failure> {
-        Ok(optional_object(object, "pw_entry")?.and_then(|entry| Self::read(&entry)))
+        Ok(optional_object(object, "pw_entry")?.and_then(|entry| Self::from_object(&entry)))
     }
 
-    fn read(object: &Object) -> Option<Self> {
+    /// Reads an entry; `None` for one without `account` or `type`.
+    pub fn from_object(object: &Object) -> Option<Self> {
         let bits = object.integer("type").and_then(|bits| bits.try_into().ok()).filter(|bits| *bits != 0)?;
         Some(Self {
             account: object.string("account")?,
@@ -149,7 +150,8 @@ impl PasswordEntry {
         })
     }
 
-    pub(super) fn to_object(&self) -> Object {
+    /// The entry as an object. Holds the password.
+    pub fn to_object(&self) -> Object {
         let mut object = Object::default();
         object.insert("account", self.account.as_str());
         object.insert("type", self.sources.0);

@@ -1,0 +1,202 @@
+//! One loaded account: the unit of concurrency. Its mutex is held for moments and never across an await.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use crypto_box::{PublicKey, SecretKey};
+use oidc_proto::{
+    message::{AccountStatus, Failure},
+    secret::IdToken,
+    shortname::Shortname,
+};
+use tokio::sync::watch;
+
+use super::{
+    claims::Claims,
+    clock,
+    held::{Held, Open, Sealed},
+    token_cache::{CachedToken, Purpose},
+};
+
+/// What a refresh gave.
+#[derive(Debug, Clone)]
+pub struct Refreshed {
+    /// The access token.
+    pub token: Arc<CachedToken>,
+    /// The ID token, where the provider sent one.
+    pub id_token: Option<Arc<IdToken>>,
+}
+
+/// How a refresh ended, for everybody who waited for it.
+pub type Outcome = Result<Refreshed, Failure>;
+
+/// A loaded account.
+pub struct Account {
+    /// Its short name.
+    pub name: Shortname,
+    /// Its issuer as configured; readable while the agent is locked.
+    pub issuer: Box<str>,
+    /// Ask before each access token.
+    pub confirm: bool,
+    /// Do not ask before an ID token.
+    pub always_allow_id_token: bool,
+    /// Held by the refresh that is under way: one at a time, because the provider may rotate the refresh token.
+    pub refreshing: tokio::sync::Mutex<()>,
+    state: Mutex<State>,
+}
+
+struct State {
+    held: Held,
+    flights: Vec<(Purpose, watch::Receiver<Option<Outcome>>)>,
+    unload_at: Option<u64>,
+}
+
+/// How a request for a token can be answered right now.
+pub enum Answer {
+    /// From the cache; the second value says whether a successor should be fetched ahead of time.
+    Cached(Arc<CachedToken>, bool),
+    /// Not from the cache.
+    Refresh,
+}
+
+/// A refresh to wait for.
+pub enum Flight {
+    /// Somebody else started it.
+    Joined(watch::Receiver<Option<Outcome>>),
+    /// The caller runs it and must send the outcome.
+    Started(watch::Sender<Option<Outcome>>, watch::Receiver<Option<Outcome>>),
+}
+
+impl Account {
+    /// A new account in the open; `unload_at` in seconds since the epoch.
+    pub fn new(name: Shortname, open: Open, flags: Flags, unload_at: Option<u64>) -> Self {
+        Self {
+            name,
+            issuer: open.config.issuer_url.as_deref().unwrap_or_default().into(),
+            confirm: flags.confirm,
+            always_allow_id_token: flags.always_allow_id_token,
+            refreshing: tokio::sync::Mutex::default(),
+            state: Mutex::new(State { held: Held::Open(Box::new(open)), flights: Vec::new(), unload_at }),
+        }
+    }
+
+    /// When it is to be unloaded, in seconds since the epoch.
+    pub fn unload_at(&self) -> Option<u64> {
+        self.state().unload_at
+    }
+
+    /// Changes when it is to be unloaded; returns whether that differs from before.
+    pub fn set_unload_at(&self, unload_at: Option<u64>) -> bool {
+        let before = std::mem::replace(&mut self.state().unload_at, unload_at);
+        before != unload_at
+    }
+
+    /// Whether its lifetime is over.
+    pub fn is_over(&self, now: u64) -> bool {
+        self.unload_at().is_some_and(|end| end <= now)
+    }
+
+    /// Looks at or changes what is held; fails while the agent is locked.
+    pub fn with_open<T>(&self, act: impl FnOnce(&mut Open) -> T) -> Result<T, Failure> {
+        match &mut self.state().held {
+            Held::Open(open) => Ok(act(open)),
+            Held::Sealed(_) => Err(Failure::agent_locked()),
+        }
+    }
+
+    /// Looks at or changes what is held, in the open or sealed.
+    pub fn with_held<T>(&self, act: impl FnOnce(&mut Held) -> T) -> T {
+        act(&mut self.state().held)
+    }
+
+    /// What the cache has to say, and a provider that is being left alone. `min_valid` in seconds; `None`: a new token in any
+    /// case.
+    pub fn answer(&self, purpose: &Purpose, min_valid: Option<u64>) -> Result<Answer, Failure> {
+        let now = clock::now();
+        self.with_open(|open| {
+            let cached = open.cache.find(purpose).filter(|_| !open.unsaved);
+            if let Some(token) =
+                min_valid.and_then(|min_valid| cached.filter(|token| token.serves(min_valid, now)))
+            {
+                let ahead = token.is_near_its_end(now) && open.refused.is_none() && open.paused().is_none();
+                return Ok(Answer::Cached(Arc::clone(token), ahead));
+            }
+            match open.paused() {
+                Some(failure) => Err(failure),
+                None => Ok(Answer::Refresh),
+            }
+        })?
+    }
+
+    /// Whether new tokens can be had from it, as far as is known. Fails while the agent is locked.
+    pub fn is_usable(&self) -> Result<bool, Failure> {
+        self.with_open(|open| open.refused.is_none())
+    }
+
+    /// What may be shown of it.
+    pub fn status(&self) -> AccountStatus {
+        let (token_expires_at, refresh_token_expires_at, refused) = self.with_held(|held| match held {
+            Held::Open(open) => {
+                let token = open.cache.find(&Purpose::default()).and_then(|token| token.expires_at);
+                let refresh_token = open.config.refresh_token.as_ref();
+                let claims = refresh_token.and_then(|token| Claims::of(token.expose()));
+                (token, claims.and_then(|claims| claims.expires_at()), open.refused.clone())
+            }
+            Held::Sealed(_) => (None, None, None),
+        });
+        AccountStatus {
+            name: self.name.to_string(),
+            issuer: self.issuer.to_string(),
+            unloaded_at: self.unload_at(),
+            token_expires_at,
+            refresh_token_expires_at,
+            login_needed: refused.map(|refused| refused.to_string()),
+        }
+    }
+
+    /// Joins the refresh for this purpose that is under way, or starts one.
+    pub fn flight(&self, purpose: &Purpose) -> Flight {
+        let mut state = self.state();
+        if let Some((_, outcome)) = state.flights.iter().find(|(own, _)| own == purpose) {
+            return Flight::Joined(outcome.clone());
+        }
+        let (sender, receiver) = watch::channel(None);
+        state.flights.push((purpose.clone(), receiver.clone()));
+        Flight::Started(sender, receiver)
+    }
+
+    /// Ends a flight: later requests start another.
+    pub fn landed(&self, purpose: &Purpose) {
+        self.state().flights.retain(|(own, _)| own != purpose);
+    }
+
+    /// Seals what is held to the public key of a locked period.
+    pub fn seal(&self, key: &PublicKey) {
+        let mut state = self.state();
+        if let Held::Open(open) = &state.held {
+            state.held = Held::Sealed(Sealed::new(open, key));
+        }
+    }
+
+    /// Opens what is held. `false` when it was not sealed to this key.
+    pub fn unseal(&self, key: &SecretKey) -> bool {
+        let mut state = self.state();
+        let Held::Sealed(sealed) = &state.held else { return true };
+        let Some(open) = sealed.open(key) else { return false };
+        state.held = Held::Open(Box::new(open));
+        true
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        // Nothing panics while it is held; a poisoned state would still be a whole one.
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// What the person said about asking.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Flags {
+    /// Ask before each access token.
+    pub confirm: bool,
+    /// Do not ask before an ID token.
+    pub always_allow_id_token: bool,
+}

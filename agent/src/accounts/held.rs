@@ -1,0 +1,268 @@
+//! What the agent holds of one account, in the open or sealed under the agent's lock.
+
+use std::time::{Duration, Instant};
+
+use crypto_box::{PublicKey, SecretKey};
+use oidc_proto::{
+    account::AccountConfig,
+    json::Object,
+    message::Failure,
+    secret::{RefreshToken, SecretText},
+    vault::FileKey,
+};
+use serde_json::Value;
+use zeroize::Zeroizing;
+
+use super::{
+    disk::Stamp,
+    lock,
+    password_source::PasswordSource,
+    token_cache::{CachedToken, Purpose, TokenCache},
+};
+
+/// The first pause after a failure that may pass, and the longest.
+const FIRST_PAUSE: Duration = Duration::from_secs(1);
+const LONGEST_PAUSE: Duration = Duration::from_secs(30);
+
+/// The secrets of one account.
+pub enum Held {
+    /// Usable.
+    Open(Box<Open>),
+    /// Under the agent's lock.
+    Sealed(Sealed),
+}
+
+/// An account in the open.
+pub struct Open {
+    /// Issuer, client, refresh token.
+    pub config: AccountConfig,
+    /// What rewrites the account's file without its password.
+    pub file_key: Option<FileKey>,
+    /// The file as last seen; `None` before the first look, and for accounts without a file.
+    pub stamp: Option<Stamp>,
+    /// The refresh token in the file, where it is not the one in `config`.
+    pub token_in_file: Option<RefreshToken>,
+    /// The refresh token in `config` has not reached the disk.
+    pub unsaved: bool,
+    /// Where the file's password may be had again, when the person said so.
+    pub password_source: Option<PasswordSource>,
+    /// Access tokens.
+    pub cache: TokenCache,
+    /// Set: no new token can be had until another login, a reload, or another file; says why.
+    pub refused: Option<Failure>,
+    /// The last failure that may pass.
+    pub pause: Option<Pause>,
+}
+
+/// A provider that failed is left alone for a while.
+pub struct Pause {
+    until: Instant,
+    length: Duration,
+    failure: Failure,
+}
+
+impl Open {
+    /// An account as just loaded.
+    pub fn new(config: AccountConfig) -> Self {
+        Self {
+            config,
+            file_key: None,
+            stamp: None,
+            token_in_file: None,
+            unsaved: false,
+            password_source: None,
+            cache: TokenCache::default(),
+            refused: None,
+            pause: None,
+        }
+    }
+
+    /// The failure of a provider that is being left alone right now.
+    pub fn paused(&self) -> Option<Failure> {
+        self.pause.as_ref().filter(|pause| Instant::now() < pause.until).map(|pause| pause.failure.clone())
+    }
+
+    /// Notes a failure that may pass: until the pause is over it answers for the provider. Pauses double while
+    /// failures go on, and last at least as long as the provider asked.
+    pub fn pause_after(&mut self, failure: Failure, retry_after: Option<Duration>) {
+        let grown = self.pause.as_ref().map_or(FIRST_PAUSE, |pause| (pause.length * 2).min(LONGEST_PAUSE));
+        let length = retry_after.map_or(grown, |asked| asked.clamp(grown, LONGEST_PAUSE.max(grown)));
+        self.pause = Some(Pause { until: Instant::now() + length, length, failure });
+    }
+
+    /// Takes a new refresh token over; whoever calls this is about to put it on the disk.
+    pub fn rotate(&mut self, refresh_token: RefreshToken) {
+        let old = self.config.refresh_token.replace(refresh_token);
+        if self.token_in_file.is_none() {
+            self.token_in_file = old;
+        }
+        self.unsaved = true;
+    }
+
+    fn to_json(&self) -> Zeroizing<String> {
+        let mut object = Object::default();
+        object.insert("config", Value::Object(self.config.to_object().members().clone()));
+        if let Some(key) = &self.file_key {
+            object.insert("file_key", key.to_text().expose());
+        }
+        if let Some(token) = &self.token_in_file {
+            object.insert("token_in_file", token.expose());
+        }
+        if let Some(source) = &self.password_source {
+            object.insert("password_source", source.to_value());
+        }
+        object.insert("cache", self.cache.to_value());
+        object.to_json()
+    }
+
+    fn from_json(bytes: &[u8]) -> Option<Self> {
+        let mut object = Object::parse(bytes).ok()?;
+        let mut open = Self::new(AccountConfig::from_object(object.object("config")?));
+        let file_key = object.string("file_key").map(SecretText::new);
+        open.file_key = file_key.and_then(|text| FileKey::from_text(&text).ok());
+        open.token_in_file = object.string("token_in_file").map(RefreshToken::new);
+        open.password_source = object.object("password_source").and_then(PasswordSource::from_object);
+        open.cache.restore(object.remove("cache").unwrap_or_default());
+        Some(open)
+    }
+}
+
+/// An account under the agent's lock. What holds no secret stays readable.
+pub struct Sealed {
+    key: PublicKey,
+    account: Vec<u8>,
+    results: Vec<Vec<u8>>,
+    stamp: Option<Stamp>,
+    unsaved: bool,
+    refused: Option<Failure>,
+}
+
+/// The result of a refresh that ended while the agent was locked.
+pub struct RefreshResult<'a> {
+    /// What the token is for.
+    pub purpose: &'a Purpose,
+    /// The token.
+    pub token: &'a CachedToken,
+    /// The provider's new refresh token, if it rotated.
+    pub refresh_token: Option<&'a RefreshToken>,
+    /// Whether the new refresh token stands in the account's file itself.
+    pub in_file: bool,
+    /// Whether the new refresh token could not be put on the disk.
+    pub unsaved: bool,
+}
+
+impl Sealed {
+    /// Seals an account to the public key of a locked period.
+    pub fn new(open: &Open, key: &PublicKey) -> Self {
+        Self {
+            key: key.clone(),
+            account: lock::seal(key, open.to_json().as_bytes()),
+            results: Vec::new(),
+            stamp: open.stamp,
+            unsaved: open.unsaved,
+            refused: open.refused.clone(),
+        }
+    }
+
+    /// Puts a result away until the agent is unlocked.
+    pub fn put_away(&mut self, result: &RefreshResult) {
+        let mut cache = TokenCache::default();
+        cache.keep(result.purpose.clone(), std::sync::Arc::new(result.token.clone()));
+        let mut object = Object::default();
+        object.insert("cache", cache.to_value());
+        if let Some(refresh_token) = result.refresh_token {
+            object.insert("refresh_token", refresh_token.expose());
+            object.insert("in_file", result.in_file);
+            self.unsaved = result.unsaved;
+        }
+        self.results.push(lock::seal(&self.key, object.to_json().as_bytes()));
+    }
+
+    /// Notes why no new token can be had.
+    pub fn refuse(&mut self, failure: Failure) {
+        self.refused = Some(failure);
+    }
+
+    /// The account in the open again. `None` when it was not sealed to this key.
+    pub fn open(&self, key: &SecretKey) -> Option<Open> {
+        let mut open = Open::from_json(&lock::open(key, &self.account)?)?;
+        for result in &self.results {
+            let mut result = Object::parse(&lock::open(key, result)?).ok()?;
+            open.cache.restore(result.remove("cache").unwrap_or_default());
+            if let Some(refresh_token) = result.string("refresh_token") {
+                open.rotate(RefreshToken::new(refresh_token));
+                if result.flag("in_file") {
+                    open.token_in_file = None;
+                }
+            }
+        }
+        open.stamp = self.stamp;
+        open.unsaved = self.unsaved;
+        open.refused = self.refused.clone();
+        Some(open)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use oidc_proto::error_code::ErrorCode;
+
+    use super::{super::token_cache::tests::token, *};
+
+    fn account() -> Open {
+        let text =
+            br#"{"name":"a","issuer_url":"https://op","client_id":"c","refresh_token":"R1","custom":[1]}"#;
+        let mut open = Open::new(AccountConfig::parse(text).expect("an account"));
+        open.cache.keep(Purpose::default(), token("T1", 1000, 3600));
+        open
+    }
+
+    #[test]
+    fn comes_back_whole_from_under_the_lock() {
+        let lock = lock::LockKey::new(&"x".into());
+        let key = lock.open(&"x".into()).expect("right password");
+        let sealed = Sealed::new(&account(), lock.public());
+        let open = sealed.open(&key).expect("sealed to this key");
+        assert_eq!(open.config, account().config);
+        assert_eq!(open.cache.find(&Purpose::default()), account().cache.find(&Purpose::default()));
+    }
+
+    #[test]
+    fn a_refresh_that_ends_under_the_lock_is_kept() {
+        let lock = lock::LockKey::new(&"x".into());
+        let mut sealed = Sealed::new(&account(), lock.public());
+        let (purpose, new) = (Purpose::new(Some("s"), None), token("T2", 1000, 3600));
+        sealed.put_away(&RefreshResult {
+            purpose: &purpose,
+            token: &new,
+            refresh_token: Some(&"R2".into()),
+            in_file: false,
+            unsaved: true,
+        });
+        let open = sealed.open(&lock.open(&"x".into()).expect("right password")).expect("sealed to this key");
+        assert_eq!(open.config.refresh_token, Some("R2".into()));
+        assert_eq!(open.token_in_file, Some("R1".into()));
+        assert!(open.unsaved);
+        assert_eq!(open.cache.find(&purpose).map(Arc::as_ref), Some(new.as_ref()));
+    }
+
+    #[test]
+    fn pauses_grow_and_respect_the_provider() {
+        let mut open = account();
+        let failure = Failure::new(ErrorCode::ProviderTimeout, "no answer");
+        open.pause_after(failure.clone(), None);
+        assert!(open.paused().is_some());
+        let lengths: Vec<u64> = (0..7)
+            .map(|_| {
+                open.pause_after(failure.clone(), None);
+                open.pause.as_ref().map_or(0, |pause| pause.length.as_secs())
+            })
+            .collect();
+        assert_eq!(lengths, [2, 4, 8, 16, 30, 30, 30]);
+        open.pause = None;
+        open.pause_after(failure, Some(Duration::from_secs(7)));
+        assert_eq!(open.pause.as_ref().map(|pause| pause.length.as_secs()), Some(7));
+    }
+}

@@ -1,0 +1,155 @@
+//! `add`: an account that a client has decrypted.
+
+use std::sync::Arc;
+
+use oidc_proto::{
+    account::AccountConfig,
+    error_code::ErrorCode,
+    message::{AddRequest, Failure},
+    rotation::{self, Newest},
+    shortname::Shortname,
+    vault::FileKey,
+};
+
+use super::{
+    Accounts,
+    account::{Account, Flags},
+    clock,
+    disk::{self, off_thread},
+    held::Open,
+    password_source::PasswordSource,
+    refresh::cached_token,
+    token_cache::Purpose,
+};
+use crate::provider::TokenResponse;
+
+/// How an account was added.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Added {
+    /// Loaded; `lifetime` in seconds if it has one.
+    Loaded {
+        /// 0 when it has none.
+        lifetime: u64,
+    },
+    /// It was loaded before; `lifetime` is set when that changed.
+    Already {
+        /// 0 for "no lifetime any more".
+        lifetime: Option<u64>,
+    },
+}
+
+impl Accounts {
+    /// Loads a decrypted account. Unless told otherwise a first token is fetched, so that a dead refresh token is
+    /// noticed now; an account for which that fails is not loaded.
+    pub async fn add(&self, request: AddRequest) -> Result<Added, Failure> {
+        let name = account_name(&request.config)?;
+        let _only_one = self.loading(&name).await;
+        self.require_unlocked()?;
+
+        let lifetime = request.lifetime.or(self.deps().options.lifetime.map(|lifetime| lifetime.as_secs()));
+        let lifetime = lifetime.unwrap_or(0);
+        let unload_at = (lifetime > 0).then(|| clock::now().saturating_add(lifetime));
+        if let Some(account) = self.find(&name)
+            && account.is_usable()?
+        {
+            return Ok(self.add_again(&account, request, lifetime, unload_at));
+        }
+
+        let flags = Flags { confirm: request.confirm, always_allow_id_token: request.always_allow_id_token };
+        let plain_add = request.plain_add;
+        let open = self.prepare(name.clone(), request).await;
+        self.load(name, open, flags, unload_at, plain_add).await?;
+        Ok(Added::Loaded { lifetime })
+    }
+
+    /// Puts an account on the list that has just logged in, in the place of one of the same name. It stays until it is
+    /// removed, and the token of its login goes to the cache.
+    pub async fn admit(&self, config: AccountConfig, token: Option<TokenResponse>) -> Result<(), Failure> {
+        let name = account_name(&config)?;
+        let _only_one = self.loading(&name).await;
+        let mut open = Open::new(config);
+        if let (Some(token), Some(issuer)) = (token, open.config.issuer_url.as_deref()) {
+            let purpose = Purpose::default();
+            let token = cached_token(&purpose, issuer, &token);
+            open.cache.keep(purpose, Arc::new(token));
+        }
+        self.load(name, open, Flags::default(), None, true).await.map(drop)
+    }
+
+    /// A copy of what a loaded account holds.
+    pub fn held_config(&self, name: &Shortname) -> Result<AccountConfig, Failure> {
+        self.find(name).ok_or_else(Failure::account_not_loaded)?.with_open(|open| open.config.clone())
+    }
+
+    /// Puts an account on the list, after a first token was fetched.
+    pub(super) async fn load(
+        &self,
+        name: Shortname,
+        open: Open,
+        flags: Flags,
+        unload_at: Option<u64>,
+        without_token: bool,
+    ) -> Result<Arc<Account>, Failure> {
+        if open.config.issuer_url.is_none() && open.config.config_endpoint.is_none() {
+            return Err(Failure::missing_field("issuer_url"));
+        }
+        let account = Arc::new(Account::new(name, open, flags, unload_at));
+        if !without_token {
+            self.refreshed(&account, Purpose::default(), None).await?;
+        }
+        self.insert(Arc::clone(&account))?;
+        Ok(account)
+    }
+
+    /// As the C agent does: nothing of a loaded account changes but its lifetime.
+    fn add_again(
+        &self,
+        account: &Account,
+        request: AddRequest,
+        lifetime: u64,
+        unload_at: Option<u64>,
+    ) -> Added {
+        let had_lifetime = account.unload_at().is_some();
+        let key = request.file_key.and_then(|text| FileKey::from_text(&text).ok());
+        // An account that a C client loaded came without a key; one that knows it is welcome.
+        let _ = account.with_open(|open| open.file_key = open.file_key.take().or(key));
+        if request.lifetime.is_none() || (unload_at.is_none() && !had_lifetime) {
+            return Added::Already { lifetime: None };
+        }
+        account.set_unload_at(unload_at);
+        self.0.lifetimes_changed.notify_one();
+        Added::Already { lifetime: Some(lifetime) }
+    }
+
+    /// Everything about the file that the request does not say.
+    async fn prepare(&self, name: Shortname, request: AddRequest) -> Open {
+        self.issuers().await;
+        let home = self.deps().home.clone();
+        off_thread(move || {
+            let mut open = Open::new(request.config);
+            open.file_key = request.file_key.and_then(|text| FileKey::from_text(&text).ok());
+            open.password_source = request.pw_entry.and_then(PasswordSource::new);
+            if open.file_key.is_none()
+                && let Some(password) = open.password_source.as_ref().and_then(PasswordSource::password)
+            {
+                open.file_key = disk::key_of(&home, &name, &password);
+            }
+            let in_file = open.config.refresh_token.clone();
+            open.stamp = disk::stamp(&home, &name);
+            // The C suite's clients do not know what may lie beside the file.
+            if let Ok(Newest::FromSidecar { in_file }) = rotation::newest(&home, &name, &mut open.config) {
+                open.token_in_file = Some(in_file);
+            } else {
+                open.config.refresh_token = in_file;
+            }
+            open
+        })
+        .await
+    }
+}
+
+/// The name to load an account under.
+pub fn account_name(config: &AccountConfig) -> Result<Shortname, Failure> {
+    let name = config.name.as_deref().ok_or_else(|| Failure::missing_field("name"))?;
+    name.parse().map_err(|error| Failure::new(ErrorCode::BadRequest, format!("Bad request. {error}.")))
+}

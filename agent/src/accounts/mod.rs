@@ -1,0 +1,233 @@
+//! The loaded accounts: which there are, how long they stay, whether they are locked, and the tokens they give.
+//!
+//! [`Accounts`] is a cheap handle over short mutexes; every wait for a provider, a file or a person happens outside
+//! of them. One account is one unit of concurrency ([`account::Account`]), so that a slow provider delays only who
+//! needs a new token of that account.
+
+pub mod account;
+mod autoload;
+mod claims;
+mod clock;
+mod disk;
+mod forget;
+mod granted;
+mod held;
+mod lifetime;
+mod load;
+mod lock;
+mod password_source;
+mod refresh;
+mod select;
+mod token;
+mod token_cache;
+
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex, MutexGuard, PoisonError, Weak},
+};
+
+use oidc_proto::{
+    home::Home,
+    issuers::Issuers,
+    message::{AccountStatus, Failure},
+    secret::Password,
+    shortname::Shortname,
+};
+use tokio::sync::Notify;
+use tokio_util::task::TaskTracker;
+
+use self::{account::Account, disk::off_thread, lock::LockKey};
+pub use self::{load::Added, token_cache::CachedToken};
+use crate::{issuer_data::IssuerData, options::Options, provider::Providers};
+
+/// What accounts need from the outside.
+pub struct Deps {
+    /// The oidc-agent directory.
+    pub home: Home,
+    /// What is known about issuers.
+    pub issuers: IssuerData,
+    /// Everything that talks to providers.
+    pub providers: Providers,
+    /// How the agent was told to behave.
+    pub options: Options,
+}
+
+/// The loaded accounts; clones share them.
+#[derive(Clone)]
+pub struct Accounts(Arc<Shared>);
+
+struct Shared {
+    deps: Deps,
+    state: Mutex<State>,
+    /// One load of an account at a time, so that ten requests for it ask the person once.
+    loading: Mutex<HashMap<Shortname, Weak<tokio::sync::Mutex<()>>>>,
+    /// One key derivation for the lock at a time, with the number of wrong passwords in a row.
+    unlocking: tokio::sync::Mutex<u32>,
+    lifetimes_changed: Notify,
+    tasks: TaskTracker,
+}
+
+#[derive(Default)]
+struct State {
+    lock: Option<Arc<LockKey>>,
+    /// In load order; a reloaded account goes to the end.
+    loaded: Vec<Arc<Account>>,
+}
+
+impl Accounts {
+    /// No account loaded, not locked. Must be called within a runtime: it starts the task that ends lifetimes.
+    pub fn new(deps: Deps) -> Self {
+        let accounts = Self(Arc::new(Shared {
+            deps,
+            state: Mutex::default(),
+            loading: Mutex::default(),
+            unlocking: tokio::sync::Mutex::new(0),
+            lifetimes_changed: Notify::new(),
+            tasks: TaskTracker::new(),
+        }));
+        tokio::spawn(lifetime::watch(accounts.clone()));
+        accounts
+    }
+
+    /// What accounts need from the outside.
+    pub fn deps(&self) -> &Deps {
+        &self.0.deps
+    }
+
+    /// The issuer data as they are on disk now.
+    pub async fn issuers(&self) -> Arc<Issuers> {
+        let (home, issuers) = (self.deps().home.clone(), self.deps().issuers.clone());
+        off_thread(move || {
+            issuers.reload(&home);
+            issuers.issuers()
+        })
+        .await
+    }
+
+    /// Whether the agent is locked.
+    pub fn is_locked(&self) -> bool {
+        self.state().lock.is_some()
+    }
+
+    /// Fails while the agent is locked.
+    pub fn require_unlocked(&self) -> Result<(), Failure> {
+        if self.is_locked() { Err(Failure::agent_locked()) } else { Ok(()) }
+    }
+
+    /// Names of the loaded accounts, in load order; also while locked.
+    pub fn names(&self) -> Vec<Shortname> {
+        self.loaded().iter().map(|account| account.name.clone()).collect()
+    }
+
+    /// What is known about each loaded account, without its secrets.
+    pub fn status(&self) -> Vec<AccountStatus> {
+        self.loaded().iter().map(|account| account.status()).collect()
+    }
+
+    /// Unloads an account. Whether it was loaded.
+    pub fn remove(&self, name: &Shortname) -> bool {
+        let mut state = self.state();
+        let before = state.loaded.len();
+        state.loaded.retain(|account| account.name != *name);
+        state.loaded.len() != before
+    }
+
+    /// Unloads all accounts.
+    pub fn remove_all(&self) {
+        self.state().loaded.clear();
+    }
+
+    /// Locks the agent: one key derivation, whatever number of accounts is loaded.
+    pub async fn lock(&self, password: Password) -> Result<(), Failure> {
+        self.require_unlocked()?;
+        let accounts = self.clone();
+        off_thread(move || {
+            let key = Arc::new(LockKey::new(&password));
+            let mut state = accounts.state();
+            if state.lock.is_some() {
+                return Err(Failure::agent_locked());
+            }
+            state.loaded.iter().for_each(|account| account.seal(key.public()));
+            state.lock = Some(key);
+            Ok(())
+        })
+        .await
+    }
+
+    /// Unlocks the agent. A wrong password is answered after a delay that grows with each further one and holds up
+    /// nobody else.
+    pub async fn unlock(&self, password: Password) -> Result<(), Failure> {
+        let delay = {
+            let mut failures = self.0.unlocking.lock().await;
+            let key = self.state().lock.clone().ok_or_else(Failure::agent_not_locked)?;
+            let accounts = self.clone();
+            if off_thread(move || accounts.unseal(&key, &password)).await {
+                *failures = 0;
+                return Ok(());
+            }
+            *failures = failures.saturating_add(1);
+            lock::delay(*failures)
+        };
+        tokio::time::sleep(delay).await;
+        Err(Failure::wrong_password())
+    }
+
+    fn unseal(&self, key: &LockKey, password: &Password) -> bool {
+        let Some(secret) = key.open(password) else { return false };
+        let mut state = self.state();
+        state.loaded.retain(|account| account.unseal(&secret));
+        state.lock = None;
+        true
+    }
+
+    /// Waits until no refresh is under way: a rotated refresh token must reach the disk before the agent ends.
+    pub async fn settle(&self) {
+        self.0.tasks.close();
+        self.0.tasks.wait().await;
+    }
+
+    /// Puts an account at the end of the list, in the place of one of the same name.
+    fn insert(&self, account: Arc<Account>) -> Result<(), Failure> {
+        {
+            let mut state = self.state();
+            if state.lock.is_some() {
+                return Err(Failure::agent_locked());
+            }
+            state.loaded.retain(|other| other.name != account.name);
+            state.loaded.push(account);
+        }
+        self.0.lifetimes_changed.notify_one();
+        Ok(())
+    }
+
+    /// The accounts whose lifetime is not over.
+    fn loaded(&self) -> Vec<Arc<Account>> {
+        let now = clock::now();
+        let mut state = self.state();
+        state.loaded.retain(|account| !account.is_over(now));
+        state.loaded.clone()
+    }
+
+    fn find(&self, name: &Shortname) -> Option<Arc<Account>> {
+        let now = clock::now();
+        let state = self.state();
+        state.loaded.iter().find(|account| account.name == *name && !account.is_over(now)).cloned()
+    }
+
+    /// Waits until nobody else loads an account of this name.
+    async fn loading(&self, name: &Shortname) -> tokio::sync::OwnedMutexGuard<()> {
+        let gate = {
+            let mut gates = self.0.loading.lock().unwrap_or_else(PoisonError::into_inner);
+            gates.retain(|_, gate| gate.strong_count() > 0);
+            let gate = gates.get(name).and_then(Weak::upgrade).unwrap_or_default();
+            gates.insert(name.clone(), Arc::downgrade(&gate));
+            gate
+        };
+        gate.lock_owned().await
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        // Nothing panics while it is held; a poisoned state would still be a whole one.
+        self.0.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
