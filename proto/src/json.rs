@@ -1,7 +1,7 @@
 //! JSON as the C suite reads it: raw control characters in strings, scalars that stand for each other, nested
 //! values given as text, and several spellings of "absent". Its clients rely on each of these.
 
-use std::{borrow::Cow, fmt};
+use std::{borrow::Cow, fmt, io};
 
 use serde::de::{Deserialize, DeserializeSeed, Deserializer, MapAccess, SeqAccess, Visitor};
 use serde_json::{Map, Value};
@@ -131,7 +131,26 @@ impl Object {
 
     /// The object as JSON on one line. Contains whatever secrets it holds.
     pub fn to_json(&self) -> Zeroizing<String> {
-        Zeroizing::new(serde_json::to_string(&self.0).expect("a JSON object serialises"))
+        // Measured first: a buffer that grows leaves copies of secrets behind.
+        let mut len = Length(0);
+        serde_json::to_writer(&mut len, &self.0).expect("a JSON object serialises");
+        let mut json = Zeroizing::new(Vec::with_capacity(len.0));
+        serde_json::to_writer(&mut *json, &self.0).expect("a JSON object serialises");
+        Zeroizing::new(String::from_utf8(std::mem::take(&mut *json)).expect("JSON is UTF-8"))
+    }
+}
+
+/// Counts what is written to it.
+struct Length(usize);
+
+impl io::Write for Length {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0 += bytes.len();
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
     }
 }
 

@@ -1,5 +1,7 @@
 //! Recorded requests and replies are understood.
 
+use std::path::Path;
+
 use oidc_proto::{
     error_code::ErrorCode,
     message::{AgentStatus, IssuerInfos, Reply, Request},
@@ -98,6 +100,15 @@ fn recorded_texts_have_a_code() {
         if !ours_to_tell.iter().any(|prefix| failure.error.starts_with(prefix)) {
             assert_ne!(failure.code, ErrorCode::Other, "{}: {}", fixture.name, failure.error);
         }
+    }
+}
+
+#[test]
+fn every_code_is_documented() {
+    let page = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/compatibility.md");
+    let page = fs_err::read_to_string(page).unwrap();
+    for code in ErrorCode::ALL {
+        assert!(page.contains(&format!("`{code}`")), "{code}");
     }
 }
 

@@ -32,7 +32,9 @@ fn object() -> BoxedStrategy<Object> {
     vec((text(), text()), 1..4)
         .prop_map(|members| {
             let mut object = Object::default();
-            members.into_iter().for_each(|(key, value)| object.insert(format!("x{key}"), value));
+            for (key, value) in members {
+                object.insert(format!("x{key}"), value);
+            }
             object
         })
         .boxed()
