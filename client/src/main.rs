@@ -1,2 +1,59 @@
-//! Stub
-fn main() {}
+//! `oidc`: accounts into the agent, access tokens out of it. Also answers to the names of the C suite's tools.
+//!
+//! Synchronous: no runtime, no HTTP. `token` is one connection, one request, one write.
+
+mod account_file;
+mod agent;
+mod cli;
+mod command;
+mod error;
+mod exit;
+mod output;
+mod password;
+
+use std::{env, io, process::ExitCode};
+
+use agent::Agent;
+use cli::{Dialect, Invocation};
+use command::Context;
+use error::Error;
+use exit::Exit;
+use output::Output;
+use password::Terminal;
+
+fn main() -> ExitCode {
+    let (command, dialect) = match cli::parse(env::args_os()) {
+        Ok(Invocation::Run(command, dialect)) => (command, dialect),
+        Ok(Invocation::Show(text)) => {
+            let shown = Output::standard(Dialect::Ours, false).line(&text);
+            return end(shown.map_err(Error::from), Output::standard(Dialect::Ours, false));
+        }
+        Err(error) => return end(Err(error.into()), Output::standard(Dialect::Ours, false)),
+    };
+    let common = command.common();
+    let mut context = Context {
+        output: Output::standard(dialect, common.json),
+        agent: Agent::from_environment(!common.no_autostart),
+        asker: Box::new(Terminal::new(output::wants_colour())),
+        home: None,
+    };
+    let result = command::run(&command, &mut context);
+    end(result, context.output)
+}
+
+/// Reports an error and tells the exit code. Nobody reading on is no error: `oidc list | head -1` is fine.
+fn end(result: Result<(), Error>, mut output: Output) -> ExitCode {
+    let error = match result {
+        Ok(()) => return Exit::Success.into(),
+        Err(Error::Output(error)) if error.kind() == io::ErrorKind::BrokenPipe => {
+            return Exit::Success.into();
+        }
+        Err(error) => error,
+    };
+    output.error(&error);
+    match (error.exit(), output.dialect) {
+        (Exit::Usage, _) | (_, Dialect::Ours) => error.exit().into(),
+        (Exit::Interrupted, Dialect::CSuite) => Exit::Interrupted.into(),
+        _ => Exit::Failure.into(),
+    }
+}

@@ -1,0 +1,131 @@
+//! Opening an account file: its password from wherever it comes, three tries, and the newest refresh token.
+
+use std::{path::PathBuf, time::Duration};
+
+use oidc_proto::{
+    account::AccountConfig,
+    home::{Home, HomeError},
+    rotation::{self, Newest, RotationError},
+    secret::Password,
+    shortname::Shortname,
+    vault::{self, FileKey, Format, Unlocked, VaultError},
+};
+use zeroize::Zeroizing;
+
+use crate::{
+    error::Error,
+    password::{Asker, Sources, TRIES},
+};
+
+/// How long to wait for another program that is changing the account's files.
+pub const LOCK_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// An account file, read but not opened.
+pub struct Sealed {
+    /// The account.
+    pub name: Shortname,
+    /// Where the file is.
+    pub path: PathBuf,
+    /// What it holds.
+    pub bytes: Zeroizing<Vec<u8>>,
+    /// How it is encrypted.
+    pub format: Format,
+}
+
+/// An opened account file.
+pub struct Opened {
+    /// The account, with the newest refresh token that is stored.
+    pub account: AccountConfig,
+    /// What rewrites the file without the password.
+    pub key: FileKey,
+    /// What opened it; an OpenPGP file has none.
+    pub password: Option<Password>,
+    /// Why the file could not be brought up to date, if it could not.
+    pub warning: Option<String>,
+}
+
+impl Sealed {
+    /// Reads the account's file and tells its format. A file that no password could open fails here, before anybody
+    /// is asked for one.
+    pub fn read(home: &Home, name: &Shortname) -> Result<Self, Error> {
+        let path = home.file(name);
+        if !name.is_listed() {
+            return Err(HomeError::Reserved(name.clone()).into());
+        }
+        let bytes = home.read(name).map_err(|error| match error {
+            HomeError::NotFound(_) => Error::NoSuchAccount(name.clone()),
+            other => other.into(),
+        })?;
+        match vault::format_of(&bytes) {
+            Ok(format) => Ok(Self { name: name.clone(), path, bytes, format }),
+            Err(error) => Err(Error::Vault { name: name.clone(), file: path, error }),
+        }
+    }
+
+    /// Opens the file and takes over a newer refresh token that is kept beside it.
+    pub fn open(&self, home: &Home, sources: &Sources, asker: &mut dyn Asker) -> Result<Opened, Error> {
+        let (unlocked, password) = match self.format {
+            Format::OpenPgp => {
+                (vault::unlock_with_gpg(&self.bytes).map_err(|error| self.error(error))?, None)
+            }
+            _ => self.unlock(sources, asker)?,
+        };
+        let Unlocked { mut account, key, .. } = unlocked;
+        let warning = bring_up_to_date(home, &self.name, &mut account, &key);
+        Ok(Opened { account, key, password, warning })
+    }
+
+    /// A password from a source counts as one try; then the person is asked.
+    fn unlock(
+        &self,
+        sources: &Sources,
+        asker: &mut dyn Asker,
+    ) -> Result<(Unlocked, Option<Password>), Error> {
+        let mut given = sources.read()?;
+        for try_number in 1..=TRIES {
+            let was_given = given.is_some();
+            let password = match given.take() {
+                Some(password) => password,
+                None => sources.ask(asker, &self.prompt())?,
+            };
+            match vault::unlock(&self.bytes, &password) {
+                Ok(unlocked) => return Ok((unlocked, Some(password))),
+                Err(VaultError::WrongPassword) if was_given && !sources.can_ask(asker) => break,
+                // Without a terminal the next prompt itself shows that the try failed.
+                Err(VaultError::WrongPassword) if try_number < TRIES => drop(asker.tell("Wrong password.")),
+                Err(VaultError::WrongPassword) => {}
+                Err(error) => return Err(self.error(error)),
+            }
+        }
+        Err(Error::WrongPassword { name: self.name.clone(), file: self.path.clone() })
+    }
+
+    fn prompt(&self) -> String {
+        format!("Enter decryption password for account config '{}'", self.name)
+    }
+
+    fn error(&self, error: VaultError) -> Error {
+        Error::Vault { name: self.name.clone(), file: self.path.clone(), error }
+    }
+}
+
+fn settle(home: &Home, name: &Shortname, key: &FileKey) -> Result<(), RotationError> {
+    let lock = home.lock(name, LOCK_TIMEOUT)?;
+    rotation::settle(home, &lock, key).map(drop)
+}
+
+/// Takes the newest refresh token over and writes it into the file. Failing to write is no reason not to go on: the
+/// token stays where it was found.
+fn bring_up_to_date(
+    home: &Home,
+    name: &Shortname,
+    account: &mut AccountConfig,
+    key: &FileKey,
+) -> Option<String> {
+    let settled = match rotation::newest(home, name, account) {
+        Ok(Newest::InFile) => return None,
+        Ok(Newest::FromSidecar { .. }) => settle(home, name, key),
+        Err(error) => Err(error),
+    };
+    settled.err().map(|error| format!("the account file could not be brought up to date: {error}"))
+}

@@ -1,0 +1,135 @@
+//! Options that several commands take, and the values they are made of.
+
+use std::{ffi::OsString, path::PathBuf};
+
+use clap::{Args, ValueEnum};
+
+use super::getopt::EXTENSIONS;
+use crate::password::{DEFAULT_VARIABLE, PromptMode, Sources};
+
+/// What every command takes.
+#[derive(Debug, Clone, Default, Args)]
+pub struct Common {
+    /// Print the result as JSON on one line; errors too, on standard error
+    #[arg(long, help_heading = EXTENSIONS)]
+    pub json: bool,
+
+    /// Never start an agent; the same as `OIDC_NO_AUTOSTART=1`
+    #[arg(long, help_heading = EXTENSIONS)]
+    pub no_autostart: bool,
+}
+
+/// Where the password of an account file comes from.
+#[derive(Debug, Clone, Default, Args)]
+#[command(next_help_heading = "Password")]
+#[expect(clippy::struct_field_names, reason = "named after the options")]
+pub struct PasswordArgs {
+    /// Read the password from an environment variable
+    #[arg(long, value_name = "NAME", num_args = 0..=1, require_equals = true,
+          default_missing_value = DEFAULT_VARIABLE)]
+    pub pw_env: Option<OsString>,
+
+    /// Use the output of a shell command as the password
+    #[arg(long, value_name = "CMD")]
+    pub pw_cmd: Option<String>,
+
+    /// Use the first line of a file as the password
+    #[arg(long, value_name = "FILE")]
+    pub pw_file: Option<PathBuf>,
+
+    /// How to ask for the password
+    #[arg(long, value_name = "MODE", default_value = "cli")]
+    pub pw_prompt: PromptArg,
+}
+
+/// The words of `--pw-prompt`.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
+pub enum PromptArg {
+    /// On the terminal
+    #[default]
+    Cli,
+    /// In a window, by pinentry
+    Gui,
+    /// Never ask
+    None,
+}
+
+impl PasswordArgs {
+    /// The sources, in the order they are tried.
+    pub fn sources(&self) -> Sources {
+        Sources {
+            variable: self.pw_env.clone(),
+            command: self.pw_cmd.clone(),
+            file: self.pw_file.clone(),
+            prompt: match self.pw_prompt {
+                PromptArg::Cli => PromptMode::Terminal,
+                PromptArg::Gui => PromptMode::Window,
+                PromptArg::None => PromptMode::Never,
+            },
+        }
+    }
+}
+
+/// Reads a time span: seconds, or a number with one of the units `s`, `m`, `h`, `d`, `w`.
+pub fn seconds(text: &str) -> Result<u64, String> {
+    let wrong = || "not a number of seconds, nor one with a unit such as 30m, 8h or 2d".to_owned();
+    let (number, unit) = match text.char_indices().last() {
+        Some((_, c)) if c.is_ascii_digit() => (text, 1),
+        Some((at, 's')) => (&text[..at], 1),
+        Some((at, 'm')) => (&text[..at], 60),
+        Some((at, 'h')) => (&text[..at], 60 * 60),
+        Some((at, 'd')) => (&text[..at], 24 * 60 * 60),
+        Some((at, 'w')) => (&text[..at], 7 * 24 * 60 * 60),
+        _ => return Err(wrong()),
+    };
+    if !number.bytes().all(|byte| byte.is_ascii_digit()) {
+        return Err(wrong());
+    }
+    // The wire carries signed 64-bit numbers.
+    number
+        .parse::<u64>()
+        .ok()
+        .and_then(|number| number.checked_mul(unit))
+        .filter(|seconds| i64::try_from(*seconds).is_ok())
+        .ok_or_else(wrong)
+}
+
+/// Reads the name of a shell variable that may be printed before a `=` for `eval`.
+pub fn variable_name(text: &str) -> Result<String, String> {
+    let valid = text.bytes().all(|byte| byte == b'_' || byte.is_ascii_alphanumeric());
+    if valid && !text.is_empty() && !text.starts_with(|c: char| c.is_ascii_digit()) {
+        Ok(text.to_owned())
+    } else {
+        Err("not a variable's name: letters, digits and _ only, and no digit first".to_owned())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times_have_units_or_are_seconds() {
+        for (text, expected) in [
+            ("0", Some(0)),
+            ("3600", Some(3600)),
+            ("90s", Some(90)),
+            ("30m", Some(1800)),
+            ("8h", Some(28_800)),
+        ] {
+            assert_eq!(seconds(text).ok(), expected);
+        }
+        for text in ["", "h", "-1", "1.5h", "8x", "abc", "99999999999999999999", "9223372036854775807w", "1é"]
+        {
+            assert!(seconds(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn names_for_the_shell_cannot_carry_commands() {
+        assert!(variable_name("OIDC_AT").is_ok());
+        for text in ["", "1A", "A;reboot", "A B", "A=1", "$(x)"] {
+            assert!(variable_name(text).is_err(), "{text}");
+        }
+    }
+}

@@ -1,0 +1,257 @@
+//! The command line: which command, under which name, with which options.
+//!
+//! Only the parser of the command in hand is built: `token` must start in about the time of `/bin/true`.
+
+pub mod add;
+pub mod common;
+pub mod getopt;
+pub mod others;
+pub mod token;
+pub mod tree;
+
+use std::{
+    ffi::{OsStr, OsString},
+    path::Path,
+};
+
+use clap::{ArgMatches, CommandFactory, FromArgMatches, error::ErrorKind};
+use common::Common;
+use getopt::{GetoptError, Rewritten};
+
+/// In whose manner to speak: texts, streams and exit codes differ.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Dialect {
+    /// As `oidc`.
+    Ours,
+    /// As the C suite's tool of this name.
+    CSuite,
+}
+
+/// A command with its options.
+#[derive(Debug)]
+pub enum Command {
+    /// `token`
+    Token(token::TokenArgs),
+    /// `add`
+    Add(Box<add::AddArgs>),
+    /// `remove`
+    Remove(others::RemoveArgs),
+    /// `list`
+    List(others::ListArgs),
+    /// `status`
+    Status(others::StatusArgs),
+    /// `lock`
+    Lock(others::LockArgs),
+    /// `unlock`
+    Unlock(others::UnlockArgs),
+    /// `passwd`
+    Passwd(Box<others::PasswdArgs>),
+    /// `reset`
+    Reset(others::ResetArgs),
+    /// `agent`
+    Agent(others::AgentArgs),
+    /// `generate`
+    Generate(others::GenerateArgs),
+}
+
+/// What a command line asks for.
+#[derive(Debug)]
+pub enum Invocation {
+    /// Run a command.
+    Run(Command, Dialect),
+    /// Print a text and end well.
+    Show(String),
+}
+
+/// A command line that cannot be understood; ends with exit code 64.
+#[derive(Debug, thiserror::Error)]
+pub enum UsageError {
+    /// A text for the person, complete with hints.
+    #[error("{0}")]
+    Text(String),
+}
+
+impl Command {
+    /// The options every command takes.
+    pub fn common(&self) -> &Common {
+        match self {
+            Self::Token(args) => &args.common,
+            Self::Add(args) => &args.common,
+            Self::Remove(args) => &args.common,
+            Self::List(args) => &args.common,
+            Self::Status(args) => &args.common,
+            Self::Lock(args) => &args.common,
+            Self::Unlock(args) => &args.common,
+            Self::Passwd(args) => &args.common,
+            Self::Reset(args) => &args.common,
+            Self::Agent(args) => &args.common,
+            Self::Generate(args) => &args.common,
+        }
+    }
+}
+
+/// A command as the parser knows it.
+pub struct Entry {
+    /// The word after `oidc`.
+    pub name: &'static str,
+    /// Shown in the help.
+    pub visible: bool,
+    build: fn() -> clap::Command,
+    read: fn(&ArgMatches) -> Result<Command, clap::Error>,
+}
+
+impl Entry {
+    /// The command's parser under the name people type.
+    pub fn command(&self) -> clap::Command {
+        let name = format!("oidc {}", self.name);
+        tree::with_standard_options((self.build)().name(self.name).bin_name(name))
+    }
+}
+
+macro_rules! entry {
+    ($name:literal, $args:ty, $read:expr) => {
+        Entry {
+            name: $name,
+            visible: true,
+            build: <$args>::command,
+            read: |matches| <$args>::from_arg_matches(matches).map($read),
+        }
+    };
+}
+
+/// Every command of `oidc`, in the order of its help.
+pub static ENTRIES: &[Entry] = &[
+    entry!("token", token::TokenArgs, Command::Token),
+    entry!("add", add::AddArgs, |args| Command::Add(Box::new(args))),
+    entry!("remove", others::RemoveArgs, Command::Remove),
+    entry!("list", others::ListArgs, Command::List),
+    entry!("passwd", others::PasswdArgs, |args| Command::Passwd(Box::new(args))),
+    entry!("reset", others::ResetArgs, Command::Reset),
+    entry!("status", others::StatusArgs, Command::Status),
+    entry!("lock", others::LockArgs, Command::Lock),
+    entry!("unlock", others::UnlockArgs, Command::Unlock),
+    entry!("agent", others::AgentArgs, Command::Agent),
+    Entry { visible: false, ..entry!("generate", others::GenerateArgs, Command::Generate) },
+];
+
+/// The C suite's tools whose names this program answers to.
+pub static C_SUITE: &[Entry] = &[
+    entry!("oidc-token", token::CSuiteTokenArgs, |args| Command::Token(args.token)),
+    entry!("oidc-add", add::CSuiteAddArgs, |args| Command::Add(Box::new(args.add))),
+];
+
+/// Reads a command line, the program's name first.
+pub fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Invocation, UsageError> {
+    let mut arguments = arguments.into_iter();
+    let called = arguments.next().unwrap_or_default();
+    let called = Path::new(&called).file_name().and_then(OsStr::to_str).unwrap_or("oidc");
+    if let Some(entry) = C_SUITE.iter().find(|entry| entry.name == called) {
+        return run(entry, entry.name, arguments.collect(), Dialect::CSuite);
+    }
+    if let Some(entry) = called.strip_prefix("oidc-").and_then(find) {
+        return run(entry, called, arguments.collect(), Dialect::Ours);
+    }
+    parse_subcommand(arguments.collect())
+}
+
+fn find(name: &str) -> Option<&'static Entry> {
+    ENTRIES.iter().find(|entry| entry.name == name)
+}
+
+/// `oidc [OPTION...] COMMAND ...`: options before the command are the command's.
+fn parse_subcommand(mut arguments: Vec<OsString>) -> Result<Invocation, UsageError> {
+    let is_option = |argument: &OsString| argument.as_encoded_bytes().starts_with(b"-");
+    let Some(at) = arguments.iter().position(|argument| !is_option(argument)) else {
+        return match arguments.first().and_then(|argument| argument.to_str()) {
+            Some("--help" | "-h" | "-?") => Ok(Invocation::Show(tree::help())),
+            Some("--version" | "-V") => Ok(Invocation::Show(version("oidc"))),
+            Some(option) => Err(hint("oidc", &format!("unrecognized option '{option}'"))),
+            None => Err(UsageError::Text(tree::help())),
+        };
+    };
+    let name = arguments.remove(at);
+    match name.to_str() {
+        Some("help") => help_about(arguments.first().and_then(|topic| topic.to_str())),
+        Some(name) if find(name).is_some() => {
+            let entry = find(name).expect("just found");
+            run(entry, &format!("oidc {name}"), arguments, Dialect::Ours)
+        }
+        _ => Err(hint("oidc", &format!("no command '{}'", name.to_string_lossy()))),
+    }
+}
+
+fn help_about(topic: Option<&str>) -> Result<Invocation, UsageError> {
+    match topic {
+        None => Ok(Invocation::Show(tree::help())),
+        Some("exit-codes") => Ok(Invocation::Show(crate::exit::table())),
+        Some(name) => match find(name) {
+            Some(entry) => Ok(Invocation::Show(entry.command().render_help().to_string())),
+            None => Err(hint("oidc", &format!("no command '{name}'"))),
+        },
+    }
+}
+
+fn run(
+    entry: &Entry,
+    called: &str,
+    arguments: Vec<OsString>,
+    dialect: Dialect,
+) -> Result<Invocation, UsageError> {
+    let mut command = entry.command().bin_name(called.to_owned());
+    let in_full = dialect == Dialect::CSuite;
+    let arguments = match getopt::rewrite(&command, arguments, in_full) {
+        Ok(Rewritten::Arguments(arguments)) => arguments,
+        Ok(Rewritten::Help) => return Ok(Invocation::Show(command.render_help().to_string())),
+        Ok(Rewritten::Usage) => return Ok(Invocation::Show(command.render_usage().to_string())),
+        Ok(Rewritten::Version) => return Ok(Invocation::Show(version(called))),
+        Err(error) => return Err(hint_of(called, &error)),
+    };
+    let matches = command
+        .try_get_matches_from_mut(arguments)
+        .map_err(|error| from_clap(called, &mut command, &error))?;
+    let parsed = (entry.read)(&matches).map_err(|error| from_clap(called, &mut command, &error))?;
+    if let Command::Add(args) = &parsed
+        && args.lacks_account()
+    {
+        return Err(wrong_arguments(called, &mut command));
+    }
+    Ok(Invocation::Run(parsed, dialect))
+}
+
+fn version(called: &str) -> String {
+    format!("{called} {}", env!("CARGO_PKG_VERSION"))
+}
+
+fn from_clap(called: &str, command: &mut clap::Command, error: &clap::Error) -> UsageError {
+    match error.kind() {
+        ErrorKind::MissingRequiredArgument | ErrorKind::UnknownArgument | ErrorKind::TooManyValues => {
+            wrong_arguments(called, command)
+        }
+        _ => {
+            let text = error.to_string();
+            let first = text.lines().next().unwrap_or_default();
+            hint(called, first.strip_prefix("error: ").unwrap_or(first))
+        }
+    }
+}
+
+/// Too many or too few arguments: the usage says it all.
+fn wrong_arguments(called: &str, command: &mut clap::Command) -> UsageError {
+    UsageError::Text(format!("{}\n{}", command.render_usage(), try_help(called)))
+}
+
+fn hint_of(called: &str, error: &GetoptError) -> UsageError {
+    hint(called, &error.to_string())
+}
+
+fn hint(called: &str, text: &str) -> UsageError {
+    UsageError::Text(format!("{called}: {text}\n{}", try_help(called)))
+}
+
+fn try_help(called: &str) -> String {
+    if called == "oidc" {
+        "Try `oidc --help' for more information.".to_owned()
+    } else {
+        format!("Try `{called} --help' or `{called} --usage' for more information.")
+    }
+}

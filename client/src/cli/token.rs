@@ -1,0 +1,108 @@
+//! `oidc token` and `oidc-token`.
+
+use clap::Parser;
+
+use super::{
+    common::{self, Common},
+    getopt::EXTENSIONS,
+};
+
+/// Print an access token for an account that the agent holds, or for one it can load
+#[derive(Debug, Clone, Parser)]
+#[command(after_help = "Exit status: 0 success, 64 usage; others in `oidc help exit-codes`.")]
+pub struct TokenArgs {
+    /// An account's short name, or an issuer URL for that issuer's default account
+    #[arg(value_name = "ACCOUNT|ISSUER_URL")]
+    pub account: String,
+
+    /// Least number of seconds the token must still be valid (also 30m, 8h)
+    #[arg(short, long, value_name = "SECONDS", default_value = "0", value_parser = common::seconds)]
+    pub time: u64,
+
+    /// Get a new token even if a cached one would do
+    #[arg(short, long)]
+    pub force_new: bool,
+
+    /// Scope to ask for; may be repeated, or several separated by blanks
+    #[arg(short, long, value_name = "SCOPE")]
+    pub scope: Vec<String>,
+
+    /// Audience to ask for; several separated by blanks
+    #[arg(long, visible_alias = "audience", value_name = "AUDIENCE")]
+    pub aud: Option<String>,
+
+    /// Name of the program that asks, shown to the person
+    #[arg(long, value_name = "NAME")]
+    pub name: Option<String>,
+
+    /// Print an ID token instead
+    #[arg(long)]
+    pub id_token: bool,
+
+    /// Get a mytoken instead, by the named profile
+    #[arg(short, long, alias = "MT", value_name = "PROFILE", num_args = 0..=1, require_equals = true)]
+    #[expect(clippy::option_option, reason = "not given, given, given with a value")]
+    pub mytoken: Option<Option<String>>,
+
+    #[command(flatten)]
+    pub format: FormatArgs,
+
+    /// Fail if the token lacks a requested scope or audience, or expires too soon
+    #[arg(long, help_heading = EXTENSIONS)]
+    pub strict: bool,
+
+    #[command(flatten)]
+    pub common: Common,
+}
+
+/// How the token is printed.
+#[derive(Debug, Clone, Default, clap::Args)]
+#[command(next_help_heading = "Output")]
+#[expect(clippy::option_option, reason = "not given, given, given with a value")]
+pub struct FormatArgs {
+    /// Print token, issuer and expiry time, a line each
+    #[arg(short, long)]
+    pub all: bool,
+
+    /// Print shell commands that export token, issuer and expiry time
+    #[arg(short = 'c', long)]
+    pub env: bool,
+
+    /// Print the token, or with NAME a shell command that exports it
+    #[arg(short = 'o', long, value_name = "NAME", num_args = 0..=1, require_equals = true,
+          value_parser = common::variable_name)]
+    pub token: Option<Option<String>>,
+
+    /// Print the issuer, or with NAME a shell command that exports it
+    #[arg(short, long, value_name = "NAME", num_args = 0..=1, require_equals = true,
+          value_parser = common::variable_name)]
+    pub issuer: Option<Option<String>>,
+
+    /// Print the expiry time in Unix seconds, or with NAME a shell command that exports it
+    #[arg(short, long, value_name = "NAME", num_args = 0..=1, require_equals = true,
+          value_parser = common::variable_name)]
+    pub expires_at: Option<Option<String>>,
+
+    /// Print `Bearer` before the token
+    #[arg(long)]
+    pub bearer: bool,
+
+    /// Print an HTTP header line without a newline
+    #[arg(long, visible_alias = "auth")]
+    pub auth_header: bool,
+}
+
+/// `oidc-token`: the same, and what the C suite's takes besides.
+#[derive(Debug, Clone, Parser)]
+#[command(
+    about = "Print an access token",
+    override_usage = "oidc-token [OPTION...] ACCOUNT_SHORTNAME | ISSUER_URL"
+)]
+pub struct CSuiteTokenArgs {
+    #[command(flatten)]
+    pub token: TokenArgs,
+
+    /// Accepted and without effect
+    #[arg(long, hide = true)]
+    pub seccomp: bool,
+}

@@ -1,0 +1,49 @@
+//! The whole command tree, for help, man pages and completions; never built to run a command.
+
+use clap::{Arg, ArgAction, Command};
+
+use super::{C_SUITE, ENTRIES};
+
+/// Adds what each command takes in the C suite's spelling: `-?`, `-h`, `--help`, `--usage`, `-V`, `--version`.
+pub fn with_standard_options(command: Command) -> Command {
+    let flag = |name: &'static str, help: &'static str| {
+        Arg::new(name).long(name).help(help).action(ArgAction::SetTrue).help_heading("Help")
+    };
+    command
+        .no_binary_name(true)
+        .disable_help_flag(true)
+        .disable_version_flag(true)
+        .disable_help_subcommand(true)
+        .args_override_self(true)
+        .args([
+            flag("help", "Show this help").short('?').short_alias('h'),
+            flag("usage", "Show the usage line"),
+            flag("version", "Show the version").short('V'),
+        ])
+}
+
+/// `oidc` with every command below it.
+pub fn oidc() -> Command {
+    let subcommands = ENTRIES.iter().map(|entry| entry.command().hide(!entry.visible));
+    Command::new("oidc")
+        .about("OpenID Connect on the command line: accounts in an agent, access tokens out of it")
+        .version(env!("CARGO_PKG_VERSION"))
+        .subcommand_required(true)
+        .disable_help_subcommand(true)
+        .subcommands(subcommands)
+        .after_help(
+            "`oidc help COMMAND` tells more, `oidc help exit-codes` what an exit status means.\n\n\
+             First steps: `oidc list`, `oidc add ACCOUNT`, `oidc token ACCOUNT`. \
+             Forgotten password: `oidc reset ACCOUNT`.",
+        )
+}
+
+/// The C suite's tools as commands of their own.
+pub fn c_suite() -> impl Iterator<Item = Command> {
+    C_SUITE.iter().map(|entry| entry.command().bin_name(entry.name))
+}
+
+/// The help of `oidc` itself.
+pub fn help() -> String {
+    oidc().render_help().to_string().trim_end().to_owned()
+}

@@ -1,0 +1,140 @@
+//! One file for each command, and what they share: the agent, the directory, the person and the output.
+
+pub mod add;
+pub mod agent;
+pub mod generate;
+pub mod list;
+pub mod lock;
+pub mod passwd;
+pub mod remove;
+pub mod reset;
+pub mod status;
+pub mod token;
+
+use oidc_proto::{
+    error_code::ErrorCode,
+    home::{Home, HomeError},
+    issuers::Issuers,
+    message::{Reply, Request},
+    shortname::Shortname,
+};
+
+use crate::{
+    agent::{Agent, start},
+    cli::Command,
+    error::Error,
+    output::Output,
+    password::{AskError, Asker},
+};
+
+/// What a command works with.
+pub struct Context {
+    /// Where results and messages go.
+    pub output: Output,
+    /// How to reach the agent.
+    pub agent: Agent,
+    /// The person.
+    pub asker: Box<dyn Asker>,
+    /// The oidc-agent directory, once it was needed.
+    pub home: Option<Home>,
+}
+
+/// Runs a command.
+pub fn run(command: &Command, context: &mut Context) -> Result<(), Error> {
+    match command {
+        Command::Token(args) => token::run(args, context),
+        Command::Add(args) => add::run(args, context),
+        Command::Remove(args) => remove::run(args, context),
+        Command::List(args) => list::run(args, context),
+        Command::Status(_) => status::run(context),
+        Command::Lock(args) => lock::lock(&args.password, context),
+        Command::Unlock(args) => lock::unlock(&args.password, context),
+        Command::Passwd(args) => passwd::run(args, context),
+        Command::Reset(args) => reset::run(args, context),
+        Command::Agent(args) => agent::run(args, context),
+        Command::Generate(args) => generate::run(args, context),
+    }
+}
+
+impl Context {
+    /// The oidc-agent directory.
+    pub fn home(&mut self) -> Result<Home, Error> {
+        if self.home.is_none() {
+            self.home = Some(Home::find()?);
+        }
+        self.home.clone().ok_or_else(|| HomeError::NoDirectory.into())
+    }
+
+    /// Asks the agent; a failure is an error.
+    pub fn call(&mut self, request: &Request) -> Result<Reply, Error> {
+        match self.agent.call(request)? {
+            Reply::Failure(failure) => Err(failure.into()),
+            reply => Ok(reply),
+        }
+    }
+
+    /// Asks the agent, and starts one if none answers and that is wanted.
+    pub fn call_or_start(&mut self, request: &Request) -> Result<Reply, Error> {
+        match self.call(request) {
+            Err(error) if error.is_no_agent() && self.agent.may_start() => {
+                self.start_agent()?;
+                self.call(request)
+            }
+            answer => answer,
+        }
+    }
+
+    /// Starts an agent and waits for its socket; says so to a person.
+    pub fn start_agent(&mut self) -> Result<(), Error> {
+        let socket = start::start(&[])?;
+        if self.asker.is_there() {
+            self.output.note(&format!("Started oidc-agent at {}", socket.display()));
+        }
+        Ok(())
+    }
+
+    /// The names of the loaded accounts, in load order.
+    pub fn loaded_accounts(&mut self) -> Result<Vec<String>, Error> {
+        loaded_names(self.call(&Request::LoadedAccounts)?)
+    }
+
+    /// The account named on the command line: a short name, or an issuer URL with a default account.
+    pub fn account(&mut self, text: &str) -> Result<Shortname, Error> {
+        if !is_issuer(text) {
+            return Ok(text.parse()?);
+        }
+        let issuers = Issuers::load(self.home().ok().as_ref());
+        issuers.default_account(text).ok_or_else(|| Error::NoDefaultAccount(text.to_owned()))
+    }
+
+    /// A yes-or-no question that only a clear yes answers with yes.
+    pub fn confirm(&mut self, question: &str, what: &'static str) -> Result<bool, Error> {
+        match self.asker.line(&format!("{question} [y/N]")) {
+            Ok(answer) => Ok(matches!(answer.to_ascii_lowercase().as_str(), "y" | "yes")),
+            Err(AskError::NoTerminal) => Err(Error::NeedsForce(what)),
+            Err(error) => Err(error.into()),
+        }
+    }
+}
+
+/// Whether an argument is an issuer URL instead of a short name, which cannot hold a `/`.
+pub fn is_issuer(text: &str) -> bool {
+    text.starts_with("https://") || text.starts_with("http://")
+}
+
+/// Reads the reply to `loaded_accounts`.
+pub fn loaded_names(reply: Reply) -> Result<Vec<String>, Error> {
+    match reply {
+        Reply::Success { info: Some(serde_json::Value::Array(names)) } => {
+            Ok(names.iter().filter_map(|name| name.as_str().map(str::to_owned)).collect())
+        }
+        // 4.x has no `info` when nothing is loaded.
+        Reply::Success { info: None } => Ok(Vec::new()),
+        _ => Err(Error::UnexpectedReply("loaded_accounts")),
+    }
+}
+
+/// Whether the agent does not know the request: an agent of the C suite, or an older one.
+pub fn is_unknown_request(error: &Error) -> bool {
+    matches!(error.failure_code(), Some(ErrorCode::UnknownRequest | ErrorCode::NotSupportedYet))
+}

@@ -1,0 +1,169 @@
+//! `oidc passwd`: a new password for an account file, with the old one or from the agent's unlocked copy.
+
+use oidc_proto::{
+    home::Home,
+    message::{FileFormat, NewProtection, PasswdRequest, Request},
+    rotation,
+    secret::Password,
+    shortname::Shortname,
+    vault::{self, FileKey, Format, Protection},
+};
+use serde_json::json;
+
+use super::{Context, is_unknown_request, remove::expect_success};
+use crate::{
+    account_file::{LOCK_TIMEOUT, Opened, Sealed},
+    cli::others::{FormatArg, PasswdArgs},
+    error::Error,
+    password::{Sources, TRIES},
+};
+
+/// Sets the new password.
+pub fn run(args: &PasswdArgs, context: &mut Context) -> Result<(), Error> {
+    let name: Shortname = args.account.parse()?;
+    if args.from_agent {
+        confirm_copy(args, &name, context)?;
+        return from_agent(args, &name, context);
+    }
+    let home = context.home()?;
+    let opened = Sealed::read(&home, &name).and_then(|sealed| {
+        let opened = sealed.open(&home, &args.old.sources(), context.asker.as_mut())?;
+        Ok((sealed, opened))
+    });
+    match opened {
+        Ok((sealed, opened)) => rewrite(args, &home, &sealed, opened, context),
+        Err(error @ (Error::WrongPassword { .. } | Error::Vault { .. })) => {
+            offer_copy(args, &name, error, context)?;
+            from_agent(args, &name, context)
+        }
+        Err(error) => Err(error),
+    }
+}
+
+/// Writes the file anew under the new password and tells the agent the new key.
+fn rewrite(
+    args: &PasswdArgs,
+    home: &Home,
+    sealed: &Sealed,
+    opened: Opened,
+    context: &mut Context,
+) -> Result<(), Error> {
+    if let Some(warning) = &opened.warning {
+        context.output.warning(warning);
+    }
+    if sealed.format == Format::OpenPgp {
+        context.output.note("The file is encrypted with OpenPGP; from now on it has a password instead.");
+    }
+    let password = new_password(args, &sealed.name, context)?;
+    let lock = home.lock(&sealed.name, LOCK_TIMEOUT)?;
+    // Somebody may have written a newer refresh token while the person was typing.
+    let bytes = home.read(&sealed.name)?;
+    let mut account = opened.key.open(&bytes).unwrap_or(opened.account);
+    rotation::newest(home, &sealed.name, &mut account)?;
+    let protection = match args.format {
+        FormatArg::Native => Protection::Native(&password),
+        FormatArg::OidcAgent => Protection::OidcAgent(&password),
+    };
+    let generation = vault::header(&bytes).map_or(0, |header| header.generation);
+    let (new, key) = vault::seal_next(&account, &protection, generation).map_err(|error| Error::Vault {
+        name: sealed.name.clone(),
+        file: sealed.path.clone(),
+        error,
+    })?;
+    home.replace(&lock, &bytes, &new)?;
+    drop(lock);
+    tell_agent(&sealed.name, &key, context);
+    report(&sealed.name, args.format, context)
+}
+
+/// An agent that holds the account must be able to write the file. Without an agent there is nothing to tell.
+fn tell_agent(name: &Shortname, key: &FileKey, context: &mut Context) {
+    let is_loaded =
+        context.loaded_accounts().is_ok_and(|loaded| loaded.iter().any(|other| other == name.as_str()));
+    if !is_loaded {
+        return;
+    }
+    let told = request(name, NewProtection::FileKey(key.to_text()), context);
+    if told.is_err() {
+        context.output.warning(&format!(
+            "the agent could not be told; run `oidc remove {name}` and `oidc add {name}`, so that it can go on \
+             writing the file"
+        ));
+    }
+}
+
+/// Lets the agent write the file from its copy.
+fn from_agent(args: &PasswdArgs, name: &Shortname, context: &mut Context) -> Result<(), Error> {
+    let password = new_password(args, name, context)?;
+    let format = Some(match args.format {
+        FormatArg::Native => FileFormat::Native,
+        FormatArg::OidcAgent => FileFormat::OidcAgent,
+    });
+    request(name, NewProtection::Password { password, format }, context)?;
+    report(name, args.format, context)
+}
+
+fn request(name: &Shortname, protection: NewProtection, context: &mut Context) -> Result<(), Error> {
+    let request = Request::Passwd(PasswdRequest { account: name.to_string(), protection });
+    expect_success(context.call(&request)?, "passwd")
+        .map(drop)
+        .map_err(|error| if is_unknown_request(&error) { Error::UnexpectedReply("passwd") } else { error })
+}
+
+/// After three wrong passwords, or with a damaged file: the agent's copy, if there is one and the person wants it.
+/// Otherwise the error stands.
+fn offer_copy(args: &PasswdArgs, name: &Shortname, error: Error, context: &mut Context) -> Result<(), Error> {
+    let loaded = context.loaded_accounts().unwrap_or_default();
+    if !loaded.iter().any(|other| other == name.as_str()) || !context.asker.is_there() {
+        return Err(error);
+    }
+    context.output.note(&format!("{error}."));
+    confirm_copy(args, name, context)
+}
+
+fn confirm_copy(args: &PasswdArgs, name: &Shortname, context: &mut Context) -> Result<(), Error> {
+    let question = format!("Write the file of '{name}' anew from the copy that the agent holds unlocked?");
+    if args.force || context.confirm(&question, "using the agent's copy")? {
+        Ok(())
+    } else {
+        Err(Error::Declined)
+    }
+}
+
+/// The new password: from a source, or typed twice.
+fn new_password(args: &PasswdArgs, name: &Shortname, context: &mut Context) -> Result<Password, Error> {
+    let sources = Sources {
+        variable: args.new_pw_env.clone(),
+        command: args.new_pw_cmd.clone(),
+        file: args.new_pw_file.clone(),
+        prompt: args.old.sources().prompt,
+    };
+    if let Some(password) = sources.read()? {
+        return not_empty(password);
+    }
+    let prompt = format!("Enter new encryption password for account config '{name}'");
+    for _ in 0..TRIES {
+        let password = not_empty(sources.ask(context.asker.as_mut(), &prompt)?)?;
+        if sources.ask(context.asker.as_mut(), "Confirm new encryption password")? == password {
+            return Ok(password);
+        }
+        context.output.note("Encryption passwords did not match.");
+    }
+    Err(Error::PasswordsDiffer)
+}
+
+fn not_empty(password: Password) -> Result<Password, Error> {
+    if password.is_empty() { Err(Error::EmptyPassword) } else { Ok(password) }
+}
+
+fn report(name: &Shortname, format: FormatArg, context: &mut Context) -> Result<(), Error> {
+    let format = match format {
+        FormatArg::Native => "native",
+        FormatArg::OidcAgent => "oidc-agent",
+    };
+    if context.output.json {
+        let object = json!({"status": "success", "account": name, "format": format});
+        return Ok(context.output.json(&object)?);
+    }
+    Ok(context.output.line(&format!("New password set for '{name}'"))?)
+}

@@ -1,0 +1,207 @@
+//! What there is to reset: the file, what is known of it without a password, and what the agent can do.
+
+use std::{io, path::PathBuf};
+
+use oidc_proto::{
+    error_code::ErrorCode,
+    home::{Home, HomeError},
+    issuers::Issuers,
+    message::{AgentStatus, Reply, Request},
+    shortname::Shortname,
+    vault::{self, Format, PublicHeader},
+};
+use serde_json::{Value, json};
+
+use crate::{
+    command::{Context, list::format_name},
+    error::Error,
+};
+
+/// What the agent can do for an account.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum AgentState {
+    /// No agent runs.
+    None,
+    /// It is locked, and may hold the account.
+    Locked,
+    /// It does not hold the account.
+    NotLoaded,
+    /// It holds the account unlocked.
+    Loaded,
+    /// It could not be asked, for this reason.
+    Unknown(String),
+}
+
+/// An account that is to be reset.
+#[derive(Debug)]
+pub struct Plan {
+    /// The account.
+    pub name: Shortname,
+    /// Its file, whether it is there or not.
+    pub path: PathBuf,
+    /// What is to be said about the file.
+    pub file: FileState,
+    /// Issuer URL, where known.
+    pub issuer: Option<String>,
+    /// The client, where known.
+    pub client_id: Option<String>,
+    /// Where the client is managed (RFC 7592 section 3), where known.
+    pub registration_client_uri: Option<String>,
+    /// What the agent can do.
+    pub agent: AgentState,
+}
+
+/// The state of an account file.
+#[derive(Debug, PartialEq, Eq)]
+pub enum FileState {
+    /// A file of this format; it may be damaged further in.
+    Encrypted(Format),
+    /// A file that no password opens, or that cannot be read, for this reason.
+    Unusable(String),
+    /// No file, but something kept beside it or in the agent.
+    Missing,
+}
+
+/// Asks for the agent's state once; a locked or missing agent is an answer.
+pub fn ask_agent(context: &mut Context) -> Result<AgentStatus, AgentState> {
+    match context.call(&Request::StatusJson) {
+        Ok(Reply::Success { info: Some(info) }) => {
+            AgentStatus::from_info(&info).ok_or_else(|| AgentState::Unknown("unexpected answer".to_owned()))
+        }
+        Ok(_) => Err(AgentState::Unknown("unexpected answer".to_owned())),
+        Err(error) if error.is_no_agent() => Err(AgentState::None),
+        Err(error) if error.failure_code() == Some(ErrorCode::AgentLocked) => Err(AgentState::Locked),
+        Err(error) => Err(AgentState::Unknown(error.to_string())),
+    }
+}
+
+impl Plan {
+    /// Looks at the account. Refuses names that are no account's, symbolic links and directories.
+    pub fn of(home: &Home, name: Shortname, agent: &Result<AgentStatus, AgentState>) -> Result<Self, Error> {
+        if !name.is_listed() {
+            return Err(HomeError::Reserved(name).into());
+        }
+        let path = home.file(&name);
+        let (file, header) = examine(home, &name)?;
+        let known =
+            agent.as_ref().ok().and_then(|status| status.accounts.iter().find(|a| a.name == name.as_str()));
+        let agent = match agent {
+            Ok(status) if status.loaded_accounts.iter().any(|other| other == name.as_str()) => {
+                AgentState::Loaded
+            }
+            Ok(_) => AgentState::NotLoaded,
+            Err(state) => state.clone(),
+        };
+        let has_leftovers = home.path().join(format!(".{name}.rotated")).symlink_metadata().is_ok();
+        if file == FileState::Missing && agent != AgentState::Loaded && !has_leftovers {
+            return Err(Error::NoSuchAccount(name));
+        }
+        let known_issuer = known.map(|account| account.issuer.clone()).filter(|issuer| !issuer.is_empty());
+        let issuer = header.issuer.or(known_issuer).or_else(|| listed_issuer(home, &name));
+        let PublicHeader { client_id, registration_client_uri, .. } = header;
+        Ok(Self { name, path, file, issuer, client_id, registration_client_uri, agent })
+    }
+
+    /// The plan for people.
+    pub fn text(&self, keep_remote: bool) -> String {
+        let unknown = "unknown (the file is encrypted)";
+        let mut lines = vec![
+            format!("Account    {}", self.name),
+            format!("File       {} ({})", self.path.display(), self.file.text()),
+            format!("Issuer     {}", self.issuer.as_deref().unwrap_or(unknown)),
+            format!("Client id  {}", self.client_id.as_deref().unwrap_or(unknown)),
+            format!("Agent      {}", self.agent_text(keep_remote)),
+        ];
+        lines.push(match self.file {
+            FileState::Missing => "What is kept of this account will be deleted.".to_owned(),
+            _ => {
+                "The file will be deleted. Without a backup of it, only a new login brings the account back."
+                    .to_owned()
+            }
+        });
+        lines.join("\n")
+    }
+
+    fn agent_text(&self, keep_remote: bool) -> String {
+        match &self.agent {
+            AgentState::None => "none runs, so nothing can be done at the provider".to_owned(),
+            AgentState::Locked => "locked, so nothing can be done at the provider".to_owned(),
+            AgentState::NotLoaded => "does not hold the account, so nothing can be done at the provider".to_owned(),
+            AgentState::Loaded if keep_remote => "will unload the account".to_owned(),
+            AgentState::Loaded => {
+                "will revoke the refresh token, delete a dynamically registered client, and unload the account".to_owned()
+            }
+            AgentState::Unknown(reason) => format!("cannot be asked ({reason})"),
+        }
+    }
+
+    /// The plan for programs.
+    pub fn to_json(&self) -> Value {
+        json!({
+            "account": self.name,
+            "file": self.path,
+            "file_state": self.file.code(),
+            "issuer": self.issuer,
+            "client_id": self.client_id,
+            "registration_client_uri": self.registration_client_uri,
+            "agent": self.agent.code(),
+        })
+    }
+}
+
+impl AgentState {
+    fn code(&self) -> &'static str {
+        match self {
+            Self::None => "none",
+            Self::Locked => "locked",
+            Self::NotLoaded => "not_loaded",
+            Self::Loaded => "loaded",
+            Self::Unknown(_) => "unknown",
+        }
+    }
+}
+
+impl FileState {
+    fn text(&self) -> String {
+        match self {
+            Self::Encrypted(format) => format!("encrypted, format {}", format_name(*format)),
+            Self::Unusable(reason) => reason.clone(),
+            Self::Missing => "does not exist".to_owned(),
+        }
+    }
+
+    fn code(&self) -> &'static str {
+        match self {
+            Self::Encrypted(format) => format_name(*format),
+            Self::Unusable(_) => "unusable",
+            Self::Missing => "missing",
+        }
+    }
+}
+
+/// The state of the file and what its public header tells. Unreadable is no obstacle: deleting needs the directory.
+fn examine(home: &Home, name: &Shortname) -> Result<(FileState, PublicHeader), Error> {
+    let path = home.file(name);
+    match path.symlink_metadata() {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            return Ok((FileState::Missing, PublicHeader::default()));
+        }
+        Err(error) => return Err(HomeError::Io(error).into()),
+        Ok(metadata) if !metadata.is_file() => return Err(HomeError::NotARegularFile(path).into()),
+        Ok(_) => {}
+    }
+    let bytes = match home.read(name) {
+        Ok(bytes) => bytes,
+        Err(error) => return Ok((FileState::Unusable(error.to_string()), PublicHeader::default())),
+    };
+    let header = vault::header(&bytes).unwrap_or_default();
+    let state = vault::format_of(&bytes)
+        .map_or_else(|error| FileState::Unusable(error.to_string()), FileState::Encrypted);
+    Ok((state, header))
+}
+
+/// The issuer that lists the account.
+fn listed_issuer(home: &Home, name: &Shortname) -> Option<String> {
+    let issuers = Issuers::load(Some(home));
+    issuers.iter().find(|issuer| issuer.accounts.contains(name)).map(|issuer| issuer.issuer.clone())
+}

@@ -1,0 +1,118 @@
+//! `oidc status`: what the agent says about itself and its accounts.
+
+use std::fmt::Write;
+
+use jiff::{SignedDuration, Timestamp, tz::TimeZone};
+use oidc_proto::message::{AccountStatus, AgentStatus, Reply, Request};
+use serde_json::{Value, json};
+
+use super::Context;
+use crate::error::Error;
+
+/// A refresh token that ends sooner than this is pointed out.
+const SOON: SignedDuration = SignedDuration::from_hours(7 * 24);
+
+/// Prints the agent's state. Starts no agent: one that was just started has no state worth asking for.
+pub fn run(context: &mut Context) -> Result<(), Error> {
+    let address = context.agent.address()?;
+    let Reply::Success { info: Some(info) } = context.call(&Request::StatusJson)? else {
+        return Err(Error::UnexpectedReply("status_json"));
+    };
+    let status = AgentStatus::from_info(&info).ok_or(Error::UnexpectedReply("status_json"))?;
+    if context.output.json {
+        return Ok(context.output.json(&to_json(&address, &info))?);
+    }
+    let text = text(&address, &status, Timestamp::now());
+    Ok(context.output.line(text.trim_end())?)
+}
+
+/// The agent's own object, and where it is.
+fn to_json(address: &str, info: &Value) -> Value {
+    json!({"socket": address, "agent": info})
+}
+
+fn text(address: &str, status: &AgentStatus, now: Timestamp) -> String {
+    let mut text = format!("Agent    {} at {address}\n", status.version);
+    if !status.command_line_options.is_empty() {
+        push(&mut text, "Options ", &status.command_line_options);
+    }
+    if status.loaded_accounts.is_empty() {
+        text.push_str("Accounts none loaded\n");
+    }
+    for name in &status.loaded_accounts {
+        let known = status.accounts.iter().find(|account| account.name == *name);
+        push(&mut text, "Account ", name);
+        for line in known.map(|account| details(account, now)).unwrap_or_default() {
+            push(&mut text, "        ", &line);
+        }
+    }
+    text
+}
+
+fn details(account: &AccountStatus, now: Timestamp) -> Vec<String> {
+    let mut lines = vec![account.issuer.clone()];
+    lines.extend(
+        account.login_needed.as_ref().map(|reason| {
+            format!("login needed ({reason}): run `oidc gen {} --reauthenticate`", account.name)
+        }),
+    );
+    lines.extend(account.token_expires_at.map(|time| format!("token until {}", clock(time, now))));
+    lines.extend(account.refresh_token_expires_at.map(|time| {
+        let soon = timestamp(time).is_some_and(|end| end.duration_since(now) < SOON);
+        format!("login until {}{}", clock(time, now), if soon { ": renew it soon" } else { "" })
+    }));
+    lines.extend(account.unloaded_at.map(|time| format!("unloaded at {}", clock(time, now))));
+    lines
+}
+
+/// A time of day today, a date and a time otherwise.
+fn clock(seconds: u64, now: Timestamp) -> String {
+    let Some(time) = timestamp(seconds) else { return format!("{seconds}") };
+    let zone = TimeZone::system();
+    let (time, now) = (time.to_zoned_datetime(zone.clone()), now.to_zoned_datetime(zone));
+    let format = if time.date() == now.date() { "%H:%M:%S" } else { "%Y-%m-%d %H:%M" };
+    time.strftime(format).to_string()
+}
+
+fn timestamp(seconds: u64) -> Option<Timestamp> {
+    Timestamp::from_second(i64::try_from(seconds).ok()?).ok()
+}
+
+fn push(text: &mut String, label: &str, value: &str) {
+    // Writing to a string cannot fail.
+    let _ = writeln!(text, "{label} {value}");
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_agent_of_the_c_suite_has_names_only() {
+        let status = AgentStatus {
+            version: "5.3.3".into(),
+            loaded_accounts: vec!["a".into(), "b".into()],
+            ..AgentStatus::default()
+        };
+        assert_eq!(
+            text("/s", &status, Timestamp::UNIX_EPOCH),
+            "Agent    5.3.3 at /s\nAccount  a\nAccount  b\n"
+        );
+    }
+
+    #[test]
+    fn a_dying_login_is_pointed_out() {
+        let account = AccountStatus {
+            name: "a".into(),
+            issuer: "https://op".into(),
+            refresh_token_expires_at: Some(3600),
+            login_needed: Some("invalid_grant".into()),
+            ..AccountStatus::default()
+        };
+        let lines = details(&account, Timestamp::UNIX_EPOCH).join("\n");
+        assert!(
+            lines.contains("login needed (invalid_grant)") && lines.ends_with(": renew it soon"),
+            "{lines}"
+        );
+    }
+}

@@ -1,0 +1,243 @@
+//! Why a command failed: one line for the person, a code for programs, an exit code, and what to do about it.
+
+use std::{io, path::PathBuf};
+
+use oidc_proto::{
+    error_code::ErrorCode,
+    home::HomeError,
+    message::Failure,
+    rotation::RotationError,
+    shortname::{Shortname, ShortnameError},
+    vault::VaultError,
+};
+
+use crate::{
+    agent::AgentError,
+    cli::UsageError,
+    exit::Exit,
+    password::{AskError, PasswordError},
+};
+
+/// Why a command failed.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// The command line makes no sense.
+    #[error(transparent)]
+    Usage(#[from] UsageError),
+    /// The agent said no.
+    #[error("{}", failure_text(.0))]
+    Failure(Box<Failure>),
+    /// The agent said no because the account is not loaded, and this program could not load it either.
+    #[error("{}", failure_text(.failure))]
+    NotLoaded {
+        /// What the agent said.
+        failure: Box<Failure>,
+        /// The account or issuer.
+        account: String,
+    },
+    /// The agent could not be asked.
+    #[error(transparent)]
+    Agent(#[from] AgentError),
+    /// What the agent answered is no answer to what was asked.
+    #[error("the agent gave an unexpected answer to '{0}'")]
+    UnexpectedReply(&'static str),
+    /// Not a name an account can have.
+    #[error(transparent)]
+    Name(#[from] ShortnameError),
+    /// There is no account file of that name.
+    #[error("No account configured with that short name")]
+    NoSuchAccount(Shortname),
+    /// The issuer has no default account here.
+    #[error("Could not determine default account shortname for passed issuer url: '{0}'")]
+    NoDefaultAccount(String),
+    /// Something in the oidc-agent directory.
+    #[error("{}", home_text(.0))]
+    Home(#[from] HomeError),
+    /// Three wrong passwords, or one from a source that cannot be asked again.
+    #[error("reached maximum number of tries: wrong password for {}", .file.display())]
+    WrongPassword {
+        /// The account.
+        name: Shortname,
+        /// Its file.
+        file: PathBuf,
+    },
+    /// An account file that cannot be opened with any password.
+    #[error("{}: {error}", .file.display())]
+    Vault {
+        /// The account.
+        name: Shortname,
+        /// Its file.
+        file: PathBuf,
+        /// What is the matter.
+        error: VaultError,
+    },
+    /// Nobody gave a password.
+    #[error(transparent)]
+    Password(#[from] PasswordError),
+    /// A question other than for a password was not answered.
+    #[error(transparent)]
+    Ask(#[from] AskError),
+    /// Two inputs of a new password differ.
+    #[error("Passwords do not match.")]
+    PasswordsDiffer,
+    /// An empty new password.
+    #[error("the new password is empty")]
+    EmptyPassword,
+    /// A question that only an option can answer without a terminal.
+    #[error("{0} needs a confirmation, and there is no terminal to ask on")]
+    NeedsForce(&'static str),
+    /// The person said no.
+    #[error("nothing was changed")]
+    Declined,
+    /// `--strict`.
+    #[error("{0}")]
+    NotGranted(String),
+    /// A rotated refresh token could not be written back.
+    #[error(transparent)]
+    Rotation(#[from] RotationError),
+    /// Standard output is gone.
+    #[error("cannot write the result: {0}")]
+    Output(io::Error),
+    /// Another program could not be run.
+    #[error("cannot run {program}: {error}")]
+    Run {
+        /// Its name.
+        program: String,
+        /// Why.
+        error: io::Error,
+    },
+    /// Anything else, with its exit code.
+    #[error("{1}")]
+    Other(Exit, String),
+}
+
+impl From<io::Error> for Error {
+    fn from(error: io::Error) -> Self {
+        Self::Output(error)
+    }
+}
+
+impl From<Failure> for Error {
+    fn from(failure: Failure) -> Self {
+        Self::Failure(Box::new(failure))
+    }
+}
+
+impl Error {
+    /// What the agent said, if it was the agent.
+    pub fn failure_code(&self) -> Option<ErrorCode> {
+        match self {
+            Self::Failure(failure) | Self::NotLoaded { failure, .. } => Some(failure.code),
+            _ => None,
+        }
+    }
+
+    /// Whether no agent answers at all.
+    pub fn is_no_agent(&self) -> bool {
+        matches!(self, Self::Agent(error) if error.is_not_running())
+    }
+
+    /// The exit code in our own manner.
+    pub fn exit(&self) -> Exit {
+        match self {
+            Self::Usage(_) => Exit::Usage,
+            Self::Failure(failure) => failure.code.into(),
+            Self::NotLoaded { .. } => Exit::NotLoaded,
+            Self::Agent(_) => Exit::NoAgent,
+            Self::Name(_)
+            | Self::NoSuchAccount(_)
+            | Self::NoDefaultAccount(_)
+            | Self::Home(HomeError::Reserved(_)) => Exit::UnknownAccount,
+            Self::Home(_) | Self::Vault { .. } | Self::Rotation(_) => Exit::File,
+            Self::Password(PasswordError::Ask(AskError::Interrupted)) | Self::Ask(AskError::Interrupted) => {
+                Exit::Interrupted
+            }
+            Self::Password(_) | Self::WrongPassword { .. } | Self::PasswordsDiffer | Self::EmptyPassword => {
+                Exit::Password
+            }
+            Self::Ask(_) | Self::NeedsForce(_) | Self::Declined => Exit::Refused,
+            Self::NotGranted(_) => Exit::NotGranted,
+            Self::Other(exit, _) => *exit,
+            Self::UnexpectedReply(_) | Self::Output(_) | Self::Run { .. } => Exit::Failure,
+        }
+    }
+
+    /// A stable name for programs: the agent's code, or one for what happened here.
+    pub fn code(&self) -> &'static str {
+        if let Some(code) = self.failure_code() {
+            return code.as_str();
+        }
+        match self.exit() {
+            Exit::Success => "success",
+            Exit::NoAgent => "no_agent",
+            Exit::UnknownAccount => "account_not_found",
+            Exit::NotLoaded => "account_not_loaded",
+            Exit::Locked => "agent_locked",
+            Exit::Password => "wrong_password",
+            Exit::LoginNeeded => "login_needed",
+            Exit::ProviderUnavailable => "provider_unreachable",
+            Exit::ProviderRefused => "provider_refused",
+            Exit::Refused => "refused",
+            Exit::NotGranted => "not_granted",
+            Exit::File => "file",
+            Exit::Usage => "usage",
+            Exit::Interrupted => "interrupted",
+            Exit::Failure => "other",
+        }
+    }
+
+    /// What to do about it.
+    pub fn hint(&self) -> Option<String> {
+        match self {
+            Self::Failure(failure) => match failure.code {
+                ErrorCode::AgentLocked => Some("Run `oidc unlock` first.".to_owned()),
+                _ => failure.info.as_deref().map(unescaped_info),
+            },
+            Self::NotLoaded { account, .. } => Some(format!(
+                "Run `oidc add {account}` in a terminal, or give its password by --pw-env, --pw-cmd or --pw-file."
+            )),
+            Self::Agent(error) => error.hint(),
+            Self::NoSuchAccount(name) => {
+                Some(format!("`oidc list` shows the accounts, `oidc gen {name}` makes a new one."))
+            }
+            Self::NoDefaultAccount(_) => Some("Name an account; `oidc list` shows them.".to_owned()),
+            Self::Home(HomeError::NoDirectory) => Some("`oidc gen` makes the first account.".to_owned()),
+            Self::WrongPassword { name, .. } => Some(format!(
+                "Forgotten? `oidc passwd {name}` sets a new one while the agent still holds the account; \
+                 `oidc reset {name}` gives the account up, so that `oidc gen {name}` can make it anew."
+            )),
+            Self::Vault { name, error: VaultError::Damaged(_) | VaultError::NotAnAccountFile(_), .. } => {
+                Some(format!(
+                    "No password opens it. Put a backup in its place; or `oidc passwd {name}` writes it anew while the \
+                     agent still holds the account; or `oidc reset {name}` gives it up."
+                ))
+            }
+            Self::Password(PasswordError::Ask(AskError::NoTerminal)) => {
+                Some("Without a terminal, give the password by --pw-env, --pw-cmd or --pw-file.".to_owned())
+            }
+            Self::NeedsForce(_) => Some("Give --force to go on without asking.".to_owned()),
+            _ => None,
+        }
+    }
+}
+
+/// The C suite's agent separates code and description in `error`, a mytoken server's answer keeps them apart.
+fn failure_text(failure: &Failure) -> String {
+    match &failure.description {
+        Some(description) => format!("{}: {description}", failure.error),
+        None => failure.error.clone(),
+    }
+}
+
+/// The C suite's help texts come with `\n` and `\t` written out.
+fn unescaped_info(info: &str) -> String {
+    info.replace("\\n", "\n").replace("\\t", "\t")
+}
+
+fn home_text(error: &HomeError) -> String {
+    match error {
+        HomeError::NoDirectory => "oidc-dir does not exist. Run oidc-gen to create it.".to_owned(),
+        other => other.to_string(),
+    }
+}

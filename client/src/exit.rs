@@ -1,0 +1,119 @@
+//! Exit codes: documented, stable, decided in one table.
+
+use std::{fmt::Write, process::ExitCode};
+
+use oidc_proto::error_code::ErrorCode;
+
+macro_rules! exits {
+    ($($(#[$doc:meta])* $variant:ident = $code:literal, $meaning:literal;)*) => {
+        /// How a command of `oidc` ends. Under the C suite's names every failure but [`Exit::Usage`] is 1.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+        #[repr(u8)]
+        pub enum Exit {
+            $($(#[$doc])* $variant = $code,)*
+        }
+
+        const MEANINGS: &[(Exit, &str)] = &[$((Exit::$variant, $meaning),)*];
+    };
+}
+
+exits! {
+    /// Done.
+    Success = 0, "success";
+    /// Anything without a code of its own.
+    Failure = 1, "any other failure";
+    /// No agent answers, and none was started.
+    NoAgent = 2, "no agent answers";
+    /// Neither loaded nor on disk, or the name is none.
+    UnknownAccount = 3, "no such account";
+    /// Nothing loaded the account.
+    NotLoaded = 4, "the account is not loaded and could not be loaded";
+    /// The agent is locked.
+    Locked = 5, "the agent is locked";
+    /// Wrong password, or no way to get one.
+    Password = 6, "wrong password, or nobody to ask for it";
+    /// Only a new login helps.
+    LoginNeeded = 7, "the login has expired: a new one is needed";
+    /// Trying again later may help.
+    ProviderUnavailable = 8, "the provider does not answer (try again later)";
+    /// The provider said no.
+    ProviderRefused = 9, "the provider refused";
+    /// The person said no, or went away.
+    Refused = 10, "the person refused or cancelled";
+    /// `--strict`: the token is not what was asked for.
+    NotGranted = 11, "--strict: the token lacks what was asked for";
+    /// An account file is damaged, unreadable or cannot be written.
+    File = 12, "a file is damaged, unreadable or cannot be written";
+    /// The command line cannot be understood (`EX_USAGE`).
+    Usage = 64, "wrong options or arguments";
+    /// Ctrl-C at a prompt.
+    Interrupted = 130, "interrupted at a prompt";
+}
+
+impl From<ErrorCode> for Exit {
+    fn from(code: ErrorCode) -> Self {
+        use ErrorCode as Code;
+        match code {
+            Code::AccountNotFound => Self::UnknownAccount,
+            Code::AccountNotLoaded | Code::PromptUnavailable => Self::NotLoaded,
+            Code::AgentLocked => Self::Locked,
+            Code::WrongPassword => Self::Password,
+            Code::LoginNeeded | Code::NoRefreshToken => Self::LoginNeeded,
+            Code::ProviderUnreachable | Code::ProviderTimeout | Code::TooManyRequests => {
+                Self::ProviderUnavailable
+            }
+            Code::InvalidClient
+            | Code::InvalidScope
+            | Code::ProviderRefused
+            | Code::ProviderTls
+            | Code::ProviderBadResponse
+            | Code::ProviderMismatch
+            | Code::NotSupportedByProvider => Self::ProviderRefused,
+            Code::OperationForbidden | Code::PromptCancelled => Self::Refused,
+            Code::WriteFailed => Self::File,
+            _ => Self::Failure,
+        }
+    }
+}
+
+impl From<Exit> for ExitCode {
+    fn from(exit: Exit) -> Self {
+        Self::from(exit as u8)
+    }
+}
+
+/// The codes as a text for people.
+pub fn table() -> String {
+    let mut text = String::from("Exit status of every `oidc` command:\n");
+    for (exit, meaning) in MEANINGS {
+        // Writing to a string cannot fail.
+        let _ = write!(text, "\n{:>5}  {meaning}", *exit as u8);
+    }
+    text.push_str(
+        "\n\nUnder the C suite's names (oidc-add, oidc-token, ...): 0, 64, and 1 for every other failure.",
+    );
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn codes_do_not_change() {
+        let codes: Vec<u8> = MEANINGS.iter().map(|(exit, _)| *exit as u8).collect();
+        assert_eq!(codes, [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 64, 130]);
+    }
+
+    #[test]
+    fn a_retry_can_be_told_from_a_new_login() {
+        assert_eq!(Exit::from(ErrorCode::ProviderTimeout), Exit::ProviderUnavailable);
+        assert_eq!(Exit::from(ErrorCode::LoginNeeded), Exit::LoginNeeded);
+        assert_eq!(Exit::from(ErrorCode::Other), Exit::Failure);
+    }
+
+    #[test]
+    fn the_table_lists_every_code() {
+        assert_eq!(table().lines().filter(|line| line.starts_with("  ")).count(), MEANINGS.len());
+    }
+}

@@ -1,0 +1,189 @@
+//! The one place that prints.
+//!
+//! Results go to standard output and nothing else does; everything for the person goes to standard error, with
+//! control characters escaped, because agents and providers choose some of those texts.
+
+use std::{
+    borrow::Cow,
+    env,
+    io::{self, IsTerminal, Write},
+};
+
+use oidc_proto::shortname::is_control;
+use serde_json::{Value, json};
+
+use crate::{cli::Dialect, error::Error};
+
+const RED: &str = "31";
+const YELLOW: &str = "33";
+
+/// Standard output and standard error of a command.
+pub struct Output {
+    stdout: Box<dyn Write>,
+    stderr: Box<dyn Write>,
+    /// In whose manner to speak.
+    pub dialect: Dialect,
+    /// Results and errors as JSON.
+    pub json: bool,
+    /// Whether standard output is a terminal: the C suite prints headers only there.
+    pub to_terminal: bool,
+    colour: bool,
+}
+
+impl Output {
+    /// The process's own streams.
+    pub fn standard(dialect: Dialect, json: bool) -> Self {
+        Self {
+            stdout: Box::new(io::stdout()),
+            stderr: Box::new(io::stderr()),
+            dialect,
+            json,
+            to_terminal: io::stdout().is_terminal(),
+            colour: wants_colour(),
+        }
+    }
+
+    /// Other streams, without colour.
+    #[cfg(test)]
+    pub fn new(dialect: Dialect, json: bool, stdout: Box<dyn Write>, stderr: Box<dyn Write>) -> Self {
+        Self { stdout, stderr, dialect, json, to_terminal: false, colour: false }
+    }
+
+    /// A result exactly as it stands, in one write.
+    pub fn result(&mut self, text: &str) -> io::Result<()> {
+        self.stdout.write_all(text.as_bytes())?;
+        self.stdout.flush()
+    }
+
+    /// A result on a line of its own, control characters escaped.
+    pub fn line(&mut self, text: &str) -> io::Result<()> {
+        let line = format!("{}\n", escaped(text));
+        self.result(&line)
+    }
+
+    /// A result as JSON, on one line.
+    pub fn json(&mut self, value: &Value) -> io::Result<()> {
+        let line = format!("{value}\n");
+        self.result(&line)
+    }
+
+    /// Something the person may want to know. Not an error if nobody reads it.
+    pub fn note(&mut self, text: &str) {
+        self.say(None, text);
+    }
+
+    /// What the person may do next.
+    pub fn hint(&mut self, text: &str) {
+        self.say(Some(YELLOW), text);
+    }
+
+    /// Something that is not as it should be, though the command goes on.
+    pub fn warning(&mut self, text: &str) {
+        self.say(Some(YELLOW), &format!("Warning: {text}"));
+    }
+
+    /// The one error that ends the command, with what to do about it.
+    pub fn error(&mut self, error: &Error) {
+        if self.json {
+            let object = json!({
+                "status": "failure",
+                "error_code": error.code(),
+                "error": error.to_string(),
+                "info": error.hint(),
+            });
+            let _ = writeln!(self.stderr, "{object}");
+            return;
+        }
+        let text = match error {
+            Error::Usage(text) => text.to_string(),
+            _ => format!("Error: {error}"),
+        };
+        self.say((!matches!(error, Error::Usage(_))).then_some(RED), &text);
+        if let Some(hint) = error.hint() {
+            self.hint(&hint);
+        }
+    }
+
+    fn say(&mut self, colour: Option<&str>, text: &str) {
+        let text = escaped(text);
+        // There is no place left to report a broken standard error to.
+        let _ = match colour.filter(|_| self.colour) {
+            Some(colour) => writeln!(self.stderr, "\u{1b}[{colour}m{text}\u{1b}[0m"),
+            None => writeln!(self.stderr, "{text}"),
+        };
+    }
+}
+
+/// Whether prompts and messages on standard error are coloured: the C suite's rules.
+pub fn wants_colour() -> bool {
+    io::stderr().is_terminal() && colour_allowed(|variable| env::var(variable).ok())
+}
+
+fn colour_allowed(variable: impl Fn(&str) -> Option<String>) -> bool {
+    match variable("OIDC_AGENT_NOCOLOR") {
+        Some(value) => value.starts_with('0'),
+        None => variable("NO_COLOR").is_none() && variable("TERM").as_deref() != Some("dumb"),
+    }
+}
+
+/// Text for a terminal: control characters and those that reorder text are escaped, line feeds and tabs are kept.
+pub fn escaped(text: &str) -> Cow<'_, str> {
+    let harmful = |c: char| is_control(c) && !matches!(c, '\n' | '\t');
+    if !text.contains(harmful) {
+        return Cow::Borrowed(text);
+    }
+    let mut escaped = String::with_capacity(text.len() + 16);
+    for c in text.chars() {
+        if harmful(c) {
+            escaped.extend(c.escape_unicode());
+        } else {
+            escaped.push(c);
+        }
+    }
+    Cow::Owned(escaped)
+}
+
+/// A value for a POSIX shell: as it stands where that is safe, else in single quotes.
+pub fn shell_quoted(value: &str) -> Cow<'_, str> {
+    let safe = |byte: u8| byte.is_ascii_alphanumeric() || b"_-./:@%+=,~".contains(&byte);
+    if !value.is_empty() && !value.starts_with('~') && value.bytes().all(safe) {
+        return Cow::Borrowed(value);
+    }
+    Cow::Owned(format!("'{}'", value.replace('\'', "'\\''")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_terminal_is_not_fooled() {
+        assert_eq!(escaped("plain\n\ttext é"), "plain\n\ttext é");
+        assert_eq!(escaped("a\u{1b}[2Jb\r\u{202e}"), "a\\u{1b}[2Jb\\u{d}\\u{202e}");
+    }
+
+    #[test]
+    fn shell_values_are_quoted_only_where_needed() {
+        assert_eq!(shell_quoted("eyJh.b-c_d~e/f+g=="), "eyJh.b-c_d~e/f+g==");
+        assert_eq!(shell_quoted("https://op.example/realm"), "https://op.example/realm");
+        assert_eq!(shell_quoted("x;reboot"), "'x;reboot'");
+        assert_eq!(shell_quoted("a'b"), r"'a'\''b'");
+        assert_eq!(shell_quoted(""), "''");
+        assert_eq!(shell_quoted("~root"), "'~root'");
+        assert_eq!(shell_quoted("$(x)"), "'$(x)'");
+    }
+
+    #[test]
+    fn colour_follows_the_variables() {
+        let with = |set: &[(&str, &str)]| {
+            let set: Vec<(String, String)> =
+                set.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+            colour_allowed(|name| set.iter().find(|(other, _)| other == name).map(|(_, value)| value.clone()))
+        };
+        assert!(with(&[]));
+        assert!(!with(&[("NO_COLOR", "")]));
+        assert!(!with(&[("TERM", "dumb")]));
+        assert!(!with(&[("OIDC_AGENT_NOCOLOR", "1")]));
+        assert!(with(&[("OIDC_AGENT_NOCOLOR", "0"), ("NO_COLOR", "1"), ("TERM", "dumb")]));
+    }
+}
