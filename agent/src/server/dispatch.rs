@@ -92,9 +92,7 @@ impl Dispatch {
 
     /// Issuers of the configuration files and of the loaded accounts; while locked no account counts as loaded.
     async fn account_info(&self) -> IssuerInfos {
-        let home = self.accounts.deps().home.clone();
-        let issuers =
-            tokio::task::spawn_blocking(move || Issuers::load(Some(&home))).await.unwrap_or_default();
+        let issuers = self.accounts.issuers().await;
         let locked = self.accounts.is_locked();
         let loaded = self.accounts.status();
         let is_loaded = |name: &str| !locked && loaded.iter().any(|account| account.name == name);
