@@ -2,7 +2,7 @@
 //!
 //! Nothing here can fail the start: what the system refuses is logged, and the agent works without it.
 
-use std::ops::Range;
+use std::{ffi::OsString, ops::Range};
 
 use rustix::{
     mm::{MlockAllFlags, MlockFlags, mlock_with, mlockall},
@@ -36,6 +36,22 @@ pub fn raise_descriptor_limit() -> u64 {
     match setrlimit(Resource::Nofile, Rlimit { current: Some(reachable), maximum: limit.maximum }) {
         Ok(()) => reachable,
         Err(_) => current,
+    }
+}
+
+/// Closes all descriptors above standard error that the starter of this process left open: a daemon would hold a
+/// script's pipes and locks for ever. To be called first, while this process has opened none itself.
+#[allow(unsafe_code)]
+pub fn close_inherited() {
+    let Ok(entries) = fs_err::read_dir("/proc/self/fd") else { return };
+    let number = |name: OsString| name.to_str()?.parse::<i32>().ok();
+    let open: Vec<i32> = entries.filter_map(|entry| number(entry.ok()?.file_name())).collect();
+    // The list has its own descriptor in it, which is closed by now.
+    let is_open = |descriptor: &i32| fs_err::read_link(format!("/proc/self/fd/{descriptor}")).is_ok();
+    for descriptor in open.into_iter().filter(|descriptor| *descriptor > 2 && is_open(descriptor)) {
+        // SAFETY: nothing in this process owns a descriptor above 2 yet, by the contract of this function, and no
+        // other thread runs that could have opened one since.
+        unsafe { rustix::io::close(descriptor) };
     }
 }
 

@@ -15,7 +15,7 @@ use crate::{
     announce::{self, Dialect},
     cli::Cli,
     config::{Config, ConfigError},
-    daemonize, kill,
+    daemonize, harden, kill,
     options::Options,
     output,
     serve::{self, Service},
@@ -128,6 +128,9 @@ fn start<H: Handler>(
     args: &[OsString],
     handler: impl FnOnce(Options) -> H,
 ) -> Result<(), StartError> {
+    if cli.inherited {
+        harden::close_inherited();
+    }
     let config = Config::read(Home::find().ok().as_ref().map(Home::path))?;
     let service = Service::new(cli, cli.options(config.options));
     if cli.inherited {

@@ -1,0 +1,326 @@
+//! The server over a real socket, in this process: what clients may do to it and what the others notice.
+
+use std::{
+    fs::Permissions,
+    io::{Read, Write},
+    os::unix::{fs::PermissionsExt, net::UnixListener as StdListener},
+    path::Path,
+    sync::Arc,
+    time::Duration,
+};
+
+use oidc_agent::server::{
+    Handler, Peer,
+    listener::{Admission, Limits, Listener},
+};
+use oidc_proto::{
+    channel::{ClientChannel, ClientStep},
+    message::{Reply, Request},
+};
+use rustix::{fs::Uid, thread::set_thread_res_uid};
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::UnixStream,
+    sync::{Notify, mpsc},
+    task::JoinHandle,
+    time::{Instant, timeout},
+};
+use tokio_util::sync::CancellationToken;
+
+const CHECK: &[u8] = br#"{"request":"check"}"#;
+const SUCCESS: &str = r#"{"status":"success"}"#;
+/// More than any step takes that does not hang.
+const PLENTY: Duration = Duration::from_secs(20);
+
+/// Answers `check`; `access_token` never comes, `loaded_accounts` comes when `go` says so.
+struct Fake {
+    events: mpsc::UnboundedSender<&'static str>,
+    go: Arc<Notify>,
+}
+
+struct Dropped(mpsc::UnboundedSender<&'static str>);
+
+impl Drop for Dropped {
+    fn drop(&mut self) {
+        let _ = self.0.send("dropped");
+    }
+}
+
+impl Handler for Fake {
+    async fn handle(&self, request: Request, peer: Peer) -> Reply {
+        assert_eq!(peer.uid, rustix::process::geteuid().as_raw());
+        match request {
+            Request::AccessToken(_) => {
+                let _dropped = Dropped(self.events.clone());
+                self.events.send("asked").expect("a listener");
+                std::future::pending().await
+            }
+            Request::LoadedAccounts => {
+                self.events.send("asked").expect("a listener");
+                self.go.notified().await;
+                self.events.send("finished").expect("a listener");
+                Reply::success()
+            }
+            Request::FileRead { .. } => Reply::success_with("x".repeat(700_000)),
+            _ => Reply::success(),
+        }
+    }
+}
+
+struct Server {
+    directory: tempfile::TempDir,
+    events: mpsc::UnboundedReceiver<&'static str>,
+    go: Arc<Notify>,
+    stop: CancellationToken,
+    task: JoinHandle<std::io::Result<()>>,
+}
+
+impl Server {
+    fn start(limits: Limits) -> Self {
+        Self::admitting(Admission::own_user(), limits)
+    }
+
+    fn admitting(admission: Admission, limits: Limits) -> Self {
+        let directory = tempfile::tempdir().expect("temporary directory");
+        let socket = StdListener::bind(directory.path().join("sock")).expect("bound");
+        let listener = Listener::new(socket, admission, limits).expect("a listener");
+        let (sender, events) = mpsc::unbounded_channel();
+        let (go, stop) = (Arc::new(Notify::new()), CancellationToken::new());
+        let handler = Fake { events: sender, go: Arc::clone(&go) };
+        let task = tokio::spawn(listener.serve(Arc::new(handler), stop.clone()));
+        Self { directory, events, go, stop, task }
+    }
+
+    async fn connect(&self) -> UnixStream {
+        UnixStream::connect(self.directory.path().join("sock")).await.expect("connected")
+    }
+
+    async fn ask(&self, request: &[u8]) -> String {
+        let mut stream = self.connect().await;
+        stream.write_all(request).await.expect("written");
+        read_to_end(&mut stream).await
+    }
+
+    async fn event(&mut self) -> &'static str {
+        timeout(PLENTY, self.events.recv()).await.expect("an event in time").expect("a handler")
+    }
+}
+
+async fn read_to_end(stream: &mut UnixStream) -> String {
+    let mut text = String::new();
+    timeout(PLENTY, stream.read_to_string(&mut text)).await.expect("an end in time").expect("no reset");
+    text
+}
+
+#[tokio::test]
+async fn a_plain_request_is_answered_plainly_and_the_connection_closed() {
+    let server = Server::start(Limits::default());
+    assert_eq!(server.ask(CHECK).await, SUCCESS);
+}
+
+#[tokio::test]
+async fn bytes_may_come_one_by_one() {
+    let server = Server::start(Limits::default());
+    let mut stream = server.connect().await;
+    for byte in CHECK {
+        stream.write_all(&[*byte]).await.expect("written");
+        tokio::task::yield_now().await;
+    }
+    assert_eq!(read_to_end(&mut stream).await, SUCCESS);
+}
+
+#[tokio::test]
+async fn garbage_behind_a_request_does_not_cost_its_reply() {
+    let server = Server::start(Limits::default());
+    let mut request = CHECK.to_vec();
+    request.extend_from_slice(b"\n\0 {\"request\":\"remove_all\"} garbage \xff");
+    request.resize(20_000, b'x');
+    for _ in 0..20 {
+        assert_eq!(server.ask(&request).await, SUCCESS);
+    }
+}
+
+#[tokio::test]
+async fn a_sealed_request_is_answered_sealed() {
+    let server = Server::start(Limits::default());
+    let mut stream = server.connect().await;
+    let (mut channel, first) = ClientChannel::sealed(Request::Check.to_json());
+    stream.write_all(&first).await.expect("written");
+    let mut buffer = [0; 4096];
+    let reply = loop {
+        let count = timeout(PLENTY, stream.read(&mut buffer)).await.expect("in time").expect("bytes");
+        match channel.receive(&buffer[..count]).expect("a step") {
+            ClientStep::NeedMore => {}
+            ClientStep::Send(bytes) => stream.write_all(&bytes).await.expect("written"),
+            ClientStep::Reply(payload) => break Reply::parse(&payload).expect("a reply"),
+        }
+    };
+    assert_eq!(reply, Reply::success());
+}
+
+#[tokio::test]
+async fn nonsense_gets_a_reason() {
+    let server = Server::start(Limits::default());
+    let reply = server.ask(b"GET / HTTP/1.1\r\n\r\n").await;
+    assert!(reply.contains("Bad Request"), "{reply}");
+    let mut stream = server.connect().await;
+    stream.write_all(br#"{"request":"#).await.expect("written");
+    stream.shutdown().await.expect("half closed");
+    let reply = read_to_end(&mut stream).await;
+    assert!(reply.contains("failure"), "{reply}");
+}
+
+#[tokio::test]
+async fn a_half_closed_connection_still_gets_its_reply() {
+    let mut server = Server::start(Limits::default());
+    let mut stream = server.connect().await;
+    stream.write_all(br#"{"request":"loaded_accounts"}"#).await.expect("written");
+    stream.shutdown().await.expect("half closed");
+    assert_eq!(server.event().await, "asked");
+    server.go.notify_one();
+    assert_eq!(read_to_end(&mut stream).await, SUCCESS);
+}
+
+#[tokio::test]
+async fn a_token_request_ends_with_its_client() {
+    let mut server = Server::start(Limits::default());
+    let mut stream = server.connect().await;
+    stream.write_all(br#"{"request":"access_token","account":"a"}"#).await.expect("written");
+    assert_eq!(server.event().await, "asked");
+    drop(stream);
+    assert_eq!(server.event().await, "dropped");
+}
+
+#[tokio::test]
+async fn a_half_closed_token_request_goes_on_until_the_client_is_gone() {
+    let mut server = Server::start(Limits::default());
+    let mut stream = server.connect().await;
+    stream.write_all(br#"{"request":"access_token","account":"a"} "#).await.expect("written");
+    stream.shutdown().await.expect("half closed");
+    assert_eq!(server.event().await, "asked");
+    let early = timeout(Duration::from_millis(600), server.events.recv()).await;
+    assert!(early.is_err(), "a half close is no hang-up: {early:?}");
+    drop(stream);
+    assert_eq!(server.event().await, "dropped");
+}
+
+#[tokio::test]
+async fn other_requests_are_done_although_the_client_left() {
+    let mut server = Server::start(Limits::default());
+    let mut stream = server.connect().await;
+    stream.write_all(br#"{"request":"loaded_accounts"}"#).await.expect("written");
+    assert_eq!(server.event().await, "asked");
+    drop(stream);
+    server.go.notify_one();
+    assert_eq!(server.event().await, "finished");
+}
+
+#[tokio::test]
+async fn a_silent_client_is_closed_at_its_deadline() {
+    let limits = Limits { first_message: Duration::from_millis(100), ..Limits::default() };
+    let server = Server::start(limits);
+    assert_eq!(read_to_end(&mut server.connect().await).await, "");
+}
+
+#[tokio::test]
+async fn a_client_that_sent_only_its_key_is_closed_at_its_deadline() {
+    let limits = Limits { request: Duration::from_millis(100), ..Limits::default() };
+    let server = Server::start(limits);
+    let mut stream = server.connect().await;
+    let (_, key) = ClientChannel::sealed(Request::Check.to_json());
+    stream.write_all(&key).await.expect("written");
+    assert_eq!(read_to_end(&mut stream).await.len(), 44);
+}
+
+#[tokio::test]
+async fn silent_clients_do_not_keep_others_out() {
+    let limits = Limits { connections: 4, patience: Duration::from_millis(50), ..Limits::default() };
+    let server = Server::start(limits);
+    let mut silent = Vec::new();
+    for _ in 0..4 {
+        silent.push(server.connect().await);
+    }
+    let started = Instant::now();
+    assert_eq!(server.ask(CHECK).await, SUCCESS);
+    assert!(started.elapsed() < Duration::from_secs(5));
+    assert_eq!(read_to_end(&mut silent[0]).await, "", "the oldest was closed");
+}
+
+#[tokio::test]
+async fn busy_connections_are_never_closed_for_others() {
+    let limits = Limits { connections: 1, patience: Duration::from_millis(20), ..Limits::default() };
+    let mut server = Server::start(limits);
+    let mut busy = server.connect().await;
+    busy.write_all(br#"{"request":"loaded_accounts"}"#).await.expect("written");
+    assert_eq!(server.event().await, "asked");
+    let mut waiting = server.connect().await;
+    waiting.write_all(CHECK).await.expect("written");
+    let early = timeout(Duration::from_millis(100), waiting.readable()).await;
+    assert!(early.is_err(), "there is no room yet");
+    server.go.notify_one();
+    assert_eq!(read_to_end(&mut busy).await, SUCCESS);
+    assert_eq!(read_to_end(&mut waiting).await, SUCCESS);
+}
+
+#[tokio::test]
+async fn a_reply_larger_than_the_socket_takes_arrives() {
+    let server = Server::start(Limits::default());
+    let reply = server.ask(br#"{"request":"file_read","filename":"x"}"#).await;
+    assert!(reply.len() > 700_000, "{}", reply.len());
+}
+
+#[tokio::test]
+async fn a_client_that_does_not_read_is_given_up() {
+    let limits = Limits { connections: 1, reply: Duration::from_millis(100), ..Limits::default() };
+    let server = Server::start(limits);
+    let mut lazy = server.connect().await;
+    lazy.write_all(br#"{"request":"file_read","filename":"x"}"#).await.expect("written");
+    assert_eq!(server.ask(CHECK).await, SUCCESS, "its place is free again");
+}
+
+#[tokio::test]
+async fn the_end_waits_for_requests_in_hand_only() {
+    let mut server = Server::start(Limits::default());
+    let mut silent = server.connect().await;
+    let mut busy = server.connect().await;
+    busy.write_all(br#"{"request":"loaded_accounts"}"#).await.expect("written");
+    assert_eq!(server.event().await, "asked");
+    server.stop.cancel();
+    assert_eq!(read_to_end(&mut silent).await, "");
+    assert!(!server.task.is_finished());
+    server.go.notify_one();
+    assert_eq!(read_to_end(&mut busy).await, SUCCESS);
+    timeout(PLENTY, server.task).await.expect("in time").expect("no panic").expect("no error");
+}
+
+#[tokio::test]
+async fn another_user_is_refused_before_a_byte_is_read() {
+    let own = rustix::process::geteuid();
+    if own.is_root() {
+        let server = Server::start(Limits::default());
+        let path = server.directory.path().join("sock");
+        for open in [server.directory.path(), &path] {
+            fs_err::set_permissions(open, Permissions::from_mode(0o777)).expect("opened to everybody");
+        }
+        let reply = tokio::task::spawn_blocking(move || ask_as_nobody(&path)).await.expect("no panic");
+        assert_eq!(reply, "");
+    } else {
+        // Let the agent be another user's.
+        let server = Server::admitting(Admission::User(own.as_raw() + 1), Limits::default());
+        assert_eq!(server.ask(b"").await, "");
+    }
+}
+
+/// Asks from a thread that has given up its rights; its own, so that no other test gets them.
+fn ask_as_nobody(path: &Path) -> String {
+    let ask = || {
+        let nobody = Uid::from_raw(65534);
+        set_thread_res_uid(nobody, nobody, nobody).expect("root may");
+        let mut stream = std::os::unix::net::UnixStream::connect(path).expect("the mode lets everybody in");
+        let _ = stream.write_all(CHECK);
+        let mut reply = String::new();
+        let _ = stream.read_to_string(&mut reply);
+        reply
+    };
+    std::thread::scope(|scope| scope.spawn(ask).join().expect("no panic"))
+}
