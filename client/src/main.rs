@@ -10,6 +10,8 @@ mod error;
 mod exit;
 mod output;
 mod password;
+#[cfg(test)]
+mod testing;
 
 use std::{env, io, process::ExitCode};
 

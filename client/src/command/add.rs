@@ -69,10 +69,10 @@ fn add(args: &AddArgs, account: &str, context: &mut Context) -> Result<(), Error
     let loaded = super::loaded_names(context.call_or_start(&Request::LoadedAccounts)?)?;
     let is_loaded = loaded.iter().any(|other| other == name.as_str());
     if is_loaded && !args.force && args.lifetime.is_none() {
-        return report(context, &name, true, None);
+        return report(context, &name, &format!("Account '{name}' already loaded"), true, None);
     }
     let info = load(&sealed, &home, args, context)?;
-    report(context, &name, is_loaded, info.as_deref())
+    report(context, &name, "success", is_loaded, info.as_deref())
 }
 
 /// Opens the account and gives it to the agent; what the agent tells about it.
@@ -147,22 +147,149 @@ fn now() -> u64 {
 fn report(
     context: &mut Context,
     name: &Shortname,
-    was_loaded: bool,
+    text: &str,
+    already_loaded: bool,
     info: Option<&str>,
 ) -> Result<(), Error> {
     let output = &mut context.output;
     if output.json {
-        let already_loaded = was_loaded;
         let object =
             json!({"status": "success", "account": name, "already_loaded": already_loaded, "info": info});
         return Ok(output.json(&object)?);
     }
-    match info {
-        None if was_loaded => output.line(&format!("Account '{name}' already loaded"))?,
-        _ => output.line("success")?,
-    }
+    output.line(text)?;
     if let Some(info) = info {
         output.note(info);
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use oidc_proto::message::{Failure, Reply};
+
+    use super::*;
+    use crate::{
+        exit::Exit,
+        testing::{Bench, PASSWORD, loaded},
+    };
+
+    fn agent(names: &'static [&'static str]) -> impl FnMut(&Request) -> Reply {
+        move |request| match request {
+            Request::LoadedAccounts => loaded(names),
+            Request::Add(request) => match request.lifetime {
+                Some(seconds) => Reply::success_with(format!("Lifetime set to {seconds} seconds")),
+                None => Reply::success(),
+            },
+            Request::Remove { .. } => Failure::account_not_loaded().into(),
+            _ => Reply::success(),
+        }
+    }
+
+    fn added(bench: &Bench) -> AddRequest {
+        match bench.requests().pop() {
+            Some(Request::Add(request)) => *request,
+            other => panic!("no add: {other:?}"),
+        }
+    }
+
+    #[test]
+    fn decrypts_here_and_gives_the_account_and_its_file_key() {
+        let bench = Bench::new().with_account("acc").with_agent(agent(&[])).with_person(&[PASSWORD]);
+        let ran = bench.run(&["oidc-add", "-t", "100", "-c", "--skip-check", "acc"]);
+        assert!(ran.result.is_ok(), "{ran:?}");
+        assert_eq!(
+            (ran.stdout.as_str(), ran.stderr.as_str()),
+            ("success\n", "Lifetime set to 100 seconds\n")
+        );
+        assert_eq!(ran.asked, ["Enter decryption password for account config 'acc'"]);
+        let request = added(&bench);
+        assert_eq!(request.config.name.as_deref(), Some("acc"));
+        assert!(request.confirm && request.plain_add && request.file_key.is_some());
+        let entry = request.pw_entry.expect("an entry");
+        assert_eq!((entry.sources, entry.password), (PasswordSources::PROMPT, None));
+    }
+
+    #[test]
+    fn the_agent_learns_the_password_only_where_the_c_suite_tells_it() {
+        let bench = Bench::new().with_account("acc").with_agent(agent(&[]));
+        let command = format!("echo {PASSWORD}");
+        assert!(bench.run(&["oidc-add", "--pw-cmd", &command, "acc"]).result.is_ok());
+        let entry = added(&bench).pw_entry.expect("an entry");
+        assert_eq!(entry.sources, PasswordSources::PROMPT.with(PasswordSources::COMMAND));
+        assert_eq!((entry.command.as_deref(), entry.password), (Some(command.as_str()), None));
+        assert!(bench.run(&["oidc-add", "--pw-cmd", &command, "--pw-store=50", "acc"]).result.is_ok());
+        let entry = added(&bench).pw_entry.expect("an entry");
+        assert!(entry.password.is_some() && entry.expires_at.is_some() && entry.expires_after == Some(50));
+    }
+
+    #[test]
+    fn three_wrong_passwords_end_with_one_message_and_both_ways_out() {
+        let bench =
+            Bench::new().with_account("acc").with_agent(agent(&[])).with_person(&["a", "b", "c", "d"]);
+        let ran = bench.run(&["oidc", "add", "acc"]);
+        let error = ran.result.expect_err("wrong");
+        assert!(error.to_string().contains(&bench.file("acc").display().to_string()), "{error}");
+        let hint = error.hint().expect("a hint");
+        assert!(hint.contains("oidc passwd acc") && hint.contains("oidc reset acc"), "{hint}");
+        assert_eq!(ran.asked.iter().filter(|text| text.starts_with("Enter")).count(), 3);
+        assert_eq!((ran.stdout.as_str(), ran.stderr.as_str()), ("", ""));
+    }
+
+    #[test]
+    fn a_wrong_password_from_a_source_is_not_tried_again() {
+        let bench = Bench::new().with_account("acc").with_agent(agent(&[]));
+        let error = bench.run(&["oidc", "add", "--pw-cmd=echo no", "acc"]).result.expect_err("wrong");
+        assert_eq!(error.exit(), Exit::Password);
+    }
+
+    #[test]
+    fn a_damaged_file_says_so_and_asks_nothing() {
+        let bench = Bench::new().with_file("acc", b"garbage").with_agent(agent(&[])).with_person(&["pw"]);
+        let ran = bench.run(&["oidc", "add", "acc"]);
+        assert_eq!(ran.result.expect_err("damaged").exit(), Exit::File);
+        assert!(ran.asked.is_empty());
+    }
+
+    #[test]
+    fn a_loaded_account_is_left_alone() {
+        let bench = Bench::new().with_account("acc").with_agent(agent(&["acc"]));
+        let ran = bench.run(&["oidc-add", "acc"]);
+        assert_eq!(ran.stdout, "Account 'acc' already loaded\n");
+        assert!(ran.result.is_ok());
+        let ran = bench.run(&["oidc-add", "--force", "--pw-cmd", &format!("echo {PASSWORD}"), "acc"]);
+        assert_eq!(ran.stdout, "success\n");
+    }
+
+    #[test]
+    fn no_such_account_needs_no_agent_to_be_told() {
+        let error = Bench::new().run(&["oidc-add", "acc"]).result.expect_err("no file");
+        assert_eq!(error.to_string(), "No account configured with that short name");
+        let error = Bench::new().run(&["oidc-add", "issuer.config"]).result.expect_err("no account");
+        assert_eq!(error.exit(), Exit::UnknownAccount);
+    }
+
+    #[test]
+    fn prints_the_account_without_an_agent() {
+        let bench = Bench::new().with_account("acc").with_person(&[PASSWORD]);
+        let ran = bench.run(&["oidc-add", "-p", "acc"]);
+        assert!(
+            ran.result.is_ok() && ran.stdout.contains("SECRET-2") && ran.stdout.ends_with("}\n"),
+            "{ran:?}"
+        );
+    }
+
+    #[test]
+    fn the_other_actions_print_what_the_c_suite_prints() {
+        let bench = Bench::new()
+            .with_account("b")
+            .with_account("a")
+            .with_file("a.config", b"")
+            .with_agent(agent(&["b"]));
+        for (option, expected) in [("-l", "a\nb\n"), ("-a", "b\n"), ("-R", "success\n")] {
+            assert_eq!(bench.run(&["oidc-add", option]).stdout, expected, "{option}");
+        }
+        let error = bench.run(&["oidc-add", "-r", "a"]).result.expect_err("not loaded");
+        assert_eq!(error.to_string(), "account not loaded");
+    }
 }

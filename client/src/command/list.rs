@@ -162,3 +162,33 @@ pub fn format_name(format: Format) -> &'static str {
         Format::OpenPgp => "openpgp",
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::testing::{Bench, loaded};
+
+    #[test]
+    fn shows_files_and_what_only_the_agent_has() {
+        let bench =
+            Bench::new().with_account("b").with_file("a", b"?").with_agent(|_| loaded(&["b", "gone"]));
+        let lines = bench.run(&["oidc", "list"]).stdout;
+        assert_eq!(lines, "a     not an account file\nb     loaded\ngone  loaded, no file\n");
+        assert_eq!(bench.run(&["oidc", "list", "--loaded"]).stdout.lines().count(), 2);
+    }
+
+    #[test]
+    fn without_an_agent_nothing_is_said_of_loading() {
+        let bench = Bench::new().with_account("b");
+        assert_eq!(bench.run(&["oidc", "list"]).stdout, "b\n");
+        let value: Value =
+            serde_json::from_str(&bench.run(&["oidc", "list", "--json"]).stdout).expect("JSON");
+        let file = bench.file("b");
+        let expected =
+            json!([{"name": "b", "loaded": null, "file": file, "format": "oidc-agent", "issuer": null}]);
+        assert_eq!(value, expected);
+        assert!(bench.run(&["oidc", "list", "--loaded"]).result.is_err());
+    }
+}

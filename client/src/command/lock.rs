@@ -45,3 +45,43 @@ fn send(request: &Request, context: &mut Context) -> Result<(), Error> {
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use oidc_proto::message::{Failure, Reply};
+
+    use super::*;
+    use crate::{exit::Exit, testing::Bench};
+
+    fn bench(answers: &[&str]) -> Bench {
+        let answer = |request: &Request| match request {
+            Request::Lock { password } if password.expose() == "pw" => Reply::success_with("Agent locked"),
+            Request::Unlock { password } if password.expose() == "pw" => {
+                Reply::success_with("Agent unlocked")
+            }
+            _ => Failure::wrong_password().into(),
+        };
+        Bench::new().with_agent(answer).with_person(answers)
+    }
+
+    #[test]
+    fn locks_with_a_password_typed_twice() {
+        let ran = bench(&["pw", "pw"]).run(&["oidc-add", "-x"]);
+        assert_eq!((ran.stdout.as_str(), ran.stderr.as_str()), ("success\n", "Agent locked\n"));
+        assert_eq!(ran.asked, ["Enter lock password", "Confirm lock password"]);
+        let ran = bench(&["pw", "wp"]).run(&["oidc", "lock"]);
+        assert_eq!(ran.result.expect_err("they differ").to_string(), "Passwords do not match.");
+        let ran = bench(&["", ""]).run(&["oidc", "lock"]);
+        assert_eq!(ran.result.expect_err("nothing typed").exit(), Exit::Password);
+    }
+
+    #[test]
+    fn unlocks() {
+        let ran = bench(&["pw"]).run(&["oidc-add", "--unlock"]);
+        assert_eq!((ran.stdout.as_str(), ran.stderr.as_str()), ("success\n", "Agent unlocked\n"));
+        let error = bench(&["no"]).run(&["oidc", "unlock"]).result.expect_err("wrong");
+        assert_eq!((error.to_string().as_str(), error.exit()), ("wrong password", Exit::Password));
+        let ran = bench(&[]).run(&["oidc", "unlock", "--pw-cmd=echo pw"]);
+        assert_eq!(ran.stdout, "success\n");
+    }
+}

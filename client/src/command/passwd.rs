@@ -167,3 +167,89 @@ fn report(name: &Shortname, format: FormatArg, context: &mut Context) -> Result<
     }
     Ok(context.output.line(&format!("New password set for '{name}'"))?)
 }
+
+#[cfg(test)]
+mod tests {
+    use oidc_proto::message::Reply;
+
+    use super::*;
+    use crate::{
+        exit::Exit,
+        testing::{Bench, PASSWORD, account, loaded},
+    };
+
+    fn agent(names: &'static [&'static str]) -> impl FnMut(&Request) -> Reply {
+        move |request| match request {
+            Request::LoadedAccounts => loaded(names),
+            _ => Reply::success(),
+        }
+    }
+
+    fn unlocks(bench: &Bench, password: &str) -> Option<Format> {
+        let bytes = fs_err::read(bench.file("acc")).expect("a file");
+        let unlocked = vault::unlock(&bytes, &Password::from(password)).ok()?;
+        assert_eq!(unlocked.account.refresh_token, account("acc").refresh_token);
+        Some(unlocked.format)
+    }
+
+    #[test]
+    fn converts_the_file_and_tells_the_agent_the_new_key() {
+        let bench = Bench::new()
+            .with_account("acc")
+            .with_agent(agent(&["acc"]))
+            .with_person(&[PASSWORD, "new", "new"]);
+        let ran = bench.run(&["oidc", "passwd", "acc"]);
+        assert!(ran.result.is_ok(), "{ran:?}");
+        assert_eq!((unlocks(&bench, "new"), unlocks(&bench, PASSWORD)), (Some(Format::Native), None));
+        let told = bench.requests().pop();
+        let protection = match told {
+            Some(Request::Passwd(request)) => request.protection,
+            other => panic!("the agent was not told: {other:?}"),
+        };
+        let NewProtection::FileKey(key) = protection else { panic!("a file key") };
+        let bytes = fs_err::read(bench.file("acc")).expect("a file");
+        assert!(FileKey::from_text(&key).and_then(|key| key.open(&bytes)).is_ok());
+    }
+
+    #[test]
+    fn goes_back_to_the_format_of_the_c_suite_without_an_agent() {
+        let bench = Bench::new().with_account("acc");
+        let old = format!("--pw-cmd=echo {PASSWORD}");
+        let ran = bench.run(&["oidc", "passwd", "--format=oidc-agent", &old, "--new-pw-cmd=echo new", "acc"]);
+        assert!(ran.result.is_ok(), "{ran:?}");
+        assert_eq!(unlocks(&bench, "new"), Some(Format::OidcAgent));
+    }
+
+    #[test]
+    fn a_forgotten_password_is_replaced_from_the_agents_copy() {
+        let bench = Bench::new()
+            .with_account("acc")
+            .with_agent(agent(&["acc"]))
+            .with_person(&["a", "b", "c", "yes", "new", "new"]);
+        let ran = bench.run(&["oidc", "passwd", "acc"]);
+        assert!(ran.result.is_ok(), "{ran:?}");
+        let Some(Request::Passwd(request)) = bench.requests().pop() else {
+            panic!("the agent was not asked")
+        };
+        let expected = NewProtection::Password { password: "new".into(), format: Some(FileFormat::Native) };
+        assert_eq!(request.protection, expected);
+        assert!(unlocks(&bench, PASSWORD).is_some(), "the file is the agent's to write");
+    }
+
+    #[test]
+    fn nothing_changes_without_a_yes_or_two_equal_inputs() {
+        let bench =
+            Bench::new().with_account("acc").with_agent(agent(&["acc"])).with_person(&["a", "b", "c", "no"]);
+        assert_eq!(bench.run(&["oidc", "passwd", "acc"]).result.expect_err("no").exit(), Exit::Refused);
+        let answers = [PASSWORD, "a", "b", "c", "d", "e", "f"];
+        let bench = Bench::new().with_account("acc").with_person(&answers);
+        assert!(matches!(bench.run(&["oidc", "passwd", "acc"]).result, Err(Error::PasswordsDiffer)));
+        assert!(unlocks(&bench, PASSWORD).is_some());
+    }
+
+    #[test]
+    fn without_the_account_in_the_agent_a_wrong_password_stays_one() {
+        let bench = Bench::new().with_account("acc").with_agent(agent(&[])).with_person(&["a", "b", "c"]);
+        assert!(matches!(bench.run(&["oidc", "passwd", "acc"]).result, Err(Error::WrongPassword { .. })));
+    }
+}

@@ -144,3 +144,141 @@ fn finish(results: Vec<Result<Outcome, Error>>, context: &mut Context) -> Result
     }
     first_error.map_or(Ok(()), Err)
 }
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::{PermissionsExt, symlink};
+
+    use oidc_proto::message::{AgentStatus, Failure};
+    use serde_json::Value;
+
+    use super::*;
+    use crate::{exit::Exit, testing::Bench};
+
+    fn status(names: &[&str]) -> Reply {
+        let loaded_accounts = names.iter().map(ToString::to_string).collect();
+        Reply::success_with(AgentStatus { loaded_accounts, ..AgentStatus::default() }.to_info())
+    }
+
+    fn agent_with_account(request: &Request) -> Reply {
+        match request {
+            Request::StatusJson => status(&["acc"]),
+            Request::Reset(request) => Reply::success_with(
+                ResetReport {
+                    was_loaded: true,
+                    issuer: Some("https://op.example/".into()),
+                    client_id: Some("client-1".into()),
+                    refresh_token: RemoteOutcome::Done,
+                    client: if request.keep_remote { RemoteOutcome::Skipped } else { RemoteOutcome::Done },
+                    ..ResetReport::default()
+                }
+                .to_info(),
+            ),
+            _ => Failure::unknown_request().into(),
+        }
+    }
+
+    #[test]
+    fn without_an_agent_the_file_goes_and_the_rest_is_named() {
+        let bench = Bench::new().with_account("acc").with_account("other").with_person(&["y"]);
+        let ran = bench.run(&["oidc", "reset", "acc"]);
+        assert!(ran.result.is_ok(), "{ran:?}");
+        assert!(!bench.file("acc").exists() && bench.file("other").exists());
+        assert!(ran.asked[0].contains("none runs"), "{ran:?}");
+        assert!(ran.stdout.contains("Left at") && ran.stdout.contains("oidc gen acc"), "{ran:?}");
+        assert_eq!(bench.home().list().expect("a list").len(), 1);
+    }
+
+    #[test]
+    fn an_agent_with_the_account_revokes_first() {
+        let bench = Bench::new().with_account("acc").with_agent(agent_with_account);
+        let ran = bench.run(&["oidc", "reset", "--force", "acc"]);
+        assert!(ran.stdout.contains("Revoked") && !ran.stdout.contains("Left at"), "{ran:?}");
+        assert!(!bench.file("acc").exists());
+        let expected = Request::Reset(ResetRequest { account: "acc".into(), keep_remote: false });
+        assert_eq!(bench.requests().pop(), Some(expected));
+    }
+
+    #[test]
+    fn keep_remote_is_passed_on_and_what_stays_is_named() {
+        let bench = Bench::new().with_account("acc").with_agent(agent_with_account);
+        let ran = bench.run(&["oidc", "reset", "-f", "--keep-remote", "acc"]);
+        assert!(ran.stdout.contains("Left at https://op.example/:\n  the client client-1"), "{ran:?}");
+    }
+
+    #[test]
+    fn a_locked_agent_does_not_matter() {
+        let bench = Bench::new().with_account("acc").with_agent(|_| Failure::agent_locked().into());
+        let ran = bench.run(&["oidc", "reset", "--force", "acc"]);
+        assert!(ran.result.is_ok() && !bench.file("acc").exists());
+        assert!(ran.stdout.contains("oidc remove acc"), "{ran:?}");
+    }
+
+    #[test]
+    fn an_agent_of_the_c_suite_forgets_the_account() {
+        let bench = Bench::new().with_account("acc").with_agent(|request| match request {
+            Request::StatusJson => status(&["acc"]),
+            Request::Remove { .. } => Reply::success(),
+            _ => Failure::unknown_request().into(),
+        });
+        let ran = bench.run(&["oidc", "reset", "--force", "--json", "acc"]);
+        let value: Value = serde_json::from_str(&ran.stdout).expect("JSON");
+        let account = &value["accounts"][0];
+        assert_eq!((&account["file_deleted"], &account["agent"]), (&true.into(), &"loaded".into()));
+        assert_eq!(account["client"]["outcome"], "skipped");
+        assert_eq!(bench.requests().pop(), Some(Request::Remove { account: "acc".into() }));
+    }
+
+    #[test]
+    fn damaged_and_unreadable_files_go_too() {
+        let bench = Bench::new()
+            .with_file("damaged", b"{")
+            .with_file("big", &vec![b'x'; 2 << 20])
+            .with_account("deaf");
+        let permissions = std::fs::Permissions::from_mode(0o000);
+        fs_err::set_permissions(bench.file("deaf"), permissions).expect("changed");
+        let ran = bench.run(&["oidc", "reset", "--force", "damaged", "big", "deaf"]);
+        assert!(ran.result.is_ok(), "{ran:?}");
+        assert!(bench.home().list().expect("a list").is_empty());
+    }
+
+    #[test]
+    fn what_is_no_account_is_refused_and_left() {
+        let bench = Bench::new().with_account("acc").with_file("issuer.config", b"{}");
+        symlink(bench.file("acc"), bench.file("link")).expect("a link");
+        fs_err::create_dir(bench.file("directory")).expect("a directory");
+        for name in ["issuer.config", "link", "directory", "absent", "../acc", ".hidden"] {
+            assert!(bench.run(&["oidc", "reset", "--force", name]).result.is_err(), "{name}");
+        }
+        assert!(bench.file("acc").exists() && bench.file("issuer.config").exists());
+        assert!(bench.file("link").symlink_metadata().is_ok() && bench.file("directory").exists());
+    }
+
+    #[test]
+    fn one_bad_name_stops_before_anything_is_deleted() {
+        let bench = Bench::new().with_account("acc");
+        assert!(bench.run(&["oidc", "reset", "--force", "acc", "absent"]).result.is_err());
+        assert!(bench.file("acc").exists());
+    }
+
+    #[test]
+    fn only_a_yes_deletes() {
+        for answer in ["", "n", "quit"] {
+            let bench = Bench::new().with_account("acc").with_person(&[answer]);
+            let error = bench.run(&["oidc", "reset", "acc"]).result.expect_err("declined");
+            assert_eq!(error.exit(), Exit::Refused);
+            assert!(bench.file("acc").exists());
+        }
+        let bench = Bench::new().with_account("acc");
+        let error = bench.run(&["oidc", "reset", "acc"]).result.expect_err("nobody to ask");
+        assert!(matches!(error, Error::NeedsForce(_)) && bench.file("acc").exists());
+    }
+
+    #[test]
+    fn a_dry_run_only_shows() {
+        let bench = Bench::new().with_account("acc").with_agent(agent_with_account);
+        let ran = bench.run(&["oidc", "reset", "--dry-run", "--all"]);
+        assert!(ran.stdout.contains("will revoke") && bench.file("acc").exists(), "{ran:?}");
+        assert_eq!(bench.requests(), [Request::StatusJson]);
+    }
+}
