@@ -81,6 +81,8 @@ fetch_c_suite
 fetch_program strace strace
 fetch_program gpg gnupg
 fetch_program python3 python3
+fetch_program chromium chromium
+fetch_program chromedriver chromium-driver
 
 if [ "$failed" = 1 ] && [ "${CI:-}" = true ]; then
     exit 1

@@ -9,7 +9,7 @@ use std::{
         fd::{AsFd, BorrowedFd, OwnedFd},
         unix::{net::UnixStream, process::CommandExt},
     },
-    path::PathBuf,
+    path::{Path, PathBuf},
     process::{Child, Command, Stdio},
     time::Duration,
 };
@@ -96,7 +96,10 @@ pub fn run_beside(
 }
 
 /// The daemon's side of [`start`].
-pub fn serve<H: Handler>(service: Service, handler: impl FnOnce(Options) -> H) -> Result<(), StartError> {
+pub fn serve<H: Handler>(
+    service: Service,
+    handler: impl FnOnce(Options, &Path) -> H,
+) -> Result<(), StartError> {
     let channel = || io::stdin().as_fd().try_clone_to_owned().map(UnixStream::from);
     let channel = channel().map_err(StartError::system("use standard input"))?;
     let Inherited { bound, lives_for } =

@@ -9,6 +9,7 @@ pub mod harden;
 pub mod issuer_data;
 mod kill;
 mod logging;
+pub mod login;
 pub mod options;
 mod output;
 pub mod prompt;

@@ -1,10 +1,11 @@
 //! `oidc-agent`: see the library for everything but the choice of what answers.
 
-use std::process::ExitCode;
+use std::{path::Path, process::ExitCode};
 
 use oidc_agent::{
     accounts::{Accounts, Deps},
     issuer_data::IssuerData,
+    login::Login,
     options::Options,
     provider::Providers,
     server::dispatch::Dispatch,
@@ -16,11 +17,13 @@ fn main() -> ExitCode {
     start::main(std::env::args_os(), dispatch)
 }
 
-fn dispatch(options: Options) -> Dispatch {
+fn dispatch(options: Options, socket: &Path) -> Dispatch {
     // Where no directory can be made there are no files; clients may still bring accounts that live in memory only.
     let home = Home::find_or_create().unwrap_or_else(|_| Home::at("/nonexistent"));
     let issuers = IssuerData::read(&home, options.cert_path.clone());
     let settings = issuers.clone();
     let providers = Providers::new(move |issuer| settings.settings(issuer));
-    Dispatch::new(Accounts::new(Deps { home, issuers, providers, options }))
+    let accounts = Accounts::new(Deps { home, issuers, providers, options });
+    let login = Login::new(accounts.clone(), socket.to_owned());
+    Dispatch::new(accounts, login)
 }

@@ -73,7 +73,7 @@ impl Service {
     pub fn run<H: Handler>(
         self,
         socket: Socket,
-        handler: impl FnOnce(Options) -> H,
+        handler: impl FnOnce(Options, &Path) -> H,
         ready: impl FnOnce(&Path) -> io::Result<()>,
     ) -> Result<(), StartError> {
         let Self { options, pid_file, linked, without_effect } = self;
@@ -93,7 +93,7 @@ impl Service {
             pid_file.map(PidFile::write).transpose().map_err(StartError::system("write the pid file"));
         let served = pid_file.and_then(|pid_file| {
             let surroundings = Surroundings { listener, admission, lives_for, ends_with_terminal };
-            let served = run(surroundings, || handler(options), || ready(path));
+            let served = run(surroundings, || handler(options, path), || ready(path));
             drop(pid_file);
             served.map_err(StartError::system("serve"))
         });

@@ -89,10 +89,10 @@ impl StartError {
     }
 }
 
-/// The whole program. `handler` makes what answers the requests.
+/// The whole program. `handler` makes what answers the requests at a socket.
 pub fn main<H: Handler>(
     args: impl IntoIterator<Item = OsString>,
-    handler: impl FnOnce(Options) -> H,
+    handler: impl FnOnce(Options, &Path) -> H,
 ) -> ExitCode {
     let args: Vec<OsString> = args.into_iter().collect();
     let cli = match Cli::try_parse_from(&args) {
@@ -126,7 +126,7 @@ pub fn main<H: Handler>(
 fn start<H: Handler>(
     cli: &Cli,
     args: &[OsString],
-    handler: impl FnOnce(Options) -> H,
+    handler: impl FnOnce(Options, &Path) -> H,
 ) -> Result<(), StartError> {
     if cli.inherited {
         harden::close_inherited();

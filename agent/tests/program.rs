@@ -333,6 +333,24 @@ fn a_passed_socket_is_served_and_left_alone() {
 }
 
 #[test]
+fn status_asks_the_running_agent() {
+    let home = Home::new();
+    let daemon = home.start(&["--lifetime=60", "--no-autoload"]);
+    let ask = |args: &[&str]| {
+        let output = home.agent(args).env("OIDC_SOCK", &daemon.socket).output().expect("it runs");
+        assert!(output.status.success(), "{output:?}");
+        text(&output.stdout)
+    };
+    let status = ask(&["--status"]);
+    for row in ["Lifetime:", "60 seconds", "Autoload:", "Daemon:"] {
+        assert!(status.contains(row), "{status}");
+    }
+    let status: serde_json::Value = serde_json::from_str(&ask(&["--status", "--json"])).expect("JSON");
+    assert_eq!(status["command_line_options"], "--lifetime=60 --no-autoload");
+    assert_eq!(status["loaded_accounts"], serde_json::json!([]));
+}
+
+#[test]
 fn a_broken_config_file_is_named_and_stops_the_start() {
     let home = Home::new();
     fs_err::write(home.path("config"), "{\"oidc-agent\": {").expect("written");

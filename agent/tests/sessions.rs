@@ -62,6 +62,7 @@ impl Handler for Fake {
                 Reply::success()
             }
             Request::FileRead { .. } => Reply::success_with("x".repeat(700_000)),
+            Request::StateLookup { .. } => panic!("a defect"),
             _ => Reply::success(),
         }
     }
@@ -267,6 +268,14 @@ async fn a_reply_larger_than_the_socket_takes_arrives() {
     let server = Server::start(Limits::default());
     let reply = server.ask(br#"{"request":"file_read","filename":"x"}"#).await;
     assert!(reply.len() > 700_000, "{}", reply.len());
+}
+
+#[tokio::test]
+async fn a_defect_costs_nobody_the_agent() {
+    let server = Server::start(Limits::default());
+    let reply = server.ask(br#"{"request":"state_lookup","state":"0:0x"}"#).await;
+    assert!(reply.contains(r#""error_code":"internal""#), "{reply}");
+    assert_eq!(server.ask(CHECK).await, SUCCESS);
 }
 
 #[tokio::test]

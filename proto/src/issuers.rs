@@ -153,7 +153,9 @@ impl Issuer {
         let issuer = url(&object);
         let mut string = |keys: [&str; 2]| {
             let text = keys.iter().find_map(|key| object.string(key));
-            keys.iter().for_each(|key| drop(object.remove(key)));
+            for key in keys {
+                object.remove(key);
+            }
             text
         };
         let (register, contact) = (string(["register", "manual_register"]), string(["contact", "contact"]));
@@ -165,7 +167,9 @@ impl Issuer {
 
         let mut flag = |keys: [&str; 2]| {
             let set = keys.iter().any(|key| object.flag(key));
-            keys.iter().for_each(|key| drop(object.remove(key)));
+            for key in keys {
+                object.remove(key);
+            }
             set
         };
         let (oauth, legacy_aud_mode) = (flag(["oauth"; 2]), flag(["legacy_aud_mode"; 2]));

@@ -1,5 +1,7 @@
 //! Files of the C suite, good and bad, as its real programs wrote them: `tests/fixtures/accounts/`.
 
+#![allow(clippy::unwrap_used)]
+
 use std::{
     collections::BTreeMap,
     path::{Path, PathBuf},

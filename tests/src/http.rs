@@ -1,7 +1,7 @@
 //! The least HTTP/1.1 client: what a test needs to play a browser or to drive a provider by hand.
 
 use std::{
-    io::{self, Read, Write},
+    io::{self, BufRead, BufReader, Write},
     net::TcpStream,
     time::Duration,
 };
@@ -77,9 +77,7 @@ impl Request {
         let mut stream = TcpStream::connect(&address[..])?;
         stream.set_read_timeout(Some(DEADLINE))?;
         stream.write_all(&self.encode(&url))?;
-        let mut bytes = Vec::new();
-        stream.read_to_end(&mut bytes)?;
-        Response::parse(&bytes)
+        Response::read(BufReader::new(stream))
     }
 
     fn encode(&self, url: &Url) -> Vec<u8> {
@@ -94,24 +92,25 @@ impl Request {
 }
 
 impl Response {
-    fn parse(bytes: &[u8]) -> io::Result<Self> {
-        let bad = || io::Error::new(io::ErrorKind::UnexpectedEof, "no whole HTTP answer");
-        let end = bytes.windows(4).position(|window| window == b"\r\n\r\n").ok_or_else(bad)?;
-        let head = std::str::from_utf8(&bytes[..end]).map_err(io::Error::other)?;
-        let mut lines = head.split("\r\n");
-        let status = lines.next().and_then(|line| line.split(' ').nth(1)?.parse().ok()).ok_or_else(bad)?;
-        let headers: Vec<_> = lines
-            .filter_map(|line| line.split_once(':'))
-            .map(|(name, value)| (name.to_ascii_lowercase(), value.trim().to_owned()))
-            .collect();
-        let mut response = Self { status, headers, body: bytes[end + 4..].to_vec() };
-        if response.header("transfer-encoding") == Some("chunked") {
-            response.body = unchunked(&response.body).ok_or_else(bad)?;
+    fn read(mut stream: impl BufRead) -> io::Result<Self> {
+        let first = line(&mut stream)?;
+        let status = first.split(' ').nth(1).and_then(|status| status.parse().ok()).ok_or_else(cut_off)?;
+        let mut response = Self { status, headers: Vec::new(), body: Vec::new() };
+        loop {
+            let line = line(&mut stream)?;
+            let Some((name, value)) = line.split_once(':') else { break };
+            response.headers.push((name.to_ascii_lowercase(), value.trim().to_owned()));
         }
-        let length = response.header("content-length").and_then(|length| length.parse().ok());
-        if length.is_some_and(|length: usize| length != response.body.len()) {
-            return Err(bad());
-        }
+        // Not every server closes when it is asked to, so the length decides where there is one.
+        response.body = if response.header("transfer-encoding") == Some("chunked") {
+            read_chunked(&mut stream)?
+        } else if let Some(length) = response.header("content-length") {
+            read_exactly(&mut stream, length.parse().map_err(io::Error::other)?)?
+        } else {
+            let mut body = Vec::new();
+            stream.read_to_end(&mut body)?;
+            body
+        };
         Ok(response)
     }
 
@@ -131,16 +130,31 @@ impl Response {
     }
 }
 
-fn unchunked(mut rest: &[u8]) -> Option<Vec<u8>> {
+fn read_chunked(stream: &mut impl BufRead) -> io::Result<Vec<u8>> {
     let mut body = Vec::new();
     loop {
-        let line = rest.windows(2).position(|window| window == b"\r\n")?;
-        let length = usize::from_str_radix(std::str::from_utf8(&rest[..line]).ok()?, 16).ok()?;
-        rest = &rest[line + 2..];
+        let length = usize::from_str_radix(&line(stream)?, 16).map_err(io::Error::other)?;
+        body.extend(read_exactly(stream, length)?);
+        line(stream)?;
         if length == 0 {
-            return Some(body);
+            return Ok(body);
         }
-        body.extend_from_slice(rest.get(..length)?);
-        rest = rest.get(length + 2..)?;
     }
+}
+
+fn read_exactly(stream: &mut impl BufRead, length: usize) -> io::Result<Vec<u8>> {
+    let mut bytes = vec![0; length];
+    stream.read_exact(&mut bytes)?;
+    Ok(bytes)
+}
+
+/// A line without its end.
+fn line(stream: &mut impl BufRead) -> io::Result<String> {
+    let mut line = String::new();
+    stream.read_line(&mut line)?;
+    if line.ends_with('\n') { Ok(line.trim_end().to_owned()) } else { Err(cut_off()) }
+}
+
+fn cut_off() -> io::Error {
+    io::Error::new(io::ErrorKind::UnexpectedEof, "no whole HTTP answer")
 }

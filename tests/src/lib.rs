@@ -3,6 +3,7 @@
 #![allow(clippy::print_stdout, reason = "a test's output is where it says what it did")]
 
 pub mod agent;
+pub mod browser;
 pub mod c_suite;
 pub mod certificates;
 pub mod environment;
@@ -11,4 +12,5 @@ pub mod npm_provider;
 pub mod programs;
 pub mod provider;
 pub mod require;
+pub mod scene;
 pub mod terminal;

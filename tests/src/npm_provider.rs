@@ -10,7 +10,11 @@ use oidc_proto::account::AccountConfig;
 use serde_json::Value;
 use tempfile::TempDir;
 
-use crate::{certificates::Certificates, programs::workspace};
+use crate::{
+    browser::{Browser, BrowserError},
+    certificates::Certificates,
+    programs::workspace,
+};
 
 /// A running `oidc-provider`; ends when dropped.
 #[derive(Debug)]
@@ -70,6 +74,15 @@ impl NpmProvider {
         account.name = Some(name.into());
         account.cert_path = Some(self.authority().display().to_string());
         account
+    }
+
+    /// What a person does on its pages: logs in as anybody, then agrees. The browser is at the first page.
+    pub fn log_in(&self, browser: &Browser) -> Result<(), BrowserError> {
+        browser.type_into("input[name=login]", "ada")?;
+        browser.type_into("input[name=password]", "any")?;
+        browser.click("button[type=submit]")?;
+        browser.wait_for_text("Authorize")?;
+        browser.click("button[type=submit]")
     }
 }
 

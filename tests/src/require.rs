@@ -3,7 +3,7 @@
 
 use std::{io::Write, path::PathBuf, process::Command};
 
-use crate::{c_suite::CSuite, programs::workspace};
+use crate::{browser::BrowserPrograms, c_suite::CSuite, programs::workspace};
 
 /// The C suite, release 4.2.6.
 pub fn c_suite() -> Option<CSuite> {
@@ -31,6 +31,16 @@ pub fn gpg() -> Option<PathBuf> {
     tool("gpg").or_else(|| not_run("gpg"))
 }
 
+/// Headless Chromium and its driver.
+pub fn browser() -> Option<BrowserPrograms> {
+    let browser =
+        on_path("chromium").or_else(|| on_path("chromium-browser")).or_else(|| on_path("google-chrome"));
+    let programs = on_path("chromedriver").zip(browser);
+    programs
+        .map(|(driver, browser)| BrowserPrograms { driver, browser })
+        .or_else(|| not_run("chromium and chromedriver"))
+}
+
 /// Python 3, which calls C libraries without a compiler.
 pub fn python() -> Option<PathBuf> {
     tool("python3").or_else(|| not_run("python3"))
@@ -52,7 +62,11 @@ pub(crate) fn on_path(name: &str) -> Option<PathBuf> {
     std::env::split_paths(&path).map(|directory| directory.join(name)).find(|program| program.is_file())
 }
 
-fn not_run<T>(what: &str) -> Option<T> {
+/// Notes that the running test does nothing because `what` is missing.
+///
+/// # Panics
+/// With `CI=true`.
+pub fn not_run<T>(what: &str) -> Option<T> {
     let test = std::thread::current().name().unwrap_or("a test").to_owned();
     let line = format!("NOT RUN: {test} needs {what}; scripts/fetch-test-tools.sh fetches it\n");
     print!("{line}");

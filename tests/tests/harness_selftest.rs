@@ -3,10 +3,11 @@
 
 use oidc_tests::{
     agent::Agent,
+    browser::Browser,
     environment::{Environment, FileFormat, PASSWORD},
     npm_provider::NpmProvider,
     programs::run,
-    provider::Provider,
+    provider::{Consent, Endpoint, Provider, Quirks},
     require,
     terminal::Terminal,
 };
@@ -77,4 +78,43 @@ fn the_npm_provider_comes_up_with_an_account() {
     let account = provider.account("npm");
     assert_eq!(account.issuer_url.as_deref(), Some(provider.issuer()));
     assert!(provider.authority().exists());
+}
+
+#[test]
+fn a_browser_clicks_through_the_consent_form() {
+    let Some(programs) = require::browser() else { return };
+    let provider = Provider::with(Quirks { consent: Consent::Form, ..Quirks::default() });
+    provider.tolerate_violations();
+    let client_id = provider.seed_account("demo").client_id.expect("a client id");
+    let query =
+        [("client_id", client_id.as_str()), ("redirect_uri", "http://localhost:4242"), ("state", "s")];
+    let url = url::Url::parse_with_params(&provider.url(Endpoint::Authorization), query).expect("a URL");
+    let browser = Browser::start(&programs);
+    browser.open(url.as_str()).expect("a page");
+    browser.wait_for_text(&client_id).expect("the client's name");
+    // Nobody listens at the redirect; where the browser was sent is what counts.
+    browser.click("#deny").expect("a button");
+    browser.wait_for_url("error=access_denied").expect("the refusal");
+    assert!(browser.screenshot().expect("a picture").starts_with(b"\x89PNG"));
+}
+
+#[test]
+fn a_browser_logs_in_at_the_npm_provider() {
+    let (Some(programs), Some(node)) = (require::browser(), require::node()) else { return };
+    let provider = NpmProvider::start(&node);
+    let query = [
+        ("response_type", "code"),
+        ("client_id", "seeded-client"),
+        ("redirect_uri", "http://localhost:4242"),
+        ("scope", "openid offline_access"),
+        ("prompt", "consent"),
+        ("state", "s"),
+        ("code_challenge", "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM"),
+        ("code_challenge_method", "S256"),
+    ];
+    let url = url::Url::parse_with_params(&format!("{}/auth", provider.issuer()), query).expect("a URL");
+    let browser = Browser::start(&programs);
+    browser.open(url.as_str()).expect("a page");
+    provider.log_in(&browser).expect("login and consent");
+    browser.wait_for_url("http://localhost:4242/?code=").expect("a code");
 }

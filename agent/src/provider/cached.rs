@@ -85,6 +85,19 @@ impl<T> Cached<T> {
         }
     }
 
+    /// Makes the next caller fetch anew.
+    pub(crate) fn forget(&self) {
+        self.state().value = None;
+    }
+
+    /// Makes the value as old as if it had been fetched that much earlier.
+    #[cfg(test)]
+    pub(crate) fn age(&self, by: Duration) {
+        if let Some((_, fetched)) = &mut self.state().value {
+            *fetched -= by;
+        }
+    }
+
     fn younger_than(&self, age: Duration) -> Option<Arc<T>> {
         self.state()
             .value

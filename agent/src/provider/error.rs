@@ -1,8 +1,10 @@
 //! What can go wrong between the agent and a provider, and how it is told: by code to programs, by text to people.
 
-use std::{fmt, sync::Arc, time::Duration};
+mod wording;
 
-use oidc_proto::{error_code::ErrorCode, message::Failure};
+use std::{sync::Arc, time::Duration};
+
+use oidc_proto::error_code::ErrorCode;
 
 use super::text::presentable;
 
@@ -128,33 +130,6 @@ impl OAuthError {
     }
 }
 
-impl fmt::Display for OAuthError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.error)?;
-        self.description.iter().try_for_each(|description| write!(f, ": {description}"))
-    }
-}
-
-impl fmt::Display for Unsupported {
-    /// The texts of the C suite; its tools compare the one about registration.
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Authorization => "Authorization code flow is not supported by this issuer.",
-            Self::DeviceAuthorization => "Device Flow not Supported by OpenID Provider",
-            Self::Keys => "The issuer publishes no keys to check ID tokens with.",
-            Self::Registration => {
-                "Dynamic registration is not supported by this issuer. \
-                 Please register a client manually and then run oidc-gen with the -m flag."
-            }
-            Self::Revocation => "Token revocation is not supported by this issuer.",
-            Self::Token => {
-                "Could not get token endpoint from the configuration endpoint. This could be because of a network \
-                 issue. But it's more likely that your issuer is not correct."
-            }
-        })
-    }
-}
-
 impl ProviderError {
     /// `provider` is the issuer's host and path, or whatever else names it to a person.
     pub(crate) fn new(provider: Arc<str>, kind: ProviderErrorKind) -> Self {
@@ -234,125 +209,6 @@ impl ProviderError {
             _ => None,
         }
     }
-
-    /// The reply to a client, with the C suite's texts: what C programs compare stays as it is, and the help says
-    /// what to run. `account` is the short name, `issuer` its issuer URL.
-    pub fn to_failure(&self, account: &str, issuer: &str) -> Failure {
-        let error = self.wire_text();
-        let info = help(&error, account, issuer).or_else(|| match &self.kind {
-            ProviderErrorKind::Refused(_)
-            | ProviderErrorKind::LoginNeeded(_)
-            | ProviderErrorKind::Unsupported(_) => {
-                Some(format!("This is the answer of the provider {}.\n", self.provider))
-            }
-            _ => None,
-        });
-        Failure { info, ..Failure::new(self.code(), error) }
-    }
-
-    /// As [`fmt::Display`], but where C programs compare the text, it stands alone.
-    fn wire_text(&self) -> String {
-        match &self.kind {
-            ProviderErrorKind::Refused(refusal) if refusal.is_poll_status() => refusal.error.clone(),
-            ProviderErrorKind::Refused(refusal) | ProviderErrorKind::LoginNeeded(refusal) => {
-                refusal.to_string()
-            }
-            ProviderErrorKind::Unsupported(what) => what.to_string(),
-            _ => self.to_string(),
-        }
-    }
-}
-
-impl OAuthError {
-    /// Device polling forwards these bare, even when the provider adds a description (RFC 8628 section 3.5).
-    fn is_poll_status(&self) -> bool {
-        matches!(self.error.as_str(), "authorization_pending" | "slow_down")
-    }
-}
-
-impl fmt::Display for ProviderError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let provider = &self.provider;
-        match &self.kind {
-            ProviderErrorKind::Unreachable { reason } => {
-                write!(f, "could not connect to url: {provider}: {reason}")
-            }
-            ProviderErrorKind::Timeout { after } => {
-                write!(
-                    f,
-                    "reached timeout: no answer from {provider} within {} s",
-                    after.as_secs_f32().ceil()
-                )
-            }
-            ProviderErrorKind::Tls { reason } => write!(f, "error with ssl cert: {provider}: {reason}"),
-            ProviderErrorKind::Interrupted => {
-                write!(
-                    f,
-                    "could not connect to url: {provider}: connection ended before the answer was complete"
-                )
-            }
-            ProviderErrorKind::Refused(refusal) | ProviderErrorKind::LoginNeeded(refusal) => {
-                write!(f, "{provider}: {refusal}")
-            }
-            ProviderErrorKind::Status { status, .. } => {
-                write!(f, "Received Http Status Code {status} from {provider}")
-            }
-            ProviderErrorKind::Redirect { to } => {
-                write!(f, "Provider answered with unexpected response: {provider} redirects")?;
-                to.iter().try_for_each(|to| write!(f, " to {to}"))
-            }
-            ProviderErrorKind::TooLarge => {
-                write!(f, "Provider answered with unexpected response: {provider} sends more than 1 MiB")
-            }
-            ProviderErrorKind::BadResponse { what } => {
-                write!(f, "Provider answered with unexpected response, {what} expected ({provider})")
-            }
-            ProviderErrorKind::IssuerMismatch { expected, found } => write!(
-                f,
-                "Provider uses another issuer url than expected. Something is fishy. Expected {expected}, found {}.",
-                found.as_deref().unwrap_or("none")
-            ),
-            ProviderErrorKind::Unsupported(what) => write!(f, "{provider}: {what}"),
-            ProviderErrorKind::InsecureUrl { url } => {
-                write!(f, "{provider}: {url} is neither https nor on this machine")
-            }
-            ProviderErrorKind::IdToken { reason } => write!(f, "{provider}: ID token refused: {reason}"),
-            ProviderErrorKind::Configuration { reason } => write!(f, "{provider}: {reason}"),
-        }
-    }
 }
 
 impl std::error::Error for ProviderError {}
-
-/// The C suite's help, chosen by how the error text begins.
-fn help(error: &str, account: &str, issuer: &str) -> Option<String> {
-    if error.starts_with("invalid_grant:")
-        || error.starts_with("invalid_token:")
-        || error == "No or malformed refresh token"
-    {
-        return Some(format!(
-            "Most likely the refresh token expired. To create a new one, just run:\n\
-             \t$ oidc-gen {account} --reauthenticate\n"
-        ));
-    }
-    if error.starts_with("invalid_scope:") {
-        return Some(format!(
-            "We cannot get these scopes with the current configuration. To get these scopes you might need to adapt \
-             the account configuration with\n\t$ oidc-gen -m {account}\n\
-             but it also might be necessary to change the client configuration with the OpenID provider.\n"
-        ));
-    }
-    if error.starts_with("invalid_request") {
-        return Some("This is most likely a bug. Please hand in a bug report.\n".to_owned());
-    }
-    if error.starts_with("invalid_client") {
-        return Some(format!(
-            "Probably the OIDC client has been deleted. You must register a new client with the OpenID Provider \
-             manually and then use \n\t$ oidc-gen -m {account}\n\
-             to update this account configuration, or you delete this account configuration and create a new one \
-             using dynamic client configuration (if supported):\n\
-             \t $ oidc-gen -d {account}\n\t $ oidc-gen {account} --iss={issuer}\n"
-        ));
-    }
-    None
-}

@@ -1,7 +1,6 @@
 //! The keys a provider signs with (RFC 7517).
 
-use std::sync::Arc;
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use jsonwebtoken::{Algorithm, AlgorithmFamily, DecodingKey, jwk::Jwk};
 use oidc_proto::json::Object;
@@ -81,6 +80,12 @@ impl Provider {
     /// The provider's keys as they are now: for a token signed with a key that is not known yet.
     pub(crate) async fn new_keys(&self, deadline: Instant) -> Result<Arc<KeySet>, ProviderError> {
         self.keys_younger_than(MIN_AGE, deadline).await
+    }
+
+    /// Makes the keys old enough to be fetched again.
+    #[cfg(test)]
+    pub(crate) fn let_keys_age(&self) {
+        self.key_set.age(MIN_AGE);
     }
 
     async fn keys_younger_than(

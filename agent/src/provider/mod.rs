@@ -24,13 +24,13 @@ mod pkce;
 pub mod quirks;
 mod refresh;
 mod registration;
-mod retry_after;
 mod revocation;
-mod roots;
 mod scope;
 mod signature;
 #[cfg(test)]
 mod testing;
+#[cfg(test)]
+mod tests;
 mod text;
 mod token_endpoint;
 mod token_response;
@@ -68,8 +68,9 @@ use self::{
     jwks::KeySet,
 };
 
-/// How long metadata are believed.
-const METADATA_MAX_AGE: Duration = Duration::from_secs(3600);
+/// How long metadata are believed: longer than most access tokens live, so that a refresh is one request and not two.
+/// An endpoint that has moved away makes them be fetched earlier.
+const METADATA_MAX_AGE: Duration = Duration::from_secs(6 * 3600);
 
 /// What the issuer data say about a provider, beyond its accounts.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -134,7 +135,7 @@ impl Providers {
         let identity = Identity {
             issuer: issuer.strip_suffix('/').unwrap_or(issuer).to_owned(),
             config_endpoint: account.config_endpoint.as_ref().or(settings.config_endpoint.as_ref()).cloned(),
-            cert_path: cert_path.filter(|path| !roots::is_system_bundle(path)).map(PathBuf::from),
+            cert_path: cert_path.filter(|path| !http::is_system_bundle(path)).map(PathBuf::from),
             oauth: account.oauth || settings.oauth,
         };
         let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
@@ -182,7 +183,7 @@ impl Provider {
         self.http.provider()
     }
 
-    /// What the provider says about itself; fetched when needed, kept for an hour.
+    /// What the provider says about itself; fetched when needed, kept for six hours.
     pub async fn metadata(&self, deadline: Instant) -> Result<Arc<ProviderMetadata>, ProviderError> {
         let discovery = Discovery {
             issuer: &self.issuer,

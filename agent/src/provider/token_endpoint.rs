@@ -24,7 +24,10 @@ impl Provider {
     ) -> Result<TokenResponse, ProviderError> {
         let metadata = self.metadata(deadline).await?;
         let endpoint = self.endpoint(metadata.token_endpoint.as_deref(), Unsupported::Token)?;
-        let response = self.client_request(endpoint, client, &form, Repeat::IfUnprocessed, deadline).await?;
+        let response = self
+            .client_request(endpoint, client, &form, Repeat::IfUnprocessed, deadline)
+            .await
+            .inspect_err(|error| self.forget_metadata_after(error))?;
         TokenResponse::from_object(response)
             .ok_or_else(|| self.http.error(ProviderErrorKind::BadResponse { what: "access_token" }))
     }
@@ -60,6 +63,16 @@ impl Provider {
         // There is always a way, so it was refused.
         Err(first_refusal
             .unwrap_or_else(|| self.http.error(ProviderErrorKind::BadResponse { what: "an answer" })))
+    }
+
+    /// An endpoint that answers as if it were none may have moved.
+    fn forget_metadata_after(&self, error: &ProviderError) {
+        if matches!(
+            error.kind(),
+            ProviderErrorKind::Status { status: 404 | 405 | 410, .. } | ProviderErrorKind::Redirect { .. }
+        ) {
+            self.metadata.forget();
+        }
     }
 
     /// Sends one form as it stands.

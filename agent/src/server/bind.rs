@@ -206,6 +206,15 @@ mod tests {
     }
 
     #[test]
+    fn a_group_may_pass_through_and_connect() {
+        let root = tempfile::tempdir().expect("temporary directory");
+        let bound = Bound::new(place(root.path()), Some(rustix::process::getegid())).expect("bound");
+        let mode = |path: &Path| path.metadata().expect("exists").mode() & 0o7777;
+        assert_eq!(mode(&bound.claim.place.socket), 0o660);
+        assert_eq!(mode(bound.claim.place.directory()), 0o710);
+    }
+
+    #[test]
     fn there_is_one_agent_for_each_socket() {
         let root = tempfile::tempdir().expect("temporary directory");
         let first = Bound::new(place(root.path()), None).expect("bound");

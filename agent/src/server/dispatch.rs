@@ -9,17 +9,21 @@ use oidc_proto::{
 };
 
 use super::{Handler, Peer};
-use crate::accounts::{Accounts, Added, CachedToken};
+use crate::{
+    accounts::{Accounts, Added, CachedToken},
+    login::Login,
+};
 
 /// Answers requests.
 pub struct Dispatch {
     accounts: Accounts,
+    login: Login,
 }
 
 impl Dispatch {
-    /// Over these accounts.
-    pub fn new(accounts: Accounts) -> Self {
-        Self { accounts }
+    /// Over these accounts and logins.
+    pub fn new(accounts: Accounts, login: Login) -> Self {
+        Self { accounts, login }
     }
 
     async fn answer(&self, request: Request) -> Result<Reply, Failure> {
@@ -30,7 +34,7 @@ impl Dispatch {
         if !answered_while_locked {
             self.accounts.require_unlocked()?;
         }
-        let accounts = &self.accounts;
+        let (accounts, login) = (&self.accounts, &self.login);
         match request {
             Request::Check => Ok(Reply::success()),
             Request::Status => Ok(Reply::success_with(self.status_text())),
@@ -55,7 +59,22 @@ impl Dispatch {
             }
             Request::Reset(request) => Ok(Reply::success_with(accounts.reset(request).await?.to_info())),
             Request::Passwd(request) => accounts.passwd(request).await.map(|()| Reply::success()),
-            other => Err(Failure::not_supported_yet(other.name())),
+            Request::Gen(request) => login.generate(*request).await,
+            Request::Register(request) => login.register(*request).await,
+            Request::CodeExchange(request) => login.code_exchange(request).await,
+            Request::StateLookup { state } => login.state_lookup(&state).await,
+            Request::Device(request) => login.device(request).await,
+            Request::TermHttpServer { state } => Ok(login.term_http_server(state.as_deref())),
+            Request::Scopes(query) => login.scopes(query).await,
+            Request::Delete(config) => login.delete(*config).await,
+            Request::DeleteClient(request) => login.delete_client(request).await,
+            Request::Reauthenticate { account } => login.reauthenticate(&account).await,
+            Request::FileWrite(request) => login.file_write(request),
+            Request::FileRead { filename } => login.file_read(&filename),
+            Request::FileRemove { filename } => Ok(login.file_remove(&filename)),
+            other @ (Request::Mytoken(_) | Request::MytokenSupportedProviders(_)) => {
+                Err(Failure::not_supported_yet(other.name()))
+            }
         }
     }
 

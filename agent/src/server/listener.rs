@@ -134,17 +134,15 @@ impl<H: Handler> Accepting<H> {
     /// Waits for room, and makes some at the expense of the oldest silent connection.
     async fn permit(&self) -> OwnedSemaphorePermit {
         loop {
-            let next = Arc::clone(&self.permits).acquire_owned();
-            let Ok(permit) = (match self.permits.available_permits() {
-                0 => tokio::select! {
-                    permit = next => permit,
-                    () = self.make_room() => continue,
-                },
-                _ => next.await,
-            }) else {
-                unreachable!("the semaphore is never closed");
-            };
-            return permit;
+            if let Ok(permit) = Arc::clone(&self.permits).try_acquire_owned() {
+                return permit;
+            }
+            tokio::select! {
+                permit = Arc::clone(&self.permits).acquire_owned() => {
+                    return permit.expect("the semaphore is never closed");
+                }
+                () = self.make_room() => {}
+            }
         }
     }
 

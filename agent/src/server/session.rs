@@ -1,10 +1,19 @@
 //! One connection: one request, one reply, each step with a deadline.
 
-use std::{io, ops::ControlFlow, time::Duration};
+use std::{
+    future::poll_fn,
+    io,
+    ops::ControlFlow,
+    panic::{AssertUnwindSafe, catch_unwind},
+    pin::pin,
+    task::Poll,
+    time::Duration,
+};
 
 use oidc_proto::{
     channel::{AgentChannel, AgentStep, Payload, StreamEnd},
-    message::{Reply, Request},
+    error_code::ErrorCode,
+    message::{Failure, Reply, Request},
 };
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use tokio::{
@@ -131,7 +140,7 @@ async fn answer<H: Handler>(
     };
     let (name, only_asks, stores) = (request.name(), only_asks(&request), stores_secrets(&request));
     debug!(request = name, pid = peer.pid, "asked");
-    let handling = context.handler.handle(request, peer);
+    let handling = surviving(context.handler.handle(request, peer));
     let reply = if only_asks {
         tokio::select! {
             biased;
@@ -148,6 +157,17 @@ async fn answer<H: Handler>(
         debug!(request = name, pid = peer.pid, "the client went away");
     }
     reply
+}
+
+/// A defect that shows in one request must not cost the others their agent, nor this client its reply.
+async fn surviving(handling: impl Future<Output = Reply>) -> Reply {
+    let mut handling = pin!(handling);
+    let caught = poll_fn(|context| {
+        let poll = AssertUnwindSafe(|| handling.as_mut().poll(context));
+        catch_unwind(poll).map_or_else(|_| Poll::Ready(None), |poll| poll.map(Some))
+    });
+    let reply = caught.await;
+    reply.unwrap_or_else(|| Failure::new(ErrorCode::Internal, "internal error").into())
 }
 
 /// Requests without an effect that their client wants even if it does not wait for the reply.

@@ -43,6 +43,9 @@ pub(super) fn decrypt_quietly(bytes: &[u8]) -> Result<Zeroizing<Vec<u8>>, VaultE
 
 /// A file for whom a person names. `gpg` decides whether that key can be trusted, unless it is a full fingerprint.
 pub(super) fn seal_new(account: &AccountConfig, recipient: &str) -> Result<(Vec<u8>, FileKey), VaultError> {
+    if recipient.is_empty() {
+        return Err(GpgError::NoPublicKey.into());
+    }
     let fingerprint = recipient.strip_prefix("0x").unwrap_or(recipient);
     let is_fingerprint =
         matches!(fingerprint.len(), 40 | 64) && fingerprint.bytes().all(|b| b.is_ascii_hexdigit());

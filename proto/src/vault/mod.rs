@@ -161,3 +161,30 @@ fn rewritten(mut previous: Object, account: &AccountConfig) -> Zeroizing<String>
     }
     previous.to_json()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::secret::RefreshToken;
+
+    #[test]
+    fn a_rewrite_keeps_spellings_that_are_not_ours() {
+        let text = br#"{"issuer":"https://op/","client_secret":"","oauth":0,"refresh_token":"a","x":{"y":1},"n":null}"#;
+        let previous = account_object(text).unwrap();
+        let mut account = AccountConfig::from_object(previous.clone());
+        account.refresh_token = Some(RefreshToken::from("b"));
+        let expected = std::str::from_utf8(text).unwrap().replace("\"a\"", "\"b\"");
+        assert_eq!(*rewritten(previous.clone(), &account), expected);
+
+        account.issuer_url = Some("https://new/".into());
+        account.other.remove("x");
+        let again = AccountConfig::parse(rewritten(previous, &account).as_bytes()).unwrap();
+        assert_eq!(again, account);
+    }
+
+    #[test]
+    fn text_ends_at_the_first_nul() {
+        assert!(account_object(b"{}\0garbage").is_ok());
+        assert!(matches!(account_object(b"{\0}"), Err(VaultError::Damaged(_))));
+    }
+}

@@ -62,20 +62,20 @@ fn run_program(
 
 /// What gpg's status lines (its doc/DETAILS) say about a failure.
 fn failure(status: &str) -> VaultError {
-    let lines = || status.lines().filter_map(|line| line.strip_prefix("[GNUPG:] "));
-    let has = |keyword: &str| lines().any(|line| line.split(' ').next() == Some(keyword));
-    let decrypting_began = has("BEGIN_DECRYPTION");
-    // Codes of libgpg-error, in the low 16 bits: 11 bad passphrase, 85 no pinentry, 86 no PIN entry, 99 cancelled, ...
-    if has("INV_RECP") || has("NO_PUBKEY") {
+    let keywords: Vec<&str> = status
+        .lines()
+        .filter_map(|line| line.strip_prefix("[GNUPG:] "))
+        .filter_map(|line| line.split(' ').next())
+        .collect();
+    let says = |keyword: &str| keywords.contains(&keyword);
+    if says("INV_RECP") || says("NO_RECP") {
         GpgError::NoPublicKey.into()
-    } else if decrypting_began || has("NODATA") || has("BADARMOR") {
+    } else if says("DECRYPTION_KEY") || (says("NODATA") && !says("ENC_TO")) {
+        // The session key was had, or there was none to be had.
         VaultError::Damaged("the OpenPGP message was changed or cut off")
-    } else if has("ENC_TO")
-        && has("NO_SECKEY")
-        && !lines().any(|line| line.starts_with("ERROR pkdecrypt_failed"))
-    {
+    } else if says("ENC_TO") && (says("NO_SECKEY") || !says("KEY_CONSIDERED")) {
         GpgError::NoSecretKey.into()
-    } else if has("DECRYPTION_FAILED") {
+    } else if says("ENC_TO") {
         GpgError::Locked.into()
     } else {
         GpgError::Failed.into()
@@ -133,5 +133,41 @@ fn read_bounded(
             io::copy(&mut pipe, &mut io::sink())?;
         }
         Ok(bytes)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn program(name: &str) -> String {
+        format!("{}/../tests/fixtures/programs/{name}", env!("CARGO_MANIFEST_DIR"))
+    }
+
+    fn run_for(program: &str, deadline: Duration) -> Result<usize, VaultError> {
+        run_program(program, &[], &[b'x'; 300_000], deadline).map(|output| output.len())
+    }
+
+    #[test]
+    fn a_program_that_never_ends_is_killed() {
+        let began = Instant::now();
+        assert_eq!(run_for(&program("hangs"), Duration::from_millis(100)), Err(GpgError::Timeout.into()));
+        assert!(began.elapsed() < Duration::from_secs(30));
+    }
+
+    #[test]
+    fn output_is_bounded() {
+        assert_eq!(run_for(&program("floods"), DEADLINE), Err(VaultError::TooLarge));
+    }
+
+    #[test]
+    fn input_that_nobody_reads_is_no_failure() {
+        assert_eq!(run_for("true", DEADLINE), Ok(0));
+    }
+
+    #[test]
+    fn other_failures_are_told_apart() {
+        assert_eq!(run_for("/nonexistent/gpg", DEADLINE), Err(GpgError::NotInstalled.into()));
+        assert_eq!(run_for("false", DEADLINE), Err(GpgError::Failed.into()));
     }
 }

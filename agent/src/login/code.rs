@@ -1,0 +1,149 @@
+//! The authorization code flow (RFC 6749 section 4.1, RFC 7636, RFC 8252): its beginning, and what the browser brings.
+
+use std::sync::Arc;
+
+use oidc_proto::message::{CodeExchangeRequest, Failure, Reply};
+
+use super::{
+    Login,
+    browser::Visit,
+    code_login::{Attempt, CodeLogin, Phase},
+    loopback::Route,
+    provider_deadline,
+    redirected::{Answer, Redirected},
+    setting::no_refresh_token,
+    setting::{Gain, Setting},
+    state::LoginState,
+    table::Entry,
+    told, web,
+};
+use crate::provider::{AuthorizationRequest, OAuthError, ProviderError, ProviderErrorKind};
+
+/// The shortest `state` that says whether only an access token is wanted.
+const MIN_STATE_LEN: usize = 3;
+
+/// The ways in which the browser's answer may come back.
+#[derive(Debug, Clone, Copy)]
+pub struct ComingBack {
+    /// To a web server of the agent's own.
+    pub webserver: bool,
+    /// By the custom scheme, through the desktop.
+    pub custom_scheme: bool,
+}
+
+impl Login {
+    /// Prepares the authorization request, and listens for its answer.
+    pub(super) async fn begin_code_login(&self, setting: Setting, by: ComingBack) -> Result<Reply, Failure> {
+        let client_id = setting.client()?.id.to_owned();
+        let route = Route::choose(&setting.config.redirect_uris, by.webserver, by.custom_scheme)?;
+        let redirect_uri = route.redirect_uri().to_owned();
+        let state = LoginState::new(&redirect_uri, setting.only_at, &self.0.socket);
+        let request = AuthorizationRequest {
+            client_id: &client_id,
+            redirect_uri: &redirect_uri,
+            scope: &setting.scope,
+            state: state.as_str(),
+            audience: setting.config.audience.as_deref(),
+            offline: !setting.only_at,
+        };
+        let authorization = setting.provider.authorization_request(request, provider_deadline()).await;
+        let authorization = authorization.map_err(told(&setting.config))?;
+
+        let (code_verifier, nonce) = (authorization.code_verifier, authorization.nonce);
+        let attempt = Attempt { setting, redirect_uri, code_verifier, nonce };
+        let login = Arc::new(CodeLogin::new(state.clone(), attempt));
+        self.under_way().codes.insert(Arc::clone(&login))?;
+        self.sweep_at(login.expires_at());
+        if let Route::Loopback(loopback) = route {
+            let stop = login.server_stop();
+            let visit = Arc::new(Visit { login: self.clone(), code_login: login, path: loopback.path });
+            tokio::spawn(web::serve(loopback.listeners, visit, stop));
+        }
+        Ok(Reply::AcceptedCode { uri: authorization.url, state: state.as_str().to_owned() })
+    }
+
+    /// `code_exchange`: somebody hands over the URL that the browser was sent to.
+    pub async fn code_exchange(&self, request: CodeExchangeRequest) -> Result<Reply, Failure> {
+        let redirected = Redirected::parse_url(&request.redirect_uri)?;
+        if redirected.state.len() < MIN_STATE_LEN {
+            return Err(Failure::state_malformed());
+        }
+        let login = self.find_code_login(&redirected.state).ok_or_else(Failure::wrong_state)?;
+        if matches!(login.phase(), Phase::Fetched) {
+            return Err(Failure::wrong_state());
+        }
+        self.come_back(&login, redirected).await?;
+        if request.from_gen { self.fetch(&login).await } else { self.result(&login) }
+    }
+
+    /// `term_http_server`. Nothing is said about whether there was one.
+    pub fn term_http_server(&self, state: Option<&str>) -> Reply {
+        if let Some(login) = state.and_then(|state| self.find_code_login(state)) {
+            login.stop_server();
+        }
+        Reply::success()
+    }
+
+    /// Goes on with a login by what its browser brought. Done again, it changes nothing.
+    ///
+    /// A failed exchange leaves the login open: another code may follow. A refusal by the provider or the person ends
+    /// it.
+    pub(super) async fn come_back(&self, login: &CodeLogin, redirected: Redirected) -> Result<(), Failure> {
+        let _one_at_a_time = login.exchanging.lock().await;
+        self.0.accounts.require_unlocked()?;
+        let attempt = match login.phase() {
+            Phase::Open(attempt, _) => attempt,
+            Phase::Unloaded(_) => return self.load(login).await,
+            Phase::Refused(failure) => return Err(failure),
+            Phase::Loaded | Phase::Token(_) | Phase::Fetched => return Ok(()),
+        };
+        let code = match redirected.answer {
+            Answer::Code(code) => code,
+            Answer::Error { error, description } => {
+                let failure = refusal(&attempt.setting, &error, description.as_deref());
+                tracing::info!(account = %login.account, error = failure.error, "login refused");
+                login.set(Phase::Refused(failure.clone()));
+                login.linger();
+                return Err(failure);
+            }
+        };
+        let response = attempt.exchange(&code, redirected.iss.as_deref(), provider_deadline()).await?;
+        match attempt.setting.gain(response, None, false).ok_or_else(no_refresh_token)? {
+            Gain::Token(token) => login.set(Phase::Token(token)),
+            Gain::Account(config, response) => {
+                login.set(Phase::Unloaded(config.clone()));
+                self.0.accounts.admit(*config, Some(response)).await?;
+                login.set(Phase::Loaded);
+            }
+        }
+        tracing::info!(account = %login.account, "logged in");
+        login.linger();
+        Ok(())
+    }
+
+    /// Loads an account that the provider has given a refresh token already.
+    pub(super) async fn load(&self, login: &CodeLogin) -> Result<(), Failure> {
+        if let Phase::Unloaded(config) = login.phase() {
+            self.0.accounts.admit(*config, None).await?;
+            login.set(Phase::Loaded);
+            login.linger();
+        }
+        Ok(())
+    }
+
+    /// The login of a `state`, which may still be percent-encoded when a person or the desktop hands it over.
+    pub(super) fn find_code_login(&self, state: &str) -> Option<Arc<CodeLogin>> {
+        let mut under_way = self.under_way();
+        under_way.codes.find(state).or_else(|| {
+            let (decoded, _) = url::form_urlencoded::parse(state.as_bytes()).next()?;
+            under_way.codes.find(&decoded)
+        })
+    }
+}
+
+/// An error of the authorization endpoint (RFC 6749 section 4.1.2.1) as a failure.
+fn refusal(setting: &Setting, error: &str, description: Option<&str>) -> Failure {
+    let error = OAuthError::new(400, error, description, &[]);
+    let kind = ProviderErrorKind::Refused(error);
+    told(&setting.config)(ProviderError::new(setting.provider.name().into(), kind))
+}

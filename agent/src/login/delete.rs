@@ -1,0 +1,107 @@
+//! Giving back what was got: `delete` revokes the login, `delete_client` removes the client.
+
+use oidc_proto::{
+    account::AccountConfig,
+    message::{DeleteClientRequest, Failure, Reply},
+    secret::RefreshToken,
+};
+use url::Url;
+
+use super::{Login, account_name, provider_deadline, told};
+use crate::provider::{Client, ClientConfiguration, ProviderError};
+
+impl Login {
+    /// `delete`: revokes the refresh token, then unloads the account.
+    ///
+    /// Where the agent holds a newer refresh token of the same client than the account file, that one is revoked: the
+    /// older is spent already.
+    pub async fn delete(&self, config: AccountConfig) -> Result<Reply, Failure> {
+        let name = account_name(&config)?;
+        let held = self.0.accounts.held_config(&name).ok();
+        if let Some(token) = tokens(&config, held.as_ref()) {
+            self.revoke(&config, token).await.map_err(|error| {
+                let reason = told(&config)(error);
+                Failure { error: format!("Could not revoke token: {}", reason.error), ..reason }
+            })?;
+        }
+        self.0.accounts.remove(&name);
+        tracing::info!(account = %name, "login revoked");
+        Ok(Reply::success())
+    }
+
+    async fn revoke(&self, config: &AccountConfig, token: &RefreshToken) -> Result<(), ProviderError> {
+        let provider = self.0.accounts.deps().providers.provider(config)?;
+        provider.revoke(Client::of(config), token, provider_deadline()).await
+    }
+
+    /// `delete_client`: removes a dynamically registered client (RFC 7592 section 2.3). One that is gone already is no
+    /// error.
+    pub async fn delete_client(&self, request: DeleteClientRequest) -> Result<Reply, Failure> {
+        let DeleteClientRequest { registration_client_uri: uri, registration_access_token: token, cert_path } =
+            request;
+        let could_not = |reason: Failure| Failure {
+            error: format!("Could not delete client: {}", reason.error),
+            ..reason
+        };
+        let Some(site) = site(&uri) else {
+            return Err(could_not(Failure::wrong_field("registration_client_uri", "a web address")));
+        };
+        // Neither metadata nor issuer are needed: the client is managed at its own address.
+        let config = AccountConfig { issuer_url: Some(site), cert_path, ..AccountConfig::default() };
+        let client = ClientConfiguration { uri: &uri, token: &token };
+        let deleted = match self.0.accounts.deps().providers.provider(&config) {
+            Ok(provider) => provider.delete_client(client, provider_deadline()).await,
+            Err(error) => Err(error),
+        };
+        let deleted = deleted.map_err(|error| could_not(told(&config)(error)))?;
+        tracing::info!(?deleted, "client deleted");
+        Ok(Reply::success())
+    }
+}
+
+/// What to revoke: the newest token that is known of this login.
+fn tokens<'a>(config: &'a AccountConfig, held: Option<&'a AccountConfig>) -> Option<&'a RefreshToken> {
+    let same_client = |held: &&AccountConfig| {
+        held.client_id == config.client_id
+            && config.issuer_url.as_deref().is_some_and(|issuer| held.has_issuer(issuer))
+    };
+    held.filter(same_client).and_then(|held| held.refresh_token.as_ref()).or(config.refresh_token.as_ref())
+}
+
+/// Scheme, host and port of a web address.
+fn site(uri: &str) -> Option<String> {
+    let url = Url::parse(uri).ok().filter(|url| matches!(url.scheme(), "http" | "https"))?;
+    Some(url.origin().ascii_serialization())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn account(client_id: &str, token: Option<&str>) -> AccountConfig {
+        AccountConfig {
+            issuer_url: Some("https://op/".into()),
+            client_id: Some(client_id.into()),
+            refresh_token: token.map(RefreshToken::from),
+            ..AccountConfig::default()
+        }
+    }
+
+    #[test]
+    fn the_newer_token_of_the_same_client_is_revoked() {
+        let in_file = account("c", Some("old"));
+        let revoked =
+            |held: Option<&AccountConfig>| tokens(&in_file, held).map(|token| token.expose().to_owned());
+        assert_eq!(revoked(Some(&account("c", Some("new")))).as_deref(), Some("new"));
+        assert_eq!(revoked(Some(&account("other", Some("new")))).as_deref(), Some("old"));
+        assert_eq!(revoked(None).as_deref(), Some("old"));
+        assert_eq!(tokens(&account("c", None), None), None);
+    }
+
+    #[test]
+    fn a_client_is_managed_on_the_web() {
+        assert_eq!(site("https://op.example:8443/reg/1?x=y").as_deref(), Some("https://op.example:8443"));
+        assert_eq!(site("file:///etc/passwd"), None);
+        assert_eq!(site("nonsense"), None);
+    }
+}

@@ -1,0 +1,59 @@
+//! The flows that need nobody at a browser: by a refresh token that exists already, and by the person's password.
+
+use oidc_proto::{
+    account::AccountConfig,
+    error_code::ErrorCode,
+    message::{Failure, Reply},
+};
+
+use super::{Login, provider_deadline, told};
+use crate::provider::{Client, PasswordGrant, Refresh};
+
+impl Login {
+    /// Takes over a refresh token, if it works.
+    pub(super) async fn log_in_by_refresh_token(
+        &self,
+        config: AccountConfig,
+        only_at: bool,
+    ) -> Result<Reply, Failure> {
+        let used = config.refresh_token.clone().ok_or_else(Failure::no_refresh_token)?;
+        let deadline = provider_deadline();
+        let setting = self.setting(config, only_at, deadline).await?;
+        let config = &setting.config;
+        let refresh = Refresh {
+            client: Client::of(config),
+            refresh_token: &used,
+            scope: None,
+            granted_scope: config.granted_scope(),
+            audience: config.audience.as_deref(),
+        };
+        let response = setting.provider.refresh(refresh, deadline).await.map_err(told(config))?;
+        self.deliver(setting.gain(response, Some(used), false).ok_or_else(no_refresh_token_came)?).await
+    }
+
+    /// The resource owner password credentials grant (RFC 6749 section 4.3).
+    pub(super) async fn log_in_by_password(
+        &self,
+        config: AccountConfig,
+        only_at: bool,
+    ) -> Result<Reply, Failure> {
+        let username = config.username.clone().ok_or_else(|| Failure::missing_field("username"))?;
+        let password = config.password.clone().ok_or_else(|| Failure::missing_field("password"))?;
+        let deadline = provider_deadline();
+        let setting = self.setting(config, only_at, deadline).await?;
+        let grant = PasswordGrant {
+            client: setting.client()?,
+            username: &username,
+            password: &password,
+            scope: &setting.scope,
+            audience: setting.config.audience.as_deref(),
+        };
+        let response = setting.provider.password_grant(grant, deadline).await;
+        let response = response.map_err(told(&setting.config))?;
+        self.deliver(setting.gain(response, None, false).ok_or_else(no_refresh_token_came)?).await
+    }
+}
+
+fn no_refresh_token_came() -> Failure {
+    Failure::new(ErrorCode::NoRefreshToken, "OIDP response does not contain a refresh token")
+}

@@ -1,0 +1,139 @@
+//! Getting an account's first refresh token, and giving back what was got: the requests of `oidc-gen`.
+//!
+//! [`Login`] is a cheap handle. Each login under way is one entity ([`code_login::CodeLogin`],
+//! [`device_login::DeviceLogin`]) in a bounded [`table::Table`], with an expiry of its own; nothing waits for another one's provider or
+//! browser. While the agent is locked dispatch answers none of these requests, and a browser that comes back is told
+//! to come again.
+
+mod browser;
+mod code;
+mod code_login;
+mod delete;
+mod device;
+mod device_login;
+mod direct;
+mod file_store;
+mod generate;
+mod lookup;
+mod loopback;
+mod metadata;
+mod page;
+mod reauthenticate;
+mod redirected;
+mod register;
+mod setting;
+mod state;
+mod table;
+mod web;
+
+use std::{
+    path::PathBuf,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+
+use oidc_proto::{
+    account::AccountConfig,
+    message::{Failure, FileWriteRequest, Reply},
+    shortname::Shortname,
+};
+use tokio::time::{Instant, sleep_until};
+
+use self::{code_login::CodeLogin, device_login::DeviceLogin, file_store::FileStore, table::Table};
+use crate::{accounts::Accounts, provider::ProviderError};
+
+/// How long a login may take, from its start to the fetched result. A provider's own limit may be shorter.
+const LOGIN_LIFETIME: Duration = Duration::from_secs(15 * 60);
+/// How long one request of a client may wait for the provider, retries included.
+const PROVIDER_DEADLINE: Duration = Duration::from_secs(30);
+
+/// Everything that makes, mends and ends logins; clones share it.
+#[derive(Clone)]
+pub struct Login(Arc<Shared>);
+
+struct Shared {
+    accounts: Accounts,
+    /// Where this agent listens; part of each `state`.
+    socket: PathBuf,
+    under_way: Mutex<UnderWay>,
+    files: Mutex<FileStore>,
+}
+
+/// The logins that wait for a person.
+#[derive(Default)]
+struct UnderWay {
+    codes: Table<CodeLogin>,
+    devices: Table<DeviceLogin>,
+}
+
+impl Login {
+    /// No login under way. `socket` is the path at which this agent serves.
+    pub fn new(accounts: Accounts, socket: PathBuf) -> Self {
+        Self(Arc::new(Shared { accounts, socket, under_way: Mutex::default(), files: Mutex::default() }))
+    }
+
+    /// `file_write`.
+    pub fn file_write(&self, request: FileWriteRequest) -> Result<Reply, Failure> {
+        self.files().write(request)?;
+        Ok(Reply::success())
+    }
+
+    /// `file_read`.
+    pub fn file_read(&self, filename: &str) -> Result<Reply, Failure> {
+        self.files().read(filename).map(Reply::FileData)
+    }
+
+    /// `file_remove`.
+    pub fn file_remove(&self, filename: &str) -> Reply {
+        self.files().remove(filename);
+        Reply::success()
+    }
+
+    /// Ends every login under way: their ports are free, their secrets gone.
+    pub fn end_all(&self) {
+        *self.under_way() = UnderWay::default();
+    }
+
+    fn files(&self) -> MutexGuard<'_, FileStore> {
+        self.0.files.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn under_way(&self) -> MutexGuard<'_, UnderWay> {
+        // Nothing panics while it is held; a poisoned table would still be a whole one.
+        self.0.under_way.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Sees to it that a login is dropped when its time is over.
+    fn sweep_at(&self, expires_at: Instant) {
+        let shared = Arc::downgrade(&self.0);
+        tokio::spawn(async move {
+            sleep_until(expires_at).await;
+            if let Some(shared) = shared.upgrade() {
+                let login = Self(shared);
+                let mut under_way = login.under_way();
+                under_way.codes.sweep();
+                under_way.devices.sweep();
+            }
+        });
+    }
+}
+
+/// The name of the account that a request is about.
+fn account_name(config: &AccountConfig) -> Result<Shortname, Failure> {
+    let name = config.name.as_deref().ok_or_else(|| Failure::missing_field("name"))?;
+    name.parse().map_err(|error| {
+        Failure::new(oidc_proto::error_code::ErrorCode::BadRequest, format!("Bad request. {error}."))
+    })
+}
+
+/// A provider's error as the reply about an account, with the C suite's help.
+fn told(config: &AccountConfig) -> impl Fn(ProviderError) -> Failure + '_ {
+    |error| {
+        let name = config.name.as_deref().unwrap_or_default();
+        error.to_failure(name, config.issuer_url.as_deref().unwrap_or_default())
+    }
+}
+
+fn provider_deadline() -> Instant {
+    Instant::now() + PROVIDER_DEADLINE
+}

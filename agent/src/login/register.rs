@@ -1,0 +1,139 @@
+//! `register`: dynamic client registration (RFC 7591) for an account that has no client yet.
+
+use oidc_proto::{
+    error_code::ErrorCode,
+    json::Object,
+    message::{Failure, Flow, RegisterRequest, Registration as Registered, Reply},
+    secret,
+};
+
+use super::{Login, account_name, provider_deadline, told};
+use crate::provider::{ProviderMetadata, Registration};
+
+/// The C suite's fixed ports.
+const PORTS: [u16; 2] = [4242, 8080];
+/// Where the random one comes from: neither privileged nor handed out to outgoing connections.
+const PORT_RANGE: std::ops::RangeInclusive<u16> = 1024..=49151;
+/// For desktops where `oidc-gen` is registered for the scheme.
+const CUSTOM_SCHEME_URI: &str = "edu.kit.data.oidc-agent:/redirect";
+
+const DEVICE_GRANT: &str = "urn:ietf:params:oauth:grant-type:device_code";
+
+impl Login {
+    /// Registers a client and hands over all that the provider answers; nothing of it is kept here.
+    pub async fn register(&self, request: RegisterRequest) -> Result<Reply, Failure> {
+        let RegisterRequest { mut config, flows, authorization } = request;
+        let name = account_name(&config)?;
+        if self.0.accounts.names().contains(&name) {
+            return Err(Failure::account_already_loaded());
+        }
+        if config.issuer_url.is_none() {
+            return Err(Failure::missing_field("issuer_url"));
+        }
+        if config.redirect_uris.is_empty() {
+            config.redirect_uris = default_redirect_uris();
+        }
+        let deadline = provider_deadline();
+        let provider = self.0.accounts.deps().providers.provider(&config).map_err(told(&config))?;
+        let metadata = provider.metadata(deadline).await.map_err(told(&config))?;
+        let scope = provider.login_scope(config.login_scope().unwrap_or_default(), true, deadline).await;
+        let scope = scope.map_err(told(&config))?;
+        let client_name = config.client_name.clone().unwrap_or_else(|| format!("oidc-agent:{name}"));
+        let registration = Registration {
+            client_name: &client_name,
+            scope: &scope,
+            grant_types: &grant_types(&flows),
+            redirect_uris: &config.redirect_uris,
+            access_token: authorization.as_ref(),
+        };
+        let registered = provider.register(registration, deadline).await.map_err(told(&config))?;
+        tracing::info!(account = %name, missing = ?registered.missing, "client registered");
+        if lacks_a_necessary_scope(&registered.client, &scope) {
+            return Err(necessary_scopes_missing().with_client(registered.client));
+        }
+        Ok(Reply::Registered(Registered {
+            client: registered.client,
+            max_scopes: Some(scopes_supported(&metadata)),
+        }))
+    }
+}
+
+/// The scopes that a provider says it has, separated by blanks.
+pub(super) fn scopes_supported(metadata: &ProviderMetadata) -> String {
+    metadata.scopes_supported.join(" ")
+}
+
+/// The C suite's choice: of the code and the password grant only the one whose flow comes first is asked for.
+fn grant_types(flows: &[Flow]) -> Vec<&'static str> {
+    let mut grants = vec!["refresh_token"];
+    let position = |wanted| flows.iter().position(|flow| *flow == wanted);
+    match (position(Flow::Code), position(Flow::Password)) {
+        (Some(code), Some(password)) if password < code => grants.push("password"),
+        (Some(_), _) => grants.push("authorization_code"),
+        (None, Some(_)) => grants.push("password"),
+        (None, None) => {}
+    }
+    grants.extend(position(Flow::Device).map(|_| DEVICE_GRANT));
+    grants
+}
+
+/// Loopback addresses at the C suite's ports and at a random one, and the custom scheme.
+fn default_redirect_uris() -> Vec<String> {
+    let loopback = |port: u16| format!("http://localhost:{port}");
+    vec![loopback(PORTS[0]), loopback(random_port()), loopback(PORTS[1]), CUSTOM_SCHEME_URI.to_owned()]
+}
+
+fn random_port() -> u16 {
+    loop {
+        let mut bytes = [0; 2];
+        secret::random(&mut bytes);
+        let port = u16::from_ne_bytes(bytes);
+        if PORT_RANGE.contains(&port) && !PORTS.contains(&port) {
+            return port;
+        }
+    }
+}
+
+/// Without these two no account comes of it. An answer that names no scope registered those asked for.
+fn lacks_a_necessary_scope(client: &Object, asked: &str) -> bool {
+    let Some(given) = client.text("scope") else { return false };
+    let has = |scopes: &str, wanted: &str| scopes.split_whitespace().any(|scope| scope == wanted);
+    ["openid", "offline_access"].iter().any(|scope| has(asked, scope) && !has(&given, scope))
+}
+
+fn necessary_scopes_missing() -> Failure {
+    Failure::new(ErrorCode::InvalidScope, "Could not register the necessary scopes dynamically")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn grants_follow_the_flows() {
+        let all = [Flow::Code, Flow::Refresh, Flow::Password, Flow::Device];
+        assert_eq!(grant_types(&all), ["refresh_token", "authorization_code", DEVICE_GRANT]);
+        assert_eq!(grant_types(&[Flow::Password, Flow::Code]), ["refresh_token", "password"]);
+        assert_eq!(grant_types(&[Flow::Device]), ["refresh_token", DEVICE_GRANT]);
+        assert_eq!(grant_types(&[Flow::Refresh]), ["refresh_token"]);
+    }
+
+    #[test]
+    fn default_redirects_are_the_c_suites_with_a_new_port_each_time() {
+        let uris = default_redirect_uris();
+        assert_eq!((uris[0].as_str(), uris[2].as_str()), ("http://localhost:4242", "http://localhost:8080"));
+        assert_eq!(uris[3], CUSTOM_SCHEME_URI);
+        let ports: std::collections::HashSet<_> = (0..20).map(|_| random_port()).collect();
+        assert!(ports.len() > 1 && ports.iter().all(|port| PORT_RANGE.contains(port)));
+    }
+
+    #[test]
+    fn only_scopes_that_were_asked_for_can_lack() {
+        let client = |json: &str| Object::parse(json.as_bytes()).expect("an object");
+        let given = client(r#"{"scope":"openid profile"}"#);
+        assert!(lacks_a_necessary_scope(&given, "openid offline_access"));
+        assert!(!lacks_a_necessary_scope(&given, "openid email"));
+        assert!(!lacks_a_necessary_scope(&client("{}"), "openid offline_access"));
+        assert!(lacks_a_necessary_scope(&client(r#"{"scope":"openid_x offline_access"}"#), "openid"));
+    }
+}

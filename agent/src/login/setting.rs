@@ -1,0 +1,139 @@
+//! What every flow needs to begin, and what becomes of an account when one has succeeded.
+
+use std::{
+    sync::Arc,
+    time::{SystemTime, UNIX_EPOCH},
+};
+
+use oidc_proto::{
+    account::AccountConfig,
+    error_code::ErrorCode,
+    message::{Failure, Reply, TokenReply},
+    secret::RefreshToken,
+    shortname::Shortname,
+};
+use tokio::time::Instant;
+
+use super::{Login, account_name, told};
+use crate::provider::{Client, Provider, ProviderMetadata, TokenResponse};
+
+/// A login that is about to begin: an account without its new refresh token.
+pub(super) struct Setting {
+    /// The account's name.
+    pub name: Shortname,
+    /// The account as the client gave it, without credentials of the person and without an old refresh token.
+    pub config: AccountConfig,
+    /// The account's provider.
+    pub provider: Arc<Provider>,
+    /// Its metadata as of now.
+    pub metadata: Arc<ProviderMetadata>,
+    /// The scopes to ask for.
+    pub scope: String,
+    /// Only an access token is wanted; nothing is loaded.
+    pub only_at: bool,
+}
+
+/// What a successful login gives.
+pub(super) enum Gain {
+    /// An account with its new refresh token, and the access token that came with it.
+    Account(Box<AccountConfig>, TokenResponse),
+    /// Only an access token was wanted.
+    Token(TokenReply),
+}
+
+impl Login {
+    pub(super) async fn setting(
+        &self,
+        mut config: AccountConfig,
+        only_at: bool,
+        deadline: Instant,
+    ) -> Result<Setting, Failure> {
+        if config.mytoken_url.is_some() {
+            return Err(Failure::not_supported_yet("gen with mytoken"));
+        }
+        if config.issuer_url.is_none() {
+            return Err(Failure::missing_field("issuer_url"));
+        }
+        let name = account_name(&config)?;
+        (config.refresh_token, config.username, config.password) = (None, None, None);
+        let provider = self.0.accounts.deps().providers.provider(&config).map_err(told(&config))?;
+        let metadata = provider.metadata(deadline).await.map_err(told(&config))?;
+        let requested = config.login_scope().unwrap_or_default();
+        let scope = provider.login_scope(requested, !only_at, deadline).await.map_err(told(&config))?;
+        Ok(Setting { name, config, provider, metadata, scope, only_at })
+    }
+
+    /// Loads the account of a login that its client waits for, and answers it.
+    pub(super) async fn deliver(&self, gain: Gain) -> Result<Reply, Failure> {
+        let (config, token) = match gain {
+            Gain::Token(token) => return Ok(Reply::Token(token)),
+            Gain::Account(config, token) => (config, token),
+        };
+        match self.0.accounts.admit((*config).clone(), Some(token)).await {
+            // Locked while the provider answered. The refresh token must not be lost; the client stores it.
+            Err(failure) if failure.code == ErrorCode::AgentLocked => {
+                tracing::info!(account = config.name, "logged in, but not loaded: the agent is locked");
+            }
+            admitted => admitted?,
+        }
+        Ok(Reply::Config(config))
+    }
+}
+
+impl Setting {
+    /// The client to log in with; a login by browser or device is impossible without.
+    pub fn client(&self) -> Result<Client<'_>, Failure> {
+        if self.config.client_id.is_none() {
+            return Err(Failure::missing_field("client_id"));
+        }
+        Ok(Client::of(&self.config))
+    }
+
+    /// What a token response gives; `used` is the refresh token it was asked for with, if it was one. `None`: there is
+    /// no refresh token.
+    pub fn gain(&self, response: TokenResponse, used: Option<RefreshToken>, only_at: bool) -> Option<Gain> {
+        if self.only_at || only_at {
+            return Some(Gain::Token(self.token_reply(&response)));
+        }
+        let is_new_login = used.is_none();
+        let refresh_token = response.refresh_token.clone().or(used)?;
+        let (mut config, scope) = (self.config.clone(), &self.scope);
+        config.refresh_token = Some(refresh_token);
+        if !config.device_authorization_endpoint_set_by_user {
+            let endpoint = self.metadata.device_authorization_endpoint.as_deref().map(str::to_owned);
+            config.device_authorization_endpoint = endpoint.or(config.device_authorization_endpoint);
+        }
+        if is_new_login {
+            config.refresh_scope.clone_from(&response.scope);
+        }
+        // 4.x clients know one list only, the one that refreshes are asked with.
+        config.scope = Some(response.scope.clone().filter(|_| is_new_login).unwrap_or_else(|| scope.clone()));
+        config.auth_scope = Some(scope.clone());
+        Some(Gain::Account(Box::new(config), response))
+    }
+
+    fn token_reply(&self, response: &TokenResponse) -> TokenReply {
+        let missing = response.scopes_not_granted(&self.scope).join(" ");
+        let warning = format!("the provider did not grant the scope {missing}");
+        TokenReply {
+            access_token: response.access_token.clone(),
+            issuer: self.metadata.issuer.to_string(),
+            expires_at: response.expires_in.map(|life| now().saturating_add(life.as_secs())),
+            scope: response.scope.clone(),
+            warnings: if missing.is_empty() { Vec::new() } else { vec![warning] },
+        }
+    }
+}
+
+/// A login by browser or device that gave no refresh token: the C suite's text.
+pub(super) fn no_refresh_token() -> Failure {
+    Failure::new(ErrorCode::NoRefreshToken, "Could not get a refresh token").with_info(
+        "The provider logged you in, but gave no refresh token. Its client settings may not allow refresh tokens, or \
+         the scope offline_access was not granted.",
+    )
+}
+
+/// Seconds since the epoch.
+fn now() -> u64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs())
+}

@@ -1,0 +1,248 @@
+//! The words of errors: the C suite's where its programs or people's scripts know them, followed by whom it is about.
+
+use std::fmt;
+
+use oidc_proto::message::Failure;
+
+use super::{OAuthError, ProviderError, ProviderErrorKind, Unsupported};
+
+impl ProviderError {
+    /// The reply to a client, with the C suite's texts: what C programs compare stays as it is, and the help says
+    /// what to run. `account` is the short name, `issuer` its issuer URL.
+    pub fn to_failure(&self, account: &str, issuer: &str) -> Failure {
+        let error = self.wire_text();
+        let info = match &self.kind {
+            ProviderErrorKind::LoginNeeded(_) => Some(login_help(account)),
+            ProviderErrorKind::Refused(refusal) if !refusal.is_poll_status() => {
+                Some(refusal_help(&error, account, issuer).unwrap_or_else(|| self.origin()))
+            }
+            ProviderErrorKind::Unsupported(_) => Some(self.origin()),
+            _ => None,
+        };
+        Failure { info, ..Failure::new(self.code(), error) }
+    }
+
+    /// Whose words the error text is, where it does not say so itself.
+    fn origin(&self) -> String {
+        format!("This is the answer of the provider {}.\n", self.provider)
+    }
+
+    /// As [`fmt::Display`], but where C programs compare the text, it stands alone.
+    fn wire_text(&self) -> String {
+        match &self.kind {
+            ProviderErrorKind::Refused(refusal) if refusal.is_poll_status() => refusal.error.clone(),
+            ProviderErrorKind::Refused(refusal) | ProviderErrorKind::LoginNeeded(refusal) => {
+                refusal.to_string()
+            }
+            ProviderErrorKind::Unsupported(what) => what.to_string(),
+            _ => self.to_string(),
+        }
+    }
+}
+
+impl fmt::Display for OAuthError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.error)?;
+        self.description.iter().try_for_each(|description| write!(f, ": {description}"))
+    }
+}
+
+impl fmt::Display for Unsupported {
+    /// The texts of the C suite; its tools compare the one about registration.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Authorization => "Authorization code flow is not supported by this issuer.",
+            Self::DeviceAuthorization => "Device Flow not Supported by OpenID Provider",
+            Self::Keys => "The issuer publishes no keys to check ID tokens with.",
+            Self::Registration => {
+                "Dynamic registration is not supported by this issuer. \
+                 Please register a client manually and then run oidc-gen with the -m flag."
+            }
+            Self::Revocation => "Token revocation is not supported by this issuer.",
+            Self::Token => {
+                "Could not get token endpoint from the configuration endpoint. This could be because of a network \
+                 issue. But it's more likely that your issuer is not correct."
+            }
+        })
+    }
+}
+
+impl OAuthError {
+    /// Device polling forwards these bare, even when the provider adds a description (RFC 8628 section 3.5).
+    fn is_poll_status(&self) -> bool {
+        matches!(self.error.as_str(), "authorization_pending" | "slow_down")
+    }
+}
+
+impl fmt::Display for ProviderError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let provider = &self.provider;
+        match &self.kind {
+            ProviderErrorKind::Unreachable { reason } => {
+                write!(f, "could not connect to url: {provider}: {reason}")
+            }
+            ProviderErrorKind::Timeout { after } => {
+                write!(
+                    f,
+                    "reached timeout: no answer from {provider} within {} s",
+                    after.as_secs_f32().ceil()
+                )
+            }
+            ProviderErrorKind::Tls { reason } => write!(f, "error with ssl cert: {provider}: {reason}"),
+            ProviderErrorKind::Interrupted => {
+                write!(
+                    f,
+                    "could not connect to url: {provider}: connection ended before the answer was complete"
+                )
+            }
+            ProviderErrorKind::Refused(refusal) | ProviderErrorKind::LoginNeeded(refusal) => {
+                write!(f, "{provider}: {refusal}")
+            }
+            ProviderErrorKind::Status { status, .. } => {
+                write!(f, "Received Http Status Code {status} from {provider}")
+            }
+            ProviderErrorKind::Redirect { to } => {
+                write!(f, "Provider answered with unexpected response: {provider} redirects")?;
+                to.iter().try_for_each(|to| write!(f, " to {to}"))
+            }
+            ProviderErrorKind::TooLarge => {
+                write!(f, "Provider answered with unexpected response: {provider} sends more than 1 MiB")
+            }
+            ProviderErrorKind::BadResponse { what } => {
+                write!(f, "Provider answered with unexpected response, {what} expected ({provider})")
+            }
+            ProviderErrorKind::IssuerMismatch { expected, found } => write!(
+                f,
+                "Provider uses another issuer url than expected. Something is fishy. Expected {expected}, found {}.",
+                found.as_deref().unwrap_or("none")
+            ),
+            ProviderErrorKind::Unsupported(what) => write!(f, "{provider}: {what}"),
+            ProviderErrorKind::InsecureUrl { url } => {
+                write!(f, "{provider}: {url} is neither https nor on this machine")
+            }
+            ProviderErrorKind::IdToken { reason } => write!(f, "{provider}: ID token refused: {reason}"),
+            ProviderErrorKind::Configuration { reason } => write!(f, "{provider}: {reason}"),
+        }
+    }
+}
+
+/// The C suite's help for a refresh token that is gone.
+fn login_help(account: &str) -> String {
+    format!(
+        "Most likely the refresh token expired. To create a new one, just run:\n\
+         \t$ oidc-gen {account} --reauthenticate\n"
+    )
+}
+
+/// The C suite's help for other refusals, chosen by how the text begins.
+fn refusal_help(error: &str, account: &str, issuer: &str) -> Option<String> {
+    if error.starts_with("invalid_grant:") || error.starts_with("invalid_token:") {
+        return Some(login_help(account));
+    }
+    if error.starts_with("invalid_scope:") {
+        return Some(format!(
+            "We cannot get these scopes with the current configuration. To get these scopes you might need to adapt \
+             the account configuration with\n\t$ oidc-gen -m {account}\n\
+             but it also might be necessary to change the client configuration with the OpenID provider.\n"
+        ));
+    }
+    if error.starts_with("invalid_request") {
+        return Some("This is most likely a bug. Please hand in a bug report.\n".to_owned());
+    }
+    if error.starts_with("invalid_client") {
+        return Some(format!(
+            "Probably the OIDC client has been deleted. You must register a new client with the OpenID Provider \
+             manually and then use \n\t$ oidc-gen -m {account}\n\
+             to update this account configuration, or you delete this account configuration and create a new one \
+             using dynamic client configuration (if supported):\n\
+             \t $ oidc-gen -d {account}\n\t $ oidc-gen {account} --iss={issuer}\n"
+        ));
+    }
+    None
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use oidc_proto::error_code::ErrorCode;
+
+    use super::*;
+
+    fn error(kind: ProviderErrorKind) -> ProviderError {
+        ProviderError::new("op.example/path".into(), kind)
+    }
+
+    fn refused(error_text: &str, description: Option<&str>) -> ProviderError {
+        error(ProviderErrorKind::Refused(OAuthError::new(400, error_text, description, &[])))
+    }
+
+    #[test]
+    fn forwards_what_c_programs_compare() {
+        for (error, text) in [
+            (refused("invalid_client", Some("who")), "invalid_client: who"),
+            (refused("authorization_pending", Some("wait")), "authorization_pending"),
+            (refused("server_error", None), "server_error"),
+            (
+                error(ProviderErrorKind::Unsupported(Unsupported::Registration)),
+                "Dynamic registration is not supported by this issuer. \
+                 Please register a client manually and then run oidc-gen with the -m flag.",
+            ),
+        ] {
+            assert_eq!(error.to_failure("acc", "https://op").error, text);
+        }
+    }
+
+    #[test]
+    fn helps_as_the_c_suite_does() {
+        let dead = OAuthError::new(400, "invalid_grant", Some("Token is not active"), &[]);
+        let failure = error(ProviderErrorKind::LoginNeeded(dead)).to_failure("acc", "https://op");
+        assert_eq!(
+            (failure.code, failure.error.as_str()),
+            (ErrorCode::LoginNeeded, "invalid_grant: Token is not active")
+        );
+        assert_eq!(
+            failure.info.as_deref(),
+            Some(
+                "Most likely the refresh token expired. To create a new one, just run:\n\t$ oidc-gen acc --reauthenticate\n"
+            )
+        );
+        for (code, words) in [
+            ("invalid_scope", vec!["\t$ oidc-gen -m acc\n"]),
+            (
+                "invalid_client",
+                vec!["$ oidc-gen -m acc", "$ oidc-gen -d acc", "$ oidc-gen acc --iss=https://op"],
+            ),
+            ("invalid_request", vec!["bug report"]),
+            ("server_error", vec!["op.example/path"]),
+        ] {
+            let info = refused(code, Some("x")).to_failure("acc", "https://op").info.unwrap_or_default();
+            assert!(words.iter().all(|word| info.contains(word)), "{info}");
+        }
+    }
+
+    #[test]
+    fn every_message_names_the_provider() {
+        let reason = || "why".to_owned();
+        for kind in [
+            ProviderErrorKind::Unreachable { reason: reason() },
+            ProviderErrorKind::Timeout { after: Duration::from_millis(1500) },
+            ProviderErrorKind::Tls { reason: reason() },
+            ProviderErrorKind::Interrupted,
+            ProviderErrorKind::Status { status: 500, retry_after: None },
+            ProviderErrorKind::Redirect { to: None },
+            ProviderErrorKind::TooLarge,
+            ProviderErrorKind::BadResponse { what: "JSON" },
+            ProviderErrorKind::IssuerMismatch { expected: "https://op.example/path".into(), found: None },
+            ProviderErrorKind::Unsupported(Unsupported::Token),
+            ProviderErrorKind::InsecureUrl { url: "http://x".into() },
+            ProviderErrorKind::IdToken { reason: reason() },
+            ProviderErrorKind::Configuration { reason: reason() },
+        ] {
+            let failure = error(kind.clone()).to_failure("acc", "https://op");
+            let told = format!("{}\n{}", failure.error, failure.info.unwrap_or_default());
+            assert!(told.contains("op.example/path"), "{told}");
+            assert!(error(kind).to_string().contains("op.example/path"));
+        }
+    }
+}

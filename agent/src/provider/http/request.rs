@@ -1,0 +1,113 @@
+//! Requests: where secrets may be sent, and what a request carries.
+
+use std::net::IpAddr;
+
+use reqwest::{
+    Method,
+    header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderValue},
+};
+use url::{Host, Url};
+use zeroize::Zeroizing;
+
+use crate::provider::{error::ProviderErrorKind, text};
+
+/// What may be done about a failed try.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Repeat {
+    /// Asking again does no harm.
+    Freely,
+    /// The request changes something: only if it cannot have been processed.
+    IfUnprocessed,
+}
+
+/// A request; bodies and credentials are zeroized when it is dropped.
+pub(crate) struct Request<'a> {
+    pub(crate) method: Method,
+    pub(crate) url: &'a str,
+    pub(crate) authorization: Option<Zeroizing<String>>,
+    pub(crate) content: Option<Content>,
+    pub(crate) repeat: Repeat,
+}
+
+/// What a request carries.
+pub(crate) enum Content {
+    /// `application/x-www-form-urlencoded`.
+    Form(Zeroizing<Vec<u8>>),
+    /// `application/json`.
+    Json(Zeroizing<Vec<u8>>),
+}
+
+impl Request<'_> {
+    /// A GET without credentials.
+    pub(crate) fn get(url: &str) -> Request<'_> {
+        Request { method: Method::GET, url, authorization: None, content: None, repeat: Repeat::Freely }
+    }
+}
+
+/// A request that can be sent any number of times.
+pub(super) struct Prepared {
+    method: Method,
+    url: Url,
+    headers: HeaderMap,
+    body: Option<bytes::Bytes>,
+    pub(super) repeat: Repeat,
+}
+
+impl Prepared {
+    pub(super) fn new(request: Request<'_>) -> Result<Self, ProviderErrorKind> {
+        let mut headers = HeaderMap::new();
+        headers.insert(ACCEPT, HeaderValue::from_static("application/json"));
+        if let Some(authorization) = &request.authorization {
+            let mut value =
+                HeaderValue::from_str(authorization).map_err(|_| ProviderErrorKind::Configuration {
+                    reason: "the client's credentials cannot stand in an HTTP header".to_owned(),
+                })?;
+            value.set_sensitive(true);
+            headers.insert(AUTHORIZATION, value);
+        }
+        let body = request.content.map(|content| {
+            let (media_type, body) = match content {
+                Content::Form(body) => ("application/x-www-form-urlencoded", body),
+                Content::Json(body) => ("application/json", body),
+            };
+            headers.insert(CONTENT_TYPE, HeaderValue::from_static(media_type));
+            // Keeps the zeroizing owner; tries share the bytes.
+            bytes::Bytes::from_owner(body)
+        });
+        Ok(Self {
+            method: request.method,
+            url: allowed_url(request.url)?,
+            headers,
+            body,
+            repeat: request.repeat,
+        })
+    }
+
+    pub(super) fn build(&self) -> reqwest::Request {
+        let mut request = reqwest::Request::new(self.method.clone(), self.url.clone());
+        *request.headers_mut() = self.headers.clone();
+        *request.body_mut() = self.body.clone().map(Into::into);
+        request
+    }
+}
+
+/// The address, if secrets may be sent there: https, or http to this machine.
+pub(crate) fn allowed_url(url: &str) -> Result<Url, ProviderErrorKind> {
+    let insecure = |url: &str| ProviderErrorKind::InsecureUrl { url: text::presentable(url, &[]) };
+    let parsed = Url::parse(url).map_err(|_| insecure(url))?;
+    match parsed.scheme() {
+        "https" if parsed.has_host() => Ok(parsed),
+        "http" if is_loopback(&parsed) => Ok(parsed),
+        scheme => Err(insecure(&format!("{scheme}://{}", parsed.host_str().unwrap_or_default()))),
+    }
+}
+
+/// Whether the URL's host is this machine (RFC 8252 section 8.3 counts `localhost` as well).
+fn is_loopback(url: &Url) -> bool {
+    match url.host() {
+        Some(Host::Domain(name)) => name == "localhost" || name.ends_with(".localhost"),
+        Some(Host::Ipv4(address)) => IpAddr::V4(address).is_loopback(),
+        Some(Host::Ipv6(address)) => IpAddr::V6(address).is_loopback(),
+        None => false,
+    }
+}

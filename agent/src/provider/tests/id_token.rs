@@ -1,0 +1,142 @@
+//! Checking ID tokens.
+
+use std::{
+    sync::{Arc, Mutex},
+    time::{SystemTime, UNIX_EPOCH},
+};
+
+use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
+use oidc_proto::secret::IdToken;
+use ring::{
+    rand::SystemRandom,
+    signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, KeyPair},
+};
+use serde_json::{Value, json};
+
+use super::super::testing::{Reply, Scripted, soon};
+
+/// A key of the provider.
+struct Signer {
+    id: &'static str,
+    pair: EcdsaKeyPair,
+}
+
+impl Signer {
+    fn new(id: &'static str) -> Self {
+        let random = SystemRandom::new();
+        let document =
+            EcdsaKeyPair::generate_pkcs8(&ECDSA_P256_SHA256_FIXED_SIGNING, &random).expect("a key");
+        let pair = EcdsaKeyPair::from_pkcs8(&ECDSA_P256_SHA256_FIXED_SIGNING, document.as_ref(), &random);
+        Self { id, pair: pair.expect("a key") }
+    }
+
+    fn jwk(&self) -> Value {
+        let point = self.pair.public_key().as_ref();
+        let coordinate = |bytes: &[u8]| URL_SAFE_NO_PAD.encode(bytes);
+        json!({"kty": "EC", "crv": "P-256", "use": "sig", "alg": "ES256", "kid": self.id, "key_ops": 7,
+            "x": coordinate(&point[1..33]), "y": coordinate(&point[33..])})
+    }
+
+    fn sign(&self, header: &Value, claims: &Value) -> IdToken {
+        let part = |value: &Value| URL_SAFE_NO_PAD.encode(value.to_string());
+        let message = format!("{}.{}", part(header), part(claims));
+        let signature = self.pair.sign(&SystemRandom::new(), message.as_bytes()).expect("a signature");
+        IdToken::new(format!("{message}.{}", URL_SAFE_NO_PAD.encode(signature)))
+    }
+
+    fn token(&self, claims: &Value) -> IdToken {
+        self.sign(&json!({"alg": "ES256", "kid": self.id}), claims)
+    }
+}
+
+/// A provider that publishes what is in the list.
+async fn publishing(keys: Arc<Mutex<Vec<Value>>>) -> Scripted {
+    Scripted::provider(move |_| Reply::json(json!({"keys": *keys.lock().expect("no panic")}).to_string()))
+        .await
+}
+
+fn now() -> u64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).expect("after 1970").as_secs()
+}
+
+fn claims(issuer: &str) -> Value {
+    json!({"iss": issuer, "sub": "me", "aud": "c", "exp": now() + 60, "iat": now(), "nonce": "n"})
+}
+
+fn changed(claims: &Value, change: &Value) -> Value {
+    let mut claims = claims.clone();
+    for (key, value) in change.as_object().expect("an object") {
+        claims[key] = value.clone();
+    }
+    claims
+}
+
+#[tokio::test]
+async fn checks_each_claim() {
+    let signer = Signer::new("k1");
+    let encryption = json!({"kty": "RSA", "use": "enc", "n": "AQAB", "e": "AQAB"});
+    let op = publishing(Arc::new(Mutex::new(vec![json!({"kty": "odd"}), encryption, signer.jwk()]))).await;
+    let (provider, issuer) = (op.open(), op.issuer());
+    let good = claims(&issuer);
+    for (change, nonce, accepted) in [
+        (json!({}), Some("n"), true),
+        (json!({}), None, true),
+        (json!({"iss": format!("{issuer}/")}), Some("n"), true),
+        (json!({"aud": ["x", "c"], "azp": "c"}), Some("n"), true),
+        (json!({"exp": now() - 30}), Some("n"), true),
+        (json!({"exp": now() - 90}), Some("n"), false),
+        (json!({"exp": null}), Some("n"), false),
+        (json!({"nbf": now() + 300}), Some("n"), false),
+        (json!({"iss": "https://evil.example"}), Some("n"), false),
+        (json!({"aud": "x"}), Some("n"), false),
+        (json!({"aud": []}), Some("n"), false),
+        (json!({"aud": ["c", "x"], "azp": "x"}), Some("n"), false),
+        (json!({"nonce": "other"}), Some("n"), false),
+        (json!({"nonce": null}), Some("n"), false),
+        (json!({"sub": null}), Some("n"), false),
+    ] {
+        let token = signer.token(&changed(&good, &change));
+        let checked = provider.validate_id_token(&token, "c", nonce, soon()).await;
+        assert_eq!(checked.is_ok(), accepted, "{change}: {checked:?}");
+    }
+    assert_eq!(op.asked("/jwks").len(), 1);
+}
+
+#[tokio::test]
+async fn refuses_what_nobody_signed() {
+    let (signer, stranger) = (Signer::new("k1"), Signer::new("k1"));
+    let op = publishing(Arc::new(Mutex::new(vec![signer.jwk()]))).await;
+    let (provider, good) = (op.open(), claims(&op.issuer()));
+    let part = |value: &Value| URL_SAFE_NO_PAD.encode(value.to_string());
+    let unsigned = format!("{}.{}.", part(&json!({"alg": "none"})), part(&good));
+    for token in [
+        stranger.token(&good),
+        signer.sign(&json!({"alg": "HS256", "kid": "k1"}), &good),
+        signer.sign(&json!({"alg": "RS256", "kid": "k1"}), &good),
+        IdToken::new(unsigned),
+        IdToken::from("opaque"),
+        IdToken::from("a.b"),
+        IdToken::from(""),
+    ] {
+        let error = provider.validate_id_token(&token, "c", Some("n"), soon()).await.expect_err("unsigned");
+        assert!(error.to_string().contains("ID token refused"), "{error}");
+    }
+}
+
+#[tokio::test]
+async fn new_keys_are_fetched_for_an_unknown_one() {
+    let (old, new) = (Signer::new("old"), Signer::new("new"));
+    let keys = Arc::new(Mutex::new(vec![old.jwk()]));
+    let op = publishing(keys.clone()).await;
+    let (provider, good) = (op.open(), claims(&op.issuer()));
+    provider.validate_id_token(&old.token(&good), "c", None, soon()).await.expect("valid");
+    keys.lock().expect("no panic").push(new.jwk());
+    provider.let_keys_age();
+    provider.validate_id_token(&new.token(&good), "c", None, soon()).await.expect("valid");
+    let without_kid = new.sign(&json!({"alg": "ES256"}), &good);
+    provider.validate_id_token(&without_kid, "c", None, soon()).await.expect("valid");
+    assert_eq!(op.asked("/jwks").len(), 2);
+    let stranger = Signer::new("stranger");
+    provider.validate_id_token(&stranger.token(&good), "c", None, soon()).await.expect_err("unknown");
+    assert_eq!(op.asked("/jwks").len(), 2, "young keys are not fetched again");
+}

@@ -1,0 +1,200 @@
+//! Refreshing and revoking.
+
+use std::time::Duration;
+
+use oidc_proto::{
+    account::AccountConfig,
+    error_code::ErrorCode,
+    secret::{ClientSecret, RefreshToken},
+};
+use tokio::time::Instant;
+
+use super::{
+    super::{
+        Client, ProviderErrorKind,
+        testing::{Asked, Reply, Scripted, soon},
+    },
+    TOKENS, refresh, refresh_until,
+};
+
+#[tokio::test]
+async fn sends_what_the_c_suite_sends() {
+    let op = Scripted::provider(|_| Reply::json(TOKENS)).await;
+    let provider = op.open();
+    let granted = refresh(&provider, None, None).await.expect("tokens");
+    assert_eq!(granted.access_token.expose(), "at-1");
+    assert_eq!(granted.refresh_token.map(|token| token.expose().to_owned()).as_deref(), Some("rt-2"));
+    assert_eq!(granted.expires_in, Some(Duration::from_secs(3600)));
+    refresh(&provider, Some("a b"), Some("https://x https://y")).await.expect("tokens");
+    refresh(&provider, Some(" "), Some("x")).await.expect("tokens");
+    let asked = op.asked("/token");
+    assert_eq!(asked[0].header("authorization"), "Basic YzpzM2NyZXQ=");
+    let bodies: Vec<_> = asked.iter().map(|asked| asked.body.as_str()).collect();
+    assert_eq!(
+        bodies,
+        [
+            "grant_type=refresh_token&refresh_token=rt-1&scope=openid",
+            "grant_type=refresh_token&refresh_token=rt-1&scope=a%20b&resource=https%3A%2F%2Fx&resource=https%3A%2F%2Fy",
+            "grant_type=refresh_token&refresh_token=rt-1&audience=x",
+        ]
+    );
+}
+
+#[tokio::test]
+async fn quirks_of_the_issuer_data_reach_the_wire() {
+    let op = Scripted::provider(|_| Reply::json(TOKENS)).await;
+    let quirks =
+        r#"{"audience":"audience","refresh_scope":"omit","client_authentication":"client_secret_post"}"#;
+    refresh(&op.open_with(quirks), None, Some("https://x y")).await.expect("tokens");
+    assert_eq!(
+        op.asked("/token")[0].body,
+        "grant_type=refresh_token&refresh_token=rt-1&audience=https%3A%2F%2Fx%20y&client_id=c&client_secret=s3cret"
+    );
+    assert_eq!(op.asked("/token")[0].header("authorization"), "");
+}
+
+#[tokio::test]
+async fn a_refused_authentication_is_tried_the_other_way() {
+    let only_post = |asked: &Asked| {
+        if asked.body.contains("client_secret") {
+            Reply::json(TOKENS)
+        } else {
+            Reply::status(401, r#"{"error":"invalid_client"}"#)
+        }
+    };
+    let op = Scripted::provider(only_post).await;
+    refresh(&op.open(), None, None).await.expect("tokens");
+    assert_eq!(op.asked("/token").len(), 2);
+
+    let op = Scripted::provider(|asked| {
+        let which = if asked.body.contains("client_id") { "second" } else { "first" };
+        Reply::status(401, format!(r#"{{"error":"invalid_client","error_description":"{which}"}}"#))
+    })
+    .await;
+    let error = refresh(&op.open(), None, None).await.expect_err("refused");
+    assert_eq!((error.code(), op.asked("/token").len()), (ErrorCode::InvalidClient, 2));
+    assert!(error.to_string().contains("first"), "{error}");
+}
+
+#[tokio::test]
+async fn a_dead_token_is_told_from_everything_else() {
+    for (status, body, code) in [
+        (
+            400,
+            r#"{"error":"invalid_grant","error_description":"Session not active"}"#,
+            ErrorCode::LoginNeeded,
+        ),
+        (401, r#"{"error":"invalid_token","error_description":"was not found"}"#, ErrorCode::LoginNeeded),
+        (
+            400,
+            r#"{"error":"invalid_grant","error_description":"AUP is not signed"}"#,
+            ErrorCode::ProviderRefused,
+        ),
+        (400, r#"{"error":"invalid_scope"}"#, ErrorCode::InvalidScope),
+        (400, r#"{"error":"server_error"}"#, ErrorCode::ProviderRefused),
+        (200, r#"{"error":"invalid_grant"}"#, ErrorCode::LoginNeeded),
+        (500, r#"{"error":"invalid_grant"}"#, ErrorCode::ProviderRefused),
+        (500, "oops", ErrorCode::ProviderUnreachable),
+        (403, "", ErrorCode::ProviderBadResponse),
+        (200, "oops", ErrorCode::ProviderBadResponse),
+        (200, "{}", ErrorCode::ProviderBadResponse),
+    ] {
+        let op = Scripted::provider(move |_| Reply::status(status, body)).await;
+        let error = refresh(&op.open(), None, None).await.expect_err(body);
+        assert_eq!((error.code(), error.is_dead_token()), (code, code == ErrorCode::LoginNeeded), "{body}");
+        assert_eq!(op.asked("/token").len(), 1, "{body}");
+    }
+}
+
+#[tokio::test]
+async fn secrets_do_not_come_back_in_errors() {
+    let op = Scripted::provider(|_| {
+        let description = "value rt-1 of client c with s3cret not found \u{1b}[31m%n%s";
+        Reply::status(
+            401,
+            serde_json::json!({"error": "invalid_token", "error_description": description}).to_string(),
+        )
+    })
+    .await;
+    let error = refresh(&op.open(), None, None).await.expect_err("refused");
+    let told = format!("{error} {error:?} {:?}", error.to_failure("a", "b").error);
+    assert!(!told.contains("rt-1") && !told.contains("s3cret") && !told.contains('\u{1b}'), "{told}");
+    assert!(
+        told.contains("value [redacted] of client c with [redacted] not found \\u{1b}[31m%n%s"),
+        "{told}"
+    );
+}
+
+#[tokio::test]
+async fn a_redirected_token_request_goes_nowhere() {
+    let elsewhere = Scripted::start(|_, _| Reply::json(TOKENS)).await;
+    let target = format!("location: {}/steal", elsewhere.issuer());
+    for status in [301, 302, 303, 307, 308] {
+        let target = target.clone();
+        let op = Scripted::provider(move |_| Reply::with_header(status, &target, "")).await;
+        let error = refresh(&op.open(), None, None).await.expect_err("a redirect");
+        assert!(matches!(error.kind(), ProviderErrorKind::Redirect { to: Some(_) }), "{error}");
+    }
+    assert_eq!(elsewhere.connections(), 0);
+}
+
+#[tokio::test]
+async fn an_endpoint_in_the_open_gets_nothing() {
+    let op = Scripted::start(|_, issuer| {
+        Reply::json(format!(r#"{{"issuer":"{issuer}","token_endpoint":"http://op.example/token"}}"#))
+    })
+    .await;
+    let error = refresh(&op.open(), None, None).await.expect_err("plain http");
+    assert!(matches!(error.kind(), ProviderErrorKind::InsecureUrl { .. }), "{error}");
+}
+
+#[tokio::test]
+async fn the_deadline_covers_discovery_and_token() {
+    let op = Scripted::provider(|_| Reply::Hang).await;
+    let begin = Instant::now();
+    let error =
+        refresh_until(&op.open(), None, None, begin + Duration::from_millis(300)).await.expect_err("late");
+    assert_eq!(error.code(), ErrorCode::ProviderTimeout);
+    assert!(begin.elapsed() < Duration::from_secs(2));
+    assert!(error.to_string().contains(&op.address.to_string()), "names the provider: {error}");
+}
+
+#[tokio::test]
+async fn revokes_with_and_without_the_id_in_the_body() {
+    let (secret, token) = (ClientSecret::from("s"), RefreshToken::from("rt-1"));
+    let client = Client { id: "c", secret: Some(&secret), registered_method: None };
+    let op = Scripted::provider(|_| Reply::status(200, "")).await;
+    op.open().revoke(client, &token, soon()).await.expect("revoked");
+    assert_eq!(op.asked("/revoke")[0].body, "token_type_hint=refresh_token&token=rt-1");
+
+    let picky = |asked: &Asked| {
+        let fits = asked.body.contains("client_id") && !asked.header("authorization").is_empty();
+        if fits { Reply::json("{}") } else { Reply::status(400, r#"{"error":"invalid_request"}"#) }
+    };
+    let op = Scripted::provider(picky).await;
+    op.open().revoke(client, &token, soon()).await.expect("revoked");
+    assert_eq!(op.asked("/revoke").len(), 2);
+
+    let op = Scripted::provider(|asked| {
+        let error = if asked.body.contains("client_id") { "second" } else { "unsupported_token_type" };
+        Reply::status(400, format!(r#"{{"error":"{error}"}}"#))
+    })
+    .await;
+    let error = op.open().revoke(client, &token, soon()).await.expect_err("refused");
+    assert!(error.to_string().ends_with("unsupported_token_type"), "the first answer counts: {error}");
+}
+
+#[tokio::test]
+async fn what_is_not_offered_is_told_in_the_c_suites_words() {
+    let op = Scripted::start(|_, issuer| Reply::json(format!(r#"{{"issuer":"{issuer}"}}"#))).await;
+    let (provider, token) = (op.open(), RefreshToken::from("r"));
+    let account = AccountConfig { client_id: Some("c".to_owned()), ..AccountConfig::default() };
+    let client = Client::of(&account);
+    let failure = |error: super::super::ProviderError| error.to_failure("a", "b").error;
+    let error = provider.revoke(client, &token, soon()).await.expect_err("no endpoint");
+    assert_eq!(failure(error), "Token revocation is not supported by this issuer.");
+    let error = provider.authorize_device(client, "openid", None, soon()).await.expect_err("no endpoint");
+    assert_eq!(failure(error), "Device Flow not Supported by OpenID Provider");
+    let error = refresh(&provider, None, None).await.expect_err("no endpoint");
+    assert!(failure(error).starts_with("Could not get token endpoint from the configuration endpoint."));
+}

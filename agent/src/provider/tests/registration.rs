@@ -1,0 +1,115 @@
+//! Registering, reading, changing and deleting clients.
+
+use oidc_proto::{
+    json::Object,
+    secret::{RegistrationAccessToken, SecretText},
+};
+
+use super::super::{
+    ClientConfiguration, ClientDeletion, Registration,
+    testing::{Asked, Reply, Scripted, soon},
+};
+
+const CLIENT: &str = r#"{"client_id":"dyn","client_secret":"s","registration_access_token":"rat",
+    "registration_client_uri":"https://op.example/register/dyn","scope":"openid","client_id_issued_at":"Nov 1"}"#;
+
+fn wanted<'a>(redirect_uris: &'a [String], access_token: Option<&'a SecretText>) -> Registration<'a> {
+    Registration {
+        client_name: "oidc-agent:acc-host",
+        scope: "openid offline_access",
+        grant_types: &["refresh_token", "authorization_code"],
+        redirect_uris,
+        access_token,
+    }
+}
+
+fn redirect_uris() -> Vec<String> {
+    ["http://localhost:4242", "edu.kit.data.oidc-agent:/redirect"].map(str::to_owned).to_vec()
+}
+
+#[tokio::test]
+async fn keeps_the_whole_answer_and_tells_what_is_missing() {
+    let op = Scripted::provider(|_| Reply::status(201, CLIENT)).await;
+    let token = SecretText::from("initial");
+    let uris = redirect_uris();
+    let registered = op.open().register(wanted(&uris, Some(&token)), soon()).await.expect("registered");
+    for key in ["client_id", "client_secret", "registration_access_token", "registration_client_uri"] {
+        assert!(registered.client.contains(key), "{key}");
+    }
+    assert_eq!(registered.missing.scopes, ["offline_access"]);
+    assert_eq!(op.asked("/register")[0].header("authorization"), "Bearer initial");
+    assert_eq!(op.asked("/register")[0].header("content-type"), "application/json");
+}
+
+#[tokio::test]
+async fn gives_in_step_by_step() {
+    let op = Scripted::provider(|asked| {
+        let refuse = |text: &str| {
+            Reply::status(400, format!(r#"{{"error":"invalid_redirect_uri","error_description":"{text}"}}"#))
+        };
+        if asked.body.contains("edu.kit") {
+            refuse("private schemes are not allowed")
+        } else if asked.body.contains("native") {
+            refuse("redirect for web clients only")
+        } else {
+            Reply::status(201, CLIENT)
+        }
+    })
+    .await;
+    let uris = redirect_uris();
+    op.open().register(wanted(&uris, None), soon()).await.expect("registered");
+    assert_eq!(op.asked("/register").len(), 3);
+}
+
+#[tokio::test]
+async fn a_refusal_that_nothing_helps_against_is_passed_on() {
+    let op =
+        Scripted::provider(|_| Reply::status(403, r#"{"error":"registration is for members, not t0ken"}"#))
+            .await;
+    let (uris, token) = (redirect_uris(), SecretText::from("t0ken"));
+    let error = op.open().register(wanted(&uris, Some(&token)), soon()).await.expect_err("refused");
+    assert!(error.to_string().ends_with("registration is for members, not [redacted]"), "{error}");
+    assert_eq!(op.asked("/register").len(), 1);
+    let op = Scripted::provider(|_| Reply::json("{}")).await;
+    let error = op.open().register(wanted(&uris, None), soon()).await.expect_err("no client");
+    assert!(error.to_string().contains("client_id expected"), "{error}");
+}
+
+#[tokio::test]
+async fn manages_a_client() {
+    let script = |asked: &Asked| match asked.method.as_str() {
+        "GET" => Reply::json(CLIENT),
+        "PUT" => Reply::json(r#"{"client_id":"dyn","registration_access_token":"rat-2"}"#),
+        _ => Reply::status(204, ""),
+    };
+    let op = Scripted::provider(script).await;
+    let (provider, uri) = (op.open(), format!("{}/client", op.issuer()));
+    let token = RegistrationAccessToken::from("rat");
+    let client = ClientConfiguration { uri: &uri, token: &token };
+    assert!(provider.read_client(client, soon()).await.expect("read").contains("client_secret"));
+    let registration = Object::parse(CLIENT.as_bytes()).expect("an object");
+    let updated = provider.update_client(client, registration, soon()).await.expect("updated");
+    assert_eq!(updated.text("registration_access_token").as_deref(), Some("rat-2"));
+    assert_eq!(provider.delete_client(client, soon()).await, Ok(ClientDeletion::Deleted));
+    let asked = op.asked("/client");
+    assert!(asked.iter().all(|asked| asked.header("authorization") == "Bearer rat"));
+    assert_eq!(asked[1].body, r#"{"client_id":"dyn","client_secret":"s","scope":"openid"}"#);
+}
+
+#[tokio::test]
+async fn deletion_tells_gone_from_refused() {
+    let token = RegistrationAccessToken::from("rat");
+    for (status, body, outcome) in [
+        (204, "", Some(ClientDeletion::Deleted)),
+        (200, "{}", Some(ClientDeletion::Deleted)),
+        (404, "{}", Some(ClientDeletion::AlreadyGone)),
+        (401, r#"{"error":"invalid_token"}"#, None),
+        (400, r#"{"error":"Invalid registration access token"}"#, None),
+        (403, "", None),
+    ] {
+        let op = Scripted::provider(move |_| Reply::status(status, body)).await;
+        let uri = format!("{}/client", op.issuer());
+        let deleted = op.open().delete_client(ClientConfiguration { uri: &uri, token: &token }, soon()).await;
+        assert_eq!(deleted.ok(), outcome, "{status} {body}");
+    }
+}
