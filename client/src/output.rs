@@ -28,6 +28,10 @@ pub struct Output {
     /// Whether standard output is a terminal: the C suite prints headers only there.
     pub to_terminal: bool,
     colour: bool,
+    /// Whether standard error is a terminal: nothing moves elsewhere.
+    is_live: bool,
+    /// Whether a line that will be overwritten is shown now.
+    shows_transient: bool,
 }
 
 impl Output {
@@ -40,13 +44,24 @@ impl Output {
             json,
             to_terminal: io::stdout().is_terminal(),
             colour: wants_colour(),
+            is_live: io::stderr().is_terminal(),
+            shows_transient: false,
         }
     }
 
     /// Other streams, without colour.
     #[cfg(test)]
     pub fn new(dialect: Dialect, json: bool, stdout: Box<dyn Write>, stderr: Box<dyn Write>) -> Self {
-        Self { stdout, stderr, dialect, json, to_terminal: false, colour: false }
+        Self {
+            stdout,
+            stderr,
+            dialect,
+            json,
+            to_terminal: false,
+            colour: false,
+            is_live: false,
+            shows_transient: false,
+        }
     }
 
     /// A result exactly as it stands, in one write.
@@ -82,8 +97,35 @@ impl Output {
         self.say(Some(YELLOW), &format!("Warning: {text}"));
     }
 
+    /// Whether messages are coloured.
+    pub fn has_colour(&self) -> bool {
+        self.colour
+    }
+
+    /// A picture made of our own characters and colours, for the person.
+    pub fn picture(&mut self, drawn: &str) {
+        self.end_transient();
+        let _ = self.stderr.write_all(drawn.as_bytes());
+    }
+
+    /// A line that the next one overwrites, such as a countdown. Only on a terminal.
+    pub fn transient(&mut self, text: &str) {
+        if self.is_live {
+            let _ = write!(self.stderr, "\r\u{1b}[K{}", escaped(text)).and_then(|()| self.stderr.flush());
+            self.shows_transient = true;
+        }
+    }
+
+    /// Removes the line that was to be overwritten.
+    pub fn end_transient(&mut self) {
+        if std::mem::take(&mut self.shows_transient) {
+            let _ = write!(self.stderr, "\r\u{1b}[K").and_then(|()| self.stderr.flush());
+        }
+    }
+
     /// The one error that ends the command, with what to do about it.
     pub fn error(&mut self, error: &Error) {
+        self.end_transient();
         if self.json {
             let object = json!({
                 "status": "failure",
@@ -105,6 +147,7 @@ impl Output {
     }
 
     fn say(&mut self, colour: Option<&str>, text: &str) {
+        self.end_transient();
         let text = escaped(text);
         // There is no place left to report a broken standard error to.
         let _ = match colour.filter(|_| self.colour) {

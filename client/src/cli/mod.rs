@@ -4,6 +4,7 @@
 
 pub mod add;
 pub mod common;
+pub mod r#gen;
 pub mod getopt;
 pub mod others;
 pub mod token;
@@ -34,6 +35,8 @@ pub enum Command {
     Token(token::TokenArgs),
     /// `add`
     Add(Box<add::AddArgs>),
+    /// `gen`
+    Gen(Box<r#gen::GenArgs>),
     /// `remove`
     Remove(others::RemoveArgs),
     /// `list`
@@ -77,6 +80,7 @@ impl Command {
         match self {
             Self::Token(args) => &args.common,
             Self::Add(args) => &args.common,
+            Self::Gen(args) => &args.common,
             Self::Remove(args) => &args.common,
             Self::List(args) => &args.common,
             Self::Status(args) => &args.common,
@@ -123,6 +127,7 @@ macro_rules! entry {
 pub static ENTRIES: &[Entry] = &[
     entry!("token", token::TokenArgs, Command::Token),
     entry!("add", add::AddArgs, |args| Command::Add(Box::new(args))),
+    entry!("gen", r#gen::GenArgs, |args| Command::Gen(Box::new(args))),
     entry!("remove", others::RemoveArgs, Command::Remove),
     entry!("list", others::ListArgs, Command::List),
     entry!("passwd", others::PasswdArgs, |args| Command::Passwd(Box::new(args))),
@@ -137,6 +142,7 @@ pub static ENTRIES: &[Entry] = &[
 /// The C suite's tools whose names this program answers to.
 pub static C_SUITE: &[Entry] = &[
     entry!("oidc-token", token::CSuiteTokenArgs, |args| Command::Token(args.token)),
+    entry!("oidc-gen", r#gen::CSuiteGenArgs, |args| Command::Gen(Box::new(args.gen_args))),
     entry!("oidc-add", add::CSuiteAddArgs, |args| Command::Add(Box::new(args.add))),
 ];
 

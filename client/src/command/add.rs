@@ -108,7 +108,7 @@ fn request(name: &Shortname, opened: Opened, sources: &Sources, args: &AddArgs) 
 }
 
 /// How an agent of the C suite may get the password when it has to rewrite the file; ours has the file key instead.
-fn password_entry(
+pub fn password_entry(
     name: &Shortname,
     password: Option<Password>,
     sources: &Sources,

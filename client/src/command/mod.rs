@@ -2,6 +2,7 @@
 
 pub mod add;
 pub mod agent;
+pub mod r#gen;
 pub mod generate;
 pub mod list;
 pub mod lock;
@@ -16,6 +17,7 @@ use oidc_proto::{
     home::{Home, HomeError},
     issuers::Issuers,
     message::{Reply, Request},
+    secret::Password,
     shortname::Shortname,
 };
 
@@ -24,7 +26,7 @@ use crate::{
     cli::Command,
     error::Error,
     output::Output,
-    password::{AskError, Asker},
+    password::{AskError, Asker, Sources, TRIES},
 };
 
 /// What a command works with.
@@ -44,6 +46,7 @@ pub fn run(command: &Command, context: &mut Context) -> Result<(), Error> {
     match command {
         Command::Token(args) => token::run(args, context),
         Command::Add(args) => add::run(args, context),
+        Command::Gen(args) => r#gen::run(args, context),
         Command::Remove(args) => remove::run(args, context),
         Command::List(args) => list::run(args, context),
         Command::Status(_) => status::run(context),
@@ -107,6 +110,26 @@ impl Context {
         issuers.default_account(text).ok_or_else(|| Error::NoDefaultAccount(text.to_owned()))
     }
 
+    /// A new password for an account file: from a source, or typed twice.
+    pub fn new_password(
+        &mut self,
+        sources: &Sources,
+        prompt: &str,
+        confirmation: &str,
+    ) -> Result<Password, Error> {
+        if let Some(password) = sources.read()? {
+            return not_empty(password);
+        }
+        for _ in 0..TRIES {
+            let password = not_empty(sources.ask(self.asker.as_mut(), prompt)?)?;
+            if sources.ask(self.asker.as_mut(), confirmation)? == password {
+                return Ok(password);
+            }
+            self.output.note("Encryption passwords did not match.");
+        }
+        Err(Error::PasswordsDiffer)
+    }
+
     /// A yes-or-no question that only a clear yes answers with yes.
     pub fn confirm(&mut self, question: &str, what: &'static str) -> Result<bool, Error> {
         match self.asker.line(&format!("{question} [y/N]")) {
@@ -115,6 +138,10 @@ impl Context {
             Err(error) => Err(error.into()),
         }
     }
+}
+
+fn not_empty(password: Password) -> Result<Password, Error> {
+    if password.is_empty() { Err(Error::EmptyPassword) } else { Ok(password) }
 }
 
 /// Whether an argument is an issuer URL instead of a short name, which cannot hold a `/`.

@@ -15,7 +15,7 @@ use crate::{
     account_file::{LOCK_TIMEOUT, Opened, Sealed},
     cli::others::{FormatArg, PasswdArgs},
     error::Error,
-    password::{Sources, TRIES},
+    password::Sources,
 };
 
 /// Sets the new password.
@@ -138,22 +138,8 @@ fn new_password(args: &PasswdArgs, name: &Shortname, context: &mut Context) -> R
         file: args.new_pw_file.clone(),
         prompt: args.old.sources().prompt,
     };
-    if let Some(password) = sources.read()? {
-        return not_empty(password);
-    }
     let prompt = format!("Enter new encryption password for account config '{name}'");
-    for _ in 0..TRIES {
-        let password = not_empty(sources.ask(context.asker.as_mut(), &prompt)?)?;
-        if sources.ask(context.asker.as_mut(), "Confirm new encryption password")? == password {
-            return Ok(password);
-        }
-        context.output.note("Encryption passwords did not match.");
-    }
-    Err(Error::PasswordsDiffer)
-}
-
-fn not_empty(password: Password) -> Result<Password, Error> {
-    if password.is_empty() { Err(Error::EmptyPassword) } else { Ok(password) }
+    context.new_password(&sources, &prompt, "Confirm new encryption password")
 }
 
 fn report(name: &Shortname, format: FormatArg, context: &mut Context) -> Result<(), Error> {

@@ -1,0 +1,284 @@
+//! `oidc gen` and `oidc-gen`.
+
+use std::{ffi::OsString, path::PathBuf};
+
+use clap::{Args, Parser, ValueEnum};
+
+use super::{
+    common::{Common, PasswordArgs, PromptArg},
+    getopt::EXTENSIONS,
+    others::FormatArg,
+};
+
+/// The variable `--rt-env` reads when it names none.
+const REFRESH_TOKEN_VARIABLE: &str = "OIDC_REFRESH_TOKEN";
+/// The mytoken server that `--mytoken-url` means when it names none.
+const MYTOKEN_SERVER: &str = "https://mytoken.data.kit.edu";
+
+/// Make an account: register a client, log in, and store the account in an encrypted file
+#[derive(Debug, Clone, Default, Parser)]
+#[command(after_help = "\
+What is not given by options is asked on the terminal. A client that was registered for a login that failed is kept,
+encrypted: the next `oidc gen ACCOUNT` goes on with it, `oidc gen --delete ACCOUNT` removes it at the provider.
+
+In one command, without a question:
+  oidc gen ACCOUNT --issuer URL --scope 'openid profile offline_access' --flow device --prompt=none --pw-env")]
+pub struct GenArgs {
+    /// Short name of the account
+    #[arg(value_name = "ACCOUNT")]
+    pub account: Option<String>,
+
+    #[command(flatten)]
+    pub instead: ManageArgs,
+
+    #[command(flatten)]
+    pub client: ClientArgs,
+
+    #[command(flatten)]
+    pub login: LoginArgs,
+
+    #[command(flatten)]
+    pub store: StoreArgs,
+
+    #[command(flatten)]
+    pub password: PasswordArgs,
+
+    #[command(flatten)]
+    pub answers: AnswerArgs,
+
+    #[command(flatten)]
+    pub common: Common,
+}
+
+/// What to do instead of making an account.
+#[derive(Debug, Clone, Default, Args)]
+#[command(next_help_heading = "Instead of making an account")]
+pub struct ManageArgs {
+    /// List the account files
+    #[arg(short = 'l', long)]
+    pub accounts: bool,
+
+    /// Decrypt an account file and print it; FILE is an account, or a path if it begins with / or ~
+    #[arg(short, long, value_name = "FILE")]
+    pub print: Option<PathBuf>,
+
+    /// Encrypt an account file anew, also one that is plain JSON; FILE as for --print
+    #[arg(short, long, value_name = "FILE")]
+    pub update: Option<PathBuf>,
+
+    /// Give the account another short name
+    #[arg(long, value_name = "NEW_NAME")]
+    pub rename: Option<String>,
+
+    /// Log in anew with what is stored
+    #[arg(long)]
+    pub reauthenticate: bool,
+
+    /// Revoke the refresh token, delete a dynamically registered client, and delete the account
+    #[arg(short, long)]
+    pub delete: bool,
+
+    /// Finish a login: the address that the browser was sent to
+    #[arg(long = "codeExchange", alias = "code-exchange", value_name = "URI")]
+    pub code_exchange: Option<String>,
+
+    /// Fetch the account of a finished login
+    #[arg(long, value_name = "STATE")]
+    pub state: Option<String>,
+}
+
+/// The provider and the client.
+#[derive(Debug, Clone, Default, Args)]
+#[command(next_help_heading = "Provider and client")]
+pub struct ClientArgs {
+    /// URL of the provider
+    #[arg(long, visible_alias = "iss", value_name = "URL")]
+    pub issuer: Option<String>,
+
+    /// Scope to ask for, `max` for all that are supported; may be repeated, or several separated by blanks
+    #[arg(long, value_name = "SCOPE")]
+    pub scope: Vec<String>,
+
+    /// Ask for all supported scopes
+    #[arg(long, visible_alias = "scope-max")]
+    pub scope_all: bool,
+
+    /// Audience to ask for; several separated by blanks
+    #[arg(long, visible_alias = "audience", value_name = "AUDIENCE")]
+    pub aud: Option<String>,
+
+    /// Register no client: use one that was registered by hand, or edit an existing account
+    #[arg(short, long)]
+    pub manual: bool,
+
+    /// Begin with the values of a file, plain or encrypted; implies --manual
+    #[arg(short, long, value_name = "FILE")]
+    pub file: Option<PathBuf>,
+
+    /// Use the public client that is known for the issuer
+    #[arg(long = "pub")]
+    pub public: bool,
+
+    /// Client id; implies --manual
+    #[arg(long, value_name = "ID")]
+    pub client_id: Option<String>,
+
+    /// Client secret; an empty one makes the client a public one
+    #[arg(long, value_name = "SECRET")]
+    pub client_secret: Option<String>,
+
+    /// Redirect URI; may be repeated, or several separated by blanks
+    #[arg(long, visible_alias = "redirect-url", value_name = "URI")]
+    pub redirect_uri: Vec<String>,
+
+    /// Use the redirect URI http://localhost:PORT; may be repeated
+    #[arg(long, value_name = "PORT")]
+    pub port: Vec<u32>,
+
+    /// Access token for a registration endpoint that asks for one
+    #[arg(long, visible_alias = "access-token", value_name = "TOKEN")]
+    pub at: Option<String>,
+
+    /// Part of the name under which the client is registered, instead of the host's name
+    #[arg(long, visible_alias = "client-name-identifier", value_name = "ID")]
+    pub cnid: Option<String>,
+
+    /// CA certificates to trust instead of the system's
+    #[arg(long = "cp", visible_aliases = ["cert-path", "cert-file"], value_name = "FILE")]
+    pub cert_path: Option<String>,
+
+    /// Where to begin a device login, instead of where the provider's metadata says
+    #[arg(long = "dae", visible_alias = "device-authorization-endpoint", value_name = "URI")]
+    pub device_authorization_endpoint: Option<String>,
+
+    /// Where the provider's metadata is (https, http or file)
+    #[arg(long = "configuration-endpoint", visible_aliases = ["config-endpoint", "discovery-endpoint"],
+          value_name = "URI")]
+    pub config_endpoint: Option<String>,
+
+    /// The provider speaks OAuth 2 without OpenID Connect
+    #[arg(long, visible_alias = "oauth")]
+    pub oauth2: bool,
+
+    /// Use a mytoken server; implies --manual
+    #[arg(long, visible_alias = "mytoken-issuer", value_name = "URL", num_args = 0..=1, require_equals = true,
+          default_missing_value = MYTOKEN_SERVER)]
+    pub mytoken_url: Option<String>,
+
+    /// Profile for the mytoken; implies --manual
+    #[arg(long = "mytoken", visible_alias = "mytoken-profile", value_name = "PROFILE")]
+    pub mytoken_profile: Option<String>,
+}
+
+/// How the person logs in.
+#[derive(Debug, Clone, Default, Args)]
+#[command(next_help_heading = "Login")]
+pub struct LoginArgs {
+    /// Way to log in; may be repeated, the best first
+    #[arg(short = 'w', long, value_name = "FLOW", ignore_case = true)]
+    pub flow: Vec<FlowArg>,
+
+    /// Use this refresh token instead of a login
+    #[arg(long, visible_alias = "refresh-token", value_name = "TOKEN")]
+    pub rt: Option<String>,
+
+    /// Use the refresh token in an environment variable
+    #[arg(long, visible_alias = "refresh-token-env", value_name = "NAME", num_args = 0..=1, require_equals = true,
+          default_missing_value = REFRESH_TOKEN_VARIABLE)]
+    pub rt_env: Option<OsString>,
+
+    /// User name at the provider, for --flow=password
+    #[arg(long, value_name = "NAME")]
+    pub op_username: Option<String>,
+
+    /// Password at the provider, for --flow=password
+    #[arg(long, value_name = "PASSWORD")]
+    pub op_password: Option<String>,
+
+    /// Print an access token and save nothing
+    #[arg(long)]
+    pub only_at: bool,
+
+    /// Open no browser
+    #[arg(long)]
+    pub no_url_call: bool,
+
+    /// Wait for no browser on this machine; the address it is sent to is pasted instead
+    #[arg(long)]
+    pub no_webserver: bool,
+
+    /// Use no redirect URI that starts another program
+    #[arg(long)]
+    pub no_scheme: bool,
+}
+
+/// Where the account is kept.
+#[derive(Debug, Clone, Default, Args)]
+#[command(next_help_heading = "Account file")]
+pub struct StoreArgs {
+    /// Keep the account in the agent only
+    #[arg(long)]
+    pub no_save: bool,
+
+    /// Encrypt the account file with OpenPGP instead of a password
+    #[arg(long = "gpg", visible_aliases = ["pw-gpg", "pw-pgp", "pgp"], value_name = "KEY_ID")]
+    pub gpg: Option<String>,
+
+    /// Format of the account file
+    #[arg(long, value_enum, help_heading = EXTENSIONS)]
+    pub format: Option<FormatArg>,
+}
+
+/// How questions are answered.
+#[derive(Debug, Clone, Default, Args)]
+#[command(next_help_heading = "Questions")]
+pub struct AnswerArgs {
+    /// How to ask for what is not given
+    #[arg(long, value_name = "MODE", default_value = "cli")]
+    pub prompt: PromptArg,
+
+    /// Answer yes-or-no questions with their defaults
+    #[arg(long)]
+    pub confirm_default: bool,
+
+    /// Answer yes-or-no questions with yes
+    #[arg(long)]
+    pub confirm_yes: bool,
+
+    /// Answer yes-or-no questions with no
+    #[arg(long)]
+    pub confirm_no: bool,
+}
+
+/// The words of `--flow`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum FlowArg {
+    /// In a browser on this machine
+    Code,
+    /// In a browser on any machine
+    Device,
+    /// With user name and password
+    Password,
+    /// With a refresh token
+    Refresh,
+}
+
+/// `oidc-gen`: the same, and what the C suite's takes besides.
+#[derive(Debug, Clone, Parser)]
+#[command(override_usage = "oidc-gen [OPTION...] [ACCOUNT_SHORTNAME]")]
+pub struct CSuiteGenArgs {
+    #[command(flatten)]
+    pub gen_args: GenArgs,
+
+    /// Accepted and without effect
+    #[arg(long, hide = true)]
+    pub seccomp: bool,
+
+    /// Accepted and without effect
+    #[arg(short = 'g', long, hide = true)]
+    pub debug: bool,
+
+    /// Accepted and without effect
+    #[arg(short, long, hide = true)]
+    pub verbose: bool,
+}

@@ -1,0 +1,245 @@
+//! Making an account: questions, the client, the login, the file. In this order, so that nothing is made at the
+//! provider before everything is known, and nothing that was made there is forgotten.
+
+use oidc_proto::{account::AccountConfig, secret::Password, shortname::Shortname, vault::FileKey};
+
+use super::{
+    Session, account_name,
+    dialogue::Question,
+    draft, files,
+    flows::{self, Choice},
+    login::{self, Outcome},
+    pending,
+    public_client::{self, Known},
+    redirect,
+    registration::{self, Difference, Registered},
+    save::{self, Storage},
+    scopes,
+    seal::Seal,
+};
+use crate::{account_file::Sealed, error::Error, exit::Exit};
+
+/// The name of a login that nothing is kept of.
+const NAMELESS: &str = "only-at";
+
+/// An account that is about to log in.
+pub struct Beginning {
+    /// The account's name.
+    pub name: Shortname,
+    /// What is known of it.
+    pub account: AccountConfig,
+    /// Where it will be kept.
+    pub storage: Storage,
+    /// Whether its client was registered for it and would be left behind if it fails.
+    pub was_registered: bool,
+}
+
+/// Makes an account.
+pub fn run(session: &mut Session) -> Result<(), Error> {
+    let name = name(session)?;
+    let mut beginning = begin(session, name)?;
+    draft::apply(session, &beginning.name, &mut beginning.account)?;
+    draft::complete_issuer(session, &beginning.name, &mut beginning.account)?;
+    let known = client(session, &mut beginning.account)?;
+    let choice = flows(session, &beginning.account, known.as_ref());
+    let client_scope = known.as_ref().and_then(|known| known.scope.as_deref());
+    let scope = scopes::wanted(session, &beginning.account, client_scope)?;
+    beginning.account.auth_scope = Some(scope);
+    if beginning.account.client_id.is_some() {
+        redirect::complete(session, &mut beginning.account)?;
+    }
+    draft::complete_credentials(session, &mut beginning.account)?;
+    beginning.storage = storage(session, &beginning.name, beginning.storage)?;
+    let choice = register_if_needed(session, &mut beginning, choice)?;
+    finish(session, beginning, &choice)
+}
+
+/// Logs in and stores the account; whatever fails, the client is not forgotten.
+pub fn finish(session: &mut Session, beginning: Beginning, choice: &Choice) -> Result<(), Error> {
+    let Beginning { name, account, storage, was_registered } = beginning;
+    session.hold_interrupts(true)?;
+    let result = log_in(session, &name, &account, &storage, choice);
+    session.hold_interrupts(false)?;
+    if result.is_err() && was_registered {
+        pending::after_failure(session, &name, &account, &storage);
+    }
+    result
+}
+
+fn log_in(
+    session: &mut Session,
+    name: &Shortname,
+    account: &AccountConfig,
+    storage: &Storage,
+    choice: &Choice,
+) -> Result<(), Error> {
+    let entry = save::password_entry(session, name, storage);
+    match login::log_in(session, account, choice, Some(entry))? {
+        Outcome::Account(reply) => save::save(session, name, &save::merged(account, &reply), storage),
+        Outcome::Token(token) => save::print_token(session, &token),
+        Outcome::HandedOver => Ok(()),
+    }
+}
+
+/// The account's name: given or asked for.
+fn name(session: &mut Session) -> Result<Shortname, Error> {
+    if let Some(name) = &session.args.account {
+        return account_name(name);
+    }
+    if session.args.login.only_at {
+        return account_name(NAMELESS);
+    }
+    if !session.dialogue.can_ask(session.context) {
+        return Err(Error::Other(Exit::Failure, "No account short name given.".to_owned()));
+    }
+    let question =
+        Question { label: "Enter short name for the account to configure", option: "ACCOUNT", default: None };
+    let home = session.context.home().ok();
+    let edits = session.args.client.manual;
+    session.dialogue.ask(session.context, &question, |answer| {
+        let name = account_name(answer).map_err(|error| error.to_string())?;
+        let exists = home.as_ref().is_some_and(|home| home.file(&name).exists());
+        if exists && !edits { Err(exists_already(&name)) } else { Ok(name) }
+    })
+}
+
+fn exists_already(name: &Shortname) -> String {
+    format!(
+        "An account with that shortname is already configured. `oidc gen {name} --reauthenticate` logs in anew, \
+         `oidc gen -m {name}` changes it, `oidc gen --delete {name}` deletes it."
+    )
+}
+
+/// What there is to begin with: an existing account, a pending registration, a file, or nothing.
+fn begin(session: &mut Session, name: Shortname) -> Result<Beginning, Error> {
+    let home = session.home()?;
+    let file = home.file(&name);
+    let is_manual = is_manual(session);
+    if file.exists() {
+        if !is_manual && !session.args.login.only_at {
+            return Err(Error::Other(Exit::Failure, exists_already(&name)));
+        }
+        let sources = session.args.password.sources();
+        let opened = Sealed::read(&home, &name)?.open(&home, &sources, session.context.asker.as_mut())?;
+        let storage = existing(session, opened.key, opened.password);
+        return Ok(Beginning { name, account: opened.account, storage, was_registered: false });
+    }
+    if !is_manual && !session.args.login.only_at {
+        session.progress("No account exists with this short name. Creating new configuration ...")?;
+    }
+    if let Some(pending) = pending::resume(session, &home, &name)? {
+        expect_same_issuer(session, &pending.account, &name)?;
+        let storage = Storage::New(pending.seal);
+        return Ok(Beginning { name, account: pending.account, storage, was_registered: true });
+    }
+    let account = match &session.args.client.file {
+        Some(file) => files::start_values(session, &home, file)?,
+        None => AccountConfig::default(),
+    };
+    Ok(Beginning { name, account, storage: Storage::Undecided, was_registered: false })
+}
+
+fn expect_same_issuer(session: &Session, account: &AccountConfig, name: &Shortname) -> Result<(), Error> {
+    let differs = session.args.client.issuer.as_deref().is_some_and(|issuer| !account.has_issuer(issuer));
+    if !differs {
+        return Ok(());
+    }
+    let issuer = account.issuer_url.as_deref().unwrap_or_default();
+    let text = format!(
+        "the unfinished registration for '{name}' is one at {issuer}; finish it without --issuer, or remove it with \
+         `oidc gen --delete {name}`"
+    );
+    Err(Error::Other(Exit::Failure, text))
+}
+
+/// Whether a client is given instead of registered.
+fn is_manual(session: &Session) -> bool {
+    let client = &session.args.client;
+    client.manual
+        || client.file.is_some()
+        || client.client_id.is_some()
+        || client.mytoken_url.is_some()
+        || client.mytoken_profile.is_some()
+        || (flows::has_refresh_token(session.args) && !client.public)
+}
+
+/// Finds the client that is used without registering one; without one, `account.client_id` stays empty.
+fn client(session: &mut Session, account: &mut AccountConfig) -> Result<Option<Known>, Error> {
+    if account.mytoken_url.is_some() {
+        account.client_id.get_or_insert_with(|| "mytoken".to_owned());
+        return Ok(None);
+    }
+    if is_manual(session) && !session.args.client.public {
+        draft::complete_client(session, account)?;
+    }
+    if account.client_id.is_some() && !session.args.client.public {
+        return Ok(None);
+    }
+    public_client::chosen(session, account)
+}
+
+fn flows(session: &Session, account: &AccountConfig, known: Option<&Known>) -> Choice {
+    let client = known.map(|known| known.flow.as_slice()).unwrap_or_default();
+    flows::choose(session.args, client, account.mytoken_url.is_some(), session.desk.has_display())
+}
+
+/// An existing file keeps its password, unless another protection is asked for.
+fn existing(session: &Session, key: FileKey, password: Option<Password>) -> Storage {
+    if session.args.login.only_at || session.args.store.no_save {
+        return Storage::Nowhere;
+    }
+    let new_seal = match (&session.args.store, password.clone()) {
+        (store, _) if store.gpg.is_some() => store.gpg.clone().map(Seal::Gpg),
+        (store, Some(password)) if store.format.is_some() => Some(Seal::with(session, password)),
+        _ => None,
+    };
+    Storage::Existing { key, password, new_seal }
+}
+
+/// Where the account will be kept. Asks for the password: now, before anything is made at the provider.
+fn storage(session: &mut Session, name: &Shortname, so_far: Storage) -> Result<Storage, Error> {
+    match so_far {
+        Storage::Undecided if session.args.login.only_at || session.args.store.no_save => {
+            Ok(Storage::Nowhere)
+        }
+        Storage::Undecided => Seal::choose(session, name).map(Storage::New),
+        decided => Ok(decided),
+    }
+}
+
+/// Registers a client where none is known, and keeps it at once.
+fn register_if_needed(
+    session: &mut Session,
+    beginning: &mut Beginning,
+    choice: Choice,
+) -> Result<Choice, Error> {
+    if beginning.account.client_id.is_some() {
+        return Ok(choice);
+    }
+    // From here until the registration is kept, Ctrl-C has to wait.
+    session.hold_interrupts(true)?;
+    let home = session.home()?;
+    match registration::register(session, &beginning.account, &choice.flows)? {
+        Registered::Client(client) => {
+            let difference = Difference::between(beginning.account.login_scope(), &choice.flows, &client);
+            beginning.account = registration::merge(std::mem::take(&mut beginning.account), &client);
+            beginning.was_registered = true;
+            pending::keep(session, &home, &beginning.name, &beginning.account, &beginning.storage)?;
+            difference.show(session);
+            Ok(Choice { flows: difference.usable(&choice.flows), ..choice })
+        }
+        Registered::Refused(error) => {
+            session.hold_interrupts(false)?;
+            let known = public_client::instead_of_registration(session, &mut beginning.account, error)?;
+            Ok(flows(session, &beginning.account, Some(&known)))
+        }
+    }
+}
+
+impl Session<'_> {
+    fn hold_interrupts(&mut self, hold: bool) -> Result<(), Error> {
+        self.desk
+            .hold_interrupts(hold)
+            .map_err(|error| Error::Other(Exit::Failure, format!("signals: {error}")))
+    }
+}

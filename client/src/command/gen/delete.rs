@@ -1,0 +1,142 @@
+//! `--delete`: the login is revoked, a client that was registered is deleted, then the account is.
+
+use oidc_proto::{
+    account::AccountConfig,
+    home::Home,
+    issuers,
+    message::{RemoteOutcome, Reply, Request, ResetReport, ResetRequest},
+    shortname::Shortname,
+};
+
+use super::{Session, pending};
+use crate::{
+    account_file::{LOCK_TIMEOUT, Sealed},
+    command::is_unknown_request,
+    error::Error,
+    exit::Exit,
+};
+
+/// Deletes an account, or what an unfinished login has left of one.
+pub fn run(session: &mut Session) -> Result<(), Error> {
+    let name = session.named("You have to specify a shortname to delete it")?;
+    let home = session.context.home()?;
+    let has_file = home.file(&name).symlink_metadata().is_ok();
+    let has_pending = home.read_pending(&name)?.is_some();
+    if !has_file && !has_pending {
+        let text = "No account with that shortname configured".to_owned();
+        return Err(Error::Other(Exit::UnknownAccount, text));
+    }
+    let question = "Do you really want to delete this configuration?";
+    if !session.dialogue.confirm(session.context, question, false)? {
+        return Ok(());
+    }
+    if has_file && !reset_by_agent(session, &name)? {
+        let sealed = Sealed::read(&home, &name)?;
+        let opened = sealed.open(&home, &session.args.password.sources(), session.context.asker.as_mut())?;
+        delete_at_provider(session, &name, &opened.account)?;
+    }
+    if has_pending && let Some(unfinished) = pending::open(session, &home, &name)? {
+        pending::discard(session, &home, &name, &unfinished.account)?;
+    }
+    forget(session, &home, &name)
+}
+
+/// Lets an agent of ours that holds the account unlocked do it: that needs no password. Whether it could.
+fn reset_by_agent(session: &mut Session, name: &Shortname) -> Result<bool, Error> {
+    let is_loaded = session.context.loaded_accounts()?.iter().any(|loaded| loaded == name.as_str());
+    if !is_loaded {
+        return Ok(false);
+    }
+    let request = Request::Reset(ResetRequest { account: name.to_string(), keep_remote: false });
+    let report = match session.context.call(&request) {
+        Ok(Reply::Success { info }) => info.as_ref().and_then(ResetReport::from_info).unwrap_or_default(),
+        Ok(_) => return Err(Error::UnexpectedReply("reset")),
+        Err(error) if is_unknown_request(&error) => return Ok(false),
+        Err(error) => return Err(error),
+    };
+    if !report.was_loaded {
+        return Ok(false);
+    }
+    tell(session, &report);
+    Ok(true)
+}
+
+fn tell(session: &mut Session, report: &ResetReport) {
+    let output = &mut session.context.output;
+    if report.client == RemoteOutcome::Done {
+        output.note("Deleted oidc client.");
+    }
+    if let RemoteOutcome::Failed { reason } = &report.refresh_token
+        && report.client != RemoteOutcome::Done
+    {
+        output.warning(&format!("Could not revoke token: {reason}"));
+    }
+    if let RemoteOutcome::Failed { reason } = &report.client {
+        let client = report.client_id.as_deref().unwrap_or("of this account");
+        let issuer = report.issuer.as_deref().unwrap_or("the provider");
+        let uri = report.registration_client_uri.as_deref();
+        let place = uri.map(|uri| format!("; it is managed at {uri}")).unwrap_or_default();
+        output.warning(&format!("the client {client} stays registered at {issuer} ({reason}){place}"));
+    }
+}
+
+/// With the decrypted account: revokes, deletes the client, unloads.
+fn delete_at_provider(session: &mut Session, name: &Shortname, account: &AccountConfig) -> Result<(), Error> {
+    let mut account = session.for_agent(account);
+    account.name = Some(name.to_string());
+    (account.username, account.password) = (None, None);
+    let revoked = match account.refresh_token {
+        Some(_) => session.context.call(&Request::Delete(Box::new(account.clone()))).map(drop),
+        None => Ok(()),
+    };
+    let client_is_gone = delete_client(session, &account)?;
+    if let Err(error) = revoked
+        && !client_is_gone
+    {
+        session.context.output.warning(&error.to_string());
+        let question =
+            "Do you want to unload and delete anyway. You then have to revoke the refresh token manually.";
+        if !session.dialogue.confirm(session.context, question, false)? {
+            return Err(error);
+        }
+    }
+    // Revoking has unloaded it where that worked; an account that is not loaded is as it should be.
+    drop(session.context.call(&Request::Remove { account: name.to_string() }));
+    Ok(())
+}
+
+fn delete_client(session: &mut Session, account: &AccountConfig) -> Result<bool, Error> {
+    if account.registration_client_uri.is_none() || account.registration_access_token.is_none() {
+        return Ok(false);
+    }
+    let question = "The used OIDC client was dynamically registered by oidc-agent. Should this client be automatically deleted?";
+    // The account is to go: without anybody to ask, so does its client.
+    let wanted = !session.dialogue.can_ask(session.context)
+        || session.dialogue.confirm(session.context, question, true)?;
+    if !wanted {
+        return Ok(false);
+    }
+    match pending::delete_client(session, account) {
+        Ok(true) => {
+            session.context.output.note("Deleted oidc client.");
+            Ok(true)
+        }
+        Ok(false) => Ok(false),
+        Err(error) => {
+            let uri = account.registration_client_uri.as_deref().unwrap_or_default();
+            session.context.output.warning(&format!("{error}; the client is managed at {uri}"));
+            Ok(false)
+        }
+    }
+}
+
+/// Deletes what is here.
+fn forget(session: &mut Session, home: &Home, name: &Shortname) -> Result<(), Error> {
+    let lock = home.lock(name, LOCK_TIMEOUT)?;
+    home.delete(lock)?;
+    if let Err(error) = issuers::remove_account(home, name) {
+        session.context.output.warning(&format!("issuer.config still lists '{name}': {error}"));
+    }
+    session.progress("The generated account config was successfully removed from oidc-agent.")?;
+    Ok(session.context.output.line("Successfully deleted account configuration.")?)
+}

@@ -1,0 +1,159 @@
+//! The account as far as options, a file and answers tell, before anything is asked at the provider.
+
+use std::env;
+
+use oidc_proto::{
+    account::AccountConfig,
+    secret::{ClientSecret, Password, RefreshToken},
+    shortname::Shortname,
+};
+use serde_json::Value;
+
+use super::{Session, dialogue::Question, flows, issuer, redirect};
+use crate::{cli::r#gen::ClientArgs, error::Error, exit::Exit};
+
+/// Fills in what the options say; what they do not mention stays.
+pub fn apply(session: &mut Session, name: &Shortname, account: &mut AccountConfig) -> Result<(), Error> {
+    let args = session.args;
+    account.name = Some(name.to_string());
+    let client = &args.client;
+    if let Some(issuer) = &client.issuer {
+        account.issuer_url = Some(issuer::checked(issuer).map_err(|reason| wrong("--issuer", &reason))?);
+    }
+    set(&mut account.config_endpoint, client.config_endpoint.as_ref());
+    set(&mut account.cert_path, client.cert_path.as_ref());
+    set(&mut account.audience, client.aud.as_ref());
+    set(&mut account.mytoken_url, client.mytoken_url.as_ref());
+    if let Some(endpoint) = &client.device_authorization_endpoint {
+        account.device_authorization_endpoint = Some(endpoint.clone());
+        account.device_authorization_endpoint_set_by_user = true;
+    }
+    if let Some(profile) = &client.mytoken_profile {
+        // A profile is JSON, or the name of one.
+        let value = serde_json::from_str(profile).unwrap_or_else(|_| Value::String(profile.clone()));
+        account.mytoken_profile = Some(value);
+    }
+    account.oauth |= client.oauth2;
+    apply_client(client, account)?;
+    if account.client_name.is_none() {
+        account.client_name = Some(client_name(name, client.cnid.as_deref()));
+    }
+    account.refresh_token = refresh_token(session)?.or(account.refresh_token.take());
+    set(&mut account.username, args.login.op_username.as_ref());
+    if let Some(password) = &args.login.op_password {
+        account.password = Some(Password::from(password.as_str()));
+    }
+    Ok(())
+}
+
+fn apply_client(client: &ClientArgs, account: &mut AccountConfig) -> Result<(), Error> {
+    set(&mut account.client_id, client.client_id.as_ref());
+    if let Some(secret) = &client.client_secret {
+        account.client_secret =
+            Some(secret).filter(|text| !text.is_empty()).map(|text| ClientSecret::from(text.as_str()));
+    }
+    let uris = redirect::given(client).map_err(|text| Error::Other(Exit::Failure, text))?;
+    if !uris.is_empty() {
+        account.redirect_uris = uris;
+    }
+    Ok(())
+}
+
+/// Fills in what the issuer data says and nothing else has said.
+pub fn apply_issuer_data(session: &Session, account: &mut AccountConfig) {
+    let Some(known) = account.issuer_url.as_deref().and_then(|issuer| session.issuers.get(issuer)) else {
+        return;
+    };
+    account.oauth |= known.oauth;
+    if account.config_endpoint.is_none() {
+        account.config_endpoint = known.config_endpoint;
+    }
+    if account.cert_path.is_none() {
+        account.cert_path = known.cert_path.and_then(|path| path.to_str().map(str::to_owned));
+    }
+    if account.device_authorization_endpoint.is_none()
+        && let Some(endpoint) = known.device_authorization_endpoint
+    {
+        account.device_authorization_endpoint = Some(endpoint);
+        account.device_authorization_endpoint_set_by_user = true;
+    }
+}
+
+/// Asks for the issuer if nothing tells it.
+pub fn complete_issuer(
+    session: &mut Session,
+    name: &Shortname,
+    account: &mut AccountConfig,
+) -> Result<(), Error> {
+    let is_known = account.issuer_url.is_some() || account.config_endpoint.is_some();
+    if !is_known {
+        account.issuer_url = Some(issuer::ask(session, name.as_str())?);
+    }
+    apply_issuer_data(session, account);
+    Ok(())
+}
+
+/// Asks for the client that was registered by hand.
+pub fn complete_client(session: &mut Session, account: &mut AccountConfig) -> Result<(), Error> {
+    let was_known = account.client_id.is_some();
+    if !was_known {
+        let question = Question { label: "Client id", option: "client-id", default: None };
+        let id = session.dialogue.ask(session.context, &question, |answer| Ok(answer.to_owned()))?;
+        account.client_id = Some(id);
+    }
+    let secret_is_given = session.args.client.client_secret.is_some() || account.client_secret.is_some();
+    if !secret_is_given && !was_known {
+        let label = "Client secret (Enter for a public client)";
+        let question = Question { label, option: "client-secret", default: None };
+        let secret = session.dialogue.ask_secret(session.context, &question)?;
+        account.client_secret = Some(secret).filter(|text| !text.is_empty()).map(ClientSecret::new);
+    }
+    Ok(())
+}
+
+/// Asks for what the password grant needs.
+pub fn complete_credentials(session: &mut Session, account: &mut AccountConfig) -> Result<(), Error> {
+    if !flows::wants_password(session.args) {
+        return Ok(());
+    }
+    if account.username.is_none() {
+        let question = Question { label: "Username", option: "op-username", default: None };
+        account.username =
+            Some(session.dialogue.ask(session.context, &question, |answer| Ok(answer.to_owned()))?);
+    }
+    if account.password.is_none() {
+        let question = Question { label: "Password", option: "op-password", default: None };
+        account.password = Some(Password::new(session.dialogue.ask_secret(session.context, &question)?));
+    }
+    Ok(())
+}
+
+/// `--rt` and `--rt-env`.
+fn refresh_token(session: &Session) -> Result<Option<RefreshToken>, Error> {
+    let login = &session.args.login;
+    if let Some(token) = &login.rt {
+        return Ok(Some(RefreshToken::from(token.as_str())));
+    }
+    let Some(name) = &login.rt_env else { return Ok(None) };
+    match env::var(name) {
+        Ok(token) if !token.trim().is_empty() => Ok(Some(RefreshToken::from(token.trim()))),
+        _ => Err(Error::Other(Exit::Failure, format!("{} not set!", name.to_string_lossy()))),
+    }
+}
+
+/// `oidc-agent:<name>-<cnid>`: INDIGO IAM shows clients of such a name to the person who approved them.
+fn client_name(name: &Shortname, identifier: Option<&str>) -> String {
+    let host = || rustix::system::uname().nodename().to_string_lossy().into_owned();
+    let identifier = identifier.map_or_else(host, str::to_owned);
+    format!("oidc-agent:{name}-{identifier}")
+}
+
+fn set(field: &mut Option<String>, given: Option<&String>) {
+    if let Some(text) = given.filter(|text| !text.is_empty()) {
+        *field = Some(text.clone());
+    }
+}
+
+fn wrong(option: &str, reason: &str) -> Error {
+    Error::Other(Exit::Failure, format!("{option}: {reason}"))
+}

@@ -1,0 +1,94 @@
+//! Which provider: given, or chosen among those that are known, or typed.
+
+use std::net::IpAddr;
+
+use oidc_proto::{account::same_issuer, issuers::Issuers};
+use url::{Host, Url};
+
+use super::{Session, dialogue::Question};
+use crate::error::Error;
+
+/// Asks for the issuer, with those that are known as suggestions.
+pub fn ask(session: &mut Session, name: &str) -> Result<String, Error> {
+    let known = known(&session.issuers);
+    if session.dialogue.can_ask(session.context) {
+        for (number, issuer) in known.iter().enumerate() {
+            session.context.asker.tell(&format!("[{}] {issuer}", number + 1))?;
+        }
+    }
+    let question = Question { label: "Issuer", option: "issuer", default: suggested(&known, name) };
+    session.dialogue.ask(session.context, &question, |answer| choose(answer, &known))
+}
+
+/// The issuers that are known, each once.
+fn known(issuers: &Issuers) -> Vec<String> {
+    let mut known: Vec<String> = Vec::new();
+    for issuer in issuers.iter() {
+        if !known.iter().any(|other| same_issuer(other, &issuer.issuer)) {
+            known.push(issuer.issuer.clone());
+        }
+    }
+    known
+}
+
+/// The first whose URL holds the account's name, else the first: the C suite's rule.
+fn suggested<'a>(known: &'a [String], name: &str) -> Option<&'a str> {
+    let named = known.iter().find(|issuer| issuer.to_ascii_lowercase().contains(&name.to_ascii_lowercase()));
+    named.or(known.first()).map(String::as_str)
+}
+
+/// A number of the list, or a URL; of one without a scheme, `https` is meant.
+fn choose(answer: &str, known: &[String]) -> Result<String, String> {
+    if let Ok(number) = answer.parse::<usize>() {
+        let chosen = number.checked_sub(1).and_then(|index| known.get(index));
+        return chosen.cloned().ok_or_else(|| format!("There is no number {number} in the list."));
+    }
+    if answer.contains("://") { checked(answer) } else { checked(&format!("https://{answer}")) }
+}
+
+/// An issuer URL as RFC 8414 section 2 has it; `http` only where the network cannot be listened to.
+pub fn checked(text: &str) -> Result<String, String> {
+    let url = Url::parse(text).map_err(|error| format!("This is no URL: {error}."))?;
+    let is_local = match url.host() {
+        Some(Host::Domain(name)) => name == "localhost",
+        Some(Host::Ipv4(address)) => IpAddr::from(address).is_loopback(),
+        Some(Host::Ipv6(address)) => IpAddr::from(address).is_loopback(),
+        None => return Err("This URL names no host.".to_owned()),
+    };
+    match url.scheme() {
+        "https" => {}
+        "http" if is_local => {}
+        "http" => return Err("An issuer is an https URL; http is for this machine only.".to_owned()),
+        _ => return Err("An issuer is an https URL.".to_owned()),
+    }
+    if url.query().is_some() || url.fragment().is_some() {
+        return Err("An issuer's URL has neither a query nor a fragment.".to_owned());
+    }
+    Ok(text.to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_answer_is_a_number_or_a_url() {
+        let known = ["https://one.example/".to_owned(), "https://two.example".to_owned()];
+        assert_eq!(choose("2", &known).as_deref(), Ok("https://two.example"));
+        assert_eq!(choose("wlcg.example/realm", &known).as_deref(), Ok("https://wlcg.example/realm"));
+        assert_eq!(choose("http://127.0.0.1:8080", &known).as_deref(), Ok("http://127.0.0.1:8080"));
+        for wrong in
+            ["0", "3", "http://op.example", "ftp://op", "https://op?x=1", "https://op#x", "https://", "a b"]
+        {
+            assert!(choose(wrong, &known).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn the_name_picks_the_suggestion() {
+        let known = ["https://one.example/".to_owned(), "https://WLCG.example".to_owned()];
+        assert_eq!(suggested(&known, "wlcg"), Some("https://WLCG.example"));
+        assert_eq!(suggested(&known, "other"), Some("https://one.example/"));
+        assert_eq!(suggested(&[], "other"), None);
+    }
+}

@@ -1,0 +1,110 @@
+//! The device flow (RFC 8628) as the person sees it: an address, a code, and the same as a QR code.
+
+use std::time::Duration;
+
+use oidc_proto::{
+    error_code::ErrorCode,
+    message::{DeviceAuthorization, DeviceRequest, Request},
+};
+
+use super::{super::Session, Outcome, finished, qr};
+use crate::{error::Error, exit::Exit};
+
+/// What `slow_down` adds to the interval, for good (RFC 8628 section 3.5).
+const SLOW_DOWN: Duration = Duration::from_secs(5);
+/// How long a code is taken for valid whose lifetime the provider does not tell.
+const DEFAULT_LIFETIME: Duration = Duration::from_secs(15 * 60);
+/// How often the countdown moves.
+const TICK: Duration = Duration::from_secs(1);
+/// The longest pause after failures to reach the provider.
+const LONGEST_PAUSE: Duration = Duration::from_secs(60);
+/// Lines of the terminal that the QR code must leave free.
+const LINES_OF_TEXT: usize = 4;
+
+/// Shows the code and asks the agent, as often as the provider allows, whether the person has used it.
+pub fn log_in(session: &mut Session, device: &DeviceAuthorization) -> Result<Outcome, Error> {
+    show(session, device);
+    let outcome = poll(session, device);
+    session.context.output.end_transient();
+    outcome
+}
+
+fn show(session: &mut Session, device: &DeviceAuthorization) {
+    let address = device.verification_uri_complete.as_deref().unwrap_or(&device.verification_uri);
+    let output = &mut session.context.output;
+    let picture = session.desk.terminal_size().and_then(|(columns, rows)| {
+        qr::render(address, output.has_colour(), columns, rows.saturating_sub(LINES_OF_TEXT))
+    });
+    output.note(&format!("Using a browser on any device, visit:\n{}", device.verification_uri));
+    if !device.user_code.is_empty() {
+        output.note(&format!("And enter the code: {}", device.user_code));
+    }
+    if let Some(picture) = picture {
+        output.picture(&picture);
+    }
+}
+
+fn poll(session: &mut Session, device: &DeviceAuthorization) -> Result<Outcome, Error> {
+    let lifetime =
+        device.expires_in.filter(|seconds| *seconds > 0).map_or(DEFAULT_LIFETIME, Duration::from_secs);
+    let deadline = session.desk.now() + lifetime;
+    let mut interval = Duration::from_secs(device.interval.max(1));
+    let mut pause = interval;
+    loop {
+        count_down(session, deadline, pause)?;
+        let request = DeviceRequest { device: device.clone(), only_at: session.args.login.only_at };
+        let error = match session.context.call(&Request::Device(request)) {
+            Ok(reply) => return finished(reply, "device"),
+            Err(error) => error,
+        };
+        match error.failure_code() {
+            Some(ErrorCode::AuthorizationPending) => pause = interval,
+            Some(ErrorCode::SlowDown) => {
+                interval += SLOW_DOWN;
+                pause = interval;
+            }
+            // RFC 8628 section 3.5: back off when the provider cannot be reached.
+            Some(code) if is_transient(code) => pause = (pause * 2).min(LONGEST_PAUSE).max(interval),
+            _ => return Err(error),
+        }
+    }
+}
+
+fn is_transient(code: ErrorCode) -> bool {
+    matches!(code, ErrorCode::ProviderUnreachable | ErrorCode::ProviderTimeout | ErrorCode::TooManyRequests)
+}
+
+/// Waits for a pause, showing how long the code stays valid.
+fn count_down(session: &mut Session, deadline: std::time::Instant, pause: Duration) -> Result<(), Error> {
+    let until = session.desk.now() + pause;
+    loop {
+        let now = session.desk.now();
+        if now >= deadline {
+            return Err(Error::Other(Exit::Refused, "Device code is not valid any more!".to_owned()));
+        }
+        let left = until.saturating_duration_since(now);
+        if left.is_zero() {
+            return Ok(());
+        }
+        let text = clock(deadline.saturating_duration_since(now));
+        session.context.output.transient(&format!("Waiting for the login: {text} left; Ctrl-C cancels."));
+        session.desk.wait(left.min(TICK))?;
+    }
+}
+
+fn clock(left: Duration) -> String {
+    let seconds = left.as_secs();
+    format!("{}:{:02}", seconds / 60, seconds % 60)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_time_left_is_minutes_and_seconds() {
+        assert_eq!(clock(Duration::from_millis(599_999)), "9:59");
+        assert_eq!(clock(Duration::ZERO), "0:00");
+        assert_eq!(clock(Duration::from_secs(3600)), "60:00");
+    }
+}

@@ -1,0 +1,68 @@
+//! The login itself: handing the account to the agent and seeing the person through what comes back.
+
+pub mod code;
+mod device;
+mod qr;
+
+use oidc_proto::{
+    account::AccountConfig,
+    message::{GenRequest, PasswordEntry, Reply, Request, TokenReply},
+};
+
+use super::{Session, flows::Choice};
+use crate::error::Error;
+
+/// How a login ended well.
+pub enum Outcome {
+    /// With an account, which the agent has loaded.
+    Account(Box<AccountConfig>),
+    /// `--only-at`: with an access token.
+    Token(TokenReply),
+    /// Another program will finish it: nobody can be asked here.
+    HandedOver,
+}
+
+/// Logs in. The agent's web server is ended and the terminal restored however it ends.
+pub fn log_in(
+    session: &mut Session,
+    account: &AccountConfig,
+    choice: &Choice,
+    pw_entry: Option<PasswordEntry>,
+) -> Result<Outcome, Error> {
+    if let Some(reason) = choice.reason {
+        session.context.output.note(&format!("Logging in by a code for another device: {reason}."));
+    }
+    if !session.args.login.only_at {
+        session.progress("Generating account configuration ...")?;
+    }
+    let paste = code::wants_paste(session);
+    let login = &session.args.login;
+    let request = Request::Gen(Box::new(GenRequest {
+        config: session.for_agent(account),
+        flows: choice.flows.clone(),
+        pw_entry,
+        no_webserver: login.no_webserver || paste,
+        no_scheme: login.no_scheme || paste,
+        only_at: login.only_at,
+    }));
+    match session.context.call(&request)? {
+        Reply::AcceptedCode { uri, state } => {
+            session.accepted()?;
+            code::log_in(session, &uri, &state)
+        }
+        Reply::AcceptedDevice(device) => {
+            session.accepted()?;
+            device::log_in(session, &device)
+        }
+        reply => finished(reply, "gen"),
+    }
+}
+
+/// The account or token of a login that is done.
+pub fn finished(reply: Reply, request: &'static str) -> Result<Outcome, Error> {
+    match reply {
+        Reply::Config(account) => Ok(Outcome::Account(account)),
+        Reply::Token(token) => Ok(Outcome::Token(token)),
+        _ => Err(Error::UnexpectedReply(request)),
+    }
+}

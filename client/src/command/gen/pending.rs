@@ -1,0 +1,160 @@
+//! A registration whose login is not done yet: kept encrypted, gone on with, or taken back at the provider.
+
+use oidc_proto::{
+    account::AccountConfig,
+    home::Home,
+    message::{DeleteClientRequest, Request},
+    shortname::Shortname,
+    vault,
+};
+
+use super::{Session, save::Storage, seal::Seal};
+use crate::{
+    account_file::{LOCK_TIMEOUT, Sealed},
+    error::Error,
+};
+
+/// A pending registration, opened.
+pub struct Pending {
+    /// The account, with its client and without a login.
+    pub account: AccountConfig,
+    /// What protects it, and will protect the account file.
+    pub seal: Seal,
+}
+
+/// Reads and opens the pending registration, if there is one.
+pub fn open(session: &mut Session, home: &Home, name: &Shortname) -> Result<Option<Pending>, Error> {
+    let Some(sealed) = read(home, name)? else { return Ok(None) };
+    let sources = session.args.password.sources();
+    let opened = sealed.open(home, &sources, session.context.asker.as_mut())?;
+    let seal = match (opened.password, &session.args.store.gpg) {
+        (_, Some(key)) => Seal::Gpg(key.clone()),
+        (Some(password), None) => Seal::with(session, password),
+        // Encrypted for a gpg key that is not named now: a new choice is needed.
+        (None, None) => Seal::choose(session, name)?,
+    };
+    Ok(Some(Pending { account: opened.account, seal }))
+}
+
+fn read(home: &Home, name: &Shortname) -> Result<Option<Sealed>, Error> {
+    let Some(bytes) = home.read_pending(name)? else { return Ok(None) };
+    let path = home.pending_path(name);
+    let format = vault::format_of(&bytes).map_err(|error| Error::Vault {
+        name: name.clone(),
+        file: path.clone(),
+        error,
+    })?;
+    Ok(Some(Sealed { name: name.clone(), path, bytes, format }))
+}
+
+/// Whether the person wants to go on with what is pending. `no` deletes its client at the provider.
+pub fn resume(session: &mut Session, home: &Home, name: &Shortname) -> Result<Option<Pending>, Error> {
+    let Some(about) = describe(home, name)? else { return Ok(None) };
+    session.context.output.note(&about);
+    let question = "Found temporary file for this shortname. Do you want to use it?";
+    let goes_on = if session.dialogue.can_ask(session.context) {
+        session.dialogue.confirm(session.context, question, true)?
+    } else {
+        true
+    };
+    let Some(pending) = open(session, home, name)? else { return Ok(None) };
+    if goes_on {
+        return Ok(Some(pending));
+    }
+    discard(session, home, name, &pending.account)?;
+    Ok(None)
+}
+
+/// What is known of it without a password.
+fn describe(home: &Home, name: &Shortname) -> Result<Option<String>, Error> {
+    let Some(bytes) = home.read_pending(name)? else { return Ok(None) };
+    let about = vault::header(&bytes).map_or_else(String::new, |header| {
+        format!(": client {} at {}", header.client_id.unwrap_or_default(), header.issuer.unwrap_or_default())
+    });
+    Ok(Some(format!("An earlier login for '{name}' was not finished{about}")))
+}
+
+/// Deletes the client of a pending registration at the provider, then the registration here.
+pub fn discard(
+    session: &mut Session,
+    home: &Home,
+    name: &Shortname,
+    account: &AccountConfig,
+) -> Result<(), Error> {
+    if delete_client(session, account)? {
+        session.context.output.note("Deleted oidc client.");
+    } else {
+        tell_left(session, account, None);
+    }
+    let lock = home.lock(name, LOCK_TIMEOUT)?;
+    home.remove_pending(&lock)?;
+    Ok(())
+}
+
+/// Keeps a client that was just registered, where it can be kept.
+pub fn keep(
+    session: &mut Session,
+    home: &Home,
+    name: &Shortname,
+    account: &AccountConfig,
+    storage: &Storage,
+) -> Result<(), Error> {
+    let Storage::New(seal) = storage else { return Ok(()) };
+    let kept = seal.seal_pending(home, name, account).and_then(|bytes| {
+        let lock = home.lock(name, LOCK_TIMEOUT)?;
+        Ok(home.write_pending(&lock, &bytes)?)
+    });
+    if kept.is_err() {
+        take_back(session, account);
+    }
+    kept
+}
+
+/// After a login that failed: what became of the client.
+pub fn after_failure(session: &mut Session, name: &Shortname, account: &AccountConfig, storage: &Storage) {
+    if !matches!(storage, Storage::New(_)) {
+        take_back(session, account);
+        return;
+    }
+    let client = account.client_id.as_deref().unwrap_or_default();
+    let issuer = account.issuer_url.as_deref().unwrap_or("the provider");
+    session.context.output.hint(&format!(
+        "The client {client} stays registered at {issuer}. `oidc gen {name}` goes on with it, `oidc gen --delete {name}` \
+         removes it."
+    ));
+}
+
+/// Deletes a client that nothing here will remember; if that fails, the person is told what is left.
+pub fn take_back(session: &mut Session, account: &AccountConfig) {
+    match delete_client(session, account) {
+        Ok(true) => session.context.output.note("The client that was registered for this is deleted again."),
+        Ok(false) => tell_left(session, account, None),
+        Err(error) => tell_left(session, account, Some(&error)),
+    }
+}
+
+fn tell_left(session: &mut Session, account: &AccountConfig, error: Option<&Error>) {
+    let client = account.client_id.as_deref().unwrap_or_default();
+    let issuer = account.issuer_url.as_deref().unwrap_or("the provider");
+    let reason = error.map(|error| format!(" ({error})")).unwrap_or_default();
+    let uri = account.registration_client_uri.as_deref();
+    let place = uri.map(|uri| format!("; it is managed at {uri}")).unwrap_or_default();
+    session
+        .context
+        .output
+        .warning(&format!("the client {client} stays registered at {issuer}{reason}{place}"));
+}
+
+/// Deletes a dynamically registered client (RFC 7592 section 2.3). `false`: it is none that could be deleted so.
+pub fn delete_client(session: &mut Session, account: &AccountConfig) -> Result<bool, Error> {
+    let (Some(uri), Some(token)) = (&account.registration_client_uri, &account.registration_access_token)
+    else {
+        return Ok(false);
+    };
+    session.context.call(&Request::DeleteClient(DeleteClientRequest {
+        registration_client_uri: uri.clone(),
+        registration_access_token: token.clone(),
+        cert_path: account.cert_path.clone(),
+    }))?;
+    Ok(true)
+}

@@ -1,0 +1,33 @@
+//! `--reauthenticate`: a new login with what is stored.
+
+use super::{
+    Session,
+    create::{self, Beginning},
+    draft, flows,
+    save::Storage,
+};
+use crate::{account_file::Sealed, error::Error, exit::Exit};
+
+/// Logs in anew. The file keeps its password and its format.
+pub fn run(session: &mut Session) -> Result<(), Error> {
+    let name = session.named("You have to specify a shortname to update the refresh token for it")?;
+    let home = session.context.home()?;
+    let sealed = Sealed::read(&home, &name).map_err(|error| match error {
+        Error::NoSuchAccount(_) => Error::Other(
+            Exit::UnknownAccount,
+            "No account configuration found with that shortname".to_owned(),
+        ),
+        error => error,
+    })?;
+    let sources = session.args.password.sources();
+    let opened = sealed.open(&home, &sources, session.context.asker.as_mut())?;
+    let mut account = opened.account;
+    account.refresh_token = None;
+    draft::apply(session, &name, &mut account)?;
+    draft::complete_credentials(session, &mut account)?;
+    let is_mytoken = account.mytoken_url.is_some();
+    let choice = flows::choose(session.args, &[], is_mytoken, session.desk.has_display());
+    let storage = Storage::Existing { key: opened.key, password: opened.password, new_seal: None };
+    let beginning = Beginning { name, account, storage, was_registered: false };
+    create::finish(session, beginning, &choice)
+}

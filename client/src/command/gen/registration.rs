@@ -1,0 +1,194 @@
+//! Dynamic registration (RFC 7591): asking for a client, and telling what came back different from what was asked.
+
+use oidc_proto::{
+    account::AccountConfig,
+    error_code::ErrorCode,
+    json::Object,
+    message::{Flow, RegisterRequest, Registration, Reply, Request},
+    secret::SecretText,
+};
+use serde_json::Value;
+
+use super::{Session, scopes};
+use crate::error::Error;
+
+/// RFC 8628 section 3.4.
+const DEVICE_GRANT: &str = "urn:ietf:params:oauth:grant-type:device_code";
+
+/// How a registration ended.
+pub enum Registered {
+    /// The client, as the provider described it.
+    Client(Object),
+    /// There is none, for this reason.
+    Refused(Error),
+}
+
+/// Asks the provider for a client.
+pub fn register(session: &mut Session, account: &AccountConfig, flows: &[Flow]) -> Result<Registered, Error> {
+    session.progress("Registering Client ...")?;
+    let request = Request::Register(Box::new(RegisterRequest {
+        config: session.for_agent(account),
+        flows: flows.to_vec(),
+        authorization: session.args.client.at.as_deref().map(SecretText::from),
+    }));
+    match session.context.agent.call(&request)? {
+        Reply::Registered(Registration { client, .. }) if client.text("client_id").is_some() => {
+            Ok(Registered::Client(client))
+        }
+        // Registered, though not as wanted: the client must not be lost.
+        Reply::Failure(mut failure) => match failure.client.take() {
+            Some(client) if client.text("client_id").is_some() => {
+                session.context.output.warning(&failure.error);
+                Ok(Registered::Client(*client))
+            }
+            _ if failure.code == ErrorCode::AccountAlreadyLoaded => Err(failure.into()),
+            _ => Ok(Registered::Refused(failure.into())),
+        },
+        _ => Err(Error::UnexpectedReply("register")),
+    }
+}
+
+/// The account with its client: what the provider says wins, and only scopes that it registered are asked for.
+pub fn merge(mut account: AccountConfig, client: &Object) -> AccountConfig {
+    if let Some(registered) = client.text("scope") {
+        account.auth_scope = account.login_scope().map(|wanted| granted_scopes(wanted, &registered));
+    }
+    let mut object = account.to_object();
+    for (key, value) in client.members() {
+        let is_ours = matches!(key.as_str(), "scope" | "name" | "issuer" | "issuer_url" | "auth_scope");
+        if !is_ours && !is_empty(value) {
+            object.insert(key.clone(), value.clone());
+        }
+    }
+    AccountConfig::from_object(object)
+}
+
+/// Those of the wanted scopes that were registered. `openid` is not always listed, but always there.
+fn granted_scopes(wanted: &str, registered: &str) -> String {
+    let kept =
+        wanted.split_whitespace().filter(|scope| *scope == "openid" || scopes::contains(registered, scope));
+    kept.collect::<Vec<_>>().join(" ")
+}
+
+fn is_empty(value: &Value) -> bool {
+    match value {
+        Value::Null => true,
+        Value::String(text) => text.is_empty(),
+        Value::Array(items) => items.is_empty(),
+        _ => false,
+    }
+}
+
+/// What was asked for and not registered.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct Difference {
+    /// Scopes.
+    pub scopes: Vec<String>,
+    /// Grant types.
+    pub grants: Vec<String>,
+}
+
+impl Difference {
+    /// Compares. What the provider does not mention is taken for registered (RFC 7591 section 3.2.1 wants it to).
+    pub fn between(scope: Option<&str>, flows: &[Flow], client: &Object) -> Self {
+        let missing_scopes = client.text("scope").map(|registered| {
+            let wanted = scope.unwrap_or_default().split_whitespace();
+            wanted
+                .filter(|scope| *scope != "openid" && !scopes::contains(&registered, scope))
+                .map(str::to_owned)
+                .collect()
+        });
+        let registered = client.strings("grant_types");
+        let missing_grants = wanted_grants(flows)
+            .filter(|grant| !registered.is_empty() && !registered.iter().any(|other| other == grant))
+            .map(str::to_owned)
+            .collect();
+        Self { scopes: missing_scopes.unwrap_or_default(), grants: missing_grants }
+    }
+
+    /// Tells the person.
+    pub fn show(&self, session: &mut Session) {
+        let output = &mut session.context.output;
+        if !self.scopes.is_empty() {
+            output.warning(&format!(
+                "The registered client does not have all the requested scopes. The following are missing: {}",
+                self.scopes.join(" ")
+            ));
+        }
+        if !self.grants.is_empty() {
+            let grants = self.grants.join(" ");
+            output.warning(&format!(
+                "The registered client may not use all the requested grants. Missing: {grants}"
+            ));
+        }
+    }
+
+    /// The flows that the client may use; all of them where none would be left.
+    pub fn usable(&self, flows: &[Flow]) -> Vec<Flow> {
+        let is_usable =
+            |flow: &Flow| !grant(*flow).is_some_and(|grant| self.grants.iter().any(|other| other == grant));
+        let usable: Vec<_> = flows.iter().copied().filter(is_usable).collect();
+        if usable.is_empty() { flows.to_vec() } else { usable }
+    }
+}
+
+fn wanted_grants(flows: &[Flow]) -> impl Iterator<Item = &'static str> {
+    std::iter::once("refresh_token").chain(flows.iter().filter_map(|flow| grant(*flow)))
+}
+
+/// The grant type of a flow (RFC 7591 section 2).
+fn grant(flow: Flow) -> Option<&'static str> {
+    match flow {
+        Flow::Code => Some("authorization_code"),
+        Flow::Device => Some(DEVICE_GRANT),
+        Flow::Password => Some("password"),
+        Flow::Refresh | Flow::MytokenOidc => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn client(text: &str) -> Object {
+        Object::parse(text.as_bytes()).expect("an object")
+    }
+
+    #[test]
+    fn what_is_missing_is_named() {
+        let answer = client(r#"{"scope":"openid a","grant_types":["authorization_code"]}"#);
+        let difference = Difference::between(Some("openid a b"), &[Flow::Code, Flow::Device], &answer);
+        assert_eq!(difference.scopes, ["b"]);
+        assert_eq!(difference.grants, ["refresh_token", DEVICE_GRANT]);
+        assert_eq!(difference.usable(&[Flow::Device, Flow::Code]), [Flow::Code]);
+        assert_eq!(difference.usable(&[Flow::Device]), [Flow::Device]);
+    }
+
+    #[test]
+    fn silence_is_no_difference() {
+        let difference = Difference::between(Some("openid a"), &[Flow::Device], &client("{}"));
+        assert_eq!(difference, Difference::default());
+    }
+
+    #[test]
+    fn registration_data_is_kept_and_dropped_scopes_are_not_asked_for() {
+        let account = AccountConfig {
+            name: Some("acc".to_owned()),
+            issuer_url: Some("https://op".to_owned()),
+            auth_scope: Some("openid a b".to_owned()),
+            ..AccountConfig::default()
+        };
+        let merged = merge(
+            account,
+            &client(
+                r#"{"client_id":"c","client_secret":"s","registration_access_token":"r","client_id_issued_at":7,
+                    "registration_client_uri":"https://op/c","scope":"a","name":"x","contacts":[]}"#,
+            ),
+        );
+        assert_eq!(merged.name.as_deref(), Some("acc"));
+        assert_eq!(merged.auth_scope.as_deref(), Some("openid a"));
+        assert_eq!(merged.client_id.as_deref(), Some("c"));
+        assert_eq!(merged.registration_client_uri.as_deref(), Some("https://op/c"));
+        assert!(merged.registration_access_token.is_some() && merged.other.contains("client_id_issued_at"));
+    }
+}

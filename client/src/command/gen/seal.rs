@@ -1,0 +1,126 @@
+//! What protects a new account file: a password, asked for before anything is made at the provider, or a gpg key.
+
+use oidc_proto::{
+    account::AccountConfig,
+    home::Home,
+    secret::Password,
+    shortname::Shortname,
+    vault::{self, FileKey, Protection},
+};
+
+use super::Session;
+use crate::{cli::others::FormatArg, error::Error};
+
+/// What protects a new account file.
+pub enum Seal {
+    /// Our format.
+    Native(Password),
+    /// The C suite's format.
+    OidcAgent(Password),
+    /// OpenPGP for this recipient.
+    Gpg(String),
+}
+
+impl Seal {
+    /// As the options say; a password comes from its source or is typed twice.
+    pub fn choose(session: &mut Session, name: &Shortname) -> Result<Self, Error> {
+        match &session.args.store.gpg {
+            Some(key) => Ok(Self::Gpg(key.clone())),
+            None => new_password(session, name).map(|password| Self::with(session, password)),
+        }
+    }
+
+    /// In the format that is asked for, under this password.
+    pub fn with(session: &Session, password: Password) -> Self {
+        match session.args.store.format {
+            Some(FormatArg::OidcAgent) => Self::OidcAgent(password),
+            Some(FormatArg::Native) | None => Self::Native(password),
+        }
+    }
+
+    /// Encrypts an account for its file, which counts on from `generation`.
+    pub fn seal(
+        &self,
+        home: &Home,
+        name: &Shortname,
+        account: &AccountConfig,
+        generation: u64,
+    ) -> Result<(Vec<u8>, FileKey), Error> {
+        let protection = match self {
+            Self::Native(password) => Protection::Native(password),
+            Self::OidcAgent(password) => Protection::OidcAgent(password),
+            Self::Gpg(key) => Protection::Gpg(key),
+        };
+        let sealed = match self {
+            Self::OidcAgent(_) => vault::seal_next(&for_the_c_suite(account), &protection, generation),
+            _ => vault::seal_next(account, &protection, generation),
+        };
+        sealed.map_err(|error| Error::Vault { name: name.clone(), file: home.file(name), error })
+    }
+
+    /// Encrypts a registration whose login is not done: in our format, which tells issuer and client to whoever has
+    /// to give it up without the password.
+    pub fn seal_pending(
+        &self,
+        home: &Home,
+        name: &Shortname,
+        account: &AccountConfig,
+    ) -> Result<Vec<u8>, Error> {
+        let protection = match self {
+            Self::Native(password) | Self::OidcAgent(password) => Protection::Native(password),
+            Self::Gpg(key) => Protection::Gpg(key),
+        };
+        let sealed = vault::seal_new(account, &protection);
+        let (bytes, _) = sealed.map_err(|error| Error::Vault {
+            name: name.clone(),
+            file: home.pending_path(name),
+            error,
+        })?;
+        Ok(bytes)
+    }
+
+    /// The password, if it is one.
+    pub fn password(&self) -> Option<&Password> {
+        match self {
+            Self::Native(password) | Self::OidcAgent(password) => Some(password),
+            Self::Gpg(_) => None,
+        }
+    }
+}
+
+/// What 4.x needs besides: the scopes under their old name, and the issuer with a slash at its end.
+fn for_the_c_suite(account: &AccountConfig) -> AccountConfig {
+    let mut account = account.clone();
+    if account.scope.is_none() {
+        account.scope = account.auth_scope.clone();
+    }
+    if let Some(issuer) = &mut account.issuer_url
+        && !issuer.ends_with('/')
+    {
+        issuer.push('/');
+    }
+    account
+}
+
+fn new_password(session: &mut Session, name: &Shortname) -> Result<Password, Error> {
+    let sources = session.args.password.sources();
+    let prompt = format!("Enter encryption password for account configuration '{name}'");
+    session.context.new_password(&sources, &prompt, "Confirm encryption password")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_c_suite_finds_scope_and_issuer() {
+        let account = AccountConfig {
+            issuer_url: Some("https://op".to_owned()),
+            auth_scope: Some("openid".to_owned()),
+            ..AccountConfig::default()
+        };
+        let written = for_the_c_suite(&account);
+        assert_eq!(written.issuer_url.as_deref(), Some("https://op/"));
+        assert_eq!(written.scope.as_deref(), Some("openid"));
+    }
+}
