@@ -216,3 +216,6 @@ fn candidates(variable: impl Fn(&str) -> Option<OsString>) -> Result<Vec<PathBuf
         home.into_iter().flat_map(|home| [home.join(".config/oidc-agent"), home.join(".oidc-agent")]);
     Ok(explicit.into_iter().chain(below_home).collect())
 }
+
+#[cfg(test)]
+mod tests;

@@ -232,3 +232,6 @@ fn open(home: &Home, name: &Shortname, key: &FileKey) -> Result<Opened, HomeErro
         std::thread::sleep(READ_AGAIN_EVERY);
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -3,7 +3,7 @@
 //! Which keyring `gpg` uses is a matter of the environment, which a test must not change under the feet of others. So
 //! each test here runs itself again as a process of its own, with `GNUPGHOME` set.
 
-#![allow(clippy::unwrap_used)]
+#![allow(clippy::print_stderr, clippy::unwrap_used)]
 
 use std::{
     os::unix::fs::PermissionsExt,

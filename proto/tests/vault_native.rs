@@ -6,7 +6,7 @@ use std::sync::LazyLock;
 
 use oidc_proto::{
     account::AccountConfig,
-    secret::{Password, RefreshToken},
+    secret::{Password, RefreshToken, SecretText},
     vault::{self, FileKey, Format, Protection, VaultError},
 };
 use proptest::prelude::*;
@@ -25,9 +25,16 @@ fn sample() -> AccountConfig {
     )
 }
 
-/// One file and its key for all tests: each key derivation counts.
-static FILE: LazyLock<(Vec<u8>, FileKey)> =
-    LazyLock::new(|| vault::seal_new(&sample(), &Protection::Native(&Password::from(PASSWORD))).unwrap());
+/// One file for all tests, and its key as text: each key derivation counts.
+static FILE: LazyLock<(Vec<u8>, SecretText)> = LazyLock::new(|| {
+    let (file, key) = vault::seal_new(&sample(), &Protection::Native(&Password::from(PASSWORD))).unwrap();
+    (file, key.to_text())
+});
+
+/// The file's key, as it was when the file was written.
+fn key() -> FileKey {
+    FileKey::from_text(&FILE.1).unwrap()
+}
 
 fn unlock(bytes: &[u8], password: &str) -> Result<AccountConfig, VaultError> {
     vault::unlock(bytes, &Password::from(password)).map(|unlocked| unlocked.account)
@@ -42,7 +49,7 @@ fn edited(change: impl FnOnce(&mut Value)) -> Vec<u8> {
 
 #[test]
 fn opens_with_its_password_only() {
-    let (file, key) = &*FILE;
+    let (file, key) = (&FILE.0, key());
     assert_eq!(vault::inspect(file), Ok(Format::Native));
     assert_eq!(unlock(file, PASSWORD), Ok(sample()));
     assert_eq!(unlock(file, "correct hors"), Err(VaultError::WrongPassword));
@@ -73,13 +80,13 @@ fn a_changed_header_is_damage_and_no_wrong_password() {
         |document: &mut Value| document["added"] = true.into(),
         |document: &mut Value| drop(document.as_object_mut().unwrap().remove("client_id")),
         |document: &mut Value| {
-            document["slots"].as_array_mut().unwrap().push(serde_json::json!({ "type": "x" }))
+            document["slots"].as_array_mut().unwrap().push(serde_json::json!({ "type": "x" }));
         },
         |document: &mut Value| document["nonce"] = "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA".into(),
     ] {
         let file = edited(change);
         assert!(matches!(unlock(&file, PASSWORD), Err(VaultError::Damaged(_))));
-        assert!(FILE.1.open(&file).is_err());
+        assert!(key().open(&file).is_err());
     }
 }
 
@@ -90,7 +97,7 @@ fn white_space_and_order_of_the_document_do_not_matter() {
         std::mem::take(document.as_object_mut().unwrap()).into_iter().collect();
     members.reverse();
     let reordered = serde_json::to_vec(&members.into_iter().collect::<serde_json::Map<_, _>>()).unwrap();
-    assert_eq!(FILE.1.open(&reordered), Ok(sample()));
+    assert_eq!(key().open(&reordered), Ok(sample()));
 }
 
 #[test]
@@ -131,11 +138,11 @@ fn later_versions_are_told_from_damage() {
 
 #[test]
 fn a_rewrite_needs_no_password_and_keeps_the_ways_in() {
-    let (file, key) = &*FILE;
+    let (file, key) = (&FILE.0, key());
     let mut changed = sample();
     changed.refresh_token = Some(RefreshToken::from("rt2"));
     changed.client_id = None;
-    let rewritten = key.clone().seal(&changed, file).unwrap();
+    let rewritten = key.seal(&changed, file).unwrap();
     assert_eq!(unlock(&rewritten, PASSWORD), Ok(changed.clone()));
     let header = vault::header(&rewritten).unwrap();
     assert_eq!((header.generation, header.client_id), (2, None));
@@ -150,7 +157,7 @@ fn a_rewrite_needs_no_password_and_keeps_the_ways_in() {
 
 #[test]
 fn another_password_is_another_key() {
-    let (file, key) = &*FILE;
+    let (file, key) = (&FILE.0, key());
     let (changed, new_key) =
         vault::seal_next(&sample(), &Protection::Native(&Password::from("new")), 7).unwrap();
     assert_eq!(vault::header(&changed).unwrap().generation, 8);
@@ -164,7 +171,7 @@ fn another_password_is_another_key() {
 fn a_cut_file_never_opens() {
     let whole = FILE.0.trim_ascii_end();
     for len in 0..whole.len() {
-        assert!(FILE.1.open(&whole[..len]).is_err(), "{len} bytes");
+        assert!(key().open(&whole[..len]).is_err(), "{len} bytes");
         assert!(vault::header(&whole[..len]).is_none(), "{len} bytes");
     }
 }
@@ -173,7 +180,7 @@ fn a_cut_file_never_opens() {
 fn too_large_is_refused_both_ways() {
     let mut huge = sample();
     huge.other.insert("x", "y".repeat(vault::MAX_FILE_LEN));
-    assert_eq!(FILE.1.seal(&huge, &FILE.0), Err(VaultError::TooLarge));
+    assert_eq!(key().seal(&huge, &FILE.0), Err(VaultError::TooLarge));
     assert_eq!(vault::format_of(&vec![b'{'; vault::MAX_FILE_LEN + 1]), Err(VaultError::TooLarge));
 }
 
@@ -206,15 +213,15 @@ fn any_account() -> impl Strategy<Value = AccountConfig> {
 proptest! {
     #[test]
     fn every_account_survives_a_rewrite(account in any_account()) {
-        let file = FILE.1.seal(&account, &FILE.0).unwrap();
-        prop_assert_eq!(FILE.1.open(&file).unwrap(), account);
+        let file = key().seal(&account, &FILE.0).unwrap();
+        prop_assert_eq!(key().open(&file).unwrap(), account);
     }
 
     #[test]
     fn no_changed_byte_opens_as_something_else(at in any::<prop::sample::Index>(), flip in 1..=255_u8) {
         let mut file = FILE.0.clone();
         file[at.index(FILE.0.len())] ^= flip;
-        if let Ok(opened) = FILE.1.open(&file) {
+        if let Ok(opened) = key().open(&file) {
             // White space for white space.
             prop_assert_eq!(opened, sample());
         }
@@ -223,7 +230,7 @@ proptest! {
     #[test]
     fn no_bytes_make_it_panic(bytes in prop::collection::vec(any::<u8>(), 0..512)) {
         let _ = vault::inspect(&bytes);
-        let _ = FILE.1.open(&bytes);
+        let _ = key().open(&bytes);
     }
 }
 

@@ -145,7 +145,7 @@ mod tests {
     }
 
     fn run_for(program: &str, deadline: Duration) -> Result<usize, VaultError> {
-        run_program(program, &[], &[b'x'; 300_000], deadline).map(|output| output.len())
+        run_program(program, &[], &vec![b'x'; 300_000], deadline).map(|output| output.len())
     }
 
     #[test]
