@@ -20,6 +20,10 @@ mod rename;
 mod save;
 mod scopes;
 mod seal;
+#[cfg(test)]
+mod testing;
+#[cfg(test)]
+mod tests;
 
 use desk::{Desk, Machine};
 use dialogue::Dialogue;

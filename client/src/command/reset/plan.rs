@@ -92,7 +92,8 @@ impl Plan {
             Ok(_) => AgentState::NotLoaded,
             Err(state) => state.clone(),
         };
-        let has_leftovers = home.path().join(format!(".{name}.rotated")).symlink_metadata().is_ok();
+        let leftovers = [home.path().join(format!(".{name}.rotated")), home.pending_path(&name)];
+        let has_leftovers = leftovers.iter().any(|path| path.symlink_metadata().is_ok());
         if file == FileState::Missing && agent != AgentState::Loaded && !has_leftovers {
             return Err(Error::NoSuchAccount(name));
         }
@@ -184,7 +185,10 @@ fn examine(home: &Home, name: &Shortname) -> Result<(FileState, PublicHeader), E
     let path = home.file(name);
     match path.symlink_metadata() {
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
-            return Ok((FileState::Missing, PublicHeader::default()));
+            // A registration whose login was not finished tells the same.
+            let pending = home.read_pending(name).ok().flatten();
+            let header = pending.and_then(|bytes| vault::header(&bytes)).unwrap_or_default();
+            return Ok((FileState::Missing, header));
         }
         Err(error) => return Err(HomeError::Io(error).into()),
         Ok(metadata) if !metadata.is_file() => return Err(HomeError::NotARegularFile(path).into()),

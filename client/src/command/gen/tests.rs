@@ -1,0 +1,482 @@
+//! Whole runs of `oidc gen` against an agent that is played.
+
+use std::sync::{
+    Arc,
+    atomic::{AtomicUsize, Ordering},
+};
+
+use oidc_proto::{
+    account::AccountConfig,
+    error_code::ErrorCode,
+    json::Object,
+    message::{
+        DeviceAuthorization, Failure, Flow, LookupStatus, Registration, RemoteOutcome, Reply, Request,
+        ResetReport, TokenReply,
+    },
+    secret::{AccessToken, DeviceCode, Password, RefreshToken},
+    shortname::Shortname,
+    vault::{self, Format},
+};
+
+use super::testing::{Run, Stage};
+use crate::{cli::Dialect, error::Error, exit::Exit};
+
+const ISSUER: &str = "https://op.example";
+const NEW: &[&str] =
+    &["acc", "--issuer", ISSUER, "--scope", "openid storage.read:/ offline_access", "--pw-cmd", "echo pw"];
+const CLIENT: &str = r#"{"client_id":"cid","client_secret":"cs","registration_client_uri":"https://op.example/reg/cid",
+    "registration_access_token":"rat","grant_types":["refresh_token","authorization_code",
+    "urn:ietf:params:oauth:grant-type:device_code"],"redirect_uris":["http://localhost:4242"]}"#;
+
+fn name() -> Shortname {
+    "acc".parse().expect("a name")
+}
+
+fn registered(client: &str) -> Reply {
+    let client = Object::parse(client.as_bytes()).expect("an object");
+    Reply::Registered(Registration { client, max_scopes: None })
+}
+
+fn device() -> Reply {
+    Reply::AcceptedDevice(DeviceAuthorization {
+        device_code: DeviceCode::from("dc"),
+        user_code: "ABCD-EFGH".to_owned(),
+        verification_uri: "https://op.example/device".to_owned(),
+        verification_uri_complete: None,
+        expires_in: Some(600),
+        interval: 5,
+    })
+}
+
+fn code() -> Reply {
+    let uri = "https://op.example/auth?state=0:0s&redirect_uri=http%3A%2F%2Flocalhost%3A4242".to_owned();
+    Reply::AcceptedCode { uri, state: "0:0s".to_owned() }
+}
+
+/// What an agent of the C suite returns: the account without its registration data.
+fn logged_in() -> Reply {
+    Reply::Config(Box::new(AccountConfig {
+        name: Some("acc".to_owned()),
+        issuer_url: Some("https://op.example/".to_owned()),
+        client_id: Some("cid".to_owned()),
+        refresh_token: Some(RefreshToken::from("rt")),
+        refresh_scope: Some("openid".to_owned()),
+        ..AccountConfig::default()
+    }))
+}
+
+fn failure(code: ErrorCode, text: &str) -> Reply {
+    Reply::Failure(Failure::new(code, text))
+}
+
+/// Everything works; the device login at the third poll.
+fn good_agent() -> impl FnMut(&Request) -> Reply {
+    let mut polls = 0;
+    move |request| match request {
+        Request::Register(_) => registered(CLIENT),
+        Request::Gen(request) => match request.flows[0] {
+            Flow::Device => device(),
+            Flow::Code => code(),
+            _ => logged_in(),
+        },
+        Request::Device(_) => {
+            polls += 1;
+            match polls {
+                1 => failure(ErrorCode::AuthorizationPending, "authorization_pending"),
+                2 => failure(ErrorCode::SlowDown, "slow_down"),
+                _ => logged_in(),
+            }
+        }
+        Request::StateLookup { .. } => {
+            polls += 1;
+            match polls {
+                1 => Reply::StateLookup { status: LookupStatus::NotFound, info: String::new() },
+                _ => logged_in(),
+            }
+        }
+        Request::Scopes(_) => Reply::success_with("openid offline_access storage.read:/"),
+        Request::LoadedAccounts => Reply::success_with(Vec::<String>::new()),
+        _ => Reply::success(),
+    }
+}
+
+fn stored(stage: &Stage) -> AccountConfig {
+    let bytes = stage.home().read(&name()).expect("a file");
+    vault::unlock(&bytes, &Password::from("pw")).expect("it opens").account
+}
+
+fn error(run: Run) -> Error {
+    run.result.expect_err("it fails")
+}
+
+#[test]
+fn a_device_login_makes_an_account_that_can_be_deleted_at_the_provider() {
+    let mut stage = Stage::new(good_agent());
+    let run = stage.run(NEW);
+    run.result.unwrap_or_else(|error| panic!("{error}: {}", run.stderr));
+    assert_eq!(stage.request_names(), ["register", "gen", "device", "device", "device", "passwd"]);
+    assert_eq!(run.stdout, "success\n");
+    assert!(
+        run.stderr.contains("ABCD-EFGH") && run.stderr.contains("https://op.example/device"),
+        "{}",
+        run.stderr
+    );
+    assert!(run.stderr.contains("no display"), "{}", run.stderr);
+    // slow_down lengthens the interval by five seconds, for good.
+    assert_eq!(stage.machine.pauses.iter().sum::<u64>(), 5 + 5 + 10);
+
+    let account = stored(&stage);
+    assert_eq!(account.refresh_token, Some(RefreshToken::from("rt")));
+    assert_eq!(account.registration_client_uri.as_deref(), Some("https://op.example/reg/cid"));
+    assert!(account.registration_access_token.is_some() && account.other.contains("grant_types"));
+    assert!(account.client_name.is_some_and(|name| name.starts_with("oidc-agent:acc-")));
+    assert_eq!(stage.home().read_pending(&name()).expect("readable"), None);
+}
+
+#[test]
+fn a_code_login_opens_the_browser_and_waits_for_it() {
+    let mut stage = Stage::new(good_agent());
+    stage.machine.has_display = true;
+    let run = stage.run(NEW);
+    run.result.unwrap_or_else(|error| panic!("{error}: {}", run.stderr));
+    assert_eq!(stage.machine.opened.len(), 1);
+    assert_eq!(stage.request_names(), ["register", "gen", "state_lookup", "state_lookup", "passwd"]);
+
+    let mut stage = Stage::new(good_agent());
+    stage.machine.has_display = true;
+    stage.run(&[NEW, &["--no-url-call"]].concat()).result.expect("an account");
+    assert!(stage.machine.opened.is_empty());
+}
+
+#[test]
+fn the_redirected_address_can_be_pasted() {
+    let mut agent = good_agent();
+    let answer = move |request: &Request| match request {
+        Request::CodeExchange(_) => logged_in(),
+        other => agent(other),
+    };
+    let mut stage = Stage::new(answer).with_answers(&[
+        ("Address", "nonsense"),
+        ("Address", "http://localhost:4242/?code=c&state=other"),
+        ("Address", "http://localhost:4242/?code=c&state=0:0s"),
+    ]);
+    stage.machine.has_display = true;
+    let run = stage.run(&[NEW, &["--no-webserver"]].concat());
+    run.result.unwrap_or_else(|error| panic!("{error}: {}", run.stderr));
+    assert!(
+        run.stderr.contains("This is no address.") && run.stderr.contains("another login"),
+        "{}",
+        run.stderr
+    );
+    assert!(stage.machine.opened.is_empty(), "a browser of another machine is meant");
+}
+
+#[test]
+fn everything_can_be_asked_for() {
+    let mut stage = Stage::new(good_agent()).with_answers(&[
+        ("Enter short name", ".hidden"),
+        ("Enter short name", "acc"),
+        ("Issuer", "http://op.example"),
+        ("Issuer", "op.example"),
+        ("Scopes", "max"),
+        ("Enter encryption password", "pw"),
+        ("Confirm encryption password", "wp"),
+        ("Enter encryption password", "pw"),
+        ("Confirm encryption password", "pw"),
+    ]);
+    let run = stage.run(&["--flow", "device"]);
+    run.result.unwrap_or_else(|error| panic!("{error}: {}", run.stderr));
+    let Some(Request::Register(request)) =
+        stage.requests().into_iter().find(|request| request.name() == "register")
+    else {
+        panic!("nothing was registered")
+    };
+    assert_eq!(request.config.issuer_url.as_deref(), Some(ISSUER));
+    assert_eq!(request.config.auth_scope.as_deref(), Some("openid offline_access storage.read:/"));
+}
+
+#[test]
+fn nothing_is_made_at_the_provider_before_the_password_is_known() {
+    let mut stage = Stage::new(good_agent()).with_answers(&[("Enter encryption password", "^C")]);
+    let run = stage.run(&NEW[..NEW.len() - 2]);
+    assert_eq!(error(run).exit(), Exit::Interrupted);
+    assert_eq!(stage.request_names(), [""; 0]);
+}
+
+/// An agent whose first login fails.
+fn agent_that_fails_once() -> impl FnMut(&Request) -> Reply {
+    let mut agent = good_agent();
+    let mut logins = 0;
+    move |request| match request {
+        Request::Gen(_) => {
+            logins += 1;
+            if logins == 1 { failure(ErrorCode::ProviderRefused, "access_denied") } else { agent(request) }
+        }
+        other => agent(other),
+    }
+}
+
+#[test]
+fn a_registration_outlives_a_failed_login_and_is_used_again() {
+    let mut stage = Stage::new(agent_that_fails_once());
+    let run = stage.run(NEW);
+    assert!(run.stderr.contains("The client cid stays registered at https://op.example"), "{}", run.stderr);
+    assert_eq!(error(run).exit(), Exit::ProviderRefused);
+    let pending = stage.home().read_pending(&name()).expect("readable").expect("a registration is kept");
+    assert_eq!(vault::format_of(&pending), Ok(Format::Native));
+    assert!(!String::from_utf8_lossy(&pending).contains("rat\""));
+
+    let run = stage.run(NEW);
+    run.result.unwrap_or_else(|error| panic!("{error}: {}", run.stderr));
+    assert_eq!(stage.request_names().iter().filter(|name| **name == "register").count(), 1);
+    assert_eq!(stored(&stage).registration_client_uri.as_deref(), Some("https://op.example/reg/cid"));
+    assert_eq!(stage.home().read_pending(&name()).expect("readable"), None);
+}
+
+#[test]
+fn a_pending_registration_can_be_removed() {
+    let mut stage = Stage::new(agent_that_fails_once());
+    error(stage.run(NEW));
+    let run = stage.run(&["acc", "--delete", "--confirm-yes", "--pw-cmd", "echo pw"]);
+    run.result.unwrap_or_else(|error| panic!("{error}: {}", run.stderr));
+    assert_eq!(stage.request_names().last(), Some(&"delete_client"));
+    assert_eq!(stage.home().read_pending(&name()).expect("readable"), None);
+
+    // Or instead of going on with it.
+    let mut stage = Stage::new(agent_that_fails_once());
+    error(stage.run(NEW));
+    stage.answers = [("Do you want to use it?", "no"), ("never asked", "")].into();
+    let run = stage.run(NEW);
+    run.result.unwrap_or_else(|error| panic!("{error}: {}", run.stderr));
+    let names = stage.request_names();
+    assert_eq!(names[2..5], ["delete_client", "register", "gen"]);
+}
+
+#[test]
+fn ctrl_c_ends_the_login_and_keeps_the_registration() {
+    let mut stage = Stage::new(good_agent());
+    stage.machine.has_display = true;
+    stage.machine.interrupted_at = Some(0);
+    let run = stage.run(NEW);
+    assert_eq!(error(run).exit(), Exit::Interrupted);
+    assert_eq!(stage.request_names(), ["register", "gen", "term_http_server"]);
+    assert!(stage.home().read_pending(&name()).expect("readable").is_some());
+    assert!(!stage.machine.holds_interrupts);
+}
+
+#[test]
+fn what_nobody_keeps_is_deleted_again() {
+    let mut stage = Stage::new(agent_that_fails_once());
+    error(stage.run(&[&NEW[..5], &["--no-save"]].concat()));
+    assert_eq!(stage.request_names(), ["register", "gen", "delete_client"]);
+    assert_eq!(stage.home().read_pending(&name()).expect("readable"), None);
+}
+
+#[test]
+fn dropped_scopes_and_grants_are_told_and_not_asked_for() {
+    let client = r#"{"client_id":"cid","scope":"openid offline_access","grant_types":["refresh_token","authorization_code"]}"#;
+    let mut agent = good_agent();
+    let mut stage = Stage::new(move |request| match request {
+        Request::Register(_) => registered(client),
+        other => agent(other),
+    });
+    let run = stage.run(NEW);
+    run.result.unwrap_or_else(|error| panic!("{error}: {}", run.stderr));
+    assert!(
+        run.stderr.contains("are missing: storage.read:/") && run.stderr.contains("device_code"),
+        "{}",
+        run.stderr
+    );
+    let Some(Request::Gen(request)) = stage.requests().into_iter().find(|request| request.name() == "gen")
+    else {
+        panic!("no login")
+    };
+    assert_eq!(request.flows, [Flow::Code]);
+    assert_eq!(request.config.auth_scope.as_deref(), Some("openid offline_access"));
+}
+
+#[test]
+fn a_public_client_helps_where_registration_is_refused() {
+    let mut agent = good_agent();
+    let mut stage = Stage::new(move |request| match request {
+        Request::Register(_) => Reply::Failure(Failure::registration_not_supported()),
+        other => agent(other),
+    });
+    let run = stage.run(NEW);
+    assert!(run.stderr.contains("could not find a public client"), "{}", run.stderr);
+    assert_eq!(error(run).exit(), Exit::ProviderRefused);
+
+    let data = r#"[{"issuer":"https://op.example/","pubclient":{"client_id":"public","flow":["device"]}}]"#;
+    fs_err::write(stage.home().path().join("issuer.config"), data).expect("written");
+    let run = stage.run(NEW);
+    run.result.unwrap_or_else(|error| panic!("{error}: {}", run.stderr));
+    let Some(Request::Gen(request)) = stage.requests().into_iter().find(|request| request.name() == "gen")
+    else {
+        panic!("no login")
+    };
+    assert_eq!(request.config.client_id.as_deref(), Some("public"));
+    assert!(request.config.uses_pub_client);
+    assert_eq!(request.flows, [Flow::Device]);
+}
+
+#[test]
+fn a_refresh_token_can_be_imported_without_a_question() {
+    let mut stage = Stage::new(good_agent());
+    let run = stage.run(
+        &[NEW, &["--rt", "imported", "--client-id", "cid", "--client-secret=", "--prompt=none"]].concat(),
+    );
+    run.result.unwrap_or_else(|error| panic!("{error}: {}", run.stderr));
+    assert_eq!(stage.request_names(), ["gen", "passwd"]);
+    let Some(Request::Gen(request)) = stage.requests().into_iter().find(|request| request.name() == "gen")
+    else {
+        panic!("no login")
+    };
+    assert_eq!(request.config.refresh_token, Some(RefreshToken::from("imported")));
+    assert_eq!(request.flows, [Flow::Refresh]);
+}
+
+#[test]
+fn without_anybody_to_ask_the_missing_option_is_named() {
+    let mut stage = Stage::new(good_agent());
+    let text = error(stage.run(&["acc", "--prompt=none"])).to_string();
+    assert!(text.contains("'--issuer' option"), "{text}");
+    let text = error(stage.run(&["--prompt=none"])).to_string();
+    assert_eq!(text, "No account short name given.");
+}
+
+#[test]
+fn only_the_token_is_printed() {
+    let mut agent = good_agent();
+    let mut stage = Stage::new(move |request| match request {
+        Request::Gen(_) => Reply::Token(TokenReply {
+            access_token: AccessToken::from("at"),
+            issuer: ISSUER.to_owned(),
+            expires_at: None,
+            scope: None,
+            warnings: Vec::new(),
+        }),
+        other => agent(other),
+    });
+    stage.dialect = Dialect::CSuite;
+    let run = stage.run(&[
+        "--only-at",
+        "--issuer",
+        ISSUER,
+        "--scope",
+        "a",
+        "--client-id",
+        "c",
+        "--client-secret=",
+        "--flow",
+        "device",
+    ]);
+    run.result.unwrap_or_else(|error| panic!("{error}: {}", run.stderr));
+    assert_eq!(run.stdout, "at\n");
+}
+
+#[test]
+fn an_account_is_logged_in_anew_renamed_and_converted() {
+    let mut stage = Stage::new(good_agent());
+    stage.run(NEW).result.expect("an account");
+    let pw = ["--pw-cmd", "echo pw"];
+    let run = stage.run(&[&["acc", "--reauthenticate", "--flow", "code"][..], &pw].concat());
+    run.result.unwrap_or_else(|error| panic!("{error}: {}", run.stderr));
+    assert!(stored(&stage).registration_access_token.is_some());
+
+    let run = stage.run(&[&["--update", "acc", "--format", "oidc-agent"][..], &pw].concat());
+    run.result.unwrap_or_else(|error| panic!("{error}: {}", run.stderr));
+    assert_eq!(run.stdout, "Updated config file format\n");
+    assert_eq!(vault::format_of(&stage.home().read(&name()).expect("a file")), Ok(Format::OidcAgent));
+    stage.run(&[&["--update", "acc"][..], &pw].concat()).result.expect("converted back");
+    assert_eq!(vault::format_of(&stage.home().read(&name()).expect("a file")), Ok(Format::Native));
+
+    let run = stage.run(&[&["acc", "--rename", "new"][..], &pw].concat());
+    run.result.unwrap_or_else(|error| panic!("{error}: {}", run.stderr));
+    assert_eq!(stage.home().list().expect("a listing"), ["new".parse::<Shortname>().expect("a name")]);
+
+    let run = stage.run(&[&["--print", "new"][..], &pw].concat());
+    let printed = AccountConfig::parse(run.stdout.as_bytes()).expect("an account");
+    assert_eq!(printed.name.as_deref(), Some("new"));
+    assert!(printed.registration_access_token.is_some());
+}
+
+#[test]
+fn an_existing_account_is_not_overwritten() {
+    let mut stage = Stage::new(good_agent());
+    stage.run(NEW).result.expect("an account");
+    let before = stage.home().read(&name()).expect("a file");
+    let text = error(stage.run(NEW)).to_string();
+    assert!(text.starts_with("An account with that shortname is already configured"), "{text}");
+    assert_eq!(stage.home().read(&name()).expect("a file"), before);
+}
+
+#[test]
+fn an_account_that_the_agent_holds_is_deleted_without_its_password() {
+    let made = Arc::new(AtomicUsize::new(0));
+    let loaded = Arc::clone(&made);
+    let mut agent = good_agent();
+    let mut stage = Stage::new(move |request| match request {
+        Request::LoadedAccounts if loaded.load(Ordering::SeqCst) > 0 => {
+            Reply::success_with(vec!["acc".to_owned()])
+        }
+        Request::Reset(_) => Reply::success_with(
+            ResetReport {
+                was_loaded: true,
+                refresh_token: RemoteOutcome::Done,
+                client: RemoteOutcome::Done,
+                ..ResetReport::default()
+            }
+            .to_info(),
+        ),
+        other => agent(other),
+    });
+    stage.run(NEW).result.expect("an account");
+    made.store(1, Ordering::SeqCst);
+    let run = stage.run(&["acc", "--delete", "--confirm-yes"]);
+    run.result.unwrap_or_else(|error| panic!("{error}: {}", run.stderr));
+    assert_eq!(stage.request_names().last(), Some(&"reset"));
+    assert_eq!(run.stdout, "Successfully deleted account configuration.\n");
+    assert!(run.stderr.contains("Deleted oidc client."));
+    assert!(stage.home().list().expect("a listing").is_empty());
+}
+
+#[test]
+fn an_account_that_is_not_loaded_is_decrypted_revoked_and_deleted() {
+    let mut stage = Stage::new(good_agent());
+    stage.run(NEW).result.expect("an account");
+    let run = stage.run(&["acc", "--delete", "--confirm-yes", "--pw-cmd", "echo pw"]);
+    run.result.unwrap_or_else(|error| panic!("{error}: {}", run.stderr));
+    let names = stage.request_names();
+    assert_eq!(names[names.len() - 3..], ["delete", "delete_client", "remove"]);
+    assert!(stage.home().list().expect("a listing").is_empty());
+}
+
+#[test]
+fn a_login_that_another_program_began_is_finished() {
+    let mut stage = Stage::new(good_agent());
+    stage.run(&[NEW, &["--flow", "code"]].concat()).result.expect("an account");
+    let text = error(stage.run(&["--codeExchange", "http://localhost:1?state=s"])).to_string();
+    assert_eq!(text, "Uri does not contain a code");
+
+    let mut stage = Stage::new(|request| match request {
+        Request::CodeExchange(_) => logged_in(),
+        _ => Reply::success(),
+    });
+    let run = stage.run(&["--codeExchange", "http://localhost:1?code=c&state=0:0s", "--pw-cmd", "echo pw"]);
+    run.result.unwrap_or_else(|error| panic!("{error}: {}", run.stderr));
+    assert_eq!(stored(&stage).refresh_token, Some(RefreshToken::from("rt")));
+}
+
+#[test]
+fn the_c_suites_scripts_find_its_sentences() {
+    let mut stage = Stage::new(good_agent());
+    stage.dialect = Dialect::CSuite;
+    let run = stage.run(NEW);
+    run.result.unwrap_or_else(|error| panic!("{error}: {}", run.stderr));
+    assert_eq!(
+        run.stdout,
+        "No account exists with this short name. Creating new configuration ...\nRegistering Client ...\n\
+         Generating account configuration ...\naccepted\nsuccess\nThe generated account config was successfully added \
+         to oidc-agent. You don't have to run oidc-add.\nEverything setup correctly!\n"
+    );
+}
