@@ -118,6 +118,8 @@ impl AgentChannel {
             (Frame::Sealed { len, nonce, cipher }, State::Keyed(key)) => {
                 let request = key.open(len, self.inbox.get(nonce), self.inbox.get(cipher));
                 let request = request.map_err(|_| Failure::decryption_failed())?;
+                // Nothing more is read: no memory is held while the request is served.
+                self.inbox = Inbox::new(Expected::Sealed);
                 if let State::Keyed(key) = std::mem::replace(&mut self.state, State::Refused) {
                     self.state = State::Answering(Some(key));
                 }
