@@ -36,8 +36,15 @@ impl Object {
         let is_filler = |byte: &u8| matches!(byte, b' ' | b'\t' | b'\n' | b'\r' | 0);
         let start = bytes.iter().position(|byte| !is_filler(byte)).ok_or(JsonError::Syntax)?;
         let end = bytes.iter().rposition(|byte| !is_filler(byte)).map_or(start, |last| last + 1);
-        let text = escape_control_characters(&bytes[start..end]);
-        let mut deserializer = serde_json::Deserializer::from_slice(&text);
+        let escaped;
+        let text = match escape_control_characters(&bytes[start..end]) {
+            Cow::Borrowed(text) => text,
+            Cow::Owned(text) => {
+                escaped = Zeroizing::new(text);
+                &escaped
+            }
+        };
+        let mut deserializer = serde_json::Deserializer::from_slice(text);
         let value = FirstWins.deserialize(&mut deserializer).map_err(|_| JsonError::Syntax)?;
         deserializer.end().map_err(|_| JsonError::Syntax)?;
         Self::from_value(value).ok_or(JsonError::NotAnObject)

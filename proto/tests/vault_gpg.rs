@@ -115,6 +115,8 @@ fn what_is_sealed_opens_again() {
             let mut account = expected("gpg-5.3.3");
             account.client_name = Some("it's `a` $(name) \\n with \" everything; rm -rf".into());
             let (file, key) = vault::seal_new(&account, &Protection::Gpg(FINGERPRINT)).unwrap();
+            // 4.x looks for its scopes in `scope`.
+            account.scope.clone_from(&account.auth_scope);
             let text = std::str::from_utf8(&file).unwrap();
             assert!(text.ends_with("-----END PGP MESSAGE-----\nGenerated using version: 5.3.3"), "{text}");
             assert_eq!(key.open(&file).unwrap(), account);

@@ -3,14 +3,21 @@
 
 mod run;
 
+use std::time::Duration;
+
 use zeroize::Zeroizing;
 
 use self::run::run;
-use super::{FileKey, GpgError, VaultError, account_object, openpgp, rewritten};
+use super::{FileKey, GpgError, VaultError, account_object, oidc_agent, openpgp, rewritten};
 use crate::account::AccountConfig;
 
 /// The line after the armour; the C suite looks for it, `gpg` ignores it.
 const VERSION_LINE: &str = "Generated using version: 5.3.3";
+
+/// Long enough to find and type a passphrase; pinentry gives up about then, too.
+const FOR_A_PERSON: Duration = Duration::from_secs(120);
+/// Long enough for a slow card or a busy machine.
+const FOR_A_MACHINE: Duration = Duration::from_secs(20);
 
 /// Whether the gpg agent may ask the person for a passphrase.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -22,11 +29,11 @@ pub(super) enum Pinentry {
 /// The decrypted text.
 pub(super) fn decrypt(bytes: &[u8], pinentry: Pinentry) -> Result<Zeroizing<Vec<u8>>, VaultError> {
     let message = openpgp::message(bytes)?;
-    let mode = match pinentry {
-        Pinentry::MayAsk => "--pinentry-mode=default",
-        Pinentry::MustNotAsk => "--pinentry-mode=error",
+    let (mode, deadline) = match pinentry {
+        Pinentry::MayAsk => ("--pinentry-mode=default", FOR_A_PERSON),
+        Pinentry::MustNotAsk => ("--pinentry-mode=error", FOR_A_MACHINE),
     };
-    let mut text = run(&[mode, "--decrypt"], message)?;
+    let mut text = run(&[mode, "--decrypt"], message, deadline)?;
     if text.ends_with(b"\n") {
         text.pop();
     }
@@ -50,7 +57,7 @@ pub(super) fn seal_new(account: &AccountConfig, recipient: &str) -> Result<(Vec<
     let is_fingerprint =
         matches!(fingerprint.len(), 40 | 64) && fingerprint.bytes().all(|b| b.is_ascii_hexdigit());
     let trust: &[&str] = if is_fingerprint { &["--trust-model=always"] } else { &[] };
-    let bytes = encrypt(trust, &[recipient], account.to_json().as_bytes())?;
+    let bytes = encrypt(trust, &[recipient], oidc_agent::new_text(account).as_bytes())?;
     let key = FileKey::gpg(openpgp::recipients(&bytes)?);
     Ok((bytes, key))
 }
@@ -79,8 +86,8 @@ fn encrypt(options: &[&str], recipients: &[&str], text: &[u8]) -> Result<Vec<u8>
         recipients.iter().map(|recipient| format!("--recipient={recipient}")).collect();
     let mut arguments = options.to_vec();
     arguments.extend(recipients.iter().map(String::as_str));
-    arguments.extend(["--armor", "--encrypt"]);
-    let mut bytes = run(&arguments, text)?;
+    arguments.extend(["--no-auto-key-locate", "--armor", "--encrypt"]);
+    let mut bytes = run(&arguments, text, FOR_A_MACHINE)?;
     if !openpgp::is_armoured(&bytes) || !bytes.ends_with(b"\n") {
         return Err(GpgError::Failed.into());
     }

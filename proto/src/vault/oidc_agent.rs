@@ -121,15 +121,16 @@ pub(super) fn seal_new(
     let mut salt = [0; SALT_LEN];
     random(&mut salt);
     let key = DerivedKey::derive(password, salt)?;
-    let bytes = key.encrypt(for_both_releases(account).to_json().as_bytes());
+    let bytes = key.encrypt(new_text(account).as_bytes());
     Ok((bytes, FileKey::oidc_agent(key)))
 }
 
-/// 4.x reads its scopes from `scope` only, 5.x writes `auth_scope` only: a new file has both.
-fn for_both_releases(account: &AccountConfig) -> AccountConfig {
+/// The text of a new file that the C suite is to read. 4.x reads its scopes from `scope` only, 5.x writes `auth_scope`
+/// only: it gets both.
+pub(super) fn new_text(account: &AccountConfig) -> Zeroizing<String> {
     let mut account = account.clone();
-    account.scope = account.scope.or_else(|| account.auth_scope.clone());
-    account
+    account.scope = account.scope.take().or_else(|| account.auth_scope.clone());
+    account.to_json()
 }
 
 /// `crypto_secretbox_easy`: the tag first, then the encrypted text.

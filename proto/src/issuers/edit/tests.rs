@@ -1,5 +1,7 @@
 use std::path::PathBuf;
 
+use proptest::prelude::*;
+
 use super::*;
 
 struct Folder {
@@ -164,4 +166,55 @@ fn a_linked_file_stays_linked() {
     assert!(folder.add("https://a.example", "three").unwrap());
     assert!(fs_err::symlink_metadata(folder.path()).unwrap().is_symlink());
     assert!(elsewhere.text().contains("three"));
+}
+
+/// Pieces that make up such files, in any order.
+fn any_text() -> impl Strategy<Value = String> {
+    let piece = prop_oneof![
+        Just("["),
+        Just("]"),
+        Just("{"),
+        Just("}"),
+        Just(","),
+        Just(":"),
+        Just("\n"),
+        Just(" "),
+        Just("\""),
+        Just("\\"),
+        Just("# x\n"),
+        Just("// é\n"),
+        Just("/* \" */"),
+        Just("\"issuer\":\"https://a/\""),
+        Just("\"accounts\":["),
+        Just("\"n\""),
+        Just("\"default_account\" : \"n\""),
+        Just("https://a/ n"),
+        Just("https://b/"),
+        Just("1"),
+        Just("é"),
+    ];
+    prop::collection::vec(piece, 0..24).prop_map(|pieces| pieces.concat())
+}
+
+proptest! {
+    #[test]
+    fn whatever_the_file_an_edit_does_what_it_says_or_nothing(text in any_text()) {
+        let name = "n".parse().unwrap();
+        let plan = |text: &str| -> Result<Option<String>, String> {
+            let document = Document::parse(text)?;
+            Ok(match document.form() {
+                Form::Array | Form::Object => addition(&document, "https://a/", &name).map(|edit| edit.apply(text)),
+                Form::Lines | Form::Empty => added_line(text, "https://a/", &name),
+            })
+        };
+        if let Ok(Some(added)) = plan(&text) {
+            prop_assert_eq!(plan(&added), Ok(None), "{} became {}", text, added);
+        }
+        let folder = Folder::with(&text);
+        if folder.remove("n").is_ok() {
+            let left = folder.text();
+            prop_assert!(Document::parse(&left).is_ok(), "{} became {}", text, left);
+            prop_assert!(!folder.remove("n").unwrap());
+        }
+    }
 }

@@ -12,16 +12,18 @@ use zeroize::Zeroizing;
 
 use crate::vault::{GpgError, MAX_FILE_LEN, VaultError};
 
-/// Long enough for a person to find and type a passphrase; pinentry gives up about then, too.
-const DEADLINE: Duration = Duration::from_secs(120);
 /// How often the end of the process is looked for after it has closed its output.
 const POLL_EVERY: Duration = Duration::from_millis(5);
 /// More status lines than this are of no interest, in bytes.
 const MAX_STATUS_LEN: u64 = 64 * 1024;
 
 /// Runs `gpg` with `input` on its standard input; what it wrote to its standard output, at most 1 MiB.
-pub(super) fn run(arguments: &[&str], input: &[u8]) -> Result<Zeroizing<Vec<u8>>, VaultError> {
-    run_program("gpg", arguments, input, DEADLINE)
+pub(super) fn run(
+    arguments: &[&str],
+    input: &[u8],
+    deadline: Duration,
+) -> Result<Zeroizing<Vec<u8>>, VaultError> {
+    run_program("gpg", arguments, input, deadline)
 }
 
 fn run_program(
@@ -139,6 +141,8 @@ fn read_bounded(
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    const DEADLINE: Duration = Duration::from_secs(60);
 
     fn program(name: &str) -> String {
         format!("{}/../tests/fixtures/programs/{name}", env!("CARGO_MANIFEST_DIR"))
