@@ -14,9 +14,10 @@ use crate::provider::error::ProviderErrorKind;
 
 /// Longest wait for a connection, TLS included, as in the C suite.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
-/// Idle connections are kept for a herd of accounts at one provider. Not for long: a connection that outlives a
-/// laptop's sleep is dead without anybody knowing, and costs the next request its whole deadline.
-const IDLE_TIMEOUT: Duration = Duration::from_secs(20);
+/// Idle connections are kept for a herd of accounts at one provider, but not for long: just shorter than the five
+/// seconds after which common servers (Apache, Node) hang up, since a token request that meets the hang-up half-way
+/// cannot be repeated. A connection that outlives a laptop's sleep would cost the next request its whole deadline.
+const IDLE_TIMEOUT: Duration = Duration::from_secs(4);
 /// Idle connections kept for each host.
 const IDLE_CONNECTIONS: usize = 2;
 /// Proxies are not asked for these, whatever the environment says.
