@@ -1,9 +1,9 @@
 //! The certificates that providers are checked against: the system's bundle, or the account's `cert_path`.
 //!
-//! A bundle is read as a stream, one certificate at a time, and only what verification needs of each is kept
-//! (name, key, constraints: about 0.6 KiB). The platform verifier that comes with the HTTP library holds all
-//! certificates of the bundle and of the directory beside it at once, some 300, before it throws most away; in a
-//! process of few MiB that peak would stay visible for good.
+//! A bundle is read as a stream, one certificate at a time, and only what verification needs of each is kept. The
+//! platform verifier that comes with the HTTP library also reads the directory beside the bundle, some 300 files, and
+//! holds all of it at once. Measured with Debian's 144 roots, optimised: 1 ms and 150 KiB that stay, against 8 ms and
+//! 370 KiB.
 
 use std::{
     env,
