@@ -173,7 +173,7 @@ impl Account {
     pub fn seal(&self, key: &PublicKey) {
         let mut state = self.state();
         if let Held::Open(open) = &state.held {
-            state.held = Held::Sealed(Sealed::new(open, key));
+            state.held = Held::Sealed(Box::new(Sealed::new(open, key)));
         }
     }
 

@@ -50,7 +50,7 @@ impl<'a> Asking<'a> {
 }
 
 impl Accounts {
-    /// Loads an account from its file, asking for the password unless GnuPG holds it.
+    /// Loads an account from its file, asking for the password unless `gpg` holds it.
     pub(super) async fn autoload(
         &self,
         name: &Shortname,

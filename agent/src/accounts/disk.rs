@@ -95,7 +95,7 @@ impl AccountFile {
                 error => tracing::warn!(account = %name, %error, "no lock on the account file"),
             });
             let inner = Inner { home, name, lock: lock.ok() };
-            let found = inner.look(known);
+            let found = inner.look(&known);
             (Self(Arc::new(inner)), found)
         })
         .await
@@ -104,7 +104,7 @@ impl AccountFile {
     /// Looks again.
     pub async fn look(&self, known: Known) -> Found {
         let inner = Arc::clone(&self.0);
-        off_thread(move || inner.look(known)).await
+        off_thread(move || inner.look(&known)).await
     }
 
     /// Makes a rotated refresh token durable; on success also tells the file's new stamp.
@@ -130,12 +130,12 @@ impl AccountFile {
 }
 
 impl Inner {
-    fn look(&self, known: Known) -> Found {
+    fn look(&self, known: &Known) -> Found {
         let Some(stamp) = stamp(&self.home, &self.name) else { return Found::Nothing };
         if known.stamp == Some(stamp) {
             return Found::Unchanged;
         }
-        match self.read(&known) {
+        match self.read(known) {
             Some(Ok((mut config, key))) => {
                 let newest = rotation::newest(&self.home, &self.name, &mut config);
                 let token_in_file = match newest {
@@ -187,11 +187,19 @@ impl Inner {
         rotated: &Rotated,
     ) -> Result<(Stored, Option<Stamp>), RotationError> {
         let rotation = Rotation { in_file: &rotated.in_file, used: &rotated.used, new: &rotated.new };
-        let stored = match &self.lock {
-            Some(lock) => rotation::store(&self.home, lock, key, &rotation)?,
-            None => rotation::store(&self.home, &self.home.lock(&self.name, LOCK_DEADLINE)?, key, &rotation)?,
-        };
+        let stored = self.locked(|lock| rotation::store(&self.home, lock, key, &rotation))?;
         Ok((stored, stamp(&self.home, &self.name)))
+    }
+
+    /// Under the lock we have, or after another try to get it: nothing is written without.
+    fn locked<T>(
+        &self,
+        act: impl FnOnce(&AccountLock) -> Result<T, RotationError>,
+    ) -> Result<T, RotationError> {
+        match &self.lock {
+            Some(lock) => act(lock),
+            None => act(&self.home.lock(&self.name, LOCK_DEADLINE)?),
+        }
     }
 
     fn reprotect(
@@ -200,14 +208,16 @@ impl Inner {
         password: &Password,
         format: Option<FileFormat>,
     ) -> Result<(FileKey, Option<Stamp>), RotationError> {
-        let own_lock;
-        let lock = match &self.lock {
-            Some(lock) => lock,
-            None => {
-                own_lock = self.home.lock(&self.name, LOCK_DEADLINE)?;
-                &own_lock
-            }
-        };
+        self.locked(|lock| self.reprotect_under(lock, config, password, format))
+    }
+
+    fn reprotect_under(
+        &self,
+        lock: &AccountLock,
+        config: &AccountConfig,
+        password: &Password,
+        format: Option<FileFormat>,
+    ) -> Result<(FileKey, Option<Stamp>), RotationError> {
         let previous = self.home.read(&self.name)?;
         let native = match format {
             Some(format) => format == FileFormat::Native,

@@ -19,20 +19,20 @@ pub fn warnings(purpose: &Purpose, granted: Option<&str>, token: &AccessToken) -
         let granted: Vec<&str> = granted.split_ascii_whitespace().collect();
         // `offline_access` asks for a refresh token, not for something in the access token.
         let missing = |scope: &&str| *scope != "offline_access" && !granted.contains(scope);
-        push(&mut warnings, "scope", asked.split_ascii_whitespace().filter(missing).collect());
+        push(&mut warnings, "scope", &asked.split_ascii_whitespace().filter(missing).collect::<Vec<_>>());
     }
     if let (Some(asked), Some(claims)) = (purpose.audience(), Claims::of(token.expose())) {
         let granted = claims.audiences();
         push(
             &mut warnings,
             "audience",
-            asked.split_ascii_whitespace().filter(|word| !granted.contains(word)).collect(),
+            &asked.split_ascii_whitespace().filter(|word| !granted.contains(word)).collect::<Vec<_>>(),
         );
     }
     warnings
 }
 
-fn push(warnings: &mut Vec<String>, what: &str, missing: Vec<&str>) {
+fn push(warnings: &mut Vec<String>, what: &str, missing: &[&str]) {
     if !missing.is_empty() {
         warnings.push(format!("the provider did not grant the {what} {}", missing.join(" ")));
     }

@@ -29,7 +29,7 @@ pub enum Held {
     /// Usable.
     Open(Box<Open>),
     /// Under the agent's lock.
-    Sealed(Sealed),
+    Sealed(Box<Sealed>),
 }
 
 /// An account in the open.
@@ -121,7 +121,8 @@ impl Open {
         let file_key = object.string("file_key").map(SecretText::new);
         open.file_key = file_key.and_then(|text| FileKey::from_text(&text).ok());
         open.token_in_file = object.string("token_in_file").map(RefreshToken::new);
-        open.password_source = object.object("password_source").and_then(PasswordSource::from_object);
+        open.password_source =
+            object.object("password_source").as_ref().and_then(PasswordSource::from_object);
         open.cache.restore(object.remove("cache").unwrap_or_default());
         Some(open)
     }
@@ -198,7 +199,7 @@ impl Sealed {
         }
         open.stamp = self.stamp;
         open.unsaved = self.unsaved;
-        open.refused = self.refused.clone();
+        open.refused.clone_from(&self.refused);
         Some(open)
     }
 }

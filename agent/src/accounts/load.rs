@@ -24,7 +24,7 @@ use super::{
 use crate::provider::TokenResponse;
 
 /// How an account was added.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Added {
     /// Loaded; `lifetime` in seconds if it has one.
     Loaded {

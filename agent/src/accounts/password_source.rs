@@ -55,8 +55,8 @@ impl PasswordSource {
     }
 
     /// What [`PasswordSource::to_value`] gave.
-    pub fn from_object(object: Object) -> Option<Self> {
-        PasswordEntry::from_object(&object).and_then(Self::new)
+    pub fn from_object(object: &Object) -> Option<Self> {
+        PasswordEntry::from_object(object).and_then(Self::new)
     }
 }
 
@@ -106,7 +106,7 @@ mod tests {
     use super::*;
 
     fn entry(json: &str) -> Option<PasswordSource> {
-        PasswordSource::from_object(Object::parse(json.as_bytes()).expect("an object"))
+        PasswordSource::from_object(&Object::parse(json.as_bytes()).expect("an object"))
     }
 
     #[test]

@@ -24,7 +24,7 @@ use super::{
     disk::{AccountFile, Changed, Found, Known, Rotated, Stamp},
     granted,
     held::{Held, Open, RefreshResult},
-    token_cache::{CachedToken, Purpose},
+    token_cache::{CachedToken, Purpose, TokenCache},
 };
 use crate::provider::{Client, ProviderError, Refresh, TokenResponse};
 
@@ -132,7 +132,7 @@ fn adopt_changed(open: &mut Open, changed: Changed) -> bool {
     }
     let other_login = open.config.refresh_token != config.refresh_token;
     if open.config.client_id != config.client_id || !same_issuer(&open.config, &config) {
-        open.cache = Default::default();
+        open.cache = TokenCache::default();
     }
     if other_login || open.refused.as_ref().is_some_and(|refused| refused.code == ErrorCode::AccountNotLoaded)
     {
@@ -269,9 +269,8 @@ fn refuse(account: &Account, error: &ProviderError) -> Failure {
     account.with_held(|held| match held {
         Held::Open(open) if dead => open.refused = Some(failure.clone()),
         Held::Open(open) if error.is_transient() => open.pause_after(failure.clone(), error.retry_after()),
-        Held::Open(_) => {}
         Held::Sealed(sealed) if dead => sealed.refuse(failure.clone()),
-        Held::Sealed(_) => {}
+        Held::Open(_) | Held::Sealed(_) => {}
     });
     failure
 }

@@ -3,12 +3,12 @@
 use std::sync::Arc;
 
 use oidc_proto::{
-    message::{AgentStatus, Failure, IdTokenReply, IssuerInfo, IssuerInfos, Reply, Request, TokenReply},
+    message::{Failure, IdTokenReply, Reply, Request, TokenReply},
     secret::IdToken,
     shortname::Shortname,
 };
 
-use super::{Handler, Peer};
+use super::{Handler, Peer, report};
 use crate::{
     accounts::{Accounts, Added, CachedToken},
     login::Login,
@@ -37,11 +37,13 @@ impl Dispatch {
         let (accounts, login) = (&self.accounts, &self.login);
         match request {
             Request::Check => Ok(Reply::success()),
-            Request::Status => Ok(Reply::success_with(self.status_text())),
-            Request::StatusJson => Ok(Reply::success_with(self.status().to_info())),
+            Request::Status => Ok(Reply::success_with(report::status_text(accounts))),
+            Request::StatusJson => Ok(Reply::success_with(report::status(accounts).to_info())),
             Request::LoadedAccounts => Ok(Reply::success_with(names(&accounts.names()))),
-            Request::AccountInfo => Ok(Reply::success_with(self.account_info().await.to_info())),
-            Request::AccessToken(request) => accounts.access_token(request).await.map(token),
+            Request::AccountInfo => Ok(Reply::success_with(report::account_info(accounts).await.to_info())),
+            Request::AccessToken(request) => {
+                accounts.access_token(request).await.map(|granted| token(&granted))
+            }
             Request::IdToken(request) => accounts.id_token(request).await.map(id_token),
             Request::Add(request) => accounts.add(*request).await.map(added),
             Request::Remove { account } => self.remove(&account),
@@ -82,66 +84,6 @@ impl Dispatch {
         let name: Shortname = account.parse().map_err(|_| Failure::account_not_loaded())?;
         if self.accounts.remove(&name) { Ok(Reply::success()) } else { Err(Failure::account_not_loaded()) }
     }
-
-    fn status(&self) -> AgentStatus {
-        AgentStatus {
-            version: env!("CARGO_PKG_VERSION").to_owned(),
-            command_line_options: self.accounts.deps().options.command_line(),
-            loaded_accounts: self.accounts.names().into_iter().map(String::from).collect(),
-            accounts: self.accounts.status(),
-        }
-    }
-
-    /// What `status` of the C suite shows: a title, the version, the options, the loaded accounts.
-    fn status_text(&self) -> String {
-        let names = self.accounts.names();
-        let rows = self.accounts.deps().options.rows();
-        let width = rows.iter().map(|(name, _)| name.len()).max().unwrap_or(0) + 2;
-        let rows: String =
-            rows.iter().map(|(name, value)| format!("{:width$}{value}\n", format!("{name}:"))).collect();
-        let loaded: Vec<&str> = names.iter().map(Shortname::as_str).collect();
-        format!(
-            "####################\n## oidc-agent status ##\n####################\n\nThis agent is running version {}.\n\n\
-             {rows}\nNumber of loaded accounts: {}\nLoaded accounts: {}\n",
-            env!("CARGO_PKG_VERSION"),
-            loaded.len(),
-            loaded.join(", ")
-        )
-    }
-
-    /// Issuers of the configuration files and of the loaded accounts; while locked no account counts as loaded.
-    async fn account_info(&self) -> IssuerInfos {
-        let issuers = self.accounts.issuers().await;
-        let locked = self.accounts.is_locked();
-        let loaded = self.accounts.status();
-        let is_loaded = |name: &str| !locked && loaded.iter().any(|account| account.name == name);
-        let mut infos: Vec<(String, IssuerInfo)> = issuers
-            .iter()
-            .map(|issuer| {
-                let accounts = issuer.accounts.iter().chain(&issuer.default_account);
-                let mut accounts: Vec<_> =
-                    accounts.map(|name| (name.to_string(), is_loaded(name.as_str()))).collect();
-                accounts.dedup();
-                (issuer.issuer.clone(), IssuerInfo { pubclient: issuer.pubclient.is_some(), accounts })
-            })
-            .collect();
-        for account in &loaded {
-            let known = infos
-                .iter_mut()
-                .find(|(issuer, _)| oidc_proto::account::same_issuer(issuer, &account.issuer));
-            let info = match known {
-                Some((_, info)) => info,
-                None => {
-                    infos.push((account.issuer.clone(), IssuerInfo::default()));
-                    &mut infos.last_mut().expect("just pushed").1
-                }
-            };
-            if !info.accounts.iter().any(|(name, _)| *name == account.name) {
-                info.accounts.push((account.name.clone(), !locked));
-            }
-        }
-        IssuerInfos(infos)
-    }
 }
 
 impl Handler for Dispatch {
@@ -163,7 +105,7 @@ fn names(names: &[Shortname]) -> Vec<&str> {
     names.iter().map(Shortname::as_str).collect()
 }
 
-fn token(token: Arc<CachedToken>) -> Reply {
+fn token(token: &CachedToken) -> Reply {
     Reply::Token(TokenReply {
         access_token: token.access_token.clone(),
         issuer: token.issuer.to_string(),

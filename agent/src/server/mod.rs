@@ -10,6 +10,7 @@ pub mod handover;
 mod idle;
 pub mod listener;
 pub mod place;
+mod report;
 pub mod service;
 mod session;
 
