@@ -75,6 +75,7 @@ impl Accounts {
         let mut open = Open::new(account);
         if let Ok(Newest::FromSidecar { in_file }) = newest {
             open.token_in_file = Some(in_file);
+            open.unsaved = true;
         }
         open.file_key = Some(key);
         open.stamp = disk::stamp(&deps.home, name);

@@ -139,6 +139,8 @@ impl Accounts {
             // The C suite's clients do not know what may lie beside the file.
             if let Ok(Newest::FromSidecar { in_file }) = rotation::newest(&home, &name, &mut open.config) {
                 open.token_in_file = Some(in_file);
+                // With a key the file itself is brought up to date before anything is handed out.
+                open.unsaved = open.file_key.is_some();
             } else {
                 open.config.refresh_token = in_file;
             }
