@@ -126,11 +126,17 @@ fn account_name(config: &AccountConfig) -> Result<Shortname, Failure> {
     })
 }
 
-/// A provider's error as the reply about an account, with the C suite's help.
+/// A provider's error as the reply about an account.
+///
+/// The C suite's help goes with it, but not the advice to log in: that is what is being done.
 fn told(config: &AccountConfig) -> impl Fn(ProviderError) -> Failure + '_ {
     |error| {
         let name = config.name.as_deref().unwrap_or_default();
-        error.to_failure(name, config.issuer_url.as_deref().unwrap_or_default())
+        let mut failure = error.to_failure(name, config.issuer_url.as_deref().unwrap_or_default());
+        if failure.info.as_deref().is_some_and(|info| info.contains("--reauthenticate")) {
+            failure.info = Some(format!("This is the answer of the provider {}.\n", error.provider()));
+        }
+        failure
     }
 }
 

@@ -1,6 +1,8 @@
 //! What the browser brings back (RFC 6749 section 4.1.2), decoded once: a second decoding would turn an encoded plus
 //! into a blank.
 
+use std::borrow::Cow;
+
 use oidc_proto::{
     error_code::ErrorCode,
     message::Failure,
@@ -49,16 +51,30 @@ pub enum NotRedirected {
 
 impl Redirected {
     /// Reads the URL that a browser was sent to, as a person or the desktop hands it over.
+    ///
+    /// `oidc-gen --codeExchange` of the C suite decodes the whole URL before it passes it on, so one without any
+    /// percent sign is taken as it stands: a plus in it is a plus.
     pub fn parse_url(url: &SecretText) -> Result<Self, NotRedirected> {
         let url = url.expose().trim();
         let without_fragment = url.split_once('#').map_or(url, |(url, _)| url);
-        Self::parse_query(without_fragment.split_once('?').map_or("", |(_, query)| query))
+        let query = without_fragment.split_once('?').map_or("", |(_, query)| query);
+        if query.contains('%') {
+            return Self::parse_query(query);
+        }
+        let pairs = query.split('&').map(|pair| pair.split_once('=').unwrap_or((pair, "")));
+        Self::from_pairs(pairs.map(|(name, value)| (name.into(), value.into())))
     }
 
     /// Reads the query of such a URL.
     pub fn parse_query(query: &str) -> Result<Self, NotRedirected> {
+        Self::from_pairs(form_urlencoded::parse(query.as_bytes()))
+    }
+
+    fn from_pairs<'a>(
+        pairs: impl Iterator<Item = (Cow<'a, str>, Cow<'a, str>)>,
+    ) -> Result<Self, NotRedirected> {
         let mut parameters = Parameters::default();
-        for (name, value) in form_urlencoded::parse(query.as_bytes()) {
+        for (name, value) in pairs {
             parameters.take(&name, value.into_owned())?;
         }
         let Parameters { state, iss, code, error, description } = parameters;
@@ -123,11 +139,18 @@ mod tests {
     }
 
     #[test]
+    fn what_is_decoded_already_stays_as_it_is() {
+        let redirected = parse("http://localhost:4242?code=4/0Ab+c d=&state=0:0x:1:L3Q").expect("an answer");
+        assert_eq!(redirected.answer, Answer::Code("4/0Ab+c d=".into()));
+        assert_eq!(redirected.state, "0:0x:1:L3Q");
+    }
+
+    #[test]
     fn an_error_goes_before_a_code() {
         let redirected = parse(
-            "edu.kit.data.oidc-agent:/redirect?error=access_denied&error_description=a+b&state=s&code=c",
+            "edu.kit.data.oidc-agent:/redirect?error=access_denied&error_description=a+b%21&state=s&code=c",
         );
-        let error = Answer::Error { error: "access_denied".into(), description: Some("a b".into()) };
+        let error = Answer::Error { error: "access_denied".into(), description: Some("a b!".into()) };
         assert_eq!(redirected.map(|redirected| redirected.answer).ok(), Some(error));
     }
 
