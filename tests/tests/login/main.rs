@@ -1,0 +1,9 @@
+//! Logins against the real agent: what a browser and a client see of them, and what they leave behind.
+
+mod browser;
+mod c_suite;
+mod code;
+mod device;
+mod direct;
+mod register;
+mod stage;
