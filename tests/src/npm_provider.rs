@@ -4,6 +4,7 @@ use std::{
     io::{BufRead, BufReader},
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
+    thread,
 };
 
 use oidc_proto::account::AccountConfig;
@@ -47,7 +48,10 @@ impl NpmProvider {
             .expect("node starts");
         let mut line = String::new();
         let stdout = child.stdout.take().expect("standard output is a pipe");
-        BufReader::new(stdout).read_line(&mut line).expect("a line from the provider");
+        let mut stdout = BufReader::new(stdout);
+        stdout.read_line(&mut line).expect("a line from the provider");
+        // Nobody reads on, but a provider whose output is closed would end at its next notice.
+        thread::spawn(move || stdout.lines().map_while(Result::ok).for_each(drop));
         let ready: Value = serde_json::from_str(&line).unwrap_or_else(|_| panic!("not ready: {line:?}"));
         let issuer = ready["issuer"].as_str().expect("an issuer").to_owned();
         let account = ready["account"].clone();

@@ -61,8 +61,7 @@ fn logged_in(login: &CodeLogin) -> Page {
     let text = format!("The account '{}' at {} is ready.", login.account, login.provider);
     Page::new(200, Tone::Good, "You are logged in", text)
         .and("You can close this page and go back to your terminal.")
-        .and("Should nothing wait there any more, fetch the account with this command:")
-        .verbatim(format!("oidc-gen --state='{}'", login.state.as_str()))
+        .folded("Nothing waits there any more?", format!("oidc-gen --state='{}'", login.state.as_str()))
 }
 
 fn failed(account: &str, failure: &Failure) -> Page {

@@ -89,11 +89,6 @@ impl Login {
         Reply::success()
     }
 
-    /// Ends every login under way: their ports are free, their secrets gone.
-    pub fn end_all(&self) {
-        *self.under_way() = UnderWay::default();
-    }
-
     fn files(&self) -> MutexGuard<'_, FileStore> {
         self.0.files.lock().unwrap_or_else(PoisonError::into_inner)
     }

@@ -40,6 +40,8 @@ pub enum Block {
     Text(String),
     /// What somebody else said, or what to type: word by word.
     Verbatim(String),
+    /// A command for the rare case that the text names; shown when that is clicked on.
+    Folded(String, String),
 }
 
 impl Page {
@@ -59,6 +61,13 @@ impl Page {
     #[must_use]
     pub fn and(mut self, text: impl Into<String>) -> Self {
         self.blocks.push(Block::Text(text.into()));
+        self
+    }
+
+    /// The same with a command for a rare case.
+    #[must_use]
+    pub fn folded(mut self, text: &str, command: impl Into<String>) -> Self {
+        self.blocks.push(Block::Folded(text.into(), command.into()));
         self
     }
 
@@ -96,6 +105,13 @@ impl Block {
         match self {
             Self::Text(text) => format!("<p>{}</p>\n", escape(text)),
             Self::Verbatim(text) => format!("<pre>{}</pre>\n", escape(text)),
+            Self::Folded(text, command) => {
+                format!(
+                    "<details><summary>{}</summary><pre>{}</pre></details>\n",
+                    escape(text),
+                    escape(command)
+                )
+            }
         }
     }
 }

@@ -5,5 +5,6 @@ mod c_suite;
 mod code;
 mod device;
 mod direct;
+mod npm;
 mod register;
 mod stage;
