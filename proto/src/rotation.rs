@@ -187,9 +187,18 @@ fn store_beside(
 /// that stands in the file. Needs no lock.
 pub fn newest(home: &Home, name: &Shortname, account: &mut AccountConfig) -> Result<Newest, RotationError> {
     let Some(in_file) = account.refresh_token.clone() else { return Ok(Newest::InFile) };
-    let Some(token) = Sidecar::read(home, name)?.open(name, &in_file) else { return Ok(Newest::InFile) };
+    let Some(token) = beside(home, name, &in_file)? else { return Ok(Newest::InFile) };
     account.refresh_token = Some(token);
     Ok(Newest::FromSidecar { in_file })
+}
+
+/// The token that is kept beside the file for the one that stands in it. Needs no lock.
+pub fn beside(
+    home: &Home,
+    name: &Shortname,
+    in_file: &RefreshToken,
+) -> Result<Option<RefreshToken>, RotationError> {
+    Ok(Sidecar::read(home, name)?.open(name, in_file))
 }
 
 /// Writes the sidecar's token into the account file and removes the sidecar. Whether there was anything to do.
@@ -217,10 +226,11 @@ fn unless_changed<T>(mut attempt: impl FnMut() -> Result<T, RotationError>) -> R
     attempt()
 }
 
-type Opened = (zeroize::Zeroizing<Vec<u8>>, Result<AccountConfig, VaultError>);
+/// The bytes of an account file, and what opening them gave.
+pub type Opened = (zeroize::Zeroizing<Vec<u8>>, Result<AccountConfig, VaultError>);
 
-/// Reads and opens the file; again for a short while if it looks half-written.
-fn open(home: &Home, name: &Shortname, key: &FileKey) -> Result<Opened, HomeError> {
+/// Reads and opens the file; again for a short while if it looks half-written. Blocks.
+pub fn open(home: &Home, name: &Shortname, key: &FileKey) -> Result<Opened, HomeError> {
     let until = Instant::now() + HALF_WRITTEN_FOR;
     loop {
         let bytes = home.read(name)?;

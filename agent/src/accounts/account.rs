@@ -46,7 +46,7 @@ pub struct Account {
 
 struct State {
     held: Held,
-    flights: Vec<(Purpose, watch::Receiver<Option<Outcome>>)>,
+    flights: Vec<(Purpose, watch::Sender<Option<Outcome>>)>,
     unload_at: Option<u64>,
 }
 
@@ -62,8 +62,8 @@ pub enum Answer {
 pub enum Flight {
     /// Somebody else started it.
     Joined(watch::Receiver<Option<Outcome>>),
-    /// The caller runs it and must send the outcome.
-    Started(watch::Sender<Option<Outcome>>, watch::Receiver<Option<Outcome>>),
+    /// The caller runs it and must send the outcome; its receivers are those who wait.
+    Started(watch::Sender<Option<Outcome>>),
 }
 
 impl Account {
@@ -77,6 +77,11 @@ impl Account {
             refreshing: tokio::sync::Mutex::default(),
             state: Mutex::new(State { held: Held::Open(Box::new(open)), flights: Vec::new(), unload_at }),
         }
+    }
+
+    /// What the person said about asking.
+    pub fn flags(&self) -> Flags {
+        Flags { confirm: self.confirm, always_allow_id_token: self.always_allow_id_token }
     }
 
     /// When it is to be unloaded, in seconds since the epoch.
@@ -117,7 +122,7 @@ impl Account {
             if let Some(token) =
                 min_valid.and_then(|min_valid| cached.filter(|token| token.serves(min_valid, now)))
             {
-                let ahead = token.is_near_its_end(now) && open.refused.is_none() && open.paused().is_none();
+                let ahead = token.is_near_its_end(now) && open.may_look_ahead();
                 return Ok(Answer::Cached(Arc::clone(token), ahead));
             }
             match open.paused() {
@@ -157,11 +162,11 @@ impl Account {
     pub fn flight(&self, purpose: &Purpose) -> Flight {
         let mut state = self.state();
         if let Some((_, outcome)) = state.flights.iter().find(|(own, _)| own == purpose) {
-            return Flight::Joined(outcome.clone());
+            return Flight::Joined(outcome.subscribe());
         }
-        let (sender, receiver) = watch::channel(None);
-        state.flights.push((purpose.clone(), receiver.clone()));
-        Flight::Started(sender, receiver)
+        let sender = watch::Sender::new(None);
+        state.flights.push((purpose.clone(), sender.clone()));
+        Flight::Started(sender)
     }
 
     /// Ends a flight: later requests start another.

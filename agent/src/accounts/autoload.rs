@@ -7,7 +7,6 @@ use oidc_proto::{
     error_code::ErrorCode,
     home::HomeError,
     message::Failure,
-    rotation::{self, Newest},
     secret::Password,
     shortname::Shortname,
     vault::{self, Format, Unlocked, VaultError},
@@ -18,7 +17,7 @@ use super::{
     Accounts,
     account::{Account, Flags},
     clock,
-    disk::{self, off_thread},
+    disk::off_thread,
     held::Open,
 };
 use crate::prompt::{Pinentry, PromptError, Question};
@@ -64,21 +63,24 @@ impl Accounts {
         if let Some(account) = self.find(name) {
             return Ok(account);
         }
-        let bytes = deps.home.read(name).map_err(|error| unreadable(name, &error))?;
+        let (home, file) = (deps.home.clone(), name.clone());
+        let bytes = off_thread(move || home.read(&file)).await.map_err(|error| unreadable(name, &error))?;
         let unlocked = match vault::format_of(&bytes).map_err(|error| unopened(name, &error))? {
             Format::OpenPgp => off_thread(move || vault::unlock_with_gpg(&bytes)).await,
             _ => self.unlock_by_asking(name, bytes, asking).await?,
         };
-        let Unlocked { mut account, key, .. } = unlocked.map_err(|error| unopened(name, &error))?;
+        let Unlocked { account, key, .. } = unlocked.map_err(|error| unopened(name, &error))?;
 
-        let newest = rotation::newest(&deps.home, name, &mut account);
-        let mut open = Open::new(account);
-        if let Ok(Newest::FromSidecar { in_file }) = newest {
-            open.token_in_file = Some(in_file);
-            open.unsaved = true;
-        }
-        open.file_key = Some(key);
-        open.stamp = disk::stamp(&deps.home, name);
+        let (accounts, name_in_home) = (self.clone(), name.clone());
+        let open = off_thread(move || {
+            let mut open = Open::new(account);
+            open.file_key = Some(key);
+            // Typing takes its time: another program may have changed the file meanwhile.
+            open.catch_up(&accounts.deps().home, &name_in_home);
+            accounts.take_over_unsaved(&name_in_home, &mut open);
+            open
+        })
+        .await;
         let unload_at = deps.options.lifetime.map(|lifetime| clock::now().saturating_add(lifetime.as_secs()));
         self.load(name.clone(), open, Flags::default(), unload_at, false).await
     }

@@ -1,68 +1,29 @@
 //! The account's file, as the agent deals with it: looked at before a refresh, rewritten after a rotation, both under
 //! the advisory lock of the account. File work happens off the runtime's threads.
 
-use std::{os::unix::fs::MetadataExt, sync::Arc, time::Duration};
+use std::{sync::Arc, time::Duration};
 
 use oidc_proto::{
     account::AccountConfig,
     home::{AccountLock, Home, HomeError},
     message::FileFormat,
-    rotation::{self, Newest, Rotation, RotationError, Stored},
+    rotation::{self, Rotation, RotationError, Stored},
     secret::{Password, RefreshToken},
     shortname::Shortname,
-    vault::{self, FileKey, Format, Protection, VaultError},
+    vault::{self, FileKey, Format, Protection},
 };
 
-use super::password_source::PasswordSource;
+use tokio::time::{Instant, sleep};
 
-/// How long another program may hold the lock of an account before we go on without new knowledge of its file.
-const LOCK_DEADLINE: Duration = Duration::from_secs(5);
+use super::look::{Found, Known, Stamp, look, stamp};
 
-/// Tells one state of a file from the next.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Stamp {
-    device: u64,
-    inode: u64,
-    size: u64,
-    modified: (i64, i64),
-}
-
-/// What the agent knows of an account's file.
-#[derive(Clone, Default)]
-pub struct Known {
-    /// The file as last seen.
-    pub stamp: Option<Stamp>,
-    /// What opens and rewrites it.
-    pub key: Option<FileKey>,
-    /// Where its password may be had.
-    pub source: Option<PasswordSource>,
-}
-
-/// What a look at the file found.
-pub enum Found {
-    /// There is no file: an account may live in memory only. Or it cannot be looked at.
-    Nothing,
-    /// As last seen.
-    Unchanged,
-    /// Seen for the first time, and not readable without its password.
-    FirstSeen(Stamp),
-    /// New or changed since it was last seen, and read.
-    Changed(Box<Changed>),
-    /// Changed by another program under a key we do not have. The refresh token we hold may be spent.
-    Rekeyed,
-}
-
-/// A file that was read.
-pub struct Changed {
-    /// What it holds now, with the newest refresh token.
-    pub config: AccountConfig,
-    /// The refresh token that stands in the file itself, where a newer one lies beside it.
-    pub token_in_file: Option<RefreshToken>,
-    /// What opens it.
-    pub key: FileKey,
-    /// The file as seen now.
-    pub stamp: Stamp,
-}
+/// How long another program may hold the lock of an account: longer than a provider may take to answer another agent
+/// that is asking it. Going on without the lock would spend a refresh token that the other one is spending.
+const LOCK_DEADLINE: Duration = Duration::from_secs(40);
+/// How often a held lock is tried again.
+const LOCK_AGAIN_AFTER: Duration = Duration::from_millis(20);
+/// How long the lock is waited for once more when there was none before.
+const SECOND_LOCK_DEADLINE: Duration = Duration::from_secs(5);
 
 /// The tokens of a rotation; see [`Rotation`].
 #[derive(Clone)]
@@ -86,19 +47,18 @@ struct Inner {
 }
 
 impl AccountFile {
-    /// Waits for the lock, some seconds at most, and looks. A directory without working locks (read-only, some
-    /// network file systems) is looked at without.
-    pub async fn lock(home: Home, name: Shortname, known: Known) -> (Self, Found) {
-        off_thread(move || {
-            let lock = home.lock(&name, LOCK_DEADLINE).inspect_err(|error| match error {
-                HomeError::NotFound(_) | HomeError::NoDirectory => {}
-                error => tracing::warn!(account = %name, %error, "no lock on the account file"),
-            });
-            let inner = Inner { home, name, lock: lock.ok() };
-            let found = inner.look(&known);
-            (Self(Arc::new(inner)), found)
-        })
-        .await
+    /// Waits for the lock and looks. A directory without working locks (read-only, some network file systems) is
+    /// looked at without; where another program does not let go of the lock that is an error.
+    pub async fn lock(home: &Home, name: &Shortname, known: &Known) -> Result<(Self, Found), HomeError> {
+        let deadline = Instant::now() + LOCK_DEADLINE;
+        loop {
+            let (home, name, known) = (home.clone(), name.clone(), known.clone());
+            match off_thread(move || Inner::lock_and_look(home, name, &known)).await {
+                Err(HomeError::Locked(_)) if Instant::now() < deadline => sleep(LOCK_AGAIN_AFTER).await,
+                Err(error) => return Err(error),
+                Ok((inner, found)) => return Ok((Self(Arc::new(inner)), found)),
+            }
+        }
     }
 
     /// Looks again.
@@ -130,55 +90,24 @@ impl AccountFile {
 }
 
 impl Inner {
-    fn look(&self, known: &Known) -> Found {
-        let Some(stamp) = stamp(&self.home, &self.name) else { return Found::Nothing };
-        if known.stamp == Some(stamp) {
-            return Found::Unchanged;
-        }
-        match self.read(known) {
-            Some(Ok((mut config, key))) => {
-                let newest = rotation::newest(&self.home, &self.name, &mut config);
-                let token_in_file = match newest {
-                    Ok(Newest::FromSidecar { in_file }) => Some(in_file),
-                    Ok(Newest::InFile) => None,
-                    Err(error) => {
-                        tracing::warn!(account = %self.name, %error, "what lies beside the account file is unreadable");
-                        None
-                    }
-                };
-                Found::Changed(Box::new(Changed { config, token_in_file, key, stamp }))
-            }
-            Some(Err(error)) => {
-                tracing::warn!(account = %self.name, %error, "the account file was changed and does not open");
-                Found::Rekeyed
-            }
-            None if known.stamp.is_none() => Found::FirstSeen(stamp),
-            None => Found::Rekeyed,
-        }
-    }
-
-    /// The account in the file; `None` without a key and without a password.
-    fn read(&self, known: &Known) -> Option<Result<(AccountConfig, FileKey), VaultError>> {
-        let bytes = match self.home.read(&self.name) {
-            Ok(bytes) => bytes,
+    /// Fails only when another program holds the lock.
+    fn lock_and_look(home: Home, name: Shortname, known: &Known) -> Result<(Self, Found), HomeError> {
+        let lock = match home.lock(&name, Duration::ZERO) {
+            Ok(lock) => Some(lock),
+            Err(error @ HomeError::Locked(_)) => return Err(error),
+            Err(HomeError::NotFound(_) | HomeError::NoDirectory) => None,
             Err(error) => {
-                tracing::warn!(account = %self.name, %error, "the account file cannot be read");
-                return None;
+                tracing::warn!(account = %name, %error, "no lock on the account file");
+                None
             }
         };
-        let by_key = known.key.as_ref().map(|key| key.open(&bytes).map(|config| (config, key.clone())));
-        if let Some(Ok(opened)) = by_key {
-            return Some(Ok(opened));
-        }
-        let password = known.source.as_ref().and_then(PasswordSource::password);
-        let by_password = password.map(|password| {
-            let unlocked = match vault::format_of(&bytes)? {
-                Format::OpenPgp => vault::unlock_with_gpg(&bytes)?,
-                _ => vault::unlock(&bytes, &password)?,
-            };
-            Ok((unlocked.account, unlocked.key))
-        });
-        by_password.or(by_key)
+        let inner = Self { home, name, lock };
+        let found = inner.look(known);
+        Ok((inner, found))
+    }
+
+    fn look(&self, known: &Known) -> Found {
+        look(&self.home, &self.name, known)
     }
 
     fn store(
@@ -186,6 +115,9 @@ impl Inner {
         key: Option<&FileKey>,
         rotated: &Rotated,
     ) -> Result<(Stored, Option<Stamp>), RotationError> {
+        if is_gone(&self.home, &self.name) {
+            return Ok((Stored::Gone, None));
+        }
         let rotation = Rotation { in_file: &rotated.in_file, used: &rotated.used, new: &rotated.new };
         let stored = self.locked(|lock| rotation::store(&self.home, lock, key, &rotation))?;
         Ok((stored, stamp(&self.home, &self.name)))
@@ -198,7 +130,7 @@ impl Inner {
     ) -> Result<T, RotationError> {
         match &self.lock {
             Some(lock) => act(lock),
-            None => act(&self.home.lock(&self.name, LOCK_DEADLINE)?),
+            None => act(&self.home.lock(&self.name, SECOND_LOCK_DEADLINE)?),
         }
     }
 
@@ -231,21 +163,8 @@ impl Inner {
     }
 }
 
-/// The file's stamp; `None` when there is no file that could be read.
-pub fn stamp(home: &Home, name: &Shortname) -> Option<Stamp> {
-    let metadata = fs_err::symlink_metadata(home.file(name)).ok().filter(std::fs::Metadata::is_file)?;
-    Some(Stamp {
-        device: metadata.dev(),
-        inode: metadata.ino(),
-        size: metadata.size(),
-        modified: (metadata.mtime(), metadata.mtime_nsec()),
-    })
-}
-
-/// The key of an account's file, when the password is the right one.
-pub fn key_of(home: &Home, name: &Shortname, password: &Password) -> Option<FileKey> {
-    let bytes = home.read(name).ok()?;
-    vault::unlock(&bytes, password).ok().map(|unlocked| unlocked.key)
+fn is_gone(home: &Home, name: &Shortname) -> bool {
+    fs_err::symlink_metadata(home.file(name)).is_err_and(|error| error.kind() == std::io::ErrorKind::NotFound)
 }
 
 /// Runs file work or a key derivation on a thread that may block.

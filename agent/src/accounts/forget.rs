@@ -26,15 +26,11 @@ impl Accounts {
         let name: Shortname = request.account.parse().map_err(|_| Failure::account_not_found())?;
         let _only_one = self.loading(&name).await;
         let Some(account) = self.find(&name) else { return Ok(ResetReport::default()) };
-        let config = account.with_held(|held| match held {
-            Held::Open(open) => Some(open.config.clone()),
-            Held::Sealed(_) => None,
-        });
-        let report = match config {
+        let report = match open_config(&account) {
             Some(config) => self.forget_at_provider(&account, config, request.keep_remote).await,
             None => ResetReport { issuer: Some(account.issuer.to_string()), ..ResetReport::default() },
         };
-        self.remove(&name);
+        self.forget(&name);
         tracing::info!(account = %name, "reset");
         Ok(report)
     }
@@ -56,9 +52,10 @@ impl Accounts {
             return report;
         }
         let deadline = Instant::now() + REMOTE_DEADLINE;
-        // A refresh under way would spend the token that is to be revoked.
+        // A refresh under way spends the token that would be revoked; its successor is what has to go.
         let cleaning = async {
             let _no_refresh = account.refreshing.lock().await;
+            let config = open_config(account).unwrap_or(config);
             let provider = self.deps().providers.provider(&config)?;
             report.refresh_token = match &config.refresh_token {
                 Some(token) => outcome(provider.revoke(Client::of(&config), token, deadline).await),
@@ -120,6 +117,13 @@ impl Accounts {
             }
         }
     }
+}
+
+fn open_config(account: &Account) -> Option<AccountConfig> {
+    account.with_held(|held| match held {
+        Held::Open(open) => Some(open.config.clone()),
+        Held::Sealed(_) => None,
+    })
 }
 
 fn outcome<T>(done: Result<T, ProviderError>) -> RemoteOutcome {

@@ -14,9 +14,10 @@ use serde_json::Value;
 use zeroize::Zeroizing;
 
 use super::{
-    disk::Stamp,
     lock,
+    look::{Known, Stamp},
     password_source::PasswordSource,
+    spent::Spent,
     token_cache::{CachedToken, Purpose, TokenCache},
 };
 
@@ -44,6 +45,8 @@ pub struct Open {
     pub token_in_file: Option<RefreshToken>,
     /// The refresh token in `config` has not reached the disk.
     pub unsaved: bool,
+    /// Refresh tokens that came before the one in `config`.
+    pub spent: Spent,
     /// Where the file's password may be had again, when the person said so.
     pub password_source: Option<PasswordSource>,
     /// Access tokens.
@@ -52,6 +55,8 @@ pub struct Open {
     pub refused: Option<Failure>,
     /// The last failure that may pass.
     pub pause: Option<Pause>,
+    /// When a refresh failed last, if none has succeeded since.
+    pub failed_at: Option<Instant>,
 }
 
 /// A provider that failed is left alone for a while.
@@ -70,11 +75,31 @@ impl Open {
             stamp: None,
             token_in_file: None,
             unsaved: false,
+            spent: Spent::default(),
             password_source: None,
             cache: TokenCache::default(),
             refused: None,
             pause: None,
+            failed_at: None,
         }
+    }
+
+    /// What a look at the file needs to know.
+    pub fn known(&self) -> Known {
+        Known {
+            stamp: self.stamp,
+            key: self.file_key.clone(),
+            source: self.password_source.clone(),
+            token: self.config.refresh_token.clone(),
+            in_file: self.token_in_file.clone().or_else(|| self.config.refresh_token.clone()),
+        }
+    }
+
+    /// Whether a token may be fetched ahead of time: the provider is neither refusing nor being left alone, and has
+    /// not failed just now.
+    pub fn may_look_ahead(&self) -> bool {
+        let failed_lately = self.failed_at.is_some_and(|at| at.elapsed() < LONGEST_PAUSE);
+        self.refused.is_none() && self.paused().is_none() && !failed_lately
     }
 
     /// The failure of a provider that is being left alone right now.
@@ -92,11 +117,31 @@ impl Open {
 
     /// Takes a new refresh token over; whoever calls this is about to put it on the disk.
     pub fn rotate(&mut self, refresh_token: RefreshToken) {
-        let old = self.config.refresh_token.replace(refresh_token);
         if self.token_in_file.is_none() {
-            self.token_in_file = old;
+            self.token_in_file.clone_from(&self.config.refresh_token);
         }
         self.unsaved = true;
+        self.replace_token(refresh_token);
+    }
+
+    /// Goes on with a refresh token that another login or another program brought: what was wrong with the one before
+    /// is forgotten. Whether it is another one.
+    pub fn go_on_with(&mut self, refresh_token: RefreshToken) -> bool {
+        let is_other = self.replace_token(refresh_token);
+        if is_other {
+            (self.refused, self.pause, self.failed_at) = (None, None, None);
+        }
+        is_other
+    }
+
+    fn replace_token(&mut self, refresh_token: RefreshToken) -> bool {
+        if self.config.refresh_token.as_ref() == Some(&refresh_token) {
+            return false;
+        }
+        if let Some(old) = self.config.refresh_token.replace(refresh_token) {
+            self.spent.note(&old);
+        }
+        true
     }
 
     fn to_json(&self) -> Zeroizing<String> {
@@ -108,6 +153,7 @@ impl Open {
         if let Some(token) = &self.token_in_file {
             object.insert("token_in_file", token.expose());
         }
+        object.insert("spent", self.spent.to_value());
         if let Some(source) = &self.password_source {
             object.insert("password_source", source.to_value());
         }
@@ -121,6 +167,7 @@ impl Open {
         let file_key = object.string("file_key").map(SecretText::new);
         open.file_key = file_key.and_then(|text| FileKey::from_text(&text).ok());
         open.token_in_file = object.string("token_in_file").map(RefreshToken::new);
+        open.spent = object.members().get("spent").map(Spent::from_value).unwrap_or_default();
         open.password_source =
             object.object("password_source").as_ref().and_then(PasswordSource::from_object);
         open.cache.restore(object.remove("cache").unwrap_or_default());
@@ -177,6 +224,11 @@ impl Sealed {
             self.unsaved = result.unsaved;
         }
         self.results.push(lock::seal(&self.key, object.to_json().as_bytes()));
+    }
+
+    /// Whether a refresh token has not reached the disk.
+    pub fn is_unsaved(&self) -> bool {
+        self.unsaved
     }
 
     /// Notes why no new token can be had.

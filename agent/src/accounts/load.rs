@@ -6,7 +6,6 @@ use oidc_proto::{
     account::AccountConfig,
     error_code::ErrorCode,
     message::{AddRequest, Failure},
-    rotation::{self, Newest},
     shortname::Shortname,
     vault::FileKey,
 };
@@ -15,8 +14,9 @@ use super::{
     Accounts,
     account::{Account, Flags},
     clock,
-    disk::{self, off_thread},
+    disk::off_thread,
     held::Open,
+    look,
     password_source::PasswordSource,
     refresh::cached_token,
     token_cache::Purpose,
@@ -63,17 +63,18 @@ impl Accounts {
     }
 
     /// Puts an account on the list that has just logged in, in the place of one of the same name. It stays until it is
-    /// removed, and the token of its login goes to the cache.
+    /// removed, is asked for as before, and the token of its login goes to the cache.
     pub async fn admit(&self, config: AccountConfig, token: Option<TokenResponse>) -> Result<(), Failure> {
         let name = account_name(&config)?;
         let _only_one = self.loading(&name).await;
+        let flags = self.find(&name).map(|replaced| replaced.flags()).unwrap_or_default();
         let mut open = Open::new(config);
         if let (Some(token), Some(issuer)) = (token, open.config.issuer_url.as_deref()) {
             let purpose = Purpose::default();
             let token = cached_token(&purpose, issuer, &token);
             open.cache.keep(purpose, Arc::new(token));
         }
-        self.load(name, open, Flags::default(), None, true).await.map(drop)
+        self.load(name, open, flags, None, true).await.map(drop)
     }
 
     /// A copy of what a loaded account holds.
@@ -111,8 +112,12 @@ impl Accounts {
     ) -> Added {
         let had_lifetime = account.unload_at().is_some();
         let key = request.file_key.and_then(|text| FileKey::from_text(&text).ok());
+        let source = request.pw_entry.and_then(PasswordSource::new);
         // An account that a C client loaded came without a key; one that knows it is welcome.
-        let _ = account.with_open(|open| open.file_key = open.file_key.take().or(key));
+        let _ = account.with_open(|open| {
+            open.file_key = open.file_key.take().or(key);
+            open.password_source = source.or(open.password_source.take());
+        });
         if request.lifetime.is_none() || (unload_at.is_none() && !had_lifetime) {
             return Added::Already { lifetime: None };
         }
@@ -124,7 +129,7 @@ impl Accounts {
     /// Everything about the file that the request does not say.
     async fn prepare(&self, name: Shortname, request: AddRequest) -> Open {
         self.issuers().await;
-        let home = self.deps().home.clone();
+        let (accounts, home) = (self.clone(), self.deps().home.clone());
         off_thread(move || {
             let mut open = Open::new(request.config);
             open.file_key = request.file_key.and_then(|text| FileKey::from_text(&text).ok());
@@ -132,18 +137,10 @@ impl Accounts {
             if open.file_key.is_none()
                 && let Some(password) = open.password_source.as_ref().and_then(PasswordSource::password)
             {
-                open.file_key = disk::key_of(&home, &name, &password);
+                open.file_key = look::key_of(&home, &name, &password);
             }
-            let in_file = open.config.refresh_token.clone();
-            open.stamp = disk::stamp(&home, &name);
-            // The C suite's clients do not know what may lie beside the file.
-            if let Ok(Newest::FromSidecar { in_file }) = rotation::newest(&home, &name, &mut open.config) {
-                open.token_in_file = Some(in_file);
-                // With a key the file itself is brought up to date before anything is handed out.
-                open.unsaved = open.file_key.is_some();
-            } else {
-                open.config.refresh_token = in_file;
-            }
+            open.catch_up(&home, &name);
+            accounts.take_over_unsaved(&name, &mut open);
             open
         })
         .await

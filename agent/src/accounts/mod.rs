@@ -5,6 +5,7 @@
 //! needs a new token of that account.
 
 pub mod account;
+mod adopt;
 mod autoload;
 mod claims;
 mod clock;
@@ -15,9 +16,12 @@ mod held;
 mod lifetime;
 mod load;
 mod lock;
+mod look;
 mod password_source;
 mod refresh;
+mod save;
 mod select;
+mod spent;
 mod token;
 mod token_cache;
 
@@ -34,7 +38,7 @@ use oidc_proto::{
     shortname::Shortname,
 };
 use tokio::sync::Notify;
-use tokio_util::task::TaskTracker;
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use self::{account::Account, disk::off_thread, lock::LockKey};
 pub use self::{load::Added, token_cache::CachedToken};
@@ -62,9 +66,11 @@ struct Shared {
     /// One load of an account at a time, so that ten requests for it ask the person once.
     loading: Mutex<HashMap<Shortname, Weak<tokio::sync::Mutex<()>>>>,
     /// One key derivation for the lock at a time, with the number of wrong passwords in a row.
-    unlocking: tokio::sync::Mutex<u32>,
+    deriving: tokio::sync::Mutex<u32>,
     lifetimes_changed: Notify,
     tasks: TaskTracker,
+    /// No refresh is begun any more.
+    ending: CancellationToken,
 }
 
 #[derive(Default)]
@@ -72,6 +78,8 @@ struct State {
     lock: Option<Arc<LockKey>>,
     /// In load order; a reloaded account goes to the end.
     loaded: Vec<Arc<Account>>,
+    /// Accounts whose refresh token has not reached the disk, loaded or not: see [`save`].
+    unsaved: Vec<Arc<Account>>,
 }
 
 impl Accounts {
@@ -81,9 +89,10 @@ impl Accounts {
             deps,
             state: Mutex::default(),
             loading: Mutex::default(),
-            unlocking: tokio::sync::Mutex::new(0),
+            deriving: tokio::sync::Mutex::new(0),
             lifetimes_changed: Notify::new(),
             tasks: TaskTracker::new(),
+            ending: CancellationToken::new(),
         }));
         tokio::spawn(lifetime::watch(accounts.clone()));
         accounts
@@ -132,6 +141,12 @@ impl Accounts {
         state.loaded.len() != before
     }
 
+    /// Unloads an account that is given up: what of it did not reach the disk is given up as well.
+    pub fn forget(&self, name: &Shortname) {
+        self.remove(name);
+        self.state().unsaved.retain(|account| account.name != *name);
+    }
+
     /// Unloads all accounts.
     pub fn remove_all(&self) {
         self.state().loaded.clear();
@@ -139,6 +154,7 @@ impl Accounts {
 
     /// Locks the agent: one key derivation, whatever number of accounts is loaded.
     pub async fn lock(&self, password: Password) -> Result<(), Failure> {
+        let _one_at_a_time = self.0.deriving.lock().await;
         self.require_unlocked()?;
         let accounts = self.clone();
         off_thread(move || {
@@ -147,7 +163,7 @@ impl Accounts {
             if state.lock.is_some() {
                 return Err(Failure::agent_locked());
             }
-            state.loaded.iter().for_each(|account| account.seal(key.public()));
+            state.loaded.iter().chain(&state.unsaved).for_each(|account| account.seal(key.public()));
             state.lock = Some(key);
             Ok(())
         })
@@ -158,7 +174,7 @@ impl Accounts {
     /// nobody else.
     pub async fn unlock(&self, password: Password) -> Result<(), Failure> {
         let delay = {
-            let mut failures = self.0.unlocking.lock().await;
+            let mut failures = self.0.deriving.lock().await;
             let key = self.state().lock.clone().ok_or_else(Failure::agent_not_locked)?;
             let accounts = self.clone();
             if off_thread(move || accounts.unseal(&key, &password)).await {
@@ -175,13 +191,16 @@ impl Accounts {
     fn unseal(&self, key: &LockKey, password: &Password) -> bool {
         let Some(secret) = key.open(password) else { return false };
         let mut state = self.state();
+        state.unsaved.retain(|account| account.unseal(&secret));
         state.loaded.retain(|account| account.unseal(&secret));
         state.lock = None;
         true
     }
 
-    /// Waits until no refresh is under way: a rotated refresh token must reach the disk before the agent ends.
+    /// Waits until no refresh is under way: a rotated refresh token must reach the disk before the agent ends. None is
+    /// begun any more, and what could not be saved so far is tried once more.
     pub async fn settle(&self) {
+        self.0.ending.cancel();
         self.0.tasks.close();
         self.0.tasks.wait().await;
     }

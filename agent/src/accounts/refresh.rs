@@ -8,32 +8,41 @@
 use std::{sync::Arc, time::Duration};
 
 use oidc_proto::{
-    account::AccountConfig,
     error_code::ErrorCode,
+    home::HomeError,
     message::Failure,
     rotation::{RotationError, Stored},
     secret::RefreshToken,
+    vault::FileKey,
 };
 use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
 
 use super::{
     Deps,
     account::{Account, Answer, Outcome, Refreshed},
     claims::Claims,
     clock,
-    disk::{AccountFile, Changed, Found, Known, Rotated, Stamp},
+    disk::{AccountFile, Rotated},
     granted,
     held::{Held, Open, RefreshResult},
-    token_cache::{CachedToken, Purpose, TokenCache},
+    look::Stamp,
+    token_cache::{CachedToken, Purpose},
 };
 use crate::provider::{Client, ProviderError, Refresh, TokenResponse};
 
 /// How long one exchange with a provider may take, retries included.
 const DEADLINE: Duration = Duration::from_secs(30);
 
-/// Gets a token for `purpose`; `min_valid` in seconds, `None` for a new one in any case.
-pub async fn refresh(account: &Account, deps: &Deps, purpose: &Purpose, min_valid: Option<u64>) -> Outcome {
-    let _one_at_a_time = account.refreshing.lock().await;
+/// Gets a token for `purpose`; `min_valid` in seconds, `None` for a new one in any case. The caller holds
+/// [`Account::refreshing`]. Nothing is begun any more when the agent is `ending`: it might not be completed.
+pub async fn refresh(
+    account: &Account,
+    deps: &Deps,
+    ending: &CancellationToken,
+    purpose: &Purpose,
+    min_valid: Option<u64>,
+) -> Outcome {
     let file = look_at_file(account, deps).await?;
     save_what_is_unsaved(account, &file).await?;
     if let Answer::Cached(token, _) = account.answer(purpose, min_valid)? {
@@ -42,36 +51,56 @@ pub async fn refresh(account: &Account, deps: &Deps, purpose: &Purpose, min_vali
     if let Some(refused) = account.with_open(|open| open.refused.clone())? {
         return Err(refused);
     }
+    if ending.is_cancelled() {
+        return Err(self::ending(account));
+    }
 
     let mut asked = ask(account, deps, purpose).await?;
     if asked.answer.as_ref().is_err_and(ProviderError::is_dead_token) {
         // A program that knows nothing of our lock may have spent the token in between, and left a newer one.
-        if adopt(account, file.look(known(account)?).await)? {
+        let found = file.look(account.with_open(|open| open.known())?).await;
+        if account.with_open(|open| open.adopt(&account.name, found))? {
             asked = ask(account, deps, purpose).await?;
         }
     }
     match asked.answer {
-        Ok((response, issuer)) => keep(account, &file, purpose, asked.config, response, &issuer).await,
+        Ok(answer) => keep(account, &file, purpose, asked.spends, answer).await,
         Err(error) => Err(refuse(account, &error)),
     }
 }
 
 /// Takes the lock of the account's file, and takes over what another program put into it.
 pub async fn look_at_file(account: &Account, deps: &Deps) -> Result<AccountFile, Failure> {
-    let (file, found) = AccountFile::lock(deps.home.clone(), account.name.clone(), known(account)?).await;
-    adopt(account, found)?;
+    let known = account.with_open(|open| open.known())?;
+    let (file, found) = AccountFile::lock(&deps.home, &account.name, &known)
+        .await
+        .map_err(|error| in_use(account, &error))?;
+    account.with_open(|open| open.adopt(&account.name, found))?;
     Ok(file)
 }
 
 /// A question to the provider, and its answer.
 struct Asked {
-    config: AccountConfig,
-    /// With the issuer as the provider spells it.
-    answer: Result<(TokenResponse, Box<str>), ProviderError>,
+    spends: Spends,
+    answer: Result<Answered, ProviderError>,
+}
+
+/// What a question may cost, and what it takes to make the successor durable: also when the agent was locked meanwhile.
+struct Spends {
+    token: RefreshToken,
+    in_file: RefreshToken,
+    key: Option<FileKey>,
+}
+
+struct Answered {
+    response: TokenResponse,
+    /// As the provider spells it.
+    issuer: Box<str>,
 }
 
 async fn ask(account: &Account, deps: &Deps, purpose: &Purpose) -> Result<Asked, Failure> {
-    let config = account.with_open(|open| open.config.clone())?;
+    let (config, in_file, key) =
+        account.with_open(|open| (open.config.clone(), open.token_in_file.clone(), open.file_key.clone()))?;
     let Some(refresh_token) = &config.refresh_token else { return Err(no_refresh_token(account)) };
     let refresh = Refresh {
         client: Client::of(&config),
@@ -84,71 +113,15 @@ async fn ask(account: &Account, deps: &Deps, purpose: &Purpose) -> Result<Asked,
     let answer = async {
         let provider = deps.providers.provider(&config)?;
         let issuer = provider.metadata(deadline).await?.issuer.clone();
-        Ok((provider.refresh(refresh, deadline).await?, issuer))
+        Ok(Answered { response: provider.refresh(refresh, deadline).await?, issuer })
     };
     let answer = answer.await;
-    Ok(Asked { config, answer })
-}
-
-fn known(account: &Account) -> Result<Known, Failure> {
-    account.with_open(|open| Known {
-        stamp: open.stamp,
-        key: open.file_key.clone(),
-        source: open.password_source.clone(),
-    })
-}
-
-/// Takes over what a look at the file found. Whether the account now has another refresh token.
-fn adopt(account: &Account, found: Found) -> Result<bool, Failure> {
-    account.with_open(|open| match found {
-        Found::Nothing | Found::Unchanged => false,
-        Found::FirstSeen(stamp) => {
-            open.stamp = Some(stamp);
-            // A file that appeared after a rotation: it can only hold the token we started with.
-            open.unsaved |= open.token_in_file.is_some();
-            false
-        }
-        Found::Rekeyed => {
-            open.refused = Some(rekeyed(account));
-            false
-        }
-        Found::Changed(changed) => adopt_changed(open, *changed),
-    })
-}
-
-fn adopt_changed(open: &mut Open, changed: Changed) -> bool {
-    let Changed { mut config, token_in_file, key, stamp } = changed;
-    open.stamp = Some(stamp);
-    open.file_key = Some(key);
-    let file_is_older =
-        token_in_file.is_none() && open.token_in_file.is_some() && open.token_in_file == config.refresh_token;
-    if file_is_older {
-        // Ours is the successor of the token in the file and never got there.
-        config.refresh_token.clone_from(&open.config.refresh_token);
-        open.unsaved = true;
-    } else {
-        open.token_in_file = token_in_file;
-        open.unsaved = false;
-    }
-    let other_login = open.config.refresh_token != config.refresh_token;
-    if open.config.client_id != config.client_id || !same_issuer(&open.config, &config) {
-        open.cache = TokenCache::default();
-    }
-    if other_login || open.refused.as_ref().is_some_and(|refused| refused.code == ErrorCode::AccountNotLoaded)
-    {
-        open.refused = None;
-        open.pause = None;
-    }
-    open.config = config;
-    other_login
-}
-
-fn same_issuer(one: &AccountConfig, other: &AccountConfig) -> bool {
-    one.issuer_url.as_deref().is_some_and(|issuer| other.has_issuer(issuer))
+    let token = refresh_token.clone();
+    Ok(Asked { spends: Spends { in_file: in_file.unwrap_or_else(|| token.clone()), token, key }, answer })
 }
 
 /// An earlier rotation that did not reach the disk is put there before anything else is handed out.
-async fn save_what_is_unsaved(account: &Account, file: &AccountFile) -> Result<(), Failure> {
+pub async fn save_what_is_unsaved(account: &Account, file: &AccountFile) -> Result<(), Failure> {
     let rotated = account.with_open(|open| {
         let new = open.config.refresh_token.clone().filter(|_| open.unsaved)?;
         let in_file = open.token_in_file.clone()?;
@@ -166,27 +139,23 @@ async fn keep(
     account: &Account,
     file: &AccountFile,
     purpose: &Purpose,
-    config: AccountConfig,
-    mut response: TokenResponse,
-    issuer: &str,
+    spends: Spends,
+    answer: Answered,
 ) -> Outcome {
-    let used = config.refresh_token;
-    let new = response.refresh_token.take().filter(|new| used.as_ref() != Some(new));
+    let Spends { token: used, in_file, key } = spends;
+    let Answered { mut response, issuer } = answer;
+    let new = response.refresh_token.take().filter(|new| *new != used);
     let mut stored = Ok((Stored::Gone, None));
-    if let (Some(new), Some(used)) = (&new, &used) {
-        let (key, in_file) = account.with_held(|held| match held {
-            Held::Open(open) => {
+    if let Some(new) = &new {
+        account.with_held(|held| {
+            if let Held::Open(open) = held {
                 open.rotate(new.clone());
-                (open.file_key.clone(), open.token_in_file.clone())
             }
-            // Locked in between: what lies beside the file needs no key, and unlocking finds it.
-            Held::Sealed(_) => (None, None),
         });
-        let in_file = in_file.unwrap_or_else(|| used.clone());
-        stored = file.store(key, Rotated { in_file, used: used.clone(), new: new.clone() }).await;
+        stored = file.store(key, Rotated { in_file, used, new: new.clone() }).await;
     }
 
-    let token = Arc::new(cached_token(purpose, issuer, &response));
+    let token = Arc::new(cached_token(purpose, &issuer, &response));
     account.with_held(|held| match held {
         Held::Open(open) => {
             if let Some(new) = &new {
@@ -194,6 +163,7 @@ async fn keep(
             }
             open.pause = None;
             open.refused = None;
+            open.failed_at = None;
             open.cache.keep(purpose.clone(), Arc::clone(&token));
         }
         Held::Sealed(sealed) => sealed.put_away(&RefreshResult {
@@ -238,7 +208,7 @@ fn note_stored(
             let newer = token != new;
             tracing::info!(account = %account.name, newer, "another program stored a refresh token meanwhile");
             open.token_in_file = Some(in_file.clone()).filter(|in_file| in_file != token);
-            open.config.refresh_token = Some(token.clone());
+            open.go_on_with(token.clone());
         }
         // Loaded into memory only, or reset meanwhile.
         Stored::Gone => {}
@@ -267,10 +237,16 @@ fn refuse(account: &Account, error: &ProviderError) -> Failure {
     let dead = error.is_dead_token();
     tracing::info!(account = %account.name, provider = error.provider(), code = %failure.code, "refresh failed");
     account.with_held(|held| match held {
-        Held::Open(open) if dead => open.refused = Some(failure.clone()),
-        Held::Open(open) if error.is_transient() => open.pause_after(failure.clone(), error.retry_after()),
+        Held::Open(open) => {
+            open.failed_at = Some(std::time::Instant::now());
+            if dead {
+                open.refused = Some(failure.clone());
+            } else if error.is_transient() {
+                open.pause_after(failure.clone(), error.retry_after());
+            }
+        }
         Held::Sealed(sealed) if dead => sealed.refuse(failure.clone()),
-        Held::Open(_) | Held::Sealed(_) => {}
+        Held::Sealed(_) => {}
     });
     failure
 }
@@ -282,12 +258,14 @@ fn no_refresh_token(account: &Account) -> Failure {
     ))
 }
 
-fn rekeyed(account: &Account) -> Failure {
-    Failure::account_not_loaded().with_info(format!(
-        "The file of account '{0}' was changed by another program since it was loaded, and may hold a newer refresh \
-         token. Run 'oidc add {0}' to load it again.",
-        account.name
-    ))
+fn in_use(account: &Account, error: &HomeError) -> Failure {
+    Failure::new(ErrorCode::WriteFailed, format!("the file of account '{}' is in use: {error}", account.name)).with_info(
+        "Another program is using the account, and may be getting a new refresh token. Try again in a moment.",
+    )
+}
+
+fn ending(account: &Account) -> Failure {
+    Failure::new(ErrorCode::Internal, format!("no token for account '{}': the agent ends", account.name))
 }
 
 fn not_saved(account: &Account, error: &RotationError) -> Failure {

@@ -80,7 +80,7 @@ impl Accounts {
 
     /// The outcome of a refresh: of the one that is under way for this purpose, or of a new one.
     ///
-    /// A refresh that has begun runs to its end even when nobody waits for it any more: the provider may have rotated
+    /// One that nobody waits for any more is not begun. One that has begun runs to its end even when nobody waits for it any more: the provider may have rotated
     /// the refresh token, and the new one must reach the disk.
     pub(super) async fn refreshed(
         &self,
@@ -97,8 +97,11 @@ impl Accounts {
         }
     }
 
+    /// A refresh that nobody waits for.
     fn refresh_ahead(&self, account: &Arc<Account>, purpose: &Purpose) {
-        drop(self.start_or_join(account, purpose, None));
+        if let Flight::Started(outcome) = account.flight(purpose) {
+            self.fly(account, purpose, None, outcome, true);
+        }
     }
 
     fn start_or_join(
@@ -109,18 +112,38 @@ impl Accounts {
     ) -> watch::Receiver<Option<Outcome>> {
         match account.flight(purpose) {
             Flight::Joined(outcome) => outcome,
-            Flight::Started(sender, outcome) => {
-                let (accounts, account, purpose) = (self.clone(), Arc::clone(account), purpose.clone());
-                self.0.tasks.spawn(async move {
-                    let flight = Landing { account: &account, purpose: &purpose };
-                    let outcome = refresh::refresh(&account, accounts.deps(), &purpose, min_valid).await;
-                    // Before the outcome is known: who asks from now on gets an answer of their own.
-                    drop(flight);
-                    sender.send_replace(Some(outcome));
-                });
+            Flight::Started(sender) => {
+                let outcome = sender.subscribe();
+                self.fly(account, purpose, min_valid, sender, false);
                 outcome
             }
         }
+    }
+
+    fn fly(
+        &self,
+        account: &Arc<Account>,
+        purpose: &Purpose,
+        min_valid: Option<u64>,
+        outcome: watch::Sender<Option<Outcome>>,
+        wanted_by_nobody: bool,
+    ) {
+        let (accounts, account, purpose) = (self.clone(), Arc::clone(account), purpose.clone());
+        self.0.tasks.spawn(async move {
+            let flight = Landing { account: &account, purpose: &purpose };
+            let _turn = tokio::select! {
+                biased;
+                turn = account.refreshing.lock() => turn,
+                // Nobody waits any more, and nothing was begun.
+                () = outcome.closed(), if !wanted_by_nobody => return,
+            };
+            let (deps, ending) = (accounts.deps(), &accounts.0.ending);
+            let ended = refresh::refresh(&account, deps, ending, &purpose, min_valid).await;
+            accounts.keep_saving(&account);
+            // Before the outcome is known: who asks from now on gets an answer of their own.
+            drop(flight);
+            outcome.send_replace(Some(ended));
+        });
     }
 
     async fn account_for(&self, target: &Target, asking: &Asking<'_>) -> Result<Arc<Account>, Failure> {

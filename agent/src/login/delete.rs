@@ -24,7 +24,7 @@ impl Login {
                 Failure { error: format!("Could not revoke token: {}", reason.error), ..reason }
             })?;
         }
-        self.0.accounts.remove(&name);
+        self.0.accounts.forget(&name);
         tracing::info!(account = %name, "login revoked");
         Ok(Reply::success())
     }
