@@ -38,8 +38,8 @@ exits! {
     ProviderUnavailable = 8, "the provider does not answer (try again later)";
     /// The provider said no.
     ProviderRefused = 9, "the provider refused";
-    /// The person said no, or went away.
-    Refused = 10, "the person refused or cancelled";
+    /// The person said no, went away, or could not be asked.
+    Refused = 10, "the person refused, cancelled, or could not be asked";
     /// `--strict`: the token is not what was asked for.
     NotGranted = 11, "--strict: the token lacks what was asked for";
     /// An account file is damaged, unreadable or cannot be written.
@@ -55,7 +55,7 @@ impl From<ErrorCode> for Exit {
         use ErrorCode as Code;
         match code {
             Code::AccountNotFound => Self::UnknownAccount,
-            Code::AccountNotLoaded | Code::PromptUnavailable => Self::NotLoaded,
+            Code::AccountNotLoaded => Self::NotLoaded,
             Code::AgentLocked => Self::Locked,
             Code::WrongPassword => Self::Password,
             Code::LoginNeeded | Code::NoRefreshToken => Self::LoginNeeded,
@@ -69,7 +69,7 @@ impl From<ErrorCode> for Exit {
             | Code::ProviderBadResponse
             | Code::ProviderMismatch
             | Code::NotSupportedByProvider => Self::ProviderRefused,
-            Code::OperationForbidden | Code::PromptCancelled => Self::Refused,
+            Code::OperationForbidden | Code::PromptCancelled | Code::PromptUnavailable => Self::Refused,
             Code::WriteFailed => Self::File,
             _ => Self::Failure,
         }

@@ -153,7 +153,14 @@ async fn confirm(account: &Account, asking: &Asking<'_>, what: &str) -> Result<(
         Err(error) => Err(error),
     };
     answer.map_err(|error| {
-        Failure::operation_forbidden().with_info(format!("The use of the account needs consent: {error}."))
+        // The text is what C clients know. The code tells whether anybody was asked: a client that did not want a
+        // prompt may ask again and allow one.
+        let code = match error {
+            PromptError::Unavailable(_) => ErrorCode::PromptUnavailable,
+            PromptError::Cancelled | PromptError::Timeout(_) => ErrorCode::OperationForbidden,
+        };
+        let info = format!("The use of the account needs consent: {error}.");
+        Failure { code, ..Failure::operation_forbidden() }.with_info(info)
     })
 }
 

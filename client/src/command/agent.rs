@@ -1,6 +1,6 @@
 //! `oidc agent start|stop|status`: the agent that commands find without variables.
 
-use std::{os::unix::process::CommandExt, process::Command as Process};
+use std::process::{Command as Process, Stdio};
 
 use oidc_proto::{message::Request, socket::OIDC_SOCK};
 use serde_json::json;
@@ -34,7 +34,7 @@ fn start_agent(args: &AgentArgs, context: &mut Context) -> Result<(), Error> {
     Ok(context.output.line(&format!("oidc-agent {state} {socket}"))?)
 }
 
-/// Hands over to `oidc-agent --kill`, which ends the process named by `OIDCD_PID` and prints what `eval` needs.
+/// Runs `oidc-agent --kill`, which ends the process named by `OIDCD_PID` and waits for its end.
 fn stop(args: &AgentArgs, context: &mut Context) -> Result<(), Error> {
     // An agent that does not answer has left its process id to somebody else.
     context.call(&Request::Check)?;
@@ -44,8 +44,15 @@ fn stop(args: &AgentArgs, context: &mut Context) -> Result<(), Error> {
         let pid = start::pid(&socket).ok_or_else(|| unknown_pid(&socket))?;
         kill.env("OIDCD_PID", pid).env(OIDC_SOCK, &socket);
     }
-    let error = kill.arg("--kill").args(&args.arguments).exec();
-    Err(Error::Run { program: "oidc-agent".to_owned(), error })
+    let kill = kill.arg("--kill").args(&args.arguments).stdout(Stdio::null());
+    let status = kill.status().map_err(|error| Error::Run { program: "oidc-agent".to_owned(), error })?;
+    if !status.success() {
+        return Err(Error::Other(Exit::Failure, format!("oidc-agent --kill ended with {status}")));
+    }
+    if context.output.json {
+        return Ok(context.output.json(&json!({"status": "success", "socket": socket}))?);
+    }
+    Ok(context.output.line(&format!("oidc-agent at {socket} has ended"))?)
 }
 
 fn unknown_pid(socket: &str) -> Error {

@@ -41,25 +41,23 @@ pub fn run(args: &TokenArgs, context: &mut Context) -> Result<(), Error> {
 /// Asks the agent, loads the account on the terminal if that is what is missing, and asks again.
 fn obtain(args: &TokenArgs, context: &mut Context) -> Result<Reply, Error> {
     // The agent shall not open a window while there is a terminal to ask on.
-    let error = match context.call_or_start(&request(args, false)) {
+    let first = request(args, false);
+    // Where a second agent can be asked, none is started.
+    let answer =
+        if context.agent.has_remote() { context.call(&first) } else { context.call_or_start(&first) };
+    let error = match answer {
         Err(error) => error,
         answer => return answer,
     };
-    let (failure, error) = match error {
-        Error::Failure(failure) if wants_account(failure.code) => (failure, None),
-        error if error.is_no_agent() && context.agent.has_remote() => {
-            (Box::new(Failure::account_not_found()), Some(error))
-        }
-        error => return Err(error),
-    };
-    if failure.code == ErrorCode::AccountNotFound
+    if may_be_elsewhere(&error)
         && let Some(answer) = ask_remote(args)
     {
         return Ok(answer);
     }
-    if let Some(error) = error {
-        return Err(error);
-    }
+    let failure = match error {
+        Error::Failure(failure) if wants_account(failure.code) => failure,
+        error => return Err(error),
+    };
     if load_on_terminal(args, &failure, context)? {
         return context.call(&request(args, has_display()));
     }
@@ -67,6 +65,11 @@ fn obtain(args: &TokenArgs, context: &mut Context) -> Result<Reply, Error> {
         return context.call(&request(args, true)).map_err(|error| not_loaded(args, error));
     }
     Err(not_loaded(args, Error::Failure(failure)))
+}
+
+/// Whether another agent may have the account.
+fn may_be_elsewhere(error: &Error) -> bool {
+    matches!(error, Error::Agent(_)) || error.failure_code() == Some(ErrorCode::AccountNotFound)
 }
 
 /// Whether an account that is not loaded may be what the agent means.
@@ -115,9 +118,7 @@ fn has_display() -> bool {
 
 fn not_loaded(args: &TokenArgs, error: Error) -> Error {
     match error {
-        Error::Failure(failure)
-            if matches!(failure.code, ErrorCode::AccountNotLoaded | ErrorCode::PromptUnavailable) =>
-        {
+        Error::Failure(failure) if failure.code == ErrorCode::AccountNotLoaded => {
             Error::NotLoaded { failure, account: args.account.clone() }
         }
         other => other,
