@@ -122,16 +122,18 @@ impl Stage {
     fn localised(&self, text: &str) -> String {
         let issuer = self.provider.issuer();
         let text = text.replace(RECORDED_ISSUER, issuer.trim_end_matches('/'));
-        let Ok(Value::Object(mut request)) = serde_json::from_str::<Value>(&text) else { return text };
-        if let Some(Value::Object(config)) = request.get_mut("config")
-            && config.get("refresh_token").is_some_and(|token| token == "rt-good")
-        {
-            let ours = self.account.to_object();
-            for member in ["client_id", "client_secret", "refresh_token"] {
-                config.insert(member.to_owned(), ours.members()[member].clone());
-            }
+        let Ok(mut request) = serde_json::from_str::<Value>(&text) else { return text };
+        let config = request.get_mut("config").and_then(Value::as_object_mut);
+        let Some(config) =
+            config.filter(|config| config.get("refresh_token").is_some_and(|token| token == "rt-good"))
+        else {
+            return text;
+        };
+        let ours = self.account.to_object();
+        for member in ["client_id", "client_secret", "refresh_token"] {
+            config.insert(member.to_owned(), ours.members()[member].clone());
         }
-        Value::Object(request).to_string()
+        request.to_string()
     }
 
     fn localised_value(&self, value: &Value) -> Value {
