@@ -5,7 +5,7 @@ pub mod start;
 
 use std::{
     env, io,
-    net::TcpStream,
+    net::{TcpStream, ToSocketAddrs},
     os::unix::net::UnixStream,
     path::{Path, PathBuf},
 };
@@ -127,8 +127,7 @@ impl Agent {
             #[cfg(test)]
             Place::Socket(path) => exchange::exchange(first_listening(std::slice::from_ref(path))?, request),
             Place::Remote(address) => {
-                let stream =
-                    TcpStream::connect(address).map_err(|error| not_running(address.clone(), error))?;
+                let stream = connect_remote(address).map_err(|error| not_running(address.clone(), error))?;
                 exchange::exchange(stream, request)
             }
         }
@@ -178,6 +177,18 @@ fn connect_within_deadline(path: &Path) -> io::Result<UnixStream> {
     set_socket_timeout(&socket, Timeout::Send, Some(exchange::STEP_TIMEOUT))?;
     connect(&socket, &address)?;
     Ok(socket.into())
+}
+
+/// Connects to the first of the host's addresses that answers.
+fn connect_remote(address: &str) -> io::Result<TcpStream> {
+    let mut last_error = io::Error::from(io::ErrorKind::AddrNotAvailable);
+    for address in address.to_socket_addrs()? {
+        match TcpStream::connect_timeout(&address, exchange::STEP_TIMEOUT) {
+            Ok(stream) => return Ok(stream),
+            Err(error) => last_error = error,
+        }
+    }
+    Err(last_error)
 }
 
 fn not_running(address: String, reason: io::Error) -> AgentError {
