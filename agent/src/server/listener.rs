@@ -6,7 +6,7 @@ use rustix::{io::Errno, process::geteuid};
 use tokio::{
     net::{UnixListener, UnixStream},
     sync::{OwnedSemaphorePermit, Semaphore},
-    time::{sleep, sleep_until, timeout},
+    time::{Instant, sleep, sleep_until, timeout},
 };
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tracing::{debug, warn};
@@ -40,6 +40,14 @@ impl Default for Limits {
             patience: Duration::from_millis(500),
             grace: Duration::from_secs(5),
         }
+    }
+}
+
+impl Limits {
+    /// How often deadlines of silent connections are looked at: they may be overrun by as much.
+    fn tick(&self) -> Duration {
+        const COARSE: Duration = Duration::from_secs(1);
+        COARSE.min(self.first_message).min(self.request)
     }
 }
 
@@ -91,9 +99,9 @@ impl Listener {
             idle: Idle::default(),
             permits: Arc::new(Semaphore::new(limits.connections)),
             sessions: TaskTracker::new(),
-            context: Arc::new(session::Context { handler, limits, stop }),
+            context: Arc::new(session::Context { handler, limits }),
         };
-        accepting.run().await
+        accepting.run(stop).await
     }
 }
 
@@ -107,18 +115,21 @@ struct Accepting<H> {
 }
 
 impl<H: Handler> Accepting<H> {
-    async fn run(self) -> io::Result<()> {
-        let stop = self.context.stop.clone();
-        let result = stop.run_until_cancelled(self.accept_all()).await;
-        let Self { socket, sessions, context, .. } = self;
+    async fn run(self, stop: CancellationToken) -> io::Result<()> {
+        let result = tokio::select! {
+            () = stop.cancelled() => Ok(()),
+            result = self.accept_all() => result,
+            () = self.idle.sweep(self.context.limits.tick()) => Ok(()),
+        };
+        let Self { socket, sessions, context, idle, .. } = self;
         // New clients shall not connect to an agent that answers no more.
         drop(socket);
-        stop.cancel();
+        idle.close_all();
         sessions.close();
         if timeout(context.limits.grace, sessions.wait()).await.is_err() {
             warn!(unfinished = sessions.len(), "requests are given up");
         }
-        result.unwrap_or(Ok(()))
+        result
     }
 
     async fn accept_all(&self) -> io::Result<()> {
@@ -161,11 +172,14 @@ impl<H: Handler> Accepting<H> {
             Ok(peer) => return warn!(uid = peer.uid, pid = peer.pid, "another user's connection is refused"),
             Err(error) => return debug!(%error, "a connection without credentials is refused"),
         };
-        let ticket = self.idle.enter();
         let context = Arc::clone(&self.context);
-        self.sessions.spawn(async move {
-            session::serve(&stream, peer, ticket, &context).await;
-            drop(permit);
+        let deadline = Instant::now() + context.limits.first_message;
+        self.idle.enter(deadline, |ticket| {
+            let session = async move {
+                session::serve(&stream, peer, ticket, &context).await;
+                drop(permit);
+            };
+            self.sessions.spawn(session).abort_handle()
         });
     }
 }

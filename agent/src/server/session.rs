@@ -19,9 +19,8 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use tokio::{
     io::Interest,
     net::UnixStream,
-    time::{Instant, interval, timeout, timeout_at},
+    time::{Instant, interval, timeout},
 };
-use tokio_util::sync::CancellationToken;
 use tracing::debug;
 use zeroize::Zeroizing;
 
@@ -39,15 +38,14 @@ const HALF_CLOSED_CHECK: Duration = Duration::from_millis(250);
 pub(super) struct Context<H> {
     pub handler: std::sync::Arc<H>,
     pub limits: Limits,
-    pub stop: CancellationToken,
 }
 
 /// Serves a connection to its end.
 pub(super) async fn serve<H: Handler>(stream: &UnixStream, peer: Peer, ticket: Ticket, context: &Context<H>) {
     let mut channel = AgentChannel::new();
-    match receive(stream, &mut channel, ticket, context).await {
+    match receive(stream, &mut channel, ticket, &context.limits).await {
         Ok(Received::Request(payload)) => {
-            if let Some(reply) = answer(stream, &payload, peer, context).await {
+            if let Some(reply) = answer(stream, payload, peer, context).await {
                 let reply = channel.reply(reply.to_json());
                 send(stream, &reply, context.limits.reply).await;
             }
@@ -62,31 +60,25 @@ enum Received {
     Refused(Payload),
 }
 
-/// Reads until there is a request, or a reason to give up.
-async fn receive<H>(
+/// Reads until there is a request, or a reason to give up. Dropped when the ticket's deadline has passed.
+async fn receive(
     stream: &UnixStream,
     channel: &mut AgentChannel,
-    mut ticket: Ticket,
-    context: &Context<H>,
+    ticket: Ticket,
+    limits: &Limits,
 ) -> io::Result<Received> {
-    let reading = read_request(stream, channel, &context.limits);
-    let received = tokio::select! {
-        biased;
-        received = reading => received?,
-        () = ticket.closed() => return Err(io::Error::other("too many connections")),
-        () = context.stop.cancelled() => return Err(io::Error::other("the agent ends")),
-    };
-    if ticket.leave() { Ok(received) } else { Err(io::Error::other("too many connections")) }
+    let received = read_request(stream, channel, &ticket, limits).await?;
+    if ticket.leave() { Ok(received) } else { Err(io::ErrorKind::TimedOut.into()) }
 }
 
 async fn read_request(
     stream: &UnixStream,
     channel: &mut AgentChannel,
+    ticket: &Ticket,
     limits: &Limits,
 ) -> io::Result<Received> {
-    let mut deadline = Instant::now() + limits.first_message;
     loop {
-        timeout_at(deadline, stream.readable()).await??;
+        stream.readable().await?;
         let mut step = match read_some(stream, channel)? {
             ControlFlow::Continue(step) => step,
             ControlFlow::Break(()) => return end_of_stream(channel),
@@ -95,8 +87,8 @@ async fn read_request(
             step = match step {
                 AgentStep::NeedMore => break,
                 AgentStep::Send(bytes) => {
-                    write_all(stream, &bytes, deadline).await?;
-                    deadline = Instant::now() + limits.request;
+                    write_all(stream, &bytes).await?;
+                    ticket.set_deadline(Instant::now() + limits.request);
                     channel.receive(&[])
                 }
                 AgentStep::Request(payload) => return Ok(Received::Request(payload)),
@@ -130,14 +122,16 @@ fn read_some(stream: &UnixStream, channel: &mut AgentChannel) -> io::Result<Cont
 /// Has the request answered. `None` when nobody is there any more to read the reply.
 async fn answer<H: Handler>(
     stream: &UnixStream,
-    payload: &Payload,
+    payload: Payload,
     peer: Peer,
     context: &Context<H>,
 ) -> Option<Reply> {
-    let request = match Request::parse(payload) {
+    let request = match Request::parse(&payload) {
         Ok(request) => request,
         Err(failure) => return Some(context.handler.refuse(failure)),
     };
+    // A second copy of what the request holds is not kept while it is handled.
+    drop(payload);
     let (name, only_asks, stores) = (request.name(), only_asks(&request), stores_secrets(&request));
     debug!(request = name, pid = peer.pid, "asked");
     let handling = surviving(context.handler.handle(request, peer));
@@ -222,19 +216,22 @@ fn is_hung_up(stream: &UnixStream) -> bool {
 
 /// Writes a whole message, at once if the socket takes it, and prepares the close.
 async fn send(stream: &UnixStream, message: &Payload, deadline: Duration) {
-    if let Err(error) = write_all(stream, message, Instant::now() + deadline).await {
-        debug!(%error, "a reply was not read");
+    let sending = async {
+        if let Err(error) = write_all(stream, message).await {
+            debug!(%error, "a reply was not read");
+        }
+        drain(stream).await;
+    };
+    if timeout(deadline, sending).await.is_err() {
+        debug!("a reply was not read in time");
     }
-    let _ = timeout(deadline, drain(stream)).await;
 }
 
-async fn write_all(stream: &UnixStream, mut bytes: &[u8], deadline: Instant) -> io::Result<()> {
+async fn write_all(stream: &UnixStream, mut bytes: &[u8]) -> io::Result<()> {
     while !bytes.is_empty() {
         match stream.try_write(bytes) {
             Ok(count) => bytes = &bytes[count..],
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                timeout_at(deadline, stream.writable()).await??;
-            }
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => stream.writable().await?,
             Err(error) => return Err(error),
         }
     }
