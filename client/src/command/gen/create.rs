@@ -60,8 +60,10 @@ pub fn finish(session: &mut Session, beginning: Beginning, choice: &Choice) -> R
     session.hold_interrupts(true)?;
     let result = log_in(session, &name, &account, &storage, choice);
     session.hold_interrupts(false)?;
-    if result.is_err() && was_registered {
-        pending::after_failure(session, &name, &account, &storage);
+    match &result {
+        _ if !was_registered => {}
+        Err(_) => pending::after_failure(session, &name, &account, &storage),
+        Ok(()) => pending::after_success(session, &name, &account, &storage),
     }
     result
 }
@@ -124,13 +126,13 @@ fn begin(session: &mut Session, name: Shortname) -> Result<Beginning, Error> {
         let storage = existing(session, opened.key, opened.password);
         return Ok(Beginning { name, account: opened.account, storage, was_registered: false });
     }
-    if !is_manual && !session.args.login.only_at {
-        session.progress("No account exists with this short name. Creating new configuration ...")?;
-    }
     if let Some(pending) = pending::resume(session, &home, &name)? {
         expect_same_issuer(session, &pending.account, &name)?;
         let storage = Storage::New(pending.seal);
         return Ok(Beginning { name, account: pending.account, storage, was_registered: true });
+    }
+    if !is_manual && !session.args.login.only_at {
+        session.progress("No account exists with this short name. Creating new configuration ...")?;
     }
     let account = match &session.args.client.file {
         Some(file) => files::start_values(session, &home, file)?,

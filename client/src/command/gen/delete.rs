@@ -22,7 +22,8 @@ pub fn run(session: &mut Session) -> Result<(), Error> {
     let home = session.context.home()?;
     let has_file = home.file(&name).symlink_metadata().is_ok();
     let has_pending = home.read_pending(&name)?.is_some();
-    if !has_file && !has_pending {
+    let is_loaded = session.context.loaded_accounts()?.iter().any(|loaded| loaded == name.as_str());
+    if !has_file && !has_pending && !is_loaded {
         let text = "No account with that shortname configured".to_owned();
         return Err(Error::Other(Exit::UnknownAccount, text));
     }
@@ -30,7 +31,11 @@ pub fn run(session: &mut Session) -> Result<(), Error> {
     if !session.dialogue.confirm(session.context, question, false)? {
         return Ok(());
     }
-    if has_file && !reset_by_agent(session, &name)? {
+    let is_done = is_loaded && reset_by_agent(session, &name)?;
+    if !is_done && !has_file && is_loaded {
+        return Err(not_by_this_agent(&name));
+    }
+    if !is_done && has_file {
         let sealed = Sealed::read(&home, &name)?;
         let opened = sealed.open(&home, &session.args.password.sources(), session.context.asker.as_mut())?;
         delete_at_provider(session, &name, &opened.account)?;
@@ -41,12 +46,8 @@ pub fn run(session: &mut Session) -> Result<(), Error> {
     forget(session, &home, &name)
 }
 
-/// Lets an agent of ours that holds the account unlocked do it: that needs no password. Whether it could.
+/// Lets an agent of ours, which holds the account unlocked, do it: that needs no password. Whether it could.
 fn reset_by_agent(session: &mut Session, name: &Shortname) -> Result<bool, Error> {
-    let is_loaded = session.context.loaded_accounts()?.iter().any(|loaded| loaded == name.as_str());
-    if !is_loaded {
-        return Ok(false);
-    }
     let request = Request::Reset(ResetRequest { account: name.to_string(), keep_remote: false });
     let report = match session.context.call(&request) {
         Ok(Reply::Success { info }) => info.as_ref().and_then(ResetReport::from_info).unwrap_or_default(),
@@ -59,6 +60,14 @@ fn reset_by_agent(session: &mut Session, name: &Shortname) -> Result<bool, Error
     }
     tell(session, &report);
     Ok(true)
+}
+
+/// An account that was never written, in an agent of the C suite: nobody can say what to revoke.
+fn not_by_this_agent(name: &Shortname) -> Error {
+    let text = format!(
+        "'{name}' has no account file, and this agent cannot revoke it; `oidc remove {name}` unloads it"
+    );
+    Error::Other(Exit::Failure, text)
 }
 
 fn tell(session: &mut Session, report: &ResetReport) {

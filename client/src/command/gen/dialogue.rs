@@ -1,5 +1,7 @@
 //! Questions: asked one at a time, with a default, and again with the reason when an answer makes no sense.
 
+use oidc_proto::secret::Password;
+
 use crate::{
     cli::{common::PromptArg, r#gen::AnswerArgs},
     command::Context,
@@ -76,9 +78,9 @@ impl Dialogue {
     }
 
     /// Asks for a secret, which may be empty.
-    pub fn ask_secret(self, context: &mut Context, question: &Question) -> Result<String, Error> {
+    pub fn ask_secret(self, context: &mut Context, question: &Question) -> Result<Password, Error> {
         self.expect_person(context, question)?;
-        Ok(context.asker.secret(question.label)?.expose().to_owned())
+        Ok(context.asker.secret(question.label)?)
     }
 
     /// Asks a yes-or-no question; `Enter` is `default`. `quit` declines everything.

@@ -9,7 +9,7 @@ use oidc_proto::{
 };
 use serde_json::Value;
 
-use super::{Session, dialogue::Question, flows, issuer, redirect};
+use super::{Session, dialogue::Question, flows, issuer, redirect, scopes};
 use crate::{cli::r#gen::ClientArgs, error::Error, exit::Exit};
 
 /// Fills in what the options say; what they do not mention stays.
@@ -79,18 +79,38 @@ pub fn apply_issuer_data(session: &Session, account: &mut AccountConfig) {
     }
 }
 
-/// Asks for the issuer if nothing tells it.
+/// Asks for the issuer if nothing tells it, until there is a provider at the address.
 pub fn complete_issuer(
     session: &mut Session,
     name: &Shortname,
     account: &mut AccountConfig,
 ) -> Result<(), Error> {
-    let is_known = account.issuer_url.is_some() || account.config_endpoint.is_some();
-    if !is_known {
-        account.issuer_url = Some(issuer::ask(session, name.as_str())?);
+    if account.issuer_url.is_none() {
+        account.issuer_url = account.config_endpoint.as_deref().and_then(issuer_of);
     }
-    apply_issuer_data(session, account);
-    Ok(())
+    if account.issuer_url.is_some() {
+        apply_issuer_data(session, account);
+        return Ok(());
+    }
+    loop {
+        let mut tried = account.clone();
+        tried.issuer_url = Some(issuer::ask(session, name.as_str())?);
+        apply_issuer_data(session, &mut tried);
+        // A provider that cannot be asked for its scopes cannot be asked for a client either.
+        match scopes::supported(session, &tried) {
+            Ok(_) => {
+                *account = tried;
+                return Ok(());
+            }
+            Err(error) => session.context.asker.tell(&format!("{error}."))?,
+        }
+    }
+}
+
+/// The issuer that the address of its metadata begins with.
+fn issuer_of(config_endpoint: &str) -> Option<String> {
+    let (issuer, _) = config_endpoint.split_once("/.well-known/")?;
+    issuer::checked(issuer).ok()
 }
 
 /// Asks for the client that was registered by hand.
@@ -106,7 +126,7 @@ pub fn complete_client(session: &mut Session, account: &mut AccountConfig) -> Re
         let label = "Client secret (Enter for a public client)";
         let question = Question { label, option: "client-secret", default: None };
         let secret = session.dialogue.ask_secret(session.context, &question)?;
-        account.client_secret = Some(secret).filter(|text| !text.is_empty()).map(ClientSecret::new);
+        account.client_secret = Some(secret).filter(|text| !text.is_empty()).map(|text| text.expose().into());
     }
     Ok(())
 }
@@ -123,7 +143,7 @@ pub fn complete_credentials(session: &mut Session, account: &mut AccountConfig) 
     }
     if account.password.is_none() {
         let question = Question { label: "Password", option: "op-password", default: None };
-        account.password = Some(Password::new(session.dialogue.ask_secret(session.context, &question)?));
+        account.password = Some(session.dialogue.ask_secret(session.context, &question)?);
     }
     Ok(())
 }

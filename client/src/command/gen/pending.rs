@@ -124,6 +124,19 @@ pub fn after_failure(session: &mut Session, name: &Shortname, account: &AccountC
     ));
 }
 
+/// After a login whose account is not stored: its client stays, because a provider may end its tokens with it.
+pub fn after_success(session: &mut Session, name: &Shortname, account: &AccountConfig, storage: &Storage) {
+    if !matches!(storage, Storage::Nowhere) {
+        return;
+    }
+    tell_left(session, account, None);
+    if !session.args.login.only_at {
+        let hint =
+            format!("While the agent holds the account, `oidc gen --delete {name}` removes the client too.");
+        session.context.output.hint(&hint);
+    }
+}
+
 /// Deletes a client that nothing here will remember; if that fails, the person is told what is left.
 pub fn take_back(session: &mut Session, account: &AccountConfig) {
     match delete_client(session, account) {

@@ -2,6 +2,7 @@
 
 use oidc_proto::{
     account::{AccountConfig, same_issuer},
+    error_code::ErrorCode,
     message::{ProviderQuery, Reply, Request},
 };
 
@@ -30,7 +31,7 @@ pub fn wanted(
     }
     let supported = match client_scope {
         Some(scope) => Some(scope.to_owned()),
-        None => supported(session, account),
+        None => supported(session, account)?,
     };
     let chosen = match (wants_all, supported) {
         (true, Some(supported)) => supported,
@@ -65,8 +66,8 @@ fn ask(session: &mut Session, supported: Option<&str>) -> Result<String, Error> 
     })
 }
 
-/// Asks the agent what the provider supports. A provider need not tell.
-fn supported(session: &mut Session, account: &AccountConfig) -> Option<String> {
+/// Asks the agent what the provider supports. One that does not tell is no error; one that is not there is.
+pub fn supported(session: &mut Session, account: &AccountConfig) -> Result<Option<String>, Error> {
     let query = ProviderQuery {
         issuer: session.issuer_for_agent(account),
         config_endpoint: account.config_endpoint.clone(),
@@ -74,14 +75,27 @@ fn supported(session: &mut Session, account: &AccountConfig) -> Option<String> {
     };
     match session.context.call(&Request::Scopes(query)) {
         Ok(Reply::Success { info: Some(info) }) => {
-            info.as_str().map(|scopes| scopes.trim().to_owned()).filter(|scopes| !scopes.is_empty())
+            Ok(info.as_str().map(|scopes| scopes.trim().to_owned()).filter(|scopes| !scopes.is_empty()))
         }
-        Ok(_) => None,
-        Err(error) => {
+        Ok(_) => Ok(None),
+        Err(error) if error.failure_code().is_some_and(|code| !is_of_the_provider(code)) => {
             session.context.output.warning(&format!("cannot list the provider's scopes: {error}"));
-            None
+            Ok(None)
         }
+        Err(error) => Err(error),
     }
+}
+
+/// Whether nothing else can be had from this provider either.
+fn is_of_the_provider(code: ErrorCode) -> bool {
+    matches!(
+        code,
+        ErrorCode::ProviderUnreachable
+            | ErrorCode::ProviderTimeout
+            | ErrorCode::ProviderTls
+            | ErrorCode::ProviderBadResponse
+            | ErrorCode::ProviderMismatch
+    )
 }
 
 /// The usual scopes, less `profile` where it is known not to be supported.

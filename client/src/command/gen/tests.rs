@@ -173,10 +173,18 @@ fn the_redirected_address_can_be_pasted() {
 
 #[test]
 fn everything_can_be_asked_for() {
-    let mut stage = Stage::new(good_agent()).with_answers(&[
+    let mut agent = good_agent();
+    let mut stage = Stage::new(move |request| match request {
+        Request::Scopes(query) if query.issuer.as_deref() == Some("https://wrong.example") => {
+            failure(ErrorCode::ProviderUnreachable, "could not connect to url")
+        }
+        other => agent(other),
+    })
+    .with_answers(&[
         ("Enter short name", ".hidden"),
         ("Enter short name", "acc"),
         ("Issuer", "http://op.example"),
+        ("Issuer", "https://wrong.example"),
         ("Issuer", "op.example"),
         ("Scopes", "max"),
         ("Enter encryption password", "pw"),
@@ -270,6 +278,11 @@ fn what_nobody_keeps_is_deleted_again() {
     error(stage.run(&[&NEW[..5], &["--no-save"]].concat()));
     assert_eq!(stage.request_names(), ["register", "gen", "delete_client"]);
     assert_eq!(stage.home().read_pending(&name()).expect("readable"), None);
+
+    let run = stage.run(&[&NEW[..5], &["--no-save"]].concat());
+    run.result.unwrap_or_else(|error| panic!("{error}: {}", run.stderr));
+    assert!(run.stderr.contains("the client cid stays registered"), "{}", run.stderr);
+    assert!(stage.home().list().expect("a listing").is_empty());
 }
 
 #[test]

@@ -1,0 +1,229 @@
+//! `oidc gen` on a terminal, against the real agent and a provider: from nothing to an account, and back to nothing,
+//! whatever breaks in between.
+
+use std::{os::unix::fs::PermissionsExt, process::Command, time::Duration};
+
+use oidc_tests::{
+    agent::Agent,
+    environment::{Environment, PASSWORD},
+    programs::run,
+    provider::{Endpoint, Provider, Quirks, Recorded},
+    terminal::Terminal,
+};
+use rustix::process::{Pid, Signal, kill_process};
+
+/// More than a few polls.
+const PATIENCE: Duration = Duration::from_secs(20);
+const EVERYTHING: [&str; 6] =
+    ["--scope", "openid profile offline_access", "--flow", "device", "--pw-env", "--confirm-yes"];
+
+/// A provider, and an agent without an account.
+struct Stage {
+    agent: Agent,
+    environment: Environment,
+    provider: Provider,
+}
+
+impl Stage {
+    fn new() -> Self {
+        let provider = Provider::with(Quirks { device_interval: Some(1), ..Quirks::default() });
+        let environment = Environment::new();
+        let agent = Agent::start(&environment);
+        Self { agent, environment, provider }
+    }
+
+    /// `oidc` at our agent; none is started on demand.
+    fn oidc(&self, arguments: &[&str]) -> Command {
+        let mut command = self.agent.command(&self.environment, "oidc");
+        command.args(arguments).env("OIDC_NO_AUTOSTART", "1");
+        command
+    }
+
+    /// `oidc gen` with nothing left to ask.
+    fn generate(&self) -> Command {
+        let mut command = self.oidc(&["gen", "acc", "--issuer", &self.provider.issuer()]);
+        command.args(EVERYTHING);
+        command
+    }
+
+    fn approve_by_itself(&self) {
+        self.provider.change(|quirks| quirks.device_approved_at_poll = Some(1));
+    }
+
+    fn token(&self) -> String {
+        run(self.oidc(&["token", "acc"])).success()
+    }
+
+    fn has_pending(&self) -> bool {
+        self.environment.accounts().join(".acc.pending").exists()
+    }
+
+    fn wait_for_poll(&self) {
+        let polled = |request: &Recorded| request.endpoint == Endpoint::Token;
+        assert!(self.provider.log().wait_for(1, PATIENCE, polled), "no poll");
+    }
+}
+
+#[test]
+fn a_newcomer_is_asked_for_everything_and_gets_an_account() {
+    let stage = Stage::new();
+    let mut terminal = Terminal::start(stage.oidc(&["gen", "--prompt", "cli"]));
+    terminal.expect("Enter short name for the account to configure:");
+    terminal.type_line("acc");
+    terminal.expect("Issuer");
+    terminal.type_line("http://provider.example");
+    terminal.expect("http is for this machine only");
+    terminal.expect("Issuer");
+    terminal.type_line(&stage.provider.issuer());
+    terminal.expect("The following scopes are supported");
+    terminal.type_line("");
+    terminal.expect("Enter encryption password for account configuration 'acc':");
+    assert_eq!(stage.provider.client_count(), 0, "nothing is made before the password is known");
+    terminal.type_line(PASSWORD);
+    terminal.expect("Confirm encryption password:");
+    terminal.type_line("mistyped");
+    terminal.expect("did not match");
+    terminal.expect("Enter encryption password");
+    terminal.type_line(PASSWORD);
+    terminal.expect("Confirm encryption password:");
+    terminal.type_line(PASSWORD);
+    terminal.expect("And enter the code: ");
+    terminal.expect("Waiting for the login: ");
+    assert!(stage.provider.decide_device(&stage.provider.user_codes()[0], true));
+    terminal.expect("success");
+    let (code, seen) = terminal.finish();
+    assert_eq!(code, 0, "{seen}");
+    assert!(!seen.contains(PASSWORD), "{seen}");
+
+    assert_eq!(stage.token().split('.').count(), 3);
+    let file = stage.environment.account_file("acc");
+    assert_eq!(std::fs::metadata(file).expect("a file").permissions().mode() & 0o777, 0o600);
+    let account = stage.environment.read_account("acc");
+    assert!(account.client_name.is_some_and(|name| name.starts_with("oidc-agent:acc-")));
+    assert!(account.registration_access_token.is_some() && !stage.has_pending());
+}
+
+#[test]
+fn an_account_survives_the_agent_and_is_deleted_without_a_trace() {
+    let mut stage = Stage::new();
+    stage.approve_by_itself();
+    run(stage.generate()).success();
+    stage.agent.kill();
+    stage.agent = Agent::start(&stage.environment);
+    run(stage.oidc(&["add", "acc", "--pw-env"])).success();
+    stage.token();
+
+    // The agent holds it: no password is asked for.
+    let mut delete = stage.oidc(&["gen", "--delete", "acc", "--confirm-yes"]);
+    delete.env_remove("OIDC_ENCRYPTION_PW");
+    run(delete).success();
+    assert_eq!(stage.provider.client_count(), 0);
+    assert_eq!(stage.provider.log().count(Endpoint::Revocation), 1);
+    assert!(!stage.environment.account_file("acc").exists());
+}
+
+#[test]
+fn an_account_that_is_not_loaded_is_deleted_with_its_password() {
+    let stage = Stage::new();
+    stage.approve_by_itself();
+    run(stage.generate()).success();
+    run(stage.oidc(&["remove", "acc"])).success();
+    run(stage.oidc(&["gen", "--delete", "acc", "--confirm-yes", "--pw-env"])).success();
+    assert_eq!(stage.provider.client_count(), 0);
+}
+
+#[test]
+fn ctrl_c_leaves_a_registration_that_the_next_run_uses() {
+    let stage = Stage::new();
+    let mut terminal = Terminal::start(stage.generate());
+    terminal.expect("Waiting for the login: ");
+    terminal.type_control('c');
+    terminal.expect("stays registered");
+    let (code, seen) = terminal.finish();
+    assert_eq!(code, 130, "{seen}");
+    assert!(stage.has_pending() && stage.provider.client_count() == 1);
+
+    stage.approve_by_itself();
+    run(stage.generate()).success();
+    assert_eq!(stage.provider.client_count(), 1, "the same client");
+    assert!(!stage.has_pending());
+    stage.token();
+}
+
+#[test]
+fn a_client_that_is_killed_leaves_a_registration_that_can_be_removed() {
+    let stage = Stage::new();
+    let mut child = stage.generate().spawn().expect("a client");
+    stage.wait_for_poll();
+    let pid = Pid::from_child(&child);
+    kill_process(pid, Signal::KILL).expect("a client to kill");
+    child.wait().expect("an end");
+    assert!(stage.has_pending() && stage.provider.client_count() == 1);
+
+    let shown = run(stage.oidc(&["reset", "acc", "--dry-run"])).success();
+    assert!(shown.contains(&stage.provider.issuer()), "{shown}");
+    run(stage.oidc(&["gen", "--delete", "acc", "--confirm-yes", "--pw-env"])).success();
+    assert!(!stage.has_pending() && stage.provider.client_count() == 0);
+}
+
+#[test]
+fn an_agent_that_is_killed_costs_no_registration() {
+    let mut stage = Stage::new();
+    let child = stage.generate().spawn().expect("a client");
+    stage.wait_for_poll();
+    stage.agent.kill();
+    let status = { child }.wait().expect("an end");
+    assert_eq!(status.code(), Some(2), "no agent");
+    assert!(stage.has_pending());
+
+    stage.agent = Agent::start(&stage.environment);
+    stage.approve_by_itself();
+    run(stage.generate()).success();
+    assert_eq!(stage.provider.client_count(), 1);
+}
+
+#[test]
+fn a_refused_login_keeps_the_registration() {
+    let stage = Stage::new();
+    let mut terminal = Terminal::start(stage.generate());
+    terminal.expect("Waiting for the login: ");
+    assert!(stage.provider.decide_device(&stage.provider.user_codes()[0], false));
+    terminal.expect("access_denied");
+    assert_eq!(terminal.finish().0, 9);
+    assert!(stage.has_pending());
+}
+
+#[test]
+fn a_dropped_scope_is_told_and_the_login_goes_on() {
+    let stage = Stage::new();
+    stage.approve_by_itself();
+    stage.provider.change(|quirks| quirks.drops_scopes = vec!["storage.modify:/".to_owned()]);
+    let mut command = stage.generate();
+    command.args(["--scope", "storage.modify:/"]);
+    let finished = run(command);
+    assert!(finished.stderr.contains("missing: storage.modify:/"), "{}", finished.stderr);
+    finished.success();
+}
+
+#[test]
+fn a_refresh_token_is_imported_in_one_command() {
+    let stage = Stage::new();
+    let other = stage.provider.seed_account("other");
+    let mut command = stage.oidc(&[
+        "gen",
+        "acc",
+        "--issuer",
+        &stage.provider.issuer(),
+        "--prompt=none",
+        "--pw-env",
+        "--rt-env",
+    ]);
+    command.args(["--client-id", other.client_id.as_deref().unwrap_or_default()]);
+    command.arg(format!(
+        "--client-secret={}",
+        other.client_secret.as_ref().map_or("", |secret| secret.expose())
+    ));
+    command.env("OIDC_REFRESH_TOKEN", other.refresh_token.as_ref().map_or("", |token| token.expose()));
+    run(command).success();
+    stage.token();
+}
