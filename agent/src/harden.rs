@@ -22,6 +22,7 @@ pub fn apply() {
     if let Err(error) = setrlimit(Resource::Core, Rlimit { current: Some(0), maximum: Some(0) }) {
         warn!(%error, "a crash may write a core file");
     }
+    share_one_heap();
     lock_memory();
 }
 
@@ -54,6 +55,20 @@ pub fn close_inherited() {
         unsafe { rustix::io::close(descriptor) };
     }
 }
+
+/// Has all threads allocate from one heap: a short-lived thread would otherwise leave what it allocated for an account
+/// behind in an arena of its own. To be called before threads are started.
+#[cfg(target_env = "gnu")]
+#[allow(unsafe_code)]
+fn share_one_heap() {
+    // SAFETY: mallopt(3) takes two integers and changes settings of the allocator only; no other thread runs yet.
+    let accepted = unsafe { libc::mallopt(libc::M_ARENA_MAX, 1) };
+    debug!(accepted = accepted == 1, "one heap for all threads");
+}
+
+/// Other allocators have no arenas to leave anything behind in.
+#[cfg(not(target_env = "gnu"))]
+fn share_one_heap() {}
 
 /// Keeps memory out of swap.
 ///

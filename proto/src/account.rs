@@ -145,7 +145,7 @@ impl AccountConfig {
             password,
             registration_access_token,
             registration_client_uri,
-            other: object,
+            other: object.compact(),
         }
     }
 

@@ -71,7 +71,7 @@ impl Accounts {
         let mut open = Open::new(config);
         if let (Some(token), Some(issuer)) = (token, open.config.issuer_url.as_deref()) {
             let purpose = Purpose::default();
-            let token = cached_token(&purpose, issuer, &token);
+            let token = cached_token(&purpose, None, issuer, &token);
             open.cache.keep(purpose, Arc::new(token));
         }
         self.load(name, open, flags, None, true).await.map(drop)

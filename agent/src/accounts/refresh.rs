@@ -64,7 +64,7 @@ pub async fn refresh(
         }
     }
     match asked.answer {
-        Ok(answer) => keep(account, &file, purpose, asked.spends, answer).await,
+        Ok(answer) => keep(account, &file, purpose, min_valid, asked.spends, answer).await,
         Err(error) => Err(refuse(account, &error)),
     }
 }
@@ -139,6 +139,7 @@ async fn keep(
     account: &Account,
     file: &AccountFile,
     purpose: &Purpose,
+    min_valid: Option<u64>,
     spends: Spends,
     answer: Answered,
 ) -> Outcome {
@@ -155,7 +156,7 @@ async fn keep(
         stored = file.store(key, Rotated { in_file, used, new: new.clone() }).await;
     }
 
-    let token = Arc::new(cached_token(purpose, &issuer, &response));
+    let token = Arc::new(cached_token(purpose, min_valid, &issuer, &response));
     account.with_held(|held| match held {
         Held::Open(open) => {
             if let Some(new) = &new {
@@ -216,7 +217,12 @@ fn note_stored(
 }
 
 /// What the cache keeps of a response.
-pub fn cached_token(purpose: &Purpose, issuer: &str, response: &TokenResponse) -> CachedToken {
+pub fn cached_token(
+    purpose: &Purpose,
+    min_valid: Option<u64>,
+    issuer: &str,
+    response: &TokenResponse,
+) -> CachedToken {
     let now = clock::now();
     let by_response = response.expires_in.map(|life| now.saturating_add(life.as_secs()));
     let by_itself = || Claims::of(response.access_token.expose()).and_then(|claims| claims.expires_at());
@@ -227,6 +233,7 @@ pub fn cached_token(purpose: &Purpose, issuer: &str, response: &TokenResponse) -
         access_token: response.access_token.clone(),
         issuer: issuer.into(),
         obtained_at: now,
+        wanted: min_valid.unwrap_or(0),
         expires_at: by_response.or_else(by_itself),
     }
 }

@@ -53,6 +53,8 @@ pub struct CachedToken {
     pub issuer: Arc<str>,
     /// When it was obtained.
     pub obtained_at: u64,
+    /// The seconds of validity that were wanted when it was obtained.
+    pub wanted: u64,
     /// When it expires; `None` when nothing tells.
     pub expires_at: Option<u64>,
     /// The granted scopes, when the provider named them.
@@ -69,12 +71,13 @@ impl CachedToken {
 
     /// Whether it answers a request for a token that is valid for more than `min_valid` seconds.
     ///
-    /// A token just obtained answers also when its whole life is shorter than that: another would be no longer, and
-    /// a herd of such requests would cost one refresh each.
+    /// A token just obtained for a request like this one answers also when its whole life is shorter: another would
+    /// be no longer, and a herd of such requests would cost one refresh each.
     pub fn serves(&self, min_valid: u64, now: u64) -> bool {
         let remaining = self.remaining(now);
         let just_obtained = now.saturating_sub(self.obtained_at) < JUST_OBTAINED;
-        remaining > min_valid || (remaining > 0 && just_obtained && self.lifetime() <= min_valid)
+        let no_longer_one = self.wanted >= self.lifetime() && min_valid >= self.lifetime();
+        remaining > min_valid || (remaining > 0 && just_obtained && no_longer_one)
     }
 
     /// Whether less than a quarter of its life is left, so that a successor should be fetched ahead of time.
@@ -91,6 +94,7 @@ impl CachedToken {
             "access_token": self.access_token.expose(),
             "issuer": &*self.issuer,
             "obtained_at": self.obtained_at,
+            "wanted": self.wanted,
             "expires_at": self.expires_at,
             "scope": self.scope,
             "warnings": self.warnings,
@@ -103,6 +107,7 @@ impl CachedToken {
             access_token: AccessToken::new(object.string("access_token")?),
             issuer: object.text("issuer")?.into(),
             obtained_at: seconds("obtained_at")?,
+            wanted: seconds("wanted").unwrap_or(0),
             expires_at: seconds("expires_at"),
             scope: object.string("scope").map(Into::into),
             warnings: object.strings("warnings"),
@@ -168,6 +173,7 @@ pub(crate) mod tests {
             access_token: text.into(),
             issuer: "https://op.example".into(),
             obtained_at,
+            wanted: 0,
             expires_at: (lifetime > 0).then_some(obtained_at + lifetime),
             scope: None,
             warnings: Vec::new(),
@@ -193,7 +199,9 @@ pub(crate) mod tests {
 
     #[test]
     fn a_token_just_obtained_answers_for_a_longer_one() {
-        let token = token("t", 1000, 60);
+        let first = token("t", 1000, 60);
+        assert!(!first.serves(3600, 1001), "nobody has asked for a longer one yet");
+        let token = CachedToken { wanted: 7200, ..Arc::unwrap_or_clone(first) };
         assert!(token.serves(3600, 1009));
         assert!(!token.serves(3600, 1010));
         assert!(!token.serves(59, 1009), "a longer one can be had");
