@@ -9,6 +9,7 @@ import Provider from 'oidc-provider';
 const [key, certificate] = process.argv.slice(2);
 const SCOPE = 'openid profile offline_access storage.read:/ storage.modify:/';
 const PERSON = 'ada';
+const STORAGE = 'https://storage.example';
 
 const server = createServer({ key: readFileSync(key), cert: readFileSync(certificate) });
 await new Promise((listening) => server.listen(0, '127.0.0.1', listening));
@@ -41,7 +42,6 @@ const provider = new Provider(issuer, {
     registrationManagement: { enabled: true, rotateRegistrationAccessToken: true },
     resourceIndicators: {
       enabled: true,
-      useGrantedResource: () => true,
       getResourceServerInfo: (_context, resource) => ({
         audience: resource,
         scope: SCOPE,
@@ -55,7 +55,7 @@ const provider = new Provider(issuer, {
 // A login that happened before the test: a grant and its first refresh token.
 const grant = new provider.Grant({ accountId: PERSON, clientId: client.client_id });
 grant.addOIDCScope(SCOPE);
-grant.addResourceScope('https://storage.example', SCOPE);
+grant.addResourceScope(STORAGE, SCOPE);
 const grantId = await grant.save();
 const refreshToken = await new provider.RefreshToken({
   accountId: PERSON,
@@ -63,6 +63,7 @@ const refreshToken = await new provider.RefreshToken({
   grantId,
   gty: 'authorization_code',
   scope: SCOPE,
+  resource: STORAGE,
 }).save();
 
 server.on('request', provider.callback());

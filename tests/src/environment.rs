@@ -1,9 +1,11 @@
 //! A place of its own for every test: home, temporary and runtime directories, and nothing inherited.
 
 use std::{
+    collections::HashMap,
     os::unix::fs::DirBuilderExt,
     path::{Path, PathBuf},
     process::Command,
+    sync::{Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 
@@ -12,7 +14,7 @@ use oidc_proto::{
     home::Home,
     secret::Password,
     shortname::Shortname,
-    vault::{self, Protection},
+    vault::{self, FileKey, Protection, Unlocked},
 };
 use tempfile::TempDir;
 
@@ -39,6 +41,8 @@ pub enum FileFormat {
 pub struct Environment {
     root: TempDir,
     variables: Vec<(String, String)>,
+    /// Key derivations are slow on purpose; these files' keys are known.
+    keys: Mutex<HashMap<String, FileKey>>,
 }
 
 impl Environment {
@@ -48,7 +52,7 @@ impl Environment {
     /// When they cannot be made.
     pub fn new() -> Self {
         let root = tempfile::Builder::new().prefix("oidc-").tempdir().expect("a temporary directory");
-        let environment = Self { root, variables: Vec::new() };
+        let environment = Self { root, variables: Vec::new(), keys: Mutex::default() };
         for directory in
             [environment.home(), environment.tmp(), environment.runtime(), environment.accounts()]
         {
@@ -97,11 +101,12 @@ impl Environment {
             FileFormat::Native => Protection::Native(&password),
             FileFormat::OidcAgent => Protection::OidcAgent(&password),
         };
-        let (bytes, _) = vault::seal_new(account, &protection).expect("an account that can be sealed");
+        let (bytes, key) = vault::seal_new(account, &protection).expect("an account that can be sealed");
         let name: Shortname = account.name.as_deref().unwrap_or_default().parse().expect("a short name");
         let home = Home::at(self.accounts());
         let lock = home.lock(&name, LOCK).expect("a lock");
         home.write(&lock, &bytes).expect("a written file");
+        self.keys().insert(name.as_str().into(), key);
     }
 
     /// Reads an account's file back.
@@ -109,10 +114,28 @@ impl Environment {
     /// # Panics
     /// When that fails.
     pub fn read_account(&self, name: &str) -> AccountConfig {
+        self.unlock_account(name).0
+    }
+
+    /// Decrypts an account's file as clients do, without a key derivation where its key is known already.
+    ///
+    /// # Panics
+    /// When that fails.
+    pub fn unlock_account(&self, name: &str) -> (AccountConfig, FileKey) {
         let bytes = fs_err::read(self.account_file(name)).expect("an account file");
-        vault::unlock(&bytes, &Password::from(PASSWORD))
-            .expect("an account sealed with the usual password")
-            .account
+        if let Some(key) = self.keys().get(name).cloned()
+            && let Ok(account) = key.open(&bytes)
+        {
+            return (account, key);
+        }
+        let unlocked = vault::unlock(&bytes, &Password::from(PASSWORD));
+        let Unlocked { account, key, .. } = unlocked.expect("an account sealed with the usual password");
+        self.keys().insert(name.into(), key.clone());
+        (account, key)
+    }
+
+    fn keys(&self) -> MutexGuard<'_, HashMap<String, FileKey>> {
+        self.keys.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// A variable for every command from now on.

@@ -5,12 +5,12 @@ use std::{
     time::{Duration, Instant},
 };
 
-use oidc_proto::{secret::Password, secret::RefreshToken, vault};
+use oidc_proto::secret::RefreshToken;
 use serde_json::{Value, json};
 
 use crate::{
     agent::Agent,
-    environment::{Environment, FileFormat, PASSWORD},
+    environment::{Environment, FileFormat},
     programs::{Finished, run},
     provider::{Provider, Quirks},
 };
@@ -56,10 +56,15 @@ impl Scene {
         Self { agent, environment, provider }
     }
 
-    /// Makes another account, with its file, and loads it.
-    pub fn add_loaded(&self, name: &str) {
-        self.environment.add_account(&self.provider.seed_account(name), FileFormat::Native);
-        self.load(name);
+    /// Makes another account and loads it without a file and without asking for a token.
+    ///
+    /// # Panics
+    /// When the agent refuses.
+    pub fn add_unsaved(&self, name: &str) {
+        let account = self.provider.seed_account(name);
+        let request = json!({"request": "add", "config": account.to_object().members(), "plain_add": 1});
+        let reply = self.agent.request(&request).expect("a reply");
+        assert_eq!(reply["status"], "success", "{reply}");
     }
 
     /// Loads an account as a client does: decrypts its file and hands it over with the file key.
@@ -105,13 +110,12 @@ impl Default for Scene {
 /// # Panics
 /// When the agent refuses.
 pub fn load_into(agent: &Agent, environment: &Environment, name: &str) {
-    let bytes = fs_err::read(environment.account_file(name)).expect("an account file");
-    let unlocked = vault::unlock(&bytes, &Password::from(PASSWORD)).expect("the usual password");
+    let (account, key) = environment.unlock_account(name);
     let request = json!({
         "request": "add",
-        "config": unlocked.account.to_object().members(),
+        "config": account.to_object().members(),
         "lifetime": 0,
-        "file_key": unlocked.key.to_text().expose(),
+        "file_key": key.to_text().expose(),
     });
     let reply = agent.request(&request).expect("a reply");
     assert_eq!(reply["status"], "success", "{reply}");

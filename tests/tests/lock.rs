@@ -1,0 +1,77 @@
+//! Locking: nothing is handed out, secrets are sealed, and a guesser is slowed down without holding up anybody else.
+
+use std::{thread, time::Duration};
+
+use oidc_tests::scene::{ACCOUNT, Scene, access_token, timed};
+use serde_json::{Value, json};
+
+fn ask(scene: &Scene, request: &Value) -> Value {
+    scene.agent.request(request).expect("a reply")
+}
+
+#[test]
+fn a_locked_agent_hands_out_nothing_and_opens_with_the_password() {
+    let scene = Scene::loaded();
+    let token = scene.ask(json!({}));
+    let locked = ask(&scene, &json!({"request": "lock", "password": "sesame"}));
+    assert_eq!((&locked["status"], &locked["info"]), (&json!("success"), &json!("Agent locked")));
+    for request in ["access_token", "id_token", "remove", "remove_all", "lock"] {
+        let refused = ask(&scene, &json!({"request": request, "account": ACCOUNT, "password": "x"}));
+        assert_eq!(
+            (&refused["error"], &refused["error_code"]),
+            (&json!("Agent locked"), &json!("agent_locked"))
+        );
+    }
+    let wrong = ask(&scene, &json!({"request": "unlock", "password": "guess"}));
+    assert_eq!((&wrong["error"], &wrong["error_code"]), (&json!("wrong password"), &json!("wrong_password")));
+    let unlocked = ask(&scene, &json!({"request": "unlock", "password": "sesame"}));
+    assert_eq!(unlocked["info"], "Agent unlocked", "{unlocked}");
+    assert_eq!(scene.ask(json!({})), token);
+    access_token(&scene.ask(json!({"min_valid_period": -1})));
+    assert_eq!(ask(&scene, &json!({"request": "unlock", "password": "x"}))["error"], "Agent not locked");
+}
+
+#[test]
+fn an_empty_agent_opens_only_with_the_right_password() {
+    let scene = Scene::new();
+    ask(&scene, &json!({"request": "lock", "password": "sesame"}));
+    assert_eq!(ask(&scene, &json!({"request": "unlock", "password": "guess"}))["status"], "failure");
+    assert_eq!(ask(&scene, &json!({"request": "unlock", "password": "sesame"}))["status"], "success");
+}
+
+#[test]
+fn many_accounts_take_no_longer_to_lock_than_one() {
+    let scene = Scene::loaded();
+    for number in 0..20 {
+        scene.add_unsaved(&format!("account-{number}"));
+    }
+    // One key derivation each, however many accounts there are.
+    let (locked, elapsed) = timed(|| ask(&scene, &json!({"request": "lock", "password": "sesame"})));
+    assert_eq!(locked["status"], "success");
+    assert!(elapsed < Duration::from_secs(5), "locking took {elapsed:?}");
+    let (unlocked, elapsed) = timed(|| ask(&scene, &json!({"request": "unlock", "password": "sesame"})));
+    assert_eq!(unlocked["status"], "success");
+    assert!(elapsed < Duration::from_secs(5), "unlocking took {elapsed:?}");
+}
+
+#[test]
+fn a_guesser_waits_and_others_do_not() {
+    let scene = Scene::loaded();
+    ask(&scene, &json!({"request": "lock", "password": "sesame"}));
+    thread::scope(|scope| {
+        let guessing = scope.spawn(|| {
+            for _ in 0..3 {
+                ask(&scene, &json!({"request": "unlock", "password": "guess"}));
+            }
+        });
+        for _ in 0..10 {
+            let (reply, elapsed) = timed(|| ask(&scene, &json!({"request": "check"})));
+            assert_eq!(reply["status"], "success");
+            assert!(elapsed < Duration::from_secs(2), "{elapsed:?}");
+        }
+        guessing.join().expect("no panic");
+    });
+    let (last, elapsed) = timed(|| ask(&scene, &json!({"request": "unlock", "password": "guess"})));
+    assert_eq!(last["status"], "failure");
+    assert!(elapsed > Duration::from_millis(500), "the fourth wrong try took only {elapsed:?}");
+}
