@@ -17,7 +17,12 @@ pub fn start(options: &Options) {
     };
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(level));
     let colour = io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none();
-    let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr).with_ansi(colour);
+    // A log on a full disk is lost; saying so on the same standard error would only panic.
+    let log = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(io::stderr)
+        .with_ansi(colour)
+        .log_internal_errors(false);
     // systemd stamps each line itself.
     if std::env::var_os("JOURNAL_STREAM").is_some() {
         let _ = log.without_time().try_init();
