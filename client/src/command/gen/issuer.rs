@@ -69,6 +69,8 @@ pub fn checked(text: &str) -> Result<String, String> {
 
 #[cfg(test)]
 mod tests {
+    use std::path::Path;
+
     use super::*;
 
     #[test]
@@ -90,5 +92,15 @@ mod tests {
         assert_eq!(suggested(&known, "wlcg"), Some("https://WLCG.example"));
         assert_eq!(suggested(&known, "other"), Some("https://one.example/"));
         assert_eq!(suggested(&[], "other"), None);
+    }
+
+    #[test]
+    fn the_shipped_issuer_data_is_whole() {
+        let shipped = Path::new(env!("CARGO_MANIFEST_DIR")).join("../contrib");
+        let issuers = Issuers::load_from(None, &shipped);
+        assert!(issuers.problems().is_empty(), "{:?}", issuers.problems());
+        let known = known(&issuers);
+        assert!(known.len() > 20 && known.iter().all(|issuer| checked(issuer).is_ok()), "{known:?}");
+        assert!(issuers.get("https://wlcg.cloud.cnaf.infn.it").is_some_and(|issuer| issuer.legacy_aud_mode));
     }
 }
