@@ -4,7 +4,8 @@ set -eu
 cd "$(dirname "$0")/.."
 cargo fmt --all --check
 cargo clippy --workspace --all-targets -- -D warnings
-RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --document-private-items --quiet
+# Documentation for who works on it: private items and links to them included.
+RUSTDOCFLAGS="-D warnings -A rustdoc::private_intra_doc_links" cargo doc --workspace --no-deps --document-private-items --quiet
 
 deny=$(command -v cargo-deny || echo .tools/bin/cargo-deny)
 if [ ! -x "$deny" ]; then

@@ -39,7 +39,7 @@ pub struct AddArgs {
     #[command(flatten)]
     pub password: PasswordArgs,
 
-    /// Use the agent at `OIDC_REMOTE_SOCK` (host[:port])
+    /// Use the agent at `OIDC_REMOTE_SOCK` (`host` or `host:port`)
     #[arg(long)]
     pub remote: bool,
 
