@@ -33,4 +33,5 @@ install: build
 	install -m 0755 $(DIST)/oidc-agent $(DIST)/oidc $(DESTDIR)$(PREFIX)/bin
 	for name in $(NAMES); do ln -sf oidc $(DESTDIR)$(PREFIX)/bin/$$name; done
 	install -d $(DESTDIR)$(PREFIX)/share/man/man1 $(DESTDIR)$(PREFIX)/share/oidc-agent
-	cp -R contrib $(DESTDIR)$(PREFIX)/share/oidc-agent/
+	cp -R contrib/. $(DESTDIR)$(PREFIX)/share/oidc-agent/
+	$(DIST)/oidc generate man $(DESTDIR)$(PREFIX)/share/man/man1

@@ -95,6 +95,12 @@ pub enum IssuersError {
     Problem(#[from] Problem),
 }
 
+/// `share/oidc-agent` beside the `bin` directory that this program is in.
+fn installed() -> Option<PathBuf> {
+    let program = std::env::current_exe().ok()?;
+    Some(program.parent()?.parent()?.join("share/oidc-agent"))
+}
+
 /// The issuer data of all sources.
 #[derive(Debug, Clone, Default)]
 pub struct Issuers {
@@ -104,15 +110,23 @@ pub struct Issuers {
 }
 
 impl Issuers {
-    /// Reads the user's files and the system's. Files that cannot be read are among the [`Issuers::problems`].
+    /// Reads the user's files, the system's, and those installed with this program. Files that cannot be read are
+    /// among the [`Issuers::problems`].
     pub fn load(home: Option<&Home>) -> Self {
-        Self::load_from(home, Path::new(SYSTEM_DIRECTORY))
+        Self::read(
+            home,
+            &[Some(PathBuf::from(SYSTEM_DIRECTORY)), installed()].into_iter().flatten().collect::<Vec<_>>(),
+        )
     }
 
-    /// [`Issuers::load`] with another place for the system's files.
+    /// [`Issuers::load`] with another place for the system's files, and none installed with this program.
     pub fn load_from(home: Option<&Home>, system: &Path) -> Self {
+        Self::read(home, &[system.to_owned()])
+    }
+
+    fn read(home: Option<&Home>, systems: &[PathBuf]) -> Self {
         let mut problems = Vec::new();
-        let sources = source::read_all(home.map(Home::path), system, &mut problems);
+        let sources = source::read_all(home.map(Home::path), systems, &mut problems);
         Self { entries: merge::by_issuer(sources), problems }
     }
 

@@ -39,7 +39,6 @@ enum Place {
     /// Where the environment says.
     Environment,
     /// At this socket.
-    #[cfg(test)]
     Socket(PathBuf),
     /// On another machine: `host:port`.
     Remote(String),
@@ -88,7 +87,6 @@ impl Agent {
     }
 
     /// The agent at this socket; none is started.
-    #[cfg(test)]
     pub fn at(socket: &Path) -> Self {
         Self { place: Place::Socket(socket.to_owned()), autostart: false }
     }
@@ -114,7 +112,6 @@ impl Agent {
     pub fn address(&self) -> Result<String, AgentError> {
         match &self.place {
             Place::Environment => Ok(socket::find()?.display().to_string()),
-            #[cfg(test)]
             Place::Socket(path) => Ok(path.display().to_string()),
             Place::Remote(address) => Ok(address.clone()),
         }
@@ -124,7 +121,6 @@ impl Agent {
     pub fn call(&self, request: &Request) -> Result<Reply, AgentError> {
         match &self.place {
             Place::Environment => exchange::exchange(first_listening(&socket::candidates()?)?, request),
-            #[cfg(test)]
             Place::Socket(path) => exchange::exchange(first_listening(std::slice::from_ref(path))?, request),
             Place::Remote(address) => {
                 let stream = connect_remote(address).map_err(|error| not_running(address.clone(), error))?;

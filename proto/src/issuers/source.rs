@@ -22,17 +22,17 @@ pub(super) const ISSUER_CONFIG: &str = "issuer.config";
 const PUBCLIENTS_CONFIG: &str = "pubclients.config";
 
 /// The entries of all files, highest priority first. Public clients of 4.x come last, the system's before the user's.
-pub(super) fn read_all(user: Option<&Path>, system: &Path, problems: &mut Vec<Problem>) -> Vec<Object> {
+pub(super) fn read_all(user: Option<&Path>, systems: &[PathBuf], problems: &mut Vec<Problem>) -> Vec<Object> {
     let mut entries = Vec::new();
-    for (directory, place) in
-        user.map(|user| (user, Place::User)).into_iter().chain([(system, Place::System)])
-    {
+    let systems = systems.iter().map(PathBuf::as_path);
+    let of_systems = systems.clone().map(|system| (system, Place::System));
+    for (directory, place) in user.map(|user| (user, Place::User)).into_iter().chain(of_systems) {
         entries.extend(read(&directory.join(ISSUER_CONFIG), problems, |text| parse(text, place)));
         for path in dropped_in(&directory.join(format!("{ISSUER_CONFIG}.d")), place) {
             entries.extend(read(&path, problems, |text| parse(text, place)));
         }
     }
-    for directory in [system].into_iter().chain(user) {
+    for directory in systems.chain(user) {
         entries.extend(read(&directory.join(PUBCLIENTS_CONFIG), problems, |all| Ok(text::pubclients(all))));
     }
     entries

@@ -1,6 +1,16 @@
 //! `--codeExchange` and `--state`: finishing a login that another run has begun, such as one by the desktop's custom
 //! scheme.
 
+use std::{
+    ffi::OsString,
+    os::unix::{
+        ffi::OsStringExt,
+        fs::{FileTypeExt, MetadataExt},
+    },
+    path::PathBuf,
+};
+
+use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use oidc_proto::account::AccountConfig;
 
 use super::{
@@ -13,7 +23,7 @@ use super::{
     save::{self, Storage},
     seal::Seal,
 };
-use crate::{account_file::Sealed, error::Error, exit::Exit};
+use crate::{account_file::Sealed, agent::Agent, error::Error, exit::Exit};
 
 /// `--codeExchange`: the address that the browser was sent to.
 pub fn exchange(session: &mut Session, uri: &str) -> Result<(), Error> {
@@ -21,8 +31,24 @@ pub fn exchange(session: &mut Session, uri: &str) -> Result<(), Error> {
         RedirectError::Malformed(reason) => Error::Other(Exit::Failure, reason.to_owned()),
         RedirectError::Refused(reason) => Error::Other(Exit::ProviderRefused, reason),
     })?;
+    if let Some(socket) = socket_in(&redirect.state) {
+        session.context.agent = Agent::at(&socket);
+    }
     let outcome = code::exchange(session, redirect.uri)?;
     store(session, outcome)
+}
+
+/// The socket of the agent that began the login, as the C suite's `state` names it
+/// (`<slash>:<at><24 random characters>:<n>:<base64url socket path>`): the desktop that hands an address over has no
+/// `OIDC_SOCK`. Only a socket of this user, because the address may come from anywhere.
+fn socket_in(state: &str) -> Option<PathBuf> {
+    let mut parts = state.splitn(4, ':').skip(2);
+    let (length, path) = (parts.next()?.parse::<usize>().ok()?, parts.next()?);
+    let path = URL_SAFE_NO_PAD.decode(path).ok().filter(|path| path.len() == length)?;
+    let path = PathBuf::from(OsString::from_vec(path));
+    let metadata = fs_err::symlink_metadata(&path).ok()?;
+    let is_own = metadata.uid() == rustix::process::geteuid().as_raw();
+    (metadata.file_type().is_socket() && is_own).then_some(path)
 }
 
 /// `--state`: a login that is done.
@@ -59,4 +85,27 @@ fn store(session: &mut Session, outcome: Outcome) -> Result<(), Error> {
         (AccountConfig { name: Some(name.to_string()), ..AccountConfig::default() }, Storage::New(seal))
     };
     save::save(session, &name, &save::merged(&account, &reply), &storage)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::net::UnixListener;
+
+    use super::*;
+
+    #[test]
+    fn a_state_names_a_socket_of_this_user_or_none() {
+        let directory = tempfile::tempdir().expect("a temporary directory");
+        let path = directory.path().join("agent.sock");
+        let text = path.to_str().expect("a text");
+        let state =
+            |length: usize| format!("0:0{}:{length}:{}", "r".repeat(24), URL_SAFE_NO_PAD.encode(text));
+        assert_eq!(socket_in(&state(text.len())), None, "nothing is there");
+        let _listener = UnixListener::bind(&path).expect("a socket");
+        assert_eq!(socket_in(&state(text.len())), Some(path.clone()));
+        assert_eq!(socket_in(&state(text.len() + 1)), None);
+        for state in ["", "0:0s", "0:0r:x:y", "a:b:3:!!!"] {
+            assert_eq!(socket_in(state), None, "{state}");
+        }
+    }
 }
