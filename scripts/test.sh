@@ -12,7 +12,7 @@ trap 'rm -f "$OIDC_TESTS_NOT_RUN"' EXIT
 
 status=0
 if cargo nextest --version >/dev/null 2>&1; then
-    cargo nextest run --workspace "$@" || status=$?
+    cargo nextest run --workspace --profile "$([ -n "${CI:-}" ] && echo ci || echo default)" "$@" || status=$?
 else
     cargo test --workspace "$@" || status=$?
 fi
