@@ -22,13 +22,13 @@ use tokio::{
     time::{Instant, interval, timeout},
 };
 use tracing::debug;
-use zeroize::Zeroizing;
+use zeroize::Zeroize;
 
 use super::{Handler, Peer, idle::Ticket, listener::Limits};
 use crate::harden;
 
 /// What one read takes; requests are seldom larger.
-const READ_BYTES: usize = 4096;
+const READ_BYTES: usize = 2048;
 /// What a client may have sent behind its request and still get its reply: see [`drain`].
 const DRAINED_BYTES: usize = 64 * 1024;
 /// How often a client that closed its writing side is looked at; there is no event for its going away.
@@ -108,10 +108,16 @@ fn end_of_stream(channel: &AgentChannel) -> io::Result<Received> {
 
 /// One read, in a buffer that no task has to keep while it waits. Breaks at the end of the stream.
 fn read_some(stream: &UnixStream, channel: &mut AgentChannel) -> io::Result<ControlFlow<(), AgentStep>> {
-    let mut buffer = Zeroizing::new([0; READ_BYTES]);
-    match stream.try_read(&mut *buffer) {
+    let mut buffer = [0; READ_BYTES];
+    match stream.try_read(&mut buffer) {
         Ok(0) => Ok(ControlFlow::Break(())),
-        Ok(count) => Ok(ControlFlow::Continue(channel.receive(&buffer[..count]))),
+        Ok(count) => {
+            let received = &mut buffer[..count];
+            let step = channel.receive(received);
+            // What was received only: overwriting takes longer than everything else here.
+            received.zeroize();
+            Ok(ControlFlow::Continue(step))
+        }
         Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
             Ok(ControlFlow::Continue(AgentStep::NeedMore))
         }
@@ -252,6 +258,6 @@ async fn drain(stream: &UnixStream) {
 }
 
 fn discard(stream: &UnixStream) -> io::Result<usize> {
-    let mut buffer = Zeroizing::new([0; READ_BYTES]);
-    stream.try_read(&mut *buffer)
+    // Small, because there is seldom anything.
+    stream.try_read(&mut [0; 512])
 }
