@@ -2,7 +2,7 @@
 PREFIX ?= /usr/local
 DESTDIR ?=
 HOST := $(shell rustc -vV | sed -n 's/^host: //p')
-DIST := target/$(HOST)/dist
+DIST := $(or $(CARGO_TARGET_DIR),target)/$(HOST)/dist
 # Every name the C suite's users type; all of them are the one client program.
 NAMES := oidc-add oidc-token oidc-gen
 
