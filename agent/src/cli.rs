@@ -7,7 +7,11 @@
 
 use std::{ffi::OsString, path::PathBuf, time::Duration};
 
-use clap::{ArgAction, Parser};
+use clap::{
+    ArgAction, Parser,
+    error::{ContextKind, ContextValue, ErrorKind},
+};
+use oidc_proto::timespan::seconds;
 
 use crate::options::Options;
 
@@ -30,8 +34,8 @@ pub struct Cli {
     #[arg(long, conflicts_with = "kill")]
     pub status: bool,
 
-    /// Unload accounts after TIME seconds, unless told otherwise when one is loaded; 0 is for ever.
-    #[arg(short = 't', long, value_name = "TIME", allow_negative_numbers = true)]
+    /// Unload accounts after TIME seconds (also 30m, 8h), unless told otherwise when one is loaded; 0 is for ever.
+    #[arg(short = 't', long, value_name = "TIME", allow_negative_numbers = true, value_parser = seconds)]
     pub lifetime: Option<u64>,
     /// Ask before every use of an account.
     #[arg(short = 'c', long)]
@@ -90,20 +94,20 @@ pub struct Cli {
     pub log_stderr: bool,
 
     /// Accepted for compatibility; passwords are never kept, write-back does not need them.
-    #[arg(long, value_name = "TIME", num_args = 0..=1, require_equals = true, default_missing_value = "0", hide_short_help = true)]
+    #[arg(long, value_name = "TIME", num_args = 0..=1, require_equals = true, default_missing_value = "0", hide = true)]
     pub pw_store: Option<String>,
     /// Accepted for compatibility; there is no system call filter.
-    #[arg(long, hide_short_help = true)]
+    #[arg(long, hide = true)]
     pub seccomp: bool,
     /// Accepted for compatibility; a restart would lose all loaded accounts.
-    #[arg(long, hide_short_help = true)]
+    #[arg(long, hide = true)]
     pub restart_on_update: bool,
 
     /// Print a short usage message.
     #[arg(long)]
     pub usage: bool,
     /// Print this help.
-    #[arg(short = '?', short_alias = 'h', long, action = ArgAction::Help)]
+    #[arg(short = '?', short_alias = 'h', long, action = ArgAction::HelpShort)]
     help: Option<bool>,
 
     /// This process was started by another one of ours, which hands over the socket on standard input.
@@ -113,6 +117,20 @@ pub struct Cli {
     /// Run COMMAND with OIDC_SOCK and OIDCD_PID set; the agent ends after it.
     #[arg(value_name = "COMMAND", trailing_var_arg = true)]
     pub command: Vec<OsString>,
+}
+
+/// What is wrong with a command line, in one line and a hint, as the C suite's tools put it.
+pub fn complaint(error: &clap::Error) -> String {
+    let text = error.to_string();
+    let first = text.lines().next().unwrap_or_default();
+    let first = first.strip_prefix("error: ").unwrap_or(first);
+    let what = match (error.kind(), error.get(ContextKind::InvalidArg)) {
+        (ErrorKind::UnknownArgument, Some(ContextValue::String(option))) => {
+            format!("unrecognized option '{option}'")
+        }
+        _ => first.to_owned(),
+    };
+    format!("oidc-agent: {what}\nTry `oidc-agent --help' or `oidc-agent --usage' for more information.")
 }
 
 impl Cli {
@@ -235,6 +253,25 @@ mod tests {
     fn nonsense_is_refused() {
         for args in [&["--nonsense"][..], &["-t", "x"], &["-t", "-1"], &["--csh", "--fish"]] {
             assert!(Cli::try_parse_from(std::iter::once(&"oidc-agent").chain(args)).is_err(), "{args:?}");
+        }
+    }
+
+    #[test]
+    fn complains_in_one_line_and_a_hint() {
+        for (args, expected) in [
+            (&["--nope"][..], "oidc-agent: unrecognized option '--nope'"),
+            (&["-Z"], "oidc-agent: unrecognized option '-Z'"),
+            (
+                &["-t", "x"],
+                "oidc-agent: invalid value 'x' for '--lifetime <TIME>': not a number of seconds, nor one with a unit \
+                 such as 30m, 8h or 2d",
+            ),
+        ] {
+            let error =
+                Cli::try_parse_from(std::iter::once(&"oidc-agent").chain(args)).expect_err("nonsense");
+            let complaint = complaint(&error);
+            let lines: Vec<_> = complaint.lines().collect();
+            assert_eq!((lines.len(), lines[0]), (2, expected));
         }
     }
 }

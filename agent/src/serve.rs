@@ -7,7 +7,7 @@ use std::{
 };
 
 use rustix::{fs::Mode, process::umask};
-use tracing::{info, warn};
+use tracing::info;
 
 use crate::{
     cli::Cli,
@@ -82,7 +82,7 @@ impl Service {
         harden::apply();
         umask(Mode::RWXG | Mode::RWXO);
         for reason in without_effect {
-            warn!("{reason}");
+            info!("{reason}");
         }
         let admission = if options.group.is_some() { Admission::SocketMode } else { Admission::own_user() };
         let ends_with_terminal = options.console;

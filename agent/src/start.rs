@@ -13,7 +13,7 @@ use rustix::process::{Pid, getppid};
 
 use crate::{
     announce::{self, Dialect},
-    cli::Cli,
+    cli::{self, Cli},
     config::{Config, ConfigError},
     daemonize, harden, kill,
     options::Options,
@@ -97,9 +97,13 @@ pub fn main<H: Handler>(
     let args: Vec<OsString> = args.into_iter().collect();
     let cli = match Cli::try_parse_from(&args) {
         Ok(cli) => cli,
-        Err(error) => {
-            let _ = error.print();
-            return ExitCode::from(if error.use_stderr() { USAGE } else { 0 });
+        Err(error) if error.use_stderr() => {
+            output::message(&cli::complaint(&error));
+            return ExitCode::from(USAGE);
+        }
+        Err(help) => {
+            output::result(&help.to_string());
+            return ExitCode::SUCCESS;
         }
     };
     if cli.usage {

@@ -14,7 +14,9 @@ use oidc_proto::{
 use crate::{
     agent::AgentError,
     cli::UsageError,
+    command::is_issuer,
     exit::Exit,
+    output::shell_quoted,
     password::{AskError, PasswordError},
 };
 
@@ -194,8 +196,13 @@ impl Error {
                 ErrorCode::AgentLocked => Some("Run `oidc unlock` first.".to_owned()),
                 _ => failure.info.as_deref().map(unescaped_info),
             },
+            Self::NotLoaded { account, .. } if is_issuer(account) => Some(
+                "No account of this issuer is loaded. `oidc list` shows the accounts, `oidc add NAME` loads one."
+                    .to_owned(),
+            ),
             Self::NotLoaded { account, .. } => Some(format!(
-                "Run `oidc add {account}` in a terminal, or give its password by --pw-env, --pw-cmd or --pw-file."
+                "Run `oidc add {}` in a terminal, or with --pw-env, --pw-cmd or --pw-file for its password.",
+                shell_quoted(account)
             )),
             Self::Agent(error) => error.hint(),
             Self::NoSuchAccount(name) => {
@@ -230,9 +237,9 @@ fn failure_text(failure: &Failure) -> String {
     }
 }
 
-/// The C suite's help texts come with `\n` and `\t` written out.
+/// The C suite's help texts come with `\n` and `\t` written out, and with a line feed at their end.
 fn unescaped_info(info: &str) -> String {
-    info.replace("\\n", "\n").replace("\\t", "\t")
+    info.replace("\\n", "\n").replace("\\t", "\t").trim_end().to_owned()
 }
 
 fn home_text(error: &HomeError) -> String {

@@ -9,8 +9,9 @@ use std::{
     io::{self, IsTerminal, Write},
 };
 
-use oidc_proto::shortname::is_control;
+use oidc_proto::{account::AccountConfig, shortname::is_control};
 use serde_json::{Value, json};
+use zeroize::Zeroizing;
 
 use crate::{cli::Dialect, error::Error};
 
@@ -80,6 +81,28 @@ impl Output {
     pub fn json(&mut self, value: &Value) -> io::Result<()> {
         let line = format!("{value}\n");
         self.result(&line)
+    }
+
+    /// A decrypted account, a key a line as the C suite prints it; with `--json` on one line.
+    pub fn account(&mut self, account: &AccountConfig) -> io::Result<()> {
+        let line = account.to_json();
+        if self.json {
+            self.stdout.write_all(line.as_bytes())?;
+            return self.result("\n");
+        }
+        let object = account.to_object();
+        // Never grows, so it leaves no copies behind.
+        let mut text = Zeroizing::new(Vec::with_capacity(line.len() + 4 * object.members().len() + 8));
+        text.push(b'{');
+        for (at, (key, value)) in object.members().iter().enumerate() {
+            text.extend_from_slice(if at == 0 { b"\n\t" } else { b",\n\t" });
+            serde_json::to_writer(&mut *text, key)?;
+            text.extend_from_slice(b":\t");
+            serde_json::to_writer(&mut *text, value)?;
+        }
+        text.extend_from_slice(b"\n}\n");
+        self.stdout.write_all(&text)?;
+        self.stdout.flush()
     }
 
     /// Something the person may want to know. Not an error if nobody reads it.

@@ -15,4 +15,5 @@ pub mod rotation;
 pub mod secret;
 pub mod shortname;
 pub mod socket;
+pub mod timespan;
 pub mod vault;

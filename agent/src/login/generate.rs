@@ -93,7 +93,7 @@ mod tests {
         let failure = no_flow_was_successful(&failures);
         assert_eq!(failure.error, "No flow was successful.");
         assert_eq!(failure.code, ErrorCode::NotSupportedByProvider);
-        let told = "refresh: No or malformed refresh token\ndevice: no device flow";
+        let told = "refresh: No or malformed refresh token\ndevice: no device flow\n";
         assert_eq!(failure.info.as_deref(), Some(told));
     }
 }

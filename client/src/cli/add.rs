@@ -1,8 +1,9 @@
 //! `oidc add` and `oidc-add`.
 
 use clap::Parser;
+use oidc_proto::timespan::seconds;
 
-use super::common::{self, Common, PasswordArgs};
+use super::common::{Common, PasswordArgs};
 
 /// Decrypt an account file and load the account into the agent
 #[derive(Debug, Clone, Default, Parser)]
@@ -12,7 +13,7 @@ pub struct AddArgs {
     pub account: Option<String>,
 
     /// Unload the account after this many seconds (also 30m, 8h)
-    #[arg(short = 't', long, value_name = "TIME", value_parser = common::seconds)]
+    #[arg(short = 't', long, value_name = "TIME", value_parser = seconds)]
     pub lifetime: Option<u64>,
 
     /// Ask the person each time a program wants a token
@@ -33,15 +34,15 @@ pub struct AddArgs {
 
     /// Let the agent keep the password, for TIME seconds or as long as the account is loaded
     #[arg(long, value_name = "TIME", num_args = 0..=1, require_equals = true, default_missing_value = "0",
-          value_parser = common::seconds, help_heading = "Password")]
+          value_parser = seconds, help_heading = "Password")]
     pub pw_store: Option<u64>,
-
-    #[command(flatten)]
-    pub password: PasswordArgs,
 
     /// Use the agent at `OIDC_REMOTE_SOCK` (`host` or `host:port`)
     #[arg(long)]
     pub remote: bool,
+
+    #[command(flatten)]
+    pub password: PasswordArgs,
 
     #[command(flatten)]
     pub instead: InsteadArgs,

@@ -70,30 +70,6 @@ impl PasswordArgs {
     }
 }
 
-/// Reads a time span: seconds, or a number with one of the units `s`, `m`, `h`, `d`, `w`.
-pub fn seconds(text: &str) -> Result<u64, String> {
-    let wrong = || "not a number of seconds, nor one with a unit such as 30m, 8h or 2d".to_owned();
-    let (number, unit) = match text.char_indices().last() {
-        Some((_, c)) if c.is_ascii_digit() => (text, 1),
-        Some((at, 's')) => (&text[..at], 1),
-        Some((at, 'm')) => (&text[..at], 60),
-        Some((at, 'h')) => (&text[..at], 60 * 60),
-        Some((at, 'd')) => (&text[..at], 24 * 60 * 60),
-        Some((at, 'w')) => (&text[..at], 7 * 24 * 60 * 60),
-        _ => return Err(wrong()),
-    };
-    if !number.bytes().all(|byte| byte.is_ascii_digit()) {
-        return Err(wrong());
-    }
-    // The wire carries signed 64-bit numbers.
-    number
-        .parse::<u64>()
-        .ok()
-        .and_then(|number| number.checked_mul(unit))
-        .filter(|seconds| i64::try_from(*seconds).is_ok())
-        .ok_or_else(wrong)
-}
-
 /// Reads the name of a shell variable that may be printed before a `=` for `eval`.
 pub fn variable_name(text: &str) -> Result<String, String> {
     let valid = text.bytes().all(|byte| byte == b'_' || byte.is_ascii_alphanumeric());
@@ -107,23 +83,6 @@ pub fn variable_name(text: &str) -> Result<String, String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn times_have_units_or_are_seconds() {
-        for (text, expected) in [
-            ("0", Some(0)),
-            ("3600", Some(3600)),
-            ("90s", Some(90)),
-            ("30m", Some(1800)),
-            ("8h", Some(28_800)),
-        ] {
-            assert_eq!(seconds(text).ok(), expected);
-        }
-        for text in ["", "h", "-1", "1.5h", "8x", "abc", "99999999999999999999", "9223372036854775807w", "1é"]
-        {
-            assert!(seconds(text).is_err(), "{text}");
-        }
-    }
 
     #[test]
     fn names_for_the_shell_cannot_carry_commands() {

@@ -191,7 +191,7 @@ fn help_about(topic: Option<&str>) -> Result<Invocation, UsageError> {
         None => Ok(Invocation::Show(tree::help())),
         Some("exit-codes") => Ok(Invocation::Show(crate::exit::table())),
         Some(name) => match find(name) {
-            Some(entry) => Ok(Invocation::Show(entry.command().render_help().to_string())),
+            Some(entry) => Ok(Invocation::Show(tree::help_of(&mut entry.command()))),
             None => Err(hint("oidc", &format!("no command '{name}'"))),
         },
     }
@@ -207,7 +207,7 @@ fn run(
     let in_full = dialect == Dialect::CSuite;
     let arguments = match getopt::rewrite(&command, arguments, in_full) {
         Ok(Rewritten::Arguments(arguments)) => arguments,
-        Ok(Rewritten::Help) => return Ok(Invocation::Show(command.render_help().to_string())),
+        Ok(Rewritten::Help) => return Ok(Invocation::Show(tree::help_of(&mut command))),
         Ok(Rewritten::Usage) => return Ok(Invocation::Show(command.render_usage().to_string())),
         Ok(Rewritten::Version) => return Ok(Invocation::Show(version(called))),
         Err(error) => return Err(hint_of(called, &error)),

@@ -1,6 +1,7 @@
 //! `oidc token` and `oidc-token`.
 
 use clap::Parser;
+use oidc_proto::timespan::seconds;
 
 use super::{
     common::{self, Common},
@@ -9,14 +10,20 @@ use super::{
 
 /// Print an access token for an account that the agent holds, or for one it can load
 #[derive(Debug, Clone, Parser)]
-#[command(after_help = "Exit status: 0 success, 64 usage; others in `oidc help exit-codes`.")]
+#[command(after_help = "\
+Examples:
+  curl -H \"$(oidc token --auth-header ACCOUNT)\" https://service.example/
+  oidc token --time 10m --scope 'storage.read:/' --aud https://storage.example ACCOUNT
+  eval \"$(oidc token --env ACCOUNT)\"
+
+Exit status: 0 success, 64 usage; others in `oidc help exit-codes`.")]
 pub struct TokenArgs {
     /// An account's short name, or an issuer URL for that issuer's default account
     #[arg(value_name = "ACCOUNT|ISSUER_URL")]
     pub account: String,
 
     /// Least number of seconds the token must still be valid (also 30m, 8h)
-    #[arg(short, long, value_name = "SECONDS", default_value = "0", value_parser = common::seconds)]
+    #[arg(short, long, value_name = "SECONDS", default_value = "0", value_parser = seconds)]
     pub time: u64,
 
     /// Get a new token even if a cached one would do

@@ -45,5 +45,10 @@ pub fn c_suite() -> impl Iterator<Item = Command> {
 
 /// The help of `oidc` itself.
 pub fn help() -> String {
-    oidc().render_help().to_string().trim_end().to_owned()
+    help_of(&mut oidc())
+}
+
+/// A command's help, without the blank line that would follow it.
+pub fn help_of(command: &mut Command) -> String {
+    command.render_help().to_string().trim_end().to_owned()
 }

@@ -57,9 +57,7 @@ fn print(args: &AddArgs, account: &str, context: &mut Context) -> Result<(), Err
     let name = context.account(account)?;
     let home = context.home()?;
     let opened = Sealed::read(&home, &name)?.open(&home, &args.password.sources(), context.asker.as_mut())?;
-    let text = opened.account.to_json();
-    context.output.result(&text)?;
-    Ok(context.output.result("\n")?)
+    Ok(context.output.account(&opened.account)?)
 }
 
 fn add(args: &AddArgs, account: &str, context: &mut Context) -> Result<(), Error> {
@@ -274,7 +272,9 @@ mod tests {
         let bench = Bench::new().with_account("acc").with_person(&[PASSWORD]);
         let ran = bench.run(&["oidc-add", "-p", "acc"]);
         assert!(
-            ran.result.is_ok() && ran.stdout.contains("SECRET-2") && ran.stdout.ends_with("}\n"),
+            ran.result.is_ok()
+                && ran.stdout.starts_with("{\n\t\"name\":\t\"acc\",\n")
+                && ran.stdout.ends_with("\n}\n"),
             "{ran:?}"
         );
     }

@@ -61,6 +61,9 @@ pub enum PasswordError {
     /// Asking by pinentry failed.
     #[error(transparent)]
     Window(#[from] pinentry::PinentryError),
+    /// The named sources have none, and nobody can be asked instead.
+    #[error("no password: {0}, and there is no terminal to ask on")]
+    Nothing(String),
     /// A named source cannot be used.
     #[error("cannot read the password from {origin}: {reason}")]
     Source {
@@ -94,11 +97,24 @@ impl Sources {
 
     /// Asks the person once.
     pub fn ask(&self, asker: &mut dyn Asker, prompt: &str) -> Result<Password, PasswordError> {
-        match self.prompt {
-            PromptMode::Terminal => Ok(asker.secret(prompt)?),
-            PromptMode::Window => Ok(pinentry::ask(prompt)?),
-            PromptMode::Never => Err(AskError::NoTerminal.into()),
-        }
+        let asked = match self.prompt {
+            PromptMode::Terminal => asker.secret(prompt),
+            PromptMode::Window => return Ok(pinentry::ask(prompt)?),
+            PromptMode::Never => Err(AskError::NoTerminal),
+        };
+        asked.map_err(|error| match (error, self.nothing()) {
+            (AskError::NoTerminal, Some(reason)) => PasswordError::Nothing(reason),
+            (error, _) => error.into(),
+        })
+    }
+
+    /// Why the sources that were named, if any were, had no password: nobody would be asked else.
+    fn nothing(&self) -> Option<String> {
+        let variable =
+            self.variable.as_ref().map(|name| format!("the variable {} is not set", name.to_string_lossy()));
+        let command = self.command.as_ref().map(|_| "the command of --pw-cmd gave none".to_owned());
+        let reasons: Vec<_> = variable.into_iter().chain(command).collect();
+        (!reasons.is_empty()).then(|| reasons.join(", "))
     }
 
     /// Whether a person can be asked at all.

@@ -31,10 +31,14 @@ impl Failure {
         Self { code, error, description: None, info: None, client: None }
     }
 
-    /// The same with help for the person.
+    /// The same with help for the person. It ends with a line feed: the C suite's tools print it as it stands.
     #[must_use]
     pub fn with_info(mut self, info: impl Into<String>) -> Self {
-        self.info = Some(info.into());
+        let mut info = info.into();
+        if !info.ends_with('\n') {
+            info.push('\n');
+        }
+        self.info = Some(info);
         self
     }
 

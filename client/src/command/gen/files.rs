@@ -24,12 +24,11 @@ use crate::{
 pub fn print(session: &mut Session, file: &Path) -> Result<(), Error> {
     let (home, name) = locate(session, file)?;
     let bytes = read(&home, &name)?;
-    let text = match plain(&bytes) {
-        Some(account) => account.to_json(),
-        None => open(session, &home, &name, bytes)?.0.to_json(),
+    let account = match plain(&bytes) {
+        Some(account) => account,
+        None => open(session, &home, &name, bytes)?.0,
     };
-    session.context.output.result(&text)?;
-    Ok(session.context.output.result("\n")?)
+    Ok(session.context.output.account(&account)?)
 }
 
 /// `--update`: the same account, encrypted anew under the same password; a plain one is encrypted.
