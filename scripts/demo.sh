@@ -26,7 +26,7 @@ claims() {
 
 step "Building the agent, the client and a small provider"
 started=$(date +%s)
-cargo build --bins -p oidc-agent -p oidc-client -p oidc-tests
+cargo build --bin oidc-agent --bin oidc --bin demo-provider --bin make-account
 bin=$(cd "${CARGO_TARGET_DIR:-target}" && pwd)/debug
 echo "took $(($(date +%s) - started)) s"
 
@@ -77,6 +77,7 @@ token=$("$bin/oidc" token demo)
 
 step "What the token says"
 claims "$token" | spread
+echo
 expires_at=$("$bin/oidc" token --expires-at demo)
 echo "It remains valid for $((expires_at - $(date +%s))) seconds."
 
