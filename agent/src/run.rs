@@ -123,6 +123,8 @@ fn wait_for_end(
     let mut interrupt = signal(SignalKind::interrupt())?;
     // Registered in any case: a daemon must not die of it.
     let mut hang_up = signal(SignalKind::hangup())?;
+    // A write beyond the file size limit is to fail like one on a full disk; a registered signal does nothing else.
+    drop(signal(SignalKind::from_raw(libc::SIGXFSZ))?);
     let lives_for = lives_for.map(watch).transpose()?;
     Ok(async move {
         let terminal_closed = async {
