@@ -5,7 +5,7 @@ use std::{
     io,
     ops::ControlFlow,
     panic::{AssertUnwindSafe, catch_unwind},
-    pin::pin,
+    pin::Pin,
     task::Poll,
     time::Duration,
 };
@@ -140,7 +140,8 @@ async fn answer<H: Handler>(
     drop(payload);
     let (name, only_asks, stores) = (request.name(), only_asks(&request), stores_secrets(&request));
     debug!(request = name, pid = peer.pid, "asked");
-    let handling = surviving(context.handler.handle(request, peer));
+    // On the heap, so that a silent connection does not hold room for everything a handler might do.
+    let handling = surviving(Box::pin(context.handler.handle(request, peer)));
     let reply = if only_asks {
         tokio::select! {
             biased;
@@ -160,8 +161,7 @@ async fn answer<H: Handler>(
 }
 
 /// A defect that shows in one request must not cost the others their agent, nor this client its reply.
-async fn surviving(handling: impl Future<Output = Reply>) -> Reply {
-    let mut handling = pin!(handling);
+async fn surviving(mut handling: Pin<Box<impl Future<Output = Reply>>>) -> Reply {
     let caught = poll_fn(|context| {
         let poll = AssertUnwindSafe(|| handling.as_mut().poll(context));
         catch_unwind(poll).map_or_else(|_| Poll::Ready(None), |poll| poll.map(Some))
