@@ -17,6 +17,25 @@ have() {
     command -v "$1" >/dev/null 2>&1
 }
 
+# A command of the package manager; its output is shown only where it fails. Another program that uses the package
+# manager, such as a machine's first update, is waited for: five minutes at most.
+patiently() {
+    tries=60
+    while :; do
+        "$@" >"$log" 2>&1 && return
+        status=$?
+        grep -q 'Could not get lock\|is another process using it' "$log" || break
+        tries=$((tries - 1))
+        [ "$tries" -gt 0 ] || break
+        sleep 5
+    done
+    {
+        echo "fetch-test-tools: FAILED: $*"
+        tail -n 20 "$log"
+    } >&2
+    return $status
+}
+
 # The npm provider: exactly the versions of the lock file, verified by its checksums.
 fetch_node_packages() {
     if ! have node || ! have npm; then
@@ -44,7 +63,7 @@ unpack() {
         private="-o Dir::State::Lists=$lists/lists -o Dir::Cache=$lists/cache -o APT::Sandbox::User=root"
         apt-get download "$@" >/dev/null 2>&1 ||
             # shellcheck disable=SC2086 # a list of options
-            { apt-get $private update >/dev/null && apt-get $private download "$@" >/dev/null; }
+            { patiently apt-get $private update && patiently apt-get $private download "$@"; }
         for package in *.deb; do dpkg-deb -x "$package" "$debian"; done
     ) && status=0 || status=1
     rm -rf "$packages"
@@ -70,12 +89,16 @@ fetch_program() {
     have "$1" && return
     if [ "$(id -u)" = 0 ] && have apt-get; then
         echo "fetch-test-tools: installing $2"
-        { apt-get install -y -qq "$2" || { apt-get update -qq && apt-get install -y -qq "$2"; }; } >/dev/null 2>&1 || true
+        # Lists may be missing or old, so that the first try fails.
+        apt-get install -y -qq "$2" >/dev/null 2>&1 ||
+            { patiently apt-get update -qq && patiently apt-get install -y -qq "$2"; } || true
     fi
     have "$1" || missing "$1 (Debian package $2)"
 }
 
 mkdir -p "$tools"
+log=$(mktemp)
+trap 'rm -f "$log"' EXIT
 fetch_node_packages
 fetch_c_suite
 fetch_program strace strace

@@ -47,15 +47,18 @@ fn the_old_file_stands_and_the_next_write_succeeds() {
     let (file, key) = vault::seal_new(&account, &Protection::Native(&Password::from("p"))).unwrap();
     home.write(&home.lock(&name, DEADLINE).unwrap(), &file).unwrap();
 
-    let status = Command::new("sh")
+    // Its output goes into pipes: the limit holds for any file, and this test's own output may be one.
+    let refused = Command::new("sh")
         .args(["-c", "trap '' XFSZ; ulimit -f 1; exec \"$@\"", "sh"])
         .arg(std::env::current_exe().unwrap())
         .args(["--exact", TEST, "--nocapture"])
         .env(DIRECTORY, directory.path())
         .env(KEY, key.to_text().expose())
         .stdin(Stdio::null())
-        .status();
-    assert!(status.unwrap().success());
+        .output()
+        .unwrap();
+    let said = [&refused.stdout, &refused.stderr].map(|bytes| String::from_utf8_lossy(bytes)).concat();
+    assert!(refused.status.success(), "{said}");
 
     assert_eq!(home.read(&name).unwrap().as_slice(), file);
     let left: Vec<_> =
