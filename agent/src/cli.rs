@@ -110,6 +110,10 @@ pub struct Cli {
     #[arg(short = '?', short_alias = 'h', long, action = ArgAction::HelpShort)]
     help: Option<bool>,
 
+    /// Print the manual page, for packagers.
+    #[arg(long, hide = true)]
+    pub man_page: bool,
+
     /// This process was started by another one of ours, which hands over the socket on standard input.
     #[arg(long, hide = true)]
     pub inherited: bool,

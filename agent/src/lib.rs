@@ -10,6 +10,7 @@ pub mod issuer_data;
 mod kill;
 mod logging;
 pub mod login;
+mod man_page;
 pub mod options;
 mod output;
 pub mod prompt;

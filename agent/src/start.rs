@@ -15,7 +15,7 @@ use crate::{
     announce::{self, Dialect},
     cli::{self, Cli},
     config::{Config, ConfigError},
-    daemonize, harden, kill,
+    daemonize, harden, kill, man_page,
     options::Options,
     output,
     serve::{self, Service},
@@ -109,6 +109,9 @@ pub fn main<H: Handler>(
     if cli.usage {
         output::result(&format!("{}\n", Cli::command().render_usage()));
         return ExitCode::SUCCESS;
+    }
+    if cli.man_page {
+        return man_page::print();
     }
     if cli.kill {
         return kill::run(dialect(&cli), cli.quiet);

@@ -82,16 +82,24 @@ impl From<Exit> for ExitCode {
     }
 }
 
+/// How the codes differ under the C suite's names.
+pub const C_SUITE_REMARK: &str =
+    "Under the C suite's names (oidc-add, oidc-token, ...): 0, 64, and 1 for every other failure.";
+
+/// Each code with what it means.
+pub fn meanings() -> impl Iterator<Item = (u8, &'static str)> {
+    MEANINGS.iter().map(|(exit, meaning)| (*exit as u8, *meaning))
+}
+
 /// The codes as a text for people.
 pub fn table() -> String {
     let mut text = String::from("Exit status of every `oidc` command:\n");
-    for (exit, meaning) in MEANINGS {
+    for (code, meaning) in meanings() {
         // Writing to a string cannot fail.
-        let _ = write!(text, "\n{:>5}  {meaning}", *exit as u8);
+        let _ = write!(text, "\n{code:>5}  {meaning}");
     }
-    text.push_str(
-        "\n\nUnder the C suite's names (oidc-add, oidc-token, ...): 0, 64, and 1 for every other failure.",
-    );
+    text.push_str("\n\n");
+    text.push_str(C_SUITE_REMARK);
     text
 }
 

@@ -24,6 +24,9 @@ use output::Output;
 use password::Terminal;
 
 fn main() -> ExitCode {
+    if let Some(completed) = cli::completion::complete(env::args_os()) {
+        return completed;
+    }
     let (command, dialect) = match cli::parse(env::args_os()) {
         Ok(Invocation::Run(command, dialect)) => (command, dialect),
         Ok(Invocation::Show(text)) => {

@@ -4,6 +4,7 @@
 
 pub mod add;
 pub mod common;
+pub mod completion;
 pub mod r#gen;
 pub mod getopt;
 pub mod others;

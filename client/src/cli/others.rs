@@ -176,9 +176,9 @@ pub struct GenerateArgs {
     #[arg(value_enum)]
     pub what: Generated,
 
-    /// Directory for the man pages; completions go to standard output
-    #[arg(value_name = "DIRECTORY", required_if_eq("what", "man"))]
-    pub directory: Option<PathBuf>,
+    /// Directory for the files, which are named as the shell or `man` looks for them
+    #[arg(value_name = "DIRECTORY")]
+    pub directory: PathBuf,
 
     #[command(flatten)]
     pub common: Common,
