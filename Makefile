@@ -1,12 +1,13 @@
 # Thin: each target is a command or two. `make demo` and `make test` are the ones to start with.
 PREFIX ?= /usr/local
+override PREFIX := $(abspath $(PREFIX))
 DESTDIR ?=
-HOST := $(shell rustc -vV | sed -n 's/^host: //p')
-DIST := $(or $(CARGO_TARGET_DIR),target)/$(HOST)/dist
-# Every name the C suite's users type; all of them are the one client program.
-NAMES := oidc-add oidc-token oidc-gen
+# Where `make build` leaves what `make install` copies, so that installing needs no compiler (`sudo make install`).
+STAGE := target/install
+# Where systemd looks for user units; see `man systemd.unit`.
+UNITDIR ?= $(shell scripts/unit-directory.sh "$(PREFIX)")
 
-.PHONY: demo test lint bench build install fuzz
+.PHONY: demo test lint bench build install uninstall fuzz
 
 demo:
 	scripts/demo.sh
@@ -23,15 +24,16 @@ bench: build
 fuzz:
 	scripts/fuzz.sh
 
-# The programs people run: optimised, and the client static, so that it starts in the time of /bin/true.
+# The programs people run, with their man pages and completions.
 build:
-	cargo build --profile dist --target $(HOST) -p oidc-agent
-	RUSTFLAGS="-C target-feature=+crt-static" cargo build --profile dist --target $(HOST) -p oidc-client
+	scripts/build.sh $(STAGE)
 
-install: build
-	install -d $(DESTDIR)$(PREFIX)/bin
-	install -m 0755 $(DIST)/oidc-agent $(DIST)/oidc $(DESTDIR)$(PREFIX)/bin
-	for name in $(NAMES); do ln -sf oidc $(DESTDIR)$(PREFIX)/bin/$$name; done
-	install -d $(DESTDIR)$(PREFIX)/share/man/man1 $(DESTDIR)$(PREFIX)/share/oidc-agent
-	cp -R contrib/. $(DESTDIR)$(PREFIX)/share/oidc-agent/
-	$(DIST)/oidc generate man $(DESTDIR)$(PREFIX)/share/man/man1
+$(STAGE)/bin/oidc:
+	scripts/build.sh $(STAGE)
+
+install: $(STAGE)/bin/oidc
+	DESTDIR="$(DESTDIR)" scripts/install.sh $(STAGE) "$(PREFIX)" "$(UNITDIR)"
+
+# With the PREFIX and DESTDIR of `make install`; accounts are left alone.
+uninstall:
+	DESTDIR="$(DESTDIR)" scripts/install.sh --uninstall "$(PREFIX)"

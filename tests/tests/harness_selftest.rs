@@ -6,7 +6,7 @@ use oidc_tests::{
     browser::Browser,
     environment::{Environment, FileFormat, PASSWORD},
     npm_provider::NpmProvider,
-    programs::run,
+    programs::{run, workspace},
     provider::{Consent, Endpoint, Provider, Quirks},
     require,
     terminal::Terminal,
@@ -117,4 +117,25 @@ fn a_browser_logs_in_at_the_npm_provider() {
     browser.open(url.as_str()).expect("a page");
     provider.log_in(&browser).expect("login and consent");
     browser.wait_for_url("http://localhost:4242/?code=").expect("a code");
+}
+
+#[test]
+fn tests_are_counted_whatever_runs_them() {
+    let environment = Environment::new();
+    let count = |output: &str, not_run: &str| {
+        let (runner, noted) = (environment.path("runner"), environment.path("noted"));
+        fs_err::write(&runner, output).expect("a file");
+        fs_err::write(&noted, not_run).expect("a file");
+        let mut count = environment.command_at(&workspace().join("scripts/count-tests.sh"));
+        count.args([&runner, &noted]);
+        run(count).success()
+    };
+    let cargo = "test result: ok. 195 passed; 0 failed; 1 ignored; 0 measured; 0 filtered out\n\
+                 test result: FAILED. 3 passed; 2 failed; 0 ignored; 0 measured; 0 filtered out\n";
+    assert_eq!(count(cargo, ""), "198 passed, 2 failed, 1 not run\n");
+    // A test that lacks two things is one test.
+    let noted = "NOT RUN: a::b needs x; y\nNOT RUN: a::b needs z; y\nNOT RUN: c needs z; y\n";
+    assert_eq!(count(cargo, noted), "196 passed, 2 failed, 3 not run\n");
+    let nextest = "\u{1b}[32;1m     Summary\u{1b}[0m [  60.1s] 653 tests run: 650 passed (2 slow), 2 failed, 1 timed out, 4 skipped\n";
+    assert_eq!(count(nextest, ""), "650 passed, 3 failed, 4 not run\n");
 }

@@ -1,0 +1,195 @@
+//! What `make install` puts where, tried as the programs that look there see it: systemd, man, bash. The programs are
+//! those under test; `make build` only optimises them.
+
+use std::{
+    path::{Path, PathBuf},
+    process::Command,
+};
+
+use oidc_tests::{
+    environment::Environment,
+    programs::{program, run, workspace},
+};
+
+const NAMES: [&str; 4] = ["oidc", "oidc-add", "oidc-gen", "oidc-token"];
+
+/// What `make build` leaves, of the programs under test.
+fn stage(environment: &Environment) -> PathBuf {
+    let stage = environment.path("stage");
+    fs_err::create_dir_all(stage.join("bin")).expect("a directory");
+    for name in ["oidc", "oidc-agent"] {
+        fs_err::copy(program(name), stage.join("bin").join(name)).expect("a copy");
+    }
+    for what in ["man", "bash", "zsh", "fish"] {
+        let mut generate = environment.command("oidc");
+        generate.args(["generate", what]).arg(stage.join(what));
+        run(generate).success();
+    }
+    let mut page = environment.command("oidc-agent");
+    page.arg("--man-page");
+    fs_err::write(stage.join("man/oidc-agent.1"), run(page).success()).expect("a page");
+    stage
+}
+
+fn script(environment: &Environment, destination: &Path, arguments: &[&str]) {
+    let mut install = environment.command_at(&workspace().join("scripts/install.sh"));
+    // As root without a toolchain has it.
+    install.env("PATH", "/usr/sbin:/usr/bin:/sbin:/bin").env("DESTDIR", destination).args(arguments);
+    run(install).success();
+}
+
+fn installed(environment: &Environment) -> PathBuf {
+    let (stage, destination) = (stage(environment), environment.path("root"));
+    let stage = stage.to_str().expect("UTF-8");
+    script(environment, &destination, &[stage, "/usr/local", "/usr/local/lib/systemd/user"]);
+    destination
+}
+
+fn files(directory: &Path) -> Vec<PathBuf> {
+    let mut found = Vec::new();
+    for entry in fs_err::read_dir(directory).expect("a directory").flatten() {
+        if entry.file_type().expect("a type").is_dir() {
+            found.extend(files(&entry.path()));
+        } else {
+            found.push(entry.path());
+        }
+    }
+    found
+}
+
+/// Whether a program of the system is there to judge what was installed.
+fn judge(name: &str) -> bool {
+    let there = Command::new("sh").args(["-c", &format!("command -v {name}")]).output();
+    there.is_ok_and(|output| output.status.success())
+}
+
+#[test]
+fn every_place_gets_its_files_and_uninstall_takes_them_away() {
+    let environment = Environment::new();
+    let root = installed(&environment);
+    let share = root.join("usr/local/share");
+    for name in NAMES {
+        assert!(root.join("usr/local/bin").join(name).exists(), "{name}");
+        assert!(share.join("bash-completion/completions").join(name).exists(), "{name}");
+        assert!(share.join(format!("zsh/site-functions/_{name}")).exists(), "{name}");
+        assert!(share.join(format!("fish/vendor_completions.d/{name}.fish")).exists(), "{name}");
+        assert!(share.join(format!("man/man1/{name}.1")).exists(), "{name}");
+    }
+    assert!(share.join("man/man1/oidc-agent.1").exists());
+    assert!(share.join("oidc-agent/issuer.config.d/wlcg.json").exists());
+
+    let other = root.join("usr/local/bin/somebody-elses");
+    fs_err::write(&other, "").expect("a file");
+    script(&environment, &root, &["--uninstall", "/usr/local"]);
+    assert_eq!(files(&root), [other]);
+}
+
+#[test]
+fn systemd_accepts_the_units_and_starts_the_installed_agent() {
+    let environment = Environment::new();
+    let root = installed(&environment);
+    let units = root.join("usr/local/lib/systemd/user");
+    let service = fs_err::read_to_string(units.join("oidc-agent.service")).expect("a unit");
+    assert!(service.contains("ExecStart=/usr/local/bin/oidc-agent --console --service\n"), "{service}");
+    assert!(!service.contains('@'), "{service}");
+    if !judge("systemd-analyze") {
+        return;
+    }
+    // The program must exist where the unit says, so a copy is checked that names this installation.
+    let here = root.join("usr/local/bin");
+    let text = service.replace("/usr/local/bin", here.to_str().expect("UTF-8"));
+    fs_err::write(units.join("oidc-agent.service"), text).expect("a unit");
+    let mut verify = environment.command_at(Path::new("systemd-analyze"));
+    verify.args(["--user", "--man=no", "verify"]).arg(units.join("oidc-agent.service"));
+    verify.arg(units.join("oidc-agent.socket"));
+    let verified = run(verify);
+    let ours = |line: &&str| line.contains("oidc-agent");
+    let complaints: Vec<&str> = verified.stderr.lines().filter(ours).collect();
+    assert!(complaints.is_empty(), "{complaints:#?}");
+}
+
+#[test]
+fn units_go_where_systemd_looks() {
+    let environment = Environment::new();
+    let home = environment.home();
+    let own = format!("{}/.local", home.display());
+    let own_units = format!("{own}/share/systemd/user\n");
+    for (prefix, expected) in [
+        ("/usr", "/usr/lib/systemd/user\n"),
+        ("/usr/local", "/usr/local/lib/systemd/user\n"),
+        (own.as_str(), own_units.as_str()),
+    ] {
+        let mut directory = environment.command_at(&workspace().join("scripts/unit-directory.sh"));
+        directory.arg(prefix);
+        assert_eq!(run(directory).success(), expected);
+    }
+    let mut elsewhere = environment.command_at(&workspace().join("scripts/unit-directory.sh"));
+    elsewhere.arg("/opt/oidc");
+    let expected = if rustix::process::geteuid().is_root() {
+        "/etc/systemd/user\n".to_owned()
+    } else {
+        format!("{}/.config/systemd/user\n", home.display())
+    };
+    assert_eq!(run(elsewhere).success(), expected);
+}
+
+#[test]
+fn every_page_is_found_by_its_name_and_tells_what_pages_tell() {
+    let environment = Environment::new();
+    let pages = stage(&environment).join("man");
+    for page in files(&pages) {
+        let name = page.file_stem().and_then(|name| name.to_str()).expect("a name").to_owned();
+        let text = fs_err::read_to_string(&page).expect("a page");
+        for section in ["NAME", "SYNOPSIS", "DESCRIPTION", "EXIT STATUS", "ENVIRONMENT", "FILES", "SEE ALSO"]
+        {
+            let heading = [format!(".SH {section}\n"), format!(".SH \"{section}\"\n")];
+            assert!(heading.iter().any(|heading| text.contains(heading)), "{name}: {section}");
+        }
+        // What a page refers to is installed with it.
+        let see_also = text.rsplit("SEE ALSO").next().unwrap_or_default().replace("\\-", "-");
+        let others = see_also.split("\\fB").skip(1).filter_map(|rest| rest.split("\\fR").next());
+        for other in others {
+            assert!(pages.join(format!("{other}.1")).exists(), "{name} refers to {other}");
+        }
+        if judge("lexgrog") {
+            let mut whatis = environment.command_at(Path::new("lexgrog"));
+            whatis.arg(&page);
+            let said = run(whatis).success();
+            assert!(said.contains(&format!("\"{name} - ")), "{said}");
+        }
+    }
+}
+
+/// Presses TAB at the end of a command line, as bash does it.
+fn complete(environment: &Environment, scripts: &Path, line: &[&str]) -> Vec<String> {
+    let name = line[0];
+    let text = format!(
+        "source '{}'\nCOMP_WORDS=(\"$@\"); COMP_CWORD=$(($# - 1)); COMP_TYPE=9\n\
+         _clap_complete_{} \"$1\" \"${{COMP_WORDS[COMP_CWORD]}}\"\nprintf '%s\\n' \"${{COMPREPLY[@]}}\"",
+        scripts.join(name).display(),
+        name.replace('-', "_"),
+    );
+    let mut shell = environment.command_at(Path::new("bash"));
+    let bin = scripts.parent().expect("the stage").join("bin");
+    let path = format!("{}:{}", bin.display(), std::env::var("PATH").expect("a path"));
+    shell.env("PATH", path).args(["-c", &text, "bash"]).args(line);
+    run(shell).success().lines().map(str::to_owned).filter(|line| !line.is_empty()).collect()
+}
+
+#[test]
+fn tab_offers_accounts_and_commands_and_after_a_dash_options() {
+    let environment = Environment::new();
+    let stage = stage(&environment);
+    std::os::unix::fs::symlink("oidc", stage.join("bin/oidc-token")).expect("a link");
+    for name in ["wlcg", "egi-prod"] {
+        fs_err::write(environment.account_file(name), "not read").expect("a file");
+    }
+    let scripts = stage.join("bash");
+    let offered = |line: &[&str]| complete(&environment, &scripts, line);
+    assert_eq!(offered(&["oidc", "tok"]), ["token"]);
+    assert_eq!(offered(&["oidc", "token", ""]), ["egi-prod", "wlcg"]);
+    assert_eq!(offered(&["oidc-token", "w"]), ["wlcg"]);
+    assert_eq!(offered(&["oidc", "reset", "e"]), ["egi-prod"]);
+    assert_eq!(offered(&["oidc", "token", "--sc"]), ["--scope"]);
+    assert!(offered(&["oidc-token", "-"]).len() > 5);
+}
