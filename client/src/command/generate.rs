@@ -22,7 +22,7 @@ pub fn run(args: &GenerateArgs, _context: &mut Context) -> Result<(), Error> {
     fs_err::create_dir_all(directory).map_err(|error| failed(&error))?;
     match args.what {
         Generated::Man => man::write_pages(directory).map_err(|error| failed(&error)),
-        Generated::Bash => write_scripts(directory, &Bash, |name| name.to_owned()),
+        Generated::Bash => write_scripts(directory, &Bash, str::to_owned),
         Generated::Zsh => write_scripts(directory, &Zsh, |name| format!("_{name}")),
         Generated::Fish => write_scripts(directory, &Fish, |name| format!("{name}.fish")),
     }
