@@ -11,8 +11,9 @@ seeds() {
     framing | message) echo ../tests/fixtures/ipc ;;
     *) ;;
     esac
+    [ ! -d "../tests/fixtures/decoders/$1" ] || echo "../tests/fixtures/decoders/$1"
 }
-for target in ${TARGETS:-account framing message provider_metadata vault}; do
+for target in ${TARGETS:-account beside framing getopt issuer_data message provider_metadata redirected vault}; do
     mkdir -p "corpus/$target"
     echo "fuzz: $target"
     # shellcheck disable=SC2046 # a list of folders

@@ -4,6 +4,8 @@ set -eu
 cd "$(dirname "$0")/.."
 cargo fmt --all --check
 cargo clippy --workspace --all-targets -- -D warnings
+# The fuzz targets are a workspace of their own; that they compile is all that is asked here.
+cargo check --manifest-path fuzz/Cargo.toml --quiet --locked
 # Documentation for who works on it: private items and links to them included.
 RUSTDOCFLAGS="-D warnings -A rustdoc::private_intra_doc_links" cargo doc --workspace --no-deps --document-private-items --quiet
 

@@ -6,6 +6,7 @@ pub mod agent;
 pub mod browser;
 pub mod c_suite;
 pub mod certificates;
+pub mod decoders;
 pub mod environment;
 pub mod http;
 pub mod npm_provider;

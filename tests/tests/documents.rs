@@ -109,13 +109,28 @@ fn names(help: &str, option: &str) -> bool {
     })
 }
 
+/// What the programs say of themselves, as documents.
+fn help_texts(environment: &Environment) -> Vec<(PathBuf, String)> {
+    let overview = help(environment, &["oidc"]).expect("a help text");
+    let commands = overview.lines().skip_while(|line| !line.starts_with("Commands:")).skip(1);
+    let commands =
+        commands.take_while(|line| line.starts_with("  ")).filter_map(|line| line.split_whitespace().next());
+    let ours = commands.map(|name| vec!["oidc", name]);
+    let others = C_NAMES.iter().chain(["oidc-agent", "oidc"].iter()).map(|name| vec![*name]);
+    let texts = ours.chain(others).map(|words| {
+        let text = help(environment, &words).unwrap_or_else(|| panic!("no help for {words:?}"));
+        (PathBuf::from(format!("{} --help", words.join(" "))), text)
+    });
+    texts.collect()
+}
+
 #[test]
-fn every_command_in_a_document_exists_with_its_options() {
+fn every_command_in_a_document_or_help_text_exists_with_its_options() {
     let environment = Environment::new();
     installed(&environment);
     let mut wrong = Vec::new();
     let mut checked = 0;
-    for (path, text) in documents() {
+    for (path, text) in documents().into_iter().chain(help_texts(&environment)) {
         let pieces: Vec<String> = shell_lines(&text).into_iter().chain(code_spans(&text)).collect();
         for command in pieces.iter().flat_map(|piece| commands(piece)) {
             let words: Vec<&str> = command.iter().map(String::as_str).collect();

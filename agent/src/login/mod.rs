@@ -19,7 +19,7 @@ mod loopback;
 mod metadata;
 mod page;
 mod reauthenticate;
-mod redirected;
+pub mod redirected;
 mod register;
 mod setting;
 mod state;

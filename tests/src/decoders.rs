@@ -1,0 +1,258 @@
+//! What the fuzz targets check of each decoder: one function for each kind of bytes that come from outside. Any bytes are
+//! decoded or refused, and what was understood holds together. `fuzz/` feeds them with what a fuzzer invents,
+//! `tests/tests/decoders.rs` with the seeds and with what was found before.
+
+#![allow(clippy::missing_panics_doc, reason = "a panic is a finding")]
+
+use oidc_agent::{
+    login::redirected::Redirected,
+    provider::{ProviderMetadata, Quirks},
+};
+use oidc_proto::{
+    account::AccountConfig,
+    channel::{AgentChannel, AgentStep, ClientChannel, ClientStep},
+    framing::{Expected, Frame, Scanner},
+    home::Home,
+    issuers::{self, Issuers},
+    message::{AgentStatus, IssuerInfos, Reply, Request, ResetReport},
+    rotation,
+    secret::{RefreshToken, SecretText},
+    shortname::Shortname,
+    vault::{self, FileKey, VaultError},
+};
+use serde_json::{Value, json};
+use tempfile::TempDir;
+
+#[path = "../../client/src/cli/getopt.rs"]
+#[allow(dead_code, unreachable_pub, reason = "a module of the client, which is no library")]
+mod getopt;
+
+/// A decoder's name, as of its fuzz target, and its check.
+pub type Check = (&'static str, fn(&[u8]));
+
+/// Every decoder.
+pub const CHECKS: &[Check] = &[
+    ("account", account),
+    ("beside", beside),
+    ("framing", framing),
+    ("getopt", getopt),
+    ("issuer_data", issuer_data),
+    ("message", message),
+    ("provider_metadata", provider_metadata),
+    ("redirected", redirected),
+    ("vault", vault),
+];
+
+/// The JSON text of an account: any bytes parse or are refused, and what is written reads back the same.
+pub fn account(text: &[u8]) {
+    let Ok(account) = AccountConfig::parse(text) else { return };
+    let again = AccountConfig::parse(account.to_json().as_bytes()).expect("our own text parses");
+    assert_eq!(again, account);
+    let _ = format!("{account:?}");
+}
+
+/// Bytes from a socket: where a message ends does not depend on how they were cut, and both sides of a channel survive whatever comes. The first byte says where to cut.
+pub fn framing(bytes: &[u8]) {
+    let Some((cut, stream)) = bytes.split_first() else { return };
+    let at = usize::from(*cut).min(stream.len());
+    for expected in [Expected::Opening, Expected::Sealed, Expected::SealedOrObject] {
+        let whole = Scanner::new(expected, 0).scan(stream);
+        let mut scanner = Scanner::new(expected, 0);
+        let in_parts = match scanner.scan(&stream[..at]) {
+            Ok(None) => scanner.scan(stream),
+            done => done,
+        };
+        assert_eq!(in_parts, whole);
+        if let Ok(Some(frame)) = whole {
+            let (Frame::Object(range) | Frame::PublicKey(range) | Frame::Sealed { cipher: range, .. }) =
+                frame;
+            assert!(range.end <= stream.len());
+        }
+    }
+    let chunks = [&stream[..at], &stream[at..]];
+    agent(AgentChannel::new(), &chunks);
+    let mut keyed = AgentChannel::new();
+    keyed.receive(&ClientChannel::sealed(Request::Check.to_json()).1);
+    agent(keyed, &chunks);
+    client(ClientChannel::sealed(Request::Check.to_json()).0, &chunks);
+    client(ClientChannel::in_clear(Request::Check.to_json()).0, &chunks);
+}
+
+fn agent(mut channel: AgentChannel, chunks: &[&[u8]]) {
+    for chunk in chunks {
+        if let AgentStep::Send(_) = channel.receive(chunk) {
+            channel.receive(b"");
+        }
+    }
+    let _ = channel.end_of_stream();
+}
+
+fn client(mut channel: ClientChannel, chunks: &[&[u8]]) {
+    for chunk in chunks {
+        if let Ok(ClientStep::Send(_)) = channel.receive(chunk) {
+            let _ = channel.receive(b"");
+        }
+    }
+    let _ = channel.end_of_stream();
+}
+
+/// The text of a request or reply: any bytes parse or are refused, what is written is strict JSON and reads back the same, and a reply has `error` exactly when it is a failure.
+pub fn message(text: &[u8]) {
+    match Request::parse(text) {
+        Ok(request) => {
+            assert_eq!(Request::parse(request.to_json().as_bytes()).as_ref(), Ok(&request));
+            let _ = format!("{request:?}");
+        }
+        Err(failure) => check(&failure.into()),
+    }
+    if let Ok(reply) = Reply::parse(text) {
+        check(&reply);
+    }
+}
+
+fn check(reply: &Reply) {
+    let json = reply.to_json();
+    let strict: Value = serde_json::from_str(&json).expect("strict JSON");
+    assert_eq!(strict.get("error").is_some(), matches!(reply, Reply::Failure(_)));
+    assert_eq!(Reply::parse(json.as_bytes()).as_ref(), Ok(reply));
+    if let Reply::Success { info: Some(info) } = reply {
+        let _ = (AgentStatus::from_info(info), IssuerInfos::from_info(info), ResetReport::from_info(info));
+    }
+    let _ = format!("{reply:?}");
+}
+
+/// A provider's metadata document: any bytes parse or are refused, and what was understood reads back the same.
+pub fn provider_metadata(document: &[u8]) {
+    let Ok(metadata) = ProviderMetadata::parse(document) else { return };
+    let understood = json!({
+        "issuer": metadata.issuer,
+        "authorization_endpoint": metadata.authorization_endpoint,
+        "token_endpoint": metadata.token_endpoint,
+        "registration_endpoint": metadata.registration_endpoint,
+        "revocation_endpoint": metadata.revocation_endpoint,
+        "device_authorization_endpoint": metadata.device_authorization_endpoint,
+        "userinfo_endpoint": metadata.userinfo_endpoint,
+        "jwks_uri": metadata.jwks_uri,
+        "scim_endpoint": metadata.scim_endpoint,
+        "scopes_supported": metadata.scopes_supported,
+        "grant_types_supported": metadata.grant_types_supported,
+        "response_types_supported": metadata.response_types_supported,
+        "token_endpoint_auth_methods_supported": metadata.token_endpoint_auth_methods_supported,
+        "code_challenge_methods_supported": metadata.code_challenge_methods_supported,
+        "authorization_response_iss_parameter_supported": metadata.authorization_response_iss_parameter_supported,
+    });
+    let again = ProviderMetadata::parse(understood.to_string().as_bytes()).expect("our own text parses");
+    assert_eq!(again, metadata);
+    assert_eq!(Quirks::of(&metadata.issuer, &metadata), Quirks::of(&again.issuer, &again));
+}
+
+/// Keys that no file in the seeds has.
+const KEYS: [&str; 3] = [
+    r#"{"kind":"native","key":"AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA","slots":"AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA","generation":1}"#,
+    r#"{"kind":"oidc-agent","salt":"AAAAAAAAAAAAAAAAAAAAAA","key":"AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"}"#,
+    r#"{"kind":"oidc-agent-hex","hex_key":"AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA","salt":"AAAAAAAAAAAAAAAAAAAAAA","key":"AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"}"#,
+];
+
+/// Account files of every format, without key derivations: telling the format, all parsers, and opening with kept keys.
+pub fn vault(bytes: &[u8]) {
+    let format = vault::format_of(bytes);
+    let inspected = vault::inspect(bytes);
+    if let (Ok(format), Ok(inspected)) = (&format, &inspected) {
+        assert_eq!(format, inspected);
+    }
+    if vault::header(bytes).is_some() {
+        assert_eq!(format, Ok(vault::Format::Native));
+    }
+    for text in KEYS {
+        let key = FileKey::from_text(&SecretText::from(text)).expect("a key");
+        if let Ok(account) = key.open(bytes) {
+            panic!("opened by chance: {account:?}");
+        }
+    }
+    if let Ok(text) = std::str::from_utf8(bytes) {
+        match FileKey::from_text(&SecretText::from(text)) {
+            Ok(key) => assert!(FileKey::from_text(&key.to_text()).is_ok()),
+            Err(error) => assert!(matches!(error, VaultError::Damaged(_))),
+        }
+    }
+}
+
+/// The issuer data of a person, as text and as JSON: they load or are a problem, and adding and removing an account changes
+/// nothing else, whatever stands there.
+pub fn issuer_data(text: &[u8]) {
+    let (_place, home) = home_with("issuer.config", text);
+    let name: Shortname = "acc".parse().expect("a name");
+    let load = || Issuers::load_from(Some(&home), std::path::Path::new("/nonexistent"));
+    let before = load();
+    let was_there = String::from_utf8_lossy(text).contains("acc");
+    if matches!(issuers::add_account(&home, "https://op.example/", &name), Ok(true)) {
+        let after = load();
+        assert_eq!(after.problems().len(), before.problems().len(), "what could be read can still be read");
+        for issuer in before.iter() {
+            assert!(after.get(&issuer.issuer).is_some(), "{} is lost", issuer.issuer);
+        }
+        if !was_there {
+            assert!(
+                matches!(issuers::remove_account(&home, &name), Ok(true)),
+                "what was added can be removed"
+            );
+        }
+    } else {
+        assert_eq!(
+            fs_err::read(home.path().join("issuer.config")).expect("the file"),
+            text,
+            "a failure changes nothing"
+        );
+    }
+}
+
+/// The file beside an account's, and what it gives for a token that it was not made for.
+pub fn beside(bytes: &[u8]) {
+    let (_place, home) = home_with(".acc.rotated", bytes);
+    let found = rotation::beside(&home, &"acc".parse().expect("a name"), &RefreshToken::from("rt"));
+    assert!(!matches!(found, Ok(Some(_))), "opened by chance");
+}
+
+/// The address that a browser was sent to.
+pub fn redirected(bytes: &[u8]) {
+    let Ok(text) = std::str::from_utf8(bytes) else { return };
+    for redirected in
+        [Redirected::parse_url(&SecretText::from(text)), Redirected::parse_query(text)].into_iter().flatten()
+    {
+        assert!(text.len() >= redirected.state.len());
+        let _ = format!("{redirected:?}");
+    }
+}
+
+/// Command lines by the rules of GNU getopt: each argument on a line.
+pub fn getopt(bytes: &[u8]) {
+    use clap::{Arg, ArgAction, Command};
+    use std::{ffi::OsStr, os::unix::ffi::OsStrExt};
+
+    let command = Command::new("x").no_binary_name(true).args([
+        Arg::new("flag").short('f').long("flag").action(ArgAction::SetTrue),
+        Arg::new("value").short('v').long("value").num_args(1),
+        Arg::new("optional")
+            .short('o')
+            .long("optional")
+            .num_args(0..=1)
+            .require_equals(true)
+            .default_missing_value("x"),
+        Arg::new("rest").num_args(0..),
+    ]);
+    let arguments = bytes.split(|byte| *byte == b'\n').map(|argument| OsStr::from_bytes(argument).to_owned());
+    let Ok(getopt::Rewritten::Arguments(rewritten)) = getopt::rewrite(&command, arguments, false) else {
+        return;
+    };
+    // What was rewritten is in the one spelling that stays as it is.
+    let again = getopt::rewrite(&command, rewritten.clone(), true);
+    assert_eq!(again, Ok(getopt::Rewritten::Arguments(rewritten)));
+}
+
+/// An oidc-agent directory with one file in it.
+fn home_with(file: &str, bytes: &[u8]) -> (TempDir, Home) {
+    let place = TempDir::new().expect("a directory");
+    fs_err::write(place.path().join(file), bytes).expect("a file");
+    let home = Home::at(place.path());
+    (place, home)
+}
