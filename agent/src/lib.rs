@@ -3,6 +3,7 @@
 pub mod accounts;
 pub mod announce;
 pub mod cli;
+pub mod clock;
 pub mod config;
 mod daemonize;
 pub mod harden;

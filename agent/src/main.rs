@@ -4,6 +4,7 @@ use std::{path::Path, process::ExitCode};
 
 use oidc_agent::{
     accounts::{Accounts, Deps},
+    clock::Clock,
     issuer_data::IssuerData,
     login::Login,
     options::Options,
@@ -23,7 +24,7 @@ fn dispatch(options: Options, socket: &Path) -> Dispatch {
     let issuers = IssuerData::read(&home, options.cert_path.clone());
     let settings = issuers.clone();
     let providers = Providers::new(move |issuer| settings.settings(issuer));
-    let accounts = Accounts::new(Deps { home, issuers, providers, options });
+    let accounts = Accounts::new(Deps { home, issuers, providers, options, clock: Clock::system() });
     let login = Login::new(accounts.clone(), socket.to_owned());
     Dispatch::new(accounts, login)
 }

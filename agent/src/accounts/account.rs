@@ -12,10 +12,10 @@ use tokio::sync::watch;
 
 use super::{
     claims::Claims,
-    clock,
     held::{Held, Open, Sealed},
     token_cache::{CachedToken, Purpose},
 };
+use crate::clock::{Expiry, Moment};
 
 /// What a refresh gave.
 #[derive(Debug, Clone)]
@@ -47,7 +47,7 @@ pub struct Account {
 struct State {
     held: Held,
     flights: Vec<(Purpose, watch::Sender<Option<Outcome>>)>,
-    unload_at: Option<u64>,
+    unload_at: Option<Expiry>,
 }
 
 /// How a request for a token can be answered right now.
@@ -67,8 +67,8 @@ pub enum Flight {
 }
 
 impl Account {
-    /// A new account in the open; `unload_at` in seconds since the epoch.
-    pub fn new(name: Shortname, open: Open, flags: Flags, unload_at: Option<u64>) -> Self {
+    /// A new account in the open.
+    pub fn new(name: Shortname, open: Open, flags: Flags, unload_at: Option<Expiry>) -> Self {
         Self {
             name,
             issuer: open.config.issuer_url.as_deref().unwrap_or_default().into(),
@@ -84,20 +84,20 @@ impl Account {
         Flags { confirm: self.confirm, always_allow_id_token: self.always_allow_id_token }
     }
 
-    /// When it is to be unloaded, in seconds since the epoch.
-    pub fn unload_at(&self) -> Option<u64> {
+    /// When it is to be unloaded.
+    pub fn unload_at(&self) -> Option<Expiry> {
         self.state().unload_at
     }
 
     /// Changes when it is to be unloaded; returns whether that differs from before.
-    pub fn set_unload_at(&self, unload_at: Option<u64>) -> bool {
+    pub fn set_unload_at(&self, unload_at: Option<Expiry>) -> bool {
         let before = std::mem::replace(&mut self.state().unload_at, unload_at);
         before != unload_at
     }
 
     /// Whether its lifetime is over.
-    pub fn is_over(&self, now: u64) -> bool {
-        self.unload_at().is_some_and(|end| end <= now)
+    pub fn is_over(&self, now: Moment) -> bool {
+        self.unload_at().is_some_and(|end| end.is_over(now))
     }
 
     /// Looks at or changes what is held; fails while the agent is locked.
@@ -115,17 +115,16 @@ impl Account {
 
     /// What the cache has to say, and a provider that is being left alone. `min_valid` in seconds; `None`: a new token in any
     /// case.
-    pub fn answer(&self, purpose: &Purpose, min_valid: Option<u64>) -> Result<Answer, Failure> {
-        let now = clock::now();
+    pub fn answer(&self, purpose: &Purpose, min_valid: Option<u64>, now: Moment) -> Result<Answer, Failure> {
         self.with_open(|open| {
             let cached = open.cache.find(purpose).filter(|_| !open.unsaved);
             if let Some(token) =
                 min_valid.and_then(|min_valid| cached.filter(|token| token.serves(min_valid, now)))
             {
-                let ahead = token.is_near_its_end(now) && open.may_look_ahead();
+                let ahead = token.is_near_its_end(now) && open.may_look_ahead(now.boot);
                 return Ok(Answer::Cached(Arc::clone(token), ahead));
             }
-            match open.paused() {
+            match open.paused(now.boot) {
                 Some(failure) => Err(failure),
                 None => Ok(Answer::Refresh),
             }
@@ -138,10 +137,10 @@ impl Account {
     }
 
     /// What may be shown of it.
-    pub fn status(&self) -> AccountStatus {
+    pub fn status(&self, now: Moment) -> AccountStatus {
         let (token_expires_at, refresh_token_expires_at, refused) = self.with_held(|held| match held {
             Held::Open(open) => {
-                let token = open.cache.find(&Purpose::default()).and_then(|token| token.expires_at);
+                let token = open.cache.find(&Purpose::default()).and_then(|token| token.expires_at(now));
                 let refresh_token = open.config.refresh_token.as_ref();
                 let claims = refresh_token.and_then(|token| Claims::of(token.expose()));
                 (token, claims.and_then(|claims| claims.expires_at()), open.refused.clone())
@@ -151,7 +150,7 @@ impl Account {
         AccountStatus {
             name: self.name.to_string(),
             issuer: self.issuer.to_string(),
-            unloaded_at: self.unload_at(),
+            unloaded_at: self.unload_at().map(|end| end.at(now)),
             token_expires_at,
             refresh_token_expires_at,
             login_needed: refused.map(|refused| refused.to_string()),

@@ -16,11 +16,13 @@ use zeroize::Zeroizing;
 use super::{
     Accounts,
     account::{Account, Flags},
-    clock,
     disk::off_thread,
     held::Open,
 };
-use crate::prompt::{Pinentry, PromptError, Question};
+use crate::{
+    clock::Expiry,
+    prompt::{Pinentry, PromptError, Question},
+};
 
 /// How long a question stays open; the C suite's.
 const DEADLINE: Duration = Duration::from_secs(300);
@@ -81,7 +83,7 @@ impl Accounts {
             open
         })
         .await;
-        let unload_at = deps.options.lifetime.map(|lifetime| clock::now().saturating_add(lifetime.as_secs()));
+        let unload_at = deps.options.lifetime.map(|lifetime| Expiry::after(self.now(), lifetime));
         self.load(name.clone(), open, Flags::default(), unload_at, false).await
     }
 

@@ -23,13 +23,25 @@ impl Claims {
     }
 
     /// `exp`, in whole seconds since the epoch.
+    pub fn expires_at(&self) -> Option<u64> {
+        self.seconds("exp")
+    }
+
+    /// How many seconds a token lives from now on that was made just now: until `exp`, but no longer than its whole
+    /// life since `iat`. With a clock that is behind, the first of them is too long.
+    pub fn lifetime(&self, now: u64) -> Option<u64> {
+        let expires_at = self.expires_at()?;
+        let made_at = self.seconds("iat").unwrap_or(0);
+        Some(expires_at.saturating_sub(now.max(made_at)))
+    }
+
     #[allow(
         clippy::cast_possible_truncation,
         clippy::cast_sign_loss,
         reason = "a fraction is cut, as casts saturate"
     )]
-    pub fn expires_at(&self) -> Option<u64> {
-        self.0.get("exp")?.as_f64().filter(|seconds| *seconds >= 0.0).map(|seconds| seconds as u64)
+    fn seconds(&self, claim: &str) -> Option<u64> {
+        self.0.get(claim)?.as_f64().filter(|seconds| *seconds >= 0.0).map(|seconds| seconds as u64)
     }
 
     /// `aud`, a string or an array.
@@ -66,6 +78,23 @@ mod tests {
         assert_eq!(claims.expires_at(), Some(1_700_000_000));
         assert_eq!(claims.audiences(), ["a", "b"]);
         assert_eq!(claims.scopes(), Some(vec!["x", "y"]));
+    }
+
+    #[test]
+    fn a_life_is_never_longer_than_the_whole_one() {
+        for (claims, now, lifetime) in [
+            (r#"{"exp":5000}"#, 1400, Some(3600)),
+            (r#"{"exp":5000,"iat":1400}"#, 1400, Some(3600)),
+            (r#"{"exp":5000,"iat":1400}"#, 2000, Some(3000)),
+            (r#"{"exp":5000,"iat":1400}"#, 0, Some(3600)),
+            (r#"{"exp":5000,"iat":1400}"#, 9000, Some(0)),
+            (r#"{"exp":5000,"iat":9000}"#, 1400, Some(0)),
+            (r#"{"exp":1e300}"#, 1400, Some(u64::MAX - 1400)),
+            (r#"{"iat":1400}"#, 1400, None),
+        ] {
+            let token = jwt(claims);
+            assert_eq!(Claims::of(&token).expect("a JWT").lifetime(now), lifetime, "{claims} at {now}");
+        }
     }
 
     #[test]

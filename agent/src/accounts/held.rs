@@ -1,6 +1,6 @@
 //! What the agent holds of one account, in the open or sealed under the agent's lock.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use crypto_box::{PublicKey, SecretKey};
 use oidc_proto::{
@@ -20,6 +20,7 @@ use super::{
     spent::Spent,
     token_cache::{CachedToken, Purpose, TokenCache},
 };
+use crate::clock::BootTime;
 
 /// The first pause after a failure that may pass, and the longest.
 const FIRST_PAUSE: Duration = Duration::from_secs(1);
@@ -56,12 +57,12 @@ pub struct Open {
     /// The last failure that may pass.
     pub pause: Option<Pause>,
     /// When a refresh failed last, if none has succeeded since.
-    pub failed_at: Option<Instant>,
+    pub failed_at: Option<BootTime>,
 }
 
 /// A provider that failed is left alone for a while.
 pub struct Pause {
-    until: Instant,
+    until: BootTime,
     length: Duration,
     failure: Failure,
 }
@@ -97,22 +98,22 @@ impl Open {
 
     /// Whether a token may be fetched ahead of time: the provider is neither refusing nor being left alone, and has
     /// not failed just now.
-    pub fn may_look_ahead(&self) -> bool {
-        let failed_lately = self.failed_at.is_some_and(|at| at.elapsed() < LONGEST_PAUSE);
-        self.refused.is_none() && self.paused().is_none() && !failed_lately
+    pub fn may_look_ahead(&self, now: BootTime) -> bool {
+        let failed_lately = self.failed_at.is_some_and(|at| now.since(at) < LONGEST_PAUSE);
+        self.refused.is_none() && self.paused(now).is_none() && !failed_lately
     }
 
     /// The failure of a provider that is being left alone right now.
-    pub fn paused(&self) -> Option<Failure> {
-        self.pause.as_ref().filter(|pause| Instant::now() < pause.until).map(|pause| pause.failure.clone())
+    pub fn paused(&self, now: BootTime) -> Option<Failure> {
+        self.pause.as_ref().filter(|pause| now < pause.until).map(|pause| pause.failure.clone())
     }
 
     /// Notes a failure that may pass: until the pause is over it answers for the provider. Pauses double while
     /// failures go on, and last at least as long as the provider asked.
-    pub fn pause_after(&mut self, failure: Failure, retry_after: Option<Duration>) {
+    pub fn pause_after(&mut self, failure: Failure, retry_after: Option<Duration>, now: BootTime) {
         let grown = self.pause.as_ref().map_or(FIRST_PAUSE, |pause| (pause.length * 2).min(LONGEST_PAUSE));
         let length = retry_after.map_or(grown, |asked| asked.clamp(grown, LONGEST_PAUSE.max(grown)));
-        self.pause = Some(Pause { until: Instant::now() + length, length, failure });
+        self.pause = Some(Pause { until: now.plus(length), length, failure });
     }
 
     /// Takes a new refresh token over; whoever calls this is about to put it on the disk.
@@ -262,13 +263,16 @@ mod tests {
 
     use oidc_proto::error_code::ErrorCode;
 
-    use super::{super::token_cache::tests::token, *};
+    use super::{
+        super::token_cache::tests::{at, token},
+        *,
+    };
 
     fn account() -> Open {
         let text =
             br#"{"name":"a","issuer_url":"https://op","client_id":"c","refresh_token":"R1","custom":[1]}"#;
         let mut open = Open::new(AccountConfig::parse(text).expect("an account"));
-        open.cache.keep(Purpose::default(), token("T1", 1000, 3600));
+        open.cache.keep(Purpose::default(), token("T1", at(1000), 3600));
         open
     }
 
@@ -286,7 +290,7 @@ mod tests {
     fn a_refresh_that_ends_under_the_lock_is_kept() {
         let lock = lock::LockKey::new(&"x".into());
         let mut sealed = Sealed::new(&account(), lock.public());
-        let (purpose, new) = (Purpose::new(Some("s"), None), token("T2", 1000, 3600));
+        let (purpose, new) = (Purpose::new(Some("s"), None), token("T2", at(1000), 3600));
         sealed.put_away(&RefreshResult {
             purpose: &purpose,
             token: &new,
@@ -303,19 +307,19 @@ mod tests {
 
     #[test]
     fn pauses_grow_and_respect_the_provider() {
-        let mut open = account();
+        let (mut open, now) = (account(), BootTime::default());
         let failure = Failure::new(ErrorCode::ProviderTimeout, "no answer");
-        open.pause_after(failure.clone(), None);
-        assert!(open.paused().is_some());
+        open.pause_after(failure.clone(), None, now);
+        assert!(open.paused(now).is_some());
         let lengths: Vec<u64> = (0..7)
             .map(|_| {
-                open.pause_after(failure.clone(), None);
+                open.pause_after(failure.clone(), None, now);
                 open.pause.as_ref().map_or(0, |pause| pause.length.as_secs())
             })
             .collect();
         assert_eq!(lengths, [2, 4, 8, 16, 30, 30, 30]);
         open.pause = None;
-        open.pause_after(failure, Some(Duration::from_secs(7)));
+        open.pause_after(failure, Some(Duration::from_secs(7)), now);
         assert_eq!(open.pause.as_ref().map(|pause| pause.length.as_secs()), Some(7));
     }
 }

@@ -1,6 +1,6 @@
 //! `add`: an account that a client has decrypted.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use oidc_proto::{
     account::AccountConfig,
@@ -13,7 +13,6 @@ use oidc_proto::{
 use super::{
     Accounts,
     account::{Account, Flags},
-    clock,
     disk::off_thread,
     held::Open,
     look,
@@ -21,7 +20,7 @@ use super::{
     refresh::cached_token,
     token_cache::Purpose,
 };
-use crate::provider::TokenResponse;
+use crate::{clock::Expiry, provider::TokenResponse};
 
 /// How an account was added.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -48,7 +47,7 @@ impl Accounts {
 
         let lifetime = request.lifetime.or(self.deps().options.lifetime.map(|lifetime| lifetime.as_secs()));
         let lifetime = lifetime.unwrap_or(0);
-        let unload_at = (lifetime > 0).then(|| clock::now().saturating_add(lifetime));
+        let unload_at = (lifetime > 0).then(|| Expiry::after(self.now(), Duration::from_secs(lifetime)));
         if let Some(account) = self.find(&name)
             && account.is_usable()?
         {
@@ -71,7 +70,7 @@ impl Accounts {
         let mut open = Open::new(config);
         if let (Some(token), Some(issuer)) = (token, open.config.issuer_url.as_deref()) {
             let purpose = Purpose::default();
-            let token = cached_token(&purpose, None, issuer, &token);
+            let token = cached_token(&purpose, None, issuer, &token, self.now());
             open.cache.keep(purpose, Arc::new(token));
         }
         self.load(name, open, flags, None, true).await.map(drop)
@@ -88,7 +87,7 @@ impl Accounts {
         name: Shortname,
         open: Open,
         flags: Flags,
-        unload_at: Option<u64>,
+        unload_at: Option<Expiry>,
         without_token: bool,
     ) -> Result<Arc<Account>, Failure> {
         if open.config.issuer_url.is_none() && open.config.config_endpoint.is_none() {
@@ -108,7 +107,7 @@ impl Accounts {
         account: &Account,
         request: AddRequest,
         lifetime: u64,
-        unload_at: Option<u64>,
+        unload_at: Option<Expiry>,
     ) -> Added {
         let had_lifetime = account.unload_at().is_some();
         let key = request.file_key.and_then(|text| FileKey::from_text(&text).ok());

@@ -8,7 +8,6 @@ pub mod account;
 mod adopt;
 mod autoload;
 mod claims;
-mod clock;
 mod disk;
 mod forget;
 mod granted;
@@ -42,7 +41,12 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use self::{account::Account, disk::off_thread, lock::LockKey};
 pub use self::{load::Added, token_cache::CachedToken};
-use crate::{issuer_data::IssuerData, options::Options, provider::Providers};
+use crate::{
+    clock::{Clock, Moment},
+    issuer_data::IssuerData,
+    options::Options,
+    provider::Providers,
+};
 
 /// What accounts need from the outside.
 pub struct Deps {
@@ -54,6 +58,8 @@ pub struct Deps {
     pub providers: Providers,
     /// How the agent was told to behave.
     pub options: Options,
+    /// What time it is.
+    pub clock: Clock,
 }
 
 /// The loaded accounts; clones share them.
@@ -103,6 +109,11 @@ impl Accounts {
         &self.0.deps
     }
 
+    /// What time it is.
+    pub(super) fn now(&self) -> Moment {
+        self.deps().clock.now()
+    }
+
     /// The issuer data as they are on disk now.
     pub async fn issuers(&self) -> Arc<Issuers> {
         let (home, issuers) = (self.deps().home.clone(), self.deps().issuers.clone());
@@ -130,7 +141,8 @@ impl Accounts {
 
     /// What is known about each loaded account, without its secrets.
     pub fn status(&self) -> Vec<AccountStatus> {
-        self.loaded().iter().map(|account| account.status()).collect()
+        let now = self.now();
+        self.loaded().iter().map(|account| account.status(now)).collect()
     }
 
     /// Unloads an account. Whether it was loaded.
@@ -221,14 +233,14 @@ impl Accounts {
 
     /// The accounts whose lifetime is not over.
     fn loaded(&self) -> Vec<Arc<Account>> {
-        let now = clock::now();
+        let now = self.now();
         let mut state = self.state();
         state.loaded.retain(|account| !account.is_over(now));
         state.loaded.clone()
     }
 
     fn find(&self, name: &Shortname) -> Option<Arc<Account>> {
-        let now = clock::now();
+        let now = self.now();
         let state = self.state();
         state.loaded.iter().find(|account| account.name == *name && !account.is_over(now)).cloned()
     }

@@ -17,7 +17,7 @@ use oidc_proto::{
 use serde_json::Value;
 use zeroize::Zeroize;
 
-use super::clock;
+use crate::clock::Clock;
 
 /// How long a password command may take.
 const COMMAND_DEADLINE: Duration = Duration::from_secs(30);
@@ -41,7 +41,7 @@ impl PasswordSource {
     pub fn password(&self) -> Option<Password> {
         let entry = &self.0;
         let has = |source| entry.sources.contains(source);
-        let remembered = entry.expires_at.is_none_or(|end| clock::now() < end);
+        let remembered = entry.expires_at.is_none_or(|end| Clock::system().now().wall < end);
         let in_memory = || entry.password.clone().filter(|_| has(PasswordSources::MEMORY) && remembered);
         let command =
             || entry.command.as_deref().filter(|_| has(PasswordSources::COMMAND)).and_then(from_command);

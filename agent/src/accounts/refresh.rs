@@ -22,14 +22,16 @@ use super::{
     Deps,
     account::{Account, Answer, Outcome, Refreshed},
     claims::Claims,
-    clock,
     disk::{AccountFile, Rotated},
     granted,
     held::{Held, Open, RefreshResult},
     look::Stamp,
     token_cache::{CachedToken, Purpose},
 };
-use crate::provider::{Client, ProviderError, Refresh, TokenResponse};
+use crate::{
+    clock::{BootTime, LONGEST, Moment},
+    provider::{Client, ProviderError, Refresh, TokenResponse},
+};
 
 /// How long one exchange with a provider may take, retries included.
 const DEADLINE: Duration = Duration::from_secs(30);
@@ -45,7 +47,7 @@ pub async fn refresh(
 ) -> Outcome {
     let file = look_at_file(account, deps).await?;
     save_what_is_unsaved(account, &file).await?;
-    if let Answer::Cached(token, _) = account.answer(purpose, min_valid)? {
+    if let Answer::Cached(token, _) = account.answer(purpose, min_valid, deps.clock.now())? {
         return Ok(Refreshed { token, id_token: None });
     }
     if let Some(refused) = account.with_open(|open| open.refused.clone())? {
@@ -64,8 +66,8 @@ pub async fn refresh(
         }
     }
     match asked.answer {
-        Ok(answer) => keep(account, &file, purpose, min_valid, asked.spends, answer).await,
-        Err(error) => Err(refuse(account, &error)),
+        Ok(answer) => keep(account, deps, &file, purpose, min_valid, asked.spends, answer).await,
+        Err(error) => Err(refuse(account, &error, deps.clock.boot())),
     }
 }
 
@@ -137,6 +139,7 @@ pub async fn save_what_is_unsaved(account: &Account, file: &AccountFile) -> Resu
 /// Keeps what a refresh gave: the rotated refresh token on disk first, then both tokens in memory.
 async fn keep(
     account: &Account,
+    deps: &Deps,
     file: &AccountFile,
     purpose: &Purpose,
     min_valid: Option<u64>,
@@ -156,7 +159,7 @@ async fn keep(
         stored = file.store(key, Rotated { in_file, used, new: new.clone() }).await;
     }
 
-    let token = Arc::new(cached_token(purpose, min_valid, &issuer, &response));
+    let token = Arc::new(cached_token(purpose, min_valid, &issuer, &response, deps.clock.now()));
     account.with_held(|held| match held {
         Held::Open(open) => {
             if let Some(new) = &new {
@@ -222,34 +225,35 @@ pub fn cached_token(
     min_valid: Option<u64>,
     issuer: &str,
     response: &TokenResponse,
+    now: Moment,
 ) -> CachedToken {
-    let now = clock::now();
-    let by_response = response.expires_in.map(|life| now.saturating_add(life.as_secs()));
-    let by_itself = || Claims::of(response.access_token.expose()).and_then(|claims| claims.expires_at());
+    let by_response = response.expires_in.map(|life| life.min(LONGEST).as_secs());
+    let by_itself =
+        || Claims::of(response.access_token.expose()).and_then(|claims| claims.lifetime(now.wall));
     let scope = granted::scope(response.scope.as_deref(), &response.access_token);
     CachedToken {
         warnings: granted::warnings(purpose, scope.as_deref(), &response.access_token),
         scope: scope.map(Into::into),
         access_token: response.access_token.clone(),
         issuer: issuer.into(),
-        obtained_at: now,
+        obtained: now,
         wanted: min_valid.unwrap_or(0),
-        expires_at: by_response.or_else(by_itself),
+        lifetime: by_response.or_else(by_itself),
     }
 }
 
 /// What a failure means for later requests.
-fn refuse(account: &Account, error: &ProviderError) -> Failure {
+fn refuse(account: &Account, error: &ProviderError, now: BootTime) -> Failure {
     let failure = error.to_failure(account.name.as_str(), &account.issuer);
     let dead = error.is_dead_token();
     tracing::info!(account = %account.name, provider = error.provider(), code = %failure.code, "refresh failed");
     account.with_held(|held| match held {
         Held::Open(open) => {
-            open.failed_at = Some(std::time::Instant::now());
+            open.failed_at = Some(now);
             if dead {
                 open.refused = Some(failure.clone());
             } else if error.is_transient() {
-                open.pause_after(failure.clone(), error.retry_after());
+                open.pause_after(failure.clone(), error.retry_after(), now);
             }
         }
         Held::Sealed(sealed) if dead => sealed.refuse(failure.clone()),

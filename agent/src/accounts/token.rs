@@ -36,7 +36,7 @@ impl Accounts {
             Validity::AtLeast(seconds) => Some(seconds),
             Validity::ForceNew => None,
         };
-        if let Answer::Cached(token, near_its_end) = account.answer(&purpose, min_valid)? {
+        if let Answer::Cached(token, near_its_end) = account.answer(&purpose, min_valid, self.now())? {
             if near_its_end {
                 self.refresh_ahead(&account, &purpose);
             }

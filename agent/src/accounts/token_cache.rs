@@ -1,15 +1,17 @@
 //! Access tokens of one account, kept by what they are for.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use oidc_proto::{json::Object, secret::AccessToken};
 use serde_json::{Value, json};
 
+use crate::clock::{BootTime, Expiry, Moment};
+
 /// Most tokens kept for one account; the one that expires first makes room.
 const CAPACITY: usize = 64;
 
-/// A token so recent that asking again would not bring a longer-lived one, in seconds.
-const JUST_OBTAINED: u64 = 10;
+/// A token so recent that asking again would not bring a longer-lived one.
+const JUST_OBTAINED: Duration = Duration::from_secs(10);
 
 /// What a token is for: the scopes and audiences asked for, order and repetition left aside. Both absent: the
 /// account's default token.
@@ -44,7 +46,7 @@ fn as_set(list: &str) -> Box<str> {
     words.join(" ").into()
 }
 
-/// An access token with what is known about it. Times are seconds since the epoch.
+/// An access token with what is known about it.
 #[derive(Debug, Clone, PartialEq)]
 pub struct CachedToken {
     /// The token.
@@ -52,11 +54,11 @@ pub struct CachedToken {
     /// The issuer as the provider spells it.
     pub issuer: Arc<str>,
     /// When it was obtained.
-    pub obtained_at: u64,
+    pub obtained: Moment,
     /// The seconds of validity that were wanted when it was obtained.
     pub wanted: u64,
-    /// When it expires; `None` when nothing tells.
-    pub expires_at: Option<u64>,
+    /// How many seconds it lives from then on; `None` when nothing tells.
+    pub lifetime: Option<u64>,
     /// The granted scopes, when the provider named them.
     pub scope: Option<Box<str>>,
     /// What was asked for and not granted, as sentences.
@@ -65,37 +67,44 @@ pub struct CachedToken {
 
 impl CachedToken {
     /// Seconds left at `now`; 0 when expired or unknown.
-    pub fn remaining(&self, now: u64) -> u64 {
-        self.expires_at.map_or(0, |end| end.saturating_sub(now))
+    pub fn remaining(&self, now: Moment) -> u64 {
+        self.expiry().map_or(0, |end| end.remaining(now))
+    }
+
+    /// When it expires, in seconds since the epoch as the wall clock counts them now; `None` when nothing tells.
+    pub fn expires_at(&self, now: Moment) -> Option<u64> {
+        self.expiry().map(|end| end.at(now))
+    }
+
+    fn expiry(&self) -> Option<Expiry> {
+        self.lifetime.map(|seconds| Expiry::after(self.obtained, Duration::from_secs(seconds)))
     }
 
     /// Whether it answers a request for a token that is valid for more than `min_valid` seconds.
     ///
     /// A token just obtained for a request like this one answers also when its whole life is shorter: another would
     /// be no longer, and a herd of such requests would cost one refresh each.
-    pub fn serves(&self, min_valid: u64, now: u64) -> bool {
+    pub fn serves(&self, min_valid: u64, now: Moment) -> bool {
         let remaining = self.remaining(now);
-        let just_obtained = now.saturating_sub(self.obtained_at) < JUST_OBTAINED;
-        let no_longer_one = self.wanted >= self.lifetime() && min_valid >= self.lifetime();
+        let just_obtained = now.boot.since(self.obtained.boot) < JUST_OBTAINED;
+        let lifetime = self.lifetime.unwrap_or(0);
+        let no_longer_one = self.wanted >= lifetime && min_valid >= lifetime;
         remaining > min_valid || (remaining > 0 && just_obtained && no_longer_one)
     }
 
     /// Whether less than a quarter of its life is left, so that a successor should be fetched ahead of time.
-    pub fn is_near_its_end(&self, now: u64) -> bool {
-        self.remaining(now) < self.lifetime() / 4
-    }
-
-    fn lifetime(&self) -> u64 {
-        self.expires_at.map_or(0, |end| end.saturating_sub(self.obtained_at))
+    pub fn is_near_its_end(&self, now: Moment) -> bool {
+        self.remaining(now) < self.lifetime.unwrap_or(0) / 4
     }
 
     fn to_value(&self) -> Value {
         json!({
             "access_token": self.access_token.expose(),
             "issuer": &*self.issuer,
-            "obtained_at": self.obtained_at,
+            "obtained_at": self.obtained.wall,
+            "obtained_by_boot": self.obtained.boot.as_millis(),
             "wanted": self.wanted,
-            "expires_at": self.expires_at,
+            "lifetime": self.lifetime,
             "scope": self.scope,
             "warnings": self.warnings,
         })
@@ -106,9 +115,12 @@ impl CachedToken {
         Some(Self {
             access_token: AccessToken::new(object.string("access_token")?),
             issuer: object.text("issuer")?.into(),
-            obtained_at: seconds("obtained_at")?,
+            obtained: Moment {
+                wall: seconds("obtained_at")?,
+                boot: BootTime::from_millis(seconds("obtained_by_boot")?),
+            },
             wanted: seconds("wanted").unwrap_or(0),
-            expires_at: seconds("expires_at"),
+            lifetime: seconds("lifetime"),
             scope: object.string("scope").map(Into::into),
             warnings: object.strings("warnings"),
         })
@@ -128,16 +140,17 @@ impl TokenCache {
     /// Keeps a token; one for the same purpose is replaced. Tokens without a known expiry are not kept.
     pub fn keep(&mut self, purpose: Purpose, token: Arc<CachedToken>) {
         self.forget(&purpose);
-        let Some(expires_at) = token.expires_at else { return };
-        self.0.retain(|(_, other)| other.remaining(token.obtained_at) > 0);
+        let now = token.obtained;
+        self.0.retain(|(_, other)| other.remaining(now) > 0);
+        if token.remaining(now) == 0 {
+            return;
+        }
         if self.0.len() >= CAPACITY
-            && let Some(first) = (0..self.0.len()).min_by_key(|index| self.0[*index].1.expires_at)
+            && let Some(first) = (0..self.0.len()).min_by_key(|index| self.0[*index].1.remaining(now))
         {
             self.0.swap_remove(first);
         }
-        if expires_at > token.obtained_at {
-            self.0.push((purpose, token));
-        }
+        self.0.push((purpose, token));
     }
 
     /// Drops the token for a purpose.
@@ -167,14 +180,22 @@ impl TokenCache {
 #[cfg(test)]
 pub(crate) mod tests {
     use super::*;
+    use crate::clock::Clock;
 
-    pub(crate) fn token(text: &str, obtained_at: u64, lifetime: u64) -> Arc<CachedToken> {
+    const HOUR: u64 = 3600;
+
+    /// A moment at which both clocks show the same.
+    pub(crate) fn at(seconds: u64) -> Moment {
+        Moment { wall: seconds, boot: BootTime::from_millis(seconds * 1000) }
+    }
+
+    pub(crate) fn token(text: &str, obtained: Moment, lifetime: u64) -> Arc<CachedToken> {
         Arc::new(CachedToken {
             access_token: text.into(),
             issuer: "https://op.example".into(),
-            obtained_at,
+            obtained,
             wanted: 0,
-            expires_at: (lifetime > 0).then_some(obtained_at + lifetime),
+            lifetime: (lifetime > 0).then_some(lifetime),
             scope: None,
             warnings: Vec::new(),
         })
@@ -190,40 +211,100 @@ pub(crate) mod tests {
 
     #[test]
     fn remaining_must_exceed_what_is_asked() {
-        let token = token("t", 1000, 3600);
-        assert!(token.serves(3599, 1000));
-        assert!(!token.serves(3600, 1020));
-        assert!(token.serves(0, 4599));
-        assert!(!token.serves(0, 4600));
+        let token = token("t", at(1000), HOUR);
+        for (min_valid, now, serves) in [
+            (3599, 1000, true),
+            (3600, 1020, false),
+            (0, 4599, true),
+            (0, 4600, false),
+            (u64::MAX, 1020, false),
+        ] {
+            assert_eq!(token.serves(min_valid, at(now)), serves, "{min_valid} s at {now}");
+        }
     }
 
     #[test]
     fn a_token_just_obtained_answers_for_a_longer_one() {
-        let first = token("t", 1000, 60);
-        assert!(!first.serves(3600, 1001), "nobody has asked for a longer one yet");
+        let first = token("t", at(1000), 60);
+        assert!(!first.serves(3600, at(1001)), "nobody has asked for a longer one yet");
         let token = CachedToken { wanted: 7200, ..Arc::unwrap_or_clone(first) };
-        assert!(token.serves(3600, 1009));
-        assert!(!token.serves(3600, 1010));
-        assert!(!token.serves(59, 1009), "a longer one can be had");
+        assert!(token.serves(3600, at(1009)));
+        assert!(!token.serves(3600, at(1010)));
+        assert!(!token.serves(59, at(1009)), "a longer one can be had");
+    }
+
+    /// By how much the clock is wrong while the token is obtained, how long the machine works and sleeps after it was
+    /// set right, and whether the token serves then.
+    #[tokio::test(start_paused = true)]
+    async fn a_wrong_clock_makes_no_token_live_longer() {
+        const DAY: i64 = 24 * 3600;
+        const START: u64 = 1_800_000_000;
+        for (wrong_by, works, sleeps, serves) in [
+            (0, HOUR - 1, 0, true),
+            (0, HOUR, 0, false),
+            (0, 60, HOUR, false),
+            (30 * DAY, 60, 0, true),
+            (30 * DAY, HOUR, 0, false),
+            (30 * DAY, 60, HOUR, false),
+            (36_500 * DAY, HOUR, 0, false),
+            // Set forward: by the wall clock its time is over. Another one costs a refresh, and is right.
+            (-7200, 60, 0, false),
+            (-1800, 60, 0, true),
+            (-1800, 1800, 0, false),
+            (-1_800_000_000, 60, 0, false),
+        ] {
+            let clock = Clock::simulated(START);
+            clock.set_wall(wrong_by);
+            let token = token("t", clock.now(), HOUR);
+            clock.set_wall(-wrong_by);
+            tokio::time::advance(Duration::from_secs(works)).await;
+            clock.suspend(Duration::from_secs(sleeps));
+            let (now, row) = (clock.now(), format!("wrong by {wrong_by} s, {works} + {sleeps} s later"));
+            assert_eq!(token.serves(0, now), serves, "{row}");
+            let ends = token.expires_at(now).expect("known");
+            assert!(ends <= now.wall + HOUR, "{row}: expires {} s from now", ends - now.wall);
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn just_obtained_is_by_the_time_that_passed() {
+        let clock = Clock::simulated(1_800_000_000);
+        let token = Arc::unwrap_or_clone(token("t", clock.now(), 60));
+        let token = CachedToken { wanted: 7200, ..token };
+        clock.set_wall(-30);
+        tokio::time::advance(JUST_OBTAINED).await;
+        assert!(!token.serves(7200, clock.now()), "the wall clock still stands before it was obtained");
+    }
+
+    #[test]
+    fn a_successor_is_due_in_the_last_quarter() {
+        let token = token("t", at(1000), HOUR);
+        assert!(!token.is_near_its_end(at(1000 + 2700)));
+        assert!(token.is_near_its_end(at(1000 + 2701)));
     }
 
     #[test]
     fn keeps_one_token_for_each_purpose_within_bounds() {
         let mut cache = TokenCache::default();
         for number in 0..200 {
-            cache.keep(Purpose::new(Some(&format!("s{number}")), None), token("t", 1000, 100 + number));
+            cache.keep(Purpose::new(Some(&format!("s{number}")), None), token("t", at(1000), 100 + number));
         }
         assert_eq!(cache.0.len(), CAPACITY);
         assert!(cache.find(&Purpose::new(Some("s199"), None)).is_some());
-        cache.keep(Purpose::default(), token("no expiry", 1000, 0));
+        assert!(cache.find(&Purpose::new(Some("s100"), None)).is_none(), "the first to expire made room");
+        cache.keep(Purpose::default(), token("no expiry", at(1000), 0));
         assert!(cache.find(&Purpose::default()).is_none());
+        cache.keep(Purpose::default(), token("for ever", at(1000), u64::MAX));
+        assert!(cache.find(&Purpose::default()).is_some_and(|token| token.serves(HOUR, at(1001))));
+        cache.keep(Purpose::default(), token("much later", at(5000), 100));
+        assert_eq!(cache.0.len(), 1, "what is over makes room");
     }
 
     #[test]
     fn survives_sealing() {
         let mut cache = TokenCache::default();
         let purpose = Purpose::new(Some("a b"), Some("https://aud"));
-        cache.keep(purpose.clone(), token("t", 1000, 100));
+        cache.keep(purpose.clone(), token("t", at(1000), 100));
         let mut restored = TokenCache::default();
         restored.restore(cache.to_value());
         assert_eq!(restored.find(&purpose), cache.find(&purpose));

@@ -51,8 +51,9 @@ impl Login {
 
         let (code_verifier, nonce) = (authorization.code_verifier, authorization.nonce);
         let attempt = Attempt { setting, redirect_uri, code_verifier, nonce };
-        let login = Arc::new(CodeLogin::new(state.clone(), attempt));
-        self.under_way().codes.insert(Arc::clone(&login))?;
+        let now = self.clock().boot();
+        let login = Arc::new(CodeLogin::new(state.clone(), attempt, now));
+        self.under_way().codes.insert(Arc::clone(&login), now)?;
         self.sweep_at(login.expires_at());
         if let Route::Loopback(loopback) = route {
             let stop = login.server_stop();
@@ -133,10 +134,10 @@ impl Login {
 
     /// The login of a `state`, which may still be percent-encoded when a person or the desktop hands it over.
     pub(super) fn find_code_login(&self, state: &str) -> Option<Arc<CodeLogin>> {
-        let mut under_way = self.under_way();
-        under_way.codes.find(state).or_else(|| {
+        let (mut under_way, now) = (self.under_way(), self.clock().boot());
+        under_way.codes.find(state, now).or_else(|| {
             let (decoded, _) = url::form_urlencoded::parse(state.as_bytes()).next()?;
-            under_way.codes.find(&decoded)
+            under_way.codes.find(&decoded, now)
         })
     }
 }

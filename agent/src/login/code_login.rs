@@ -16,7 +16,10 @@ use tokio::time::{Instant, sleep};
 use tokio_util::sync::CancellationToken;
 
 use super::{LOGIN_LIFETIME, setting::Setting, state::LoginState, table::Entry, told};
-use crate::provider::{ProviderError, TokenResponse};
+use crate::{
+    clock::BootTime,
+    provider::{ProviderError, TokenResponse},
+};
 
 /// How long the web server stays when the login is decided and nobody fetches the result.
 const LINGER: Duration = Duration::from_secs(60);
@@ -31,7 +34,7 @@ pub struct CodeLogin {
     pub provider: String,
     /// Held by the exchange that is under way: one at a time.
     pub exchanging: tokio::sync::Mutex<()>,
-    expires_at: Instant,
+    expires_at: BootTime,
     server: CancellationToken,
     phase: Mutex<Phase>,
 }
@@ -67,13 +70,13 @@ pub struct Attempt {
 
 impl CodeLogin {
     /// A login that has just begun.
-    pub fn new(state: LoginState, attempt: Attempt) -> Self {
+    pub fn new(state: LoginState, attempt: Attempt, now: BootTime) -> Self {
         Self {
             state,
             account: attempt.setting.name.clone(),
             provider: attempt.setting.provider.name().to_owned(),
             exchanging: tokio::sync::Mutex::default(),
-            expires_at: Instant::now() + LOGIN_LIFETIME,
+            expires_at: now.plus(LOGIN_LIFETIME),
             server: CancellationToken::new(),
             phase: Mutex::new(Phase::Open(Arc::new(attempt), None)),
         }
@@ -127,7 +130,7 @@ impl Entry for CodeLogin {
         self.state.matches(key)
     }
 
-    fn expires_at(&self) -> Instant {
+    fn expires_at(&self) -> BootTime {
         self.expires_at
     }
 

@@ -30,17 +30,19 @@ impl Login {
         );
         let authorization = authorization.await.map_err(told(config))?;
         let reply = Reply::AcceptedDevice(on_the_wire(&authorization));
-        let login = Arc::new(DeviceLogin::new(setting, authorization));
-        self.under_way().devices.insert(Arc::clone(&login))?;
+        let now = self.clock().boot();
+        let login = Arc::new(DeviceLogin::new(setting, authorization, now));
+        self.under_way().devices.insert(Arc::clone(&login), now)?;
         self.sweep_at(login.expires_at());
         Ok(reply)
     }
 
     /// `device`: one poll, forwarded to the provider unless it comes too early for that.
     pub async fn device(&self, request: DeviceRequest) -> Result<Reply, Failure> {
-        let login = self.under_way().devices.find(request.device.device_code.expose());
+        let clock = self.clock();
+        let login = self.under_way().devices.find(request.device.device_code.expose(), clock.boot());
         let login = login.ok_or_else(Failure::wrong_device_code)?;
-        if !login.may_poll() {
+        if !login.may_poll(clock.boot()) {
             return Err(Failure::authorization_pending());
         }
         let DeviceLogin { setting, authorization, .. } = &*login;
@@ -53,15 +55,15 @@ impl Login {
         let response = match poll.await {
             Ok(DevicePoll::Granted(response)) => *response,
             Ok(DevicePoll::Pending) => {
-                login.answered(false);
+                login.answered(false, clock.boot());
                 return Err(Failure::authorization_pending());
             }
             Ok(DevicePoll::SlowDown) => {
-                login.answered(true);
+                login.answered(true, clock.boot());
                 return Err(Failure::slow_down());
             }
             // The person may be typing the code right now: a provider that is away for a moment ends nothing.
-            Err(error) if error.is_transient() && login.failed() => {
+            Err(error) if error.is_transient() && login.failed(clock.boot()) => {
                 tracing::info!(account = %setting.name, %error, "polling goes on");
                 return Err(Failure::authorization_pending());
             }

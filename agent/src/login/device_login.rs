@@ -5,10 +5,11 @@ use std::{
     time::Duration,
 };
 
-use tokio::time::Instant;
-
 use super::{LOGIN_LIFETIME, setting::Setting, table::Entry};
-use crate::provider::{DeviceAuthorization, SLOW_DOWN};
+use crate::{
+    clock::BootTime,
+    provider::{DeviceAuthorization, SLOW_DOWN},
+};
 
 /// A client's clock and the way to the agent may make a poll look a little early.
 const TOLERANCE: Duration = Duration::from_millis(250);
@@ -26,7 +27,7 @@ pub struct DeviceLogin {
     pub setting: Setting,
     /// The provider's answer, with what the poll needs.
     pub authorization: DeviceAuthorization,
-    expires_at: Instant,
+    expires_at: BootTime,
     pace: Mutex<Pace>,
 }
 
@@ -34,43 +35,42 @@ pub struct DeviceLogin {
 #[derive(Debug)]
 struct Pace {
     interval: Duration,
-    not_before: Instant,
+    not_before: BootTime,
     failures: u32,
 }
 
 impl DeviceLogin {
     /// A login that has just begun.
-    pub fn new(setting: Setting, authorization: DeviceAuthorization) -> Self {
-        let now = Instant::now();
+    pub fn new(setting: Setting, authorization: DeviceAuthorization, now: BootTime) -> Self {
         let interval = authorization.interval;
         Self {
             setting,
-            expires_at: now + authorization.expires_in.unwrap_or(LOGIN_LIFETIME).min(MAX_LIFETIME),
+            expires_at: now.plus(authorization.expires_in.unwrap_or(LOGIN_LIFETIME).min(MAX_LIFETIME)),
             authorization,
-            pace: Mutex::new(Pace { interval, not_before: now + interval, failures: 0 }),
+            pace: Mutex::new(Pace { interval, not_before: now.plus(interval), failures: 0 }),
         }
     }
 
     /// Whether the provider may be asked now. If so, the next time is an interval away.
-    pub fn may_poll(&self) -> bool {
-        self.pace().begin(Instant::now())
+    pub fn may_poll(&self, now: BootTime) -> bool {
+        self.pace().begin(now)
     }
 
     /// The provider answered that the person is not done; `slow_down`: and that it is asked too often.
-    pub fn answered(&self, slow_down: bool) {
+    pub fn answered(&self, slow_down: bool, now: BootTime) {
         let mut pace = self.pace();
         pace.failures = 0;
         if slow_down {
-            pace.interval += SLOW_DOWN;
+            pace.interval = pace.interval.saturating_add(SLOW_DOWN);
         }
-        pace.wait(Instant::now());
+        pace.wait(now);
     }
 
     /// The provider did not answer. Whether to go on as if it had.
-    pub fn failed(&self) -> bool {
+    pub fn failed(&self, now: BootTime) -> bool {
         let mut pace = self.pace();
-        pace.failures += 1;
-        pace.wait(Instant::now());
+        pace.failures = pace.failures.saturating_add(1);
+        pace.wait(now);
         pace.failures <= MAX_FAILURES
     }
 
@@ -81,17 +81,17 @@ impl DeviceLogin {
 }
 
 impl Pace {
-    fn begin(&mut self, now: Instant) -> bool {
-        if now + TOLERANCE < self.not_before {
+    fn begin(&mut self, now: BootTime) -> bool {
+        if now.plus(TOLERANCE) < self.not_before {
             return false;
         }
         self.wait(now);
         true
     }
 
-    fn wait(&mut self, now: Instant) {
+    fn wait(&mut self, now: BootTime) {
         let back_off = self.interval.saturating_mul(1 << self.failures.min(8)).min(MAX_BACK_OFF);
-        self.not_before = now + back_off.max(self.interval);
+        self.not_before = now.plus(back_off.max(self.interval));
     }
 }
 
@@ -100,7 +100,7 @@ impl Entry for DeviceLogin {
         self.authorization.device_code == key.into()
     }
 
-    fn expires_at(&self) -> Instant {
+    fn expires_at(&self) -> BootTime {
         self.expires_at
     }
 
@@ -115,14 +115,14 @@ impl Entry for DeviceLogin {
 mod tests {
     use super::*;
 
-    fn pace(seconds: u64) -> (Pace, Instant) {
-        let now = Instant::now();
+    fn pace(seconds: u64) -> (Pace, BootTime) {
+        let now = BootTime::default();
         let interval = Duration::from_secs(seconds);
-        (Pace { interval, not_before: now + interval, failures: 0 }, now)
+        (Pace { interval, not_before: now.plus(interval), failures: 0 }, now)
     }
 
-    fn after(start: Instant, milliseconds: u64) -> Instant {
-        start + Duration::from_millis(milliseconds)
+    fn after(start: BootTime, milliseconds: u64) -> BootTime {
+        start.plus(Duration::from_millis(milliseconds))
     }
 
     #[test]
@@ -140,7 +140,16 @@ mod tests {
         for (failures, seconds) in [(1, 10), (2, 20), (3, 40), (4, 60), (30, 60)] {
             pace.failures = failures;
             pace.wait(start);
-            assert_eq!(pace.not_before, start + Duration::from_secs(seconds));
+            assert_eq!(pace.not_before, start.plus(Duration::from_secs(seconds)));
         }
+    }
+
+    #[test]
+    fn no_interval_is_too_long_to_count() {
+        let (mut pace, start) = pace(u64::MAX);
+        assert!(!pace.begin(after(start, 5000)));
+        pace.failures = u32::MAX;
+        pace.wait(start);
+        assert!(!pace.begin(after(start, 5000)));
     }
 }

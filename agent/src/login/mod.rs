@@ -37,10 +37,14 @@ use oidc_proto::{
     message::{Failure, FileWriteRequest, Reply},
     shortname::Shortname,
 };
-use tokio::time::{Instant, sleep_until};
+use tokio::time::Instant;
 
 use self::{code_login::CodeLogin, device_login::DeviceLogin, file_store::FileStore, table::Table};
-use crate::{accounts::Accounts, provider::ProviderError};
+use crate::{
+    accounts::Accounts,
+    clock::{BootTime, Clock},
+    provider::ProviderError,
+};
 
 /// How long a login may take, from its start to the fetched result. A provider's own limit may be shorter.
 const LOGIN_LIFETIME: Duration = Duration::from_secs(15 * 60);
@@ -99,17 +103,21 @@ impl Login {
     }
 
     /// Sees to it that a login is dropped when its time is over.
-    fn sweep_at(&self, expires_at: Instant) {
-        let shared = Arc::downgrade(&self.0);
+    fn sweep_at(&self, expires_at: BootTime) {
+        let (shared, clock) = (Arc::downgrade(&self.0), self.clock().clone());
         tokio::spawn(async move {
-            sleep_until(expires_at).await;
+            clock.sleep_until(expires_at).await;
             if let Some(shared) = shared.upgrade() {
-                let login = Self(shared);
+                let (login, now) = (Self(shared), clock.boot());
                 let mut under_way = login.under_way();
-                under_way.codes.sweep();
-                under_way.devices.sweep();
+                under_way.codes.sweep(now);
+                under_way.devices.sweep(now);
             }
         });
+    }
+
+    fn clock(&self) -> &Clock {
+        &self.0.accounts.deps().clock
     }
 }
 

@@ -1,9 +1,6 @@
 //! What every flow needs to begin, and what becomes of an account when one has succeeded.
 
-use std::{
-    sync::Arc,
-    time::{SystemTime, UNIX_EPOCH},
-};
+use std::sync::Arc;
 
 use oidc_proto::{
     account::AccountConfig,
@@ -15,7 +12,10 @@ use oidc_proto::{
 use tokio::time::Instant;
 
 use super::{Login, account_name, told};
-use crate::provider::{Client, Provider, ProviderMetadata, TokenResponse};
+use crate::{
+    clock::{Clock, LONGEST},
+    provider::{Client, Provider, ProviderMetadata, TokenResponse},
+};
 
 /// A login that is about to begin: an account without its new refresh token.
 pub(super) struct Setting {
@@ -31,6 +31,8 @@ pub(super) struct Setting {
     pub scope: String,
     /// Only an access token is wanted; nothing is loaded.
     pub only_at: bool,
+    /// Says when a token expires.
+    pub clock: Clock,
 }
 
 /// What a successful login gives.
@@ -60,7 +62,7 @@ impl Login {
         let metadata = provider.metadata(deadline).await.map_err(told(&config))?;
         let requested = config.login_scope().unwrap_or_default();
         let scope = provider.login_scope(requested, !only_at, deadline).await.map_err(told(&config))?;
-        Ok(Setting { name, config, provider, metadata, scope, only_at })
+        Ok(Setting { name, config, provider, metadata, scope, only_at, clock: self.clock().clone() })
     }
 
     /// Loads the account of a login that its client waits for, and answers it.
@@ -118,7 +120,9 @@ impl Setting {
         TokenReply {
             access_token: response.access_token.clone(),
             issuer: self.metadata.issuer.to_string(),
-            expires_at: response.expires_in.map(|life| now().saturating_add(life.as_secs())),
+            expires_at: response
+                .expires_in
+                .map(|life| self.clock.now().wall.saturating_add(life.min(LONGEST).as_secs())),
             scope: response.scope.clone(),
             warnings: if missing.is_empty() { Vec::new() } else { vec![warning] },
         }
@@ -131,9 +135,4 @@ pub(super) fn no_refresh_token() -> Failure {
         "The provider logged you in, but gave no refresh token. Its client settings may not allow refresh tokens, or \
          the scope offline_access was not granted.",
     )
-}
-
-/// Seconds since the epoch.
-fn now() -> u64 {
-    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs())
 }

@@ -3,7 +3,8 @@
 use std::sync::Arc;
 
 use oidc_proto::{error_code::ErrorCode, message::Failure};
-use tokio::time::Instant;
+
+use crate::clock::BootTime;
 
 /// Most logins of a kind at a time.
 const CAPACITY: usize = 64;
@@ -13,7 +14,7 @@ pub trait Entry {
     /// Whether `key` names this login.
     fn is(&self, key: &str) -> bool;
     /// When it is dropped.
-    fn expires_at(&self) -> Instant;
+    fn expires_at(&self) -> BootTime;
     /// Whether it is kept only to tell that it is over: such entries make room for others.
     fn is_over(&self) -> bool;
     /// Called when it is dropped from the table.
@@ -25,8 +26,8 @@ pub struct Table<E: Entry>(Vec<Arc<E>>);
 
 impl<E: Entry> Table<E> {
     /// Adds a login.
-    pub fn insert(&mut self, entry: Arc<E>) -> Result<(), Failure> {
-        self.sweep();
+    pub fn insert(&mut self, entry: Arc<E>, now: BootTime) -> Result<(), Failure> {
+        self.sweep(now);
         if self.0.len() >= CAPACITY {
             let over = self.0.iter().position(|entry| entry.is_over()).ok_or_else(too_many)?;
             self.0.remove(over).end();
@@ -36,8 +37,8 @@ impl<E: Entry> Table<E> {
     }
 
     /// The login of a key, unless its time is over.
-    pub fn find(&mut self, key: &str) -> Option<Arc<E>> {
-        self.sweep();
+    pub fn find(&mut self, key: &str, now: BootTime) -> Option<Arc<E>> {
+        self.sweep(now);
         self.0.iter().find(|entry| entry.is(key)).cloned()
     }
 
@@ -48,8 +49,7 @@ impl<E: Entry> Table<E> {
     }
 
     /// Drops the logins whose time is over.
-    pub fn sweep(&mut self) {
-        let now = Instant::now();
+    pub fn sweep(&mut self, now: BootTime) {
         self.0.retain(|entry| {
             let lives = now < entry.expires_at();
             if !lives {
@@ -88,7 +88,7 @@ mod tests {
 
     struct Named {
         name: String,
-        expires_at: Instant,
+        expires_at: BootTime,
         over: bool,
         ended: AtomicBool,
     }
@@ -98,7 +98,7 @@ mod tests {
             self.name == key
         }
 
-        fn expires_at(&self) -> Instant {
+        fn expires_at(&self) -> BootTime {
             self.expires_at
         }
 
@@ -112,35 +112,35 @@ mod tests {
     }
 
     fn named(name: impl Into<String>, over: bool) -> Arc<Named> {
-        let expires_at = Instant::now() + Duration::from_secs(60);
+        let expires_at = BootTime::default().plus(Duration::from_secs(60));
         Arc::new(Named { name: name.into(), expires_at, over, ended: AtomicBool::new(false) })
     }
 
-    #[tokio::test(start_paused = true)]
-    async fn entries_end_with_their_time() {
+    #[test]
+    fn entries_end_with_their_time() {
         let mut table = Table::default();
         let entry = named("a", false);
-        table.insert(Arc::clone(&entry)).expect("room");
-        assert!(table.find("a").is_some() && table.find("b").is_none());
-        tokio::time::advance(Duration::from_secs(61)).await;
-        assert!(table.find("a").is_none());
+        let after = |seconds| BootTime::default().plus(Duration::from_secs(seconds));
+        table.insert(Arc::clone(&entry), after(0)).expect("room");
+        assert!(table.find("a", after(59)).is_some() && table.find("b", after(59)).is_none());
+        assert!(table.find("a", after(60)).is_none());
         assert!(entry.ended.load(Ordering::Relaxed));
     }
 
-    #[tokio::test]
-    async fn what_is_over_makes_room() {
-        let mut table = Table::default();
+    #[test]
+    fn what_is_over_makes_room() {
+        let (mut table, now) = (Table::default(), BootTime::default());
         for number in 1..CAPACITY {
-            table.insert(named(number.to_string(), false)).expect("room");
+            table.insert(named(number.to_string(), false), now).expect("room");
         }
         let over = named("over", true);
-        table.insert(Arc::clone(&over)).expect("room");
-        table.insert(named("new", false)).expect("room was made");
-        assert!(over.ended.load(Ordering::Relaxed) && table.find("over").is_none());
-        assert_eq!(table.insert(named("x", false)).expect_err("full").code, ErrorCode::TooManyRequests);
-        let one = table.find("1").expect("there");
+        table.insert(Arc::clone(&over), now).expect("room");
+        table.insert(named("new", false), now).expect("room was made");
+        assert!(over.ended.load(Ordering::Relaxed) && table.find("over", now).is_none());
+        assert_eq!(table.insert(named("x", false), now).expect_err("full").code, ErrorCode::TooManyRequests);
+        let one = table.find("1", now).expect("there");
         table.remove(&one);
         assert!(one.ended.load(Ordering::Relaxed));
-        table.insert(named("x", false)).expect("room again");
+        table.insert(named("x", false), now).expect("room again");
     }
 }

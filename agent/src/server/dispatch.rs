@@ -11,6 +11,7 @@ use oidc_proto::{
 use super::{Handler, Peer, report};
 use crate::{
     accounts::{Accounts, Added, CachedToken},
+    clock::Moment,
     login::Login,
 };
 
@@ -42,7 +43,8 @@ impl Dispatch {
             Request::LoadedAccounts => Ok(Reply::success_with(names(&accounts.names()))),
             Request::AccountInfo => Ok(Reply::success_with(report::account_info(accounts).await.to_info())),
             Request::AccessToken(request) => {
-                accounts.access_token(request).await.map(|granted| token(&granted))
+                let granted = accounts.access_token(request).await?;
+                Ok(token(&granted, accounts.deps().clock.now()))
             }
             Request::IdToken(request) => accounts.id_token(request).await.map(id_token),
             Request::Add(request) => accounts.add(*request).await.map(added),
@@ -105,11 +107,11 @@ fn names(names: &[Shortname]) -> Vec<&str> {
     names.iter().map(Shortname::as_str).collect()
 }
 
-fn token(token: &CachedToken) -> Reply {
+fn token(token: &CachedToken, now: Moment) -> Reply {
     Reply::Token(TokenReply {
         access_token: token.access_token.clone(),
         issuer: token.issuer.to_string(),
-        expires_at: token.expires_at,
+        expires_at: token.expires_at(now),
         scope: token.scope.as_deref().map(str::to_owned),
         warnings: token.warnings.clone(),
     })
