@@ -43,8 +43,8 @@ pub struct Cli {
     /// A token request never loads an account.
     #[arg(long)]
     pub no_autoload: bool,
-    /// Never start a login because a refresh token is refused.
-    #[arg(long, alias = "no-auto-reauthenticate")]
+    /// Accepted for compatibility; a refused refresh token never starts a login, the failure names the command.
+    #[arg(long, alias = "no-auto-reauthenticate", hide = true)]
     pub no_autoreauthenticate: bool,
     /// Never start a loopback web server for a login.
     #[arg(long)]
@@ -147,7 +147,6 @@ impl Cli {
             },
             confirm: self.confirm || defaults.confirm,
             autoload: !self.no_autoload && defaults.autoload,
-            auto_reauthenticate: !self.no_autoreauthenticate && defaults.auto_reauthenticate,
             webserver: !self.no_webserver && defaults.webserver,
             custom_scheme: !self.no_scheme && defaults.custom_scheme,
             always_allow_id_token: self.always_allow_idtoken || defaults.always_allow_id_token,

@@ -62,7 +62,8 @@ impl Config {
         let (ours, theirs) = (&mut self.options, defaults.options);
         reader.switch("confirm", &mut ours.confirm, theirs.confirm)?;
         reader.switch("autoload", &mut ours.autoload, theirs.autoload)?;
-        reader.switch("auto-reauthenticate", &mut ours.auto_reauthenticate, theirs.auto_reauthenticate)?;
+        // Whatever it says: this agent never starts a login by itself.
+        reader.switch("auto-reauthenticate", &mut false, false)?;
         reader.switch("webserver", &mut ours.webserver, theirs.webserver)?;
         reader.switch("custom-uri-scheme", &mut ours.custom_scheme, theirs.custom_scheme)?;
         reader.switch(

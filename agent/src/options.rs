@@ -5,8 +5,8 @@
 
 use std::{path::PathBuf, time::Duration};
 
-/// The agent's settings, complete. [`Options::default`] is what the C suite's release 4 has built in: everything a
-/// person expects is on.
+/// The agent's settings, complete. [`Options::default`] is what the C suite's release 4 has built in, as far as we have
+/// it: everything a person expects is on.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Options {
     /// How long a loaded account stays, unless its request says otherwise; `None` is for ever.
@@ -15,8 +15,6 @@ pub struct Options {
     pub confirm: bool,
     /// A token request may load an account that is not loaded.
     pub autoload: bool,
-    /// A refused refresh token may start a login.
-    pub auto_reauthenticate: bool,
     /// A loopback web server may be started for a code login.
     pub webserver: bool,
     /// A redirect with the custom scheme `edu.kit.data.oidc-agent:` may be used.
@@ -41,7 +39,6 @@ impl Default for Options {
             lifetime: None,
             confirm: false,
             autoload: true,
-            auto_reauthenticate: true,
             webserver: true,
             custom_scheme: true,
             always_allow_id_token: false,
@@ -63,7 +60,6 @@ impl Options {
         let switches = [
             (self.confirm, "--confirm"),
             (!self.autoload, "--no-autoload"),
-            (!self.auto_reauthenticate, "--no-autoreauthenticate"),
             (!self.custom_scheme, "--no-scheme"),
             (!self.webserver, "--no-webserver"),
             (self.always_allow_id_token, "--always-allow-idtoken"),
@@ -85,7 +81,8 @@ impl Options {
             ("Lifetime", lifetime),
             ("Confirm", self.confirm.to_string()),
             ("Autoload", self.autoload.to_string()),
-            ("Auto Re-authenticate", self.auto_reauthenticate.to_string()),
+            // A refused refresh token never starts a login by itself: the failure names the command that does.
+            ("Auto Re-authenticate", false.to_string()),
             ("Use custom URI scheme", self.custom_scheme.to_string()),
             ("Webserver", self.webserver.to_string()),
             ("Allow ID-Token", self.always_allow_id_token.to_string()),
@@ -125,6 +122,7 @@ mod tests {
     fn rows_are_named_as_in_the_c_suite() {
         let rows = Options::default().rows();
         assert_eq!(rows[0], ("Lifetime", "Forever".into()));
+        assert!(rows.contains(&("Auto Re-authenticate", "false".into())), "this agent never does");
         assert!(rows.contains(&("Daemon", "true".into())));
         assert!(rows.contains(&("Group", "false".into())));
     }

@@ -32,6 +32,39 @@ fn a_locked_agent_hands_out_nothing_and_opens_with_the_password() {
 }
 
 #[test]
+fn there_is_no_lock_without_a_password() {
+    let scene = Scene::loaded();
+    for request in [
+        json!({"request": "lock"}),
+        json!({"request": "lock", "password": ""}),
+        json!({"request": "lock", "password": null}),
+    ] {
+        let refused = ask(&scene, &request);
+        assert_eq!((&refused["status"], &refused["error_code"]), (&json!("failure"), &json!("bad_request")));
+        assert!(refused["error"].as_str().is_some_and(|error| error.contains("'password'")), "{refused}");
+    }
+    access_token(&scene.ask(json!({})));
+}
+
+#[test]
+fn guesses_at_once_are_tried_one_after_the_other() {
+    let scene = Scene::loaded();
+    ask(&scene, &json!({"request": "lock", "password": "sesame"}));
+    for _ in 0..4 {
+        ask(&scene, &json!({"request": "unlock", "password": "guess"}));
+    }
+    let answers: Vec<Value> = thread::scope(|scope| {
+        let guess = || ask(&scene, &json!({"request": "unlock", "password": "guess"}));
+        let guessing: Vec<_> = (0..50).map(|_| scope.spawn(guess)).collect();
+        guessing.into_iter().map(|guess| guess.join().expect("a reply")).collect()
+    });
+    let wrong = answers.iter().filter(|answer| answer["error_code"] == "wrong_password").count();
+    let busy = answers.iter().filter(|answer| answer["error_code"] == "too_many_requests").count();
+    assert_eq!(wrong + busy, answers.len(), "{answers:?}");
+    assert!(busy >= 40, "{wrong} of {} were tried", answers.len());
+}
+
+#[test]
 fn an_empty_agent_opens_only_with_the_right_password() {
     let scene = Scene::new();
     ask(&scene, &json!({"request": "lock", "password": "sesame"}));

@@ -2,8 +2,6 @@
 //! password. One key derivation locks or unlocks any number of accounts, and a refresh that was under way when the
 //! agent was locked can still put its result away without the password.
 
-use std::time::Duration;
-
 use argon2::{Algorithm, Argon2, Params, Version};
 use chacha20poly1305::{KeyInit, XChaCha20Poly1305, aead::Aead};
 use crypto_box::{PublicKey, SecretKey, aead::OsRng};
@@ -15,11 +13,6 @@ const MEMORY_KIB: u32 = 64 * 1024;
 const PASSES: u32 = 3;
 const LANES: u32 = 4;
 
-/// The delay before the answer to the n-th wrong password in a row is 100 ms times the square of n, n counted up
-/// to 25: the C suite's rule.
-const DELAY_UNIT: Duration = Duration::from_millis(100);
-const DELAY_STEPS: u32 = 25;
-
 /// The key pair of one locked period.
 pub struct LockKey {
     public: PublicKey,
@@ -29,7 +22,7 @@ pub struct LockKey {
 }
 
 impl LockKey {
-    /// A new key pair under `password`, which may be empty. Takes a tenth of a second of one core and 64 MiB.
+    /// A new key pair under `password`. Takes a tenth of a second of one core and 64 MiB.
     pub fn new(password: &Password) -> Self {
         let (mut salt, mut nonce) = ([0; 16], [0; 24]);
         random(&mut salt);
@@ -65,11 +58,6 @@ pub fn open(key: &SecretKey, bytes: &[u8]) -> Option<Zeroizing<Vec<u8>>> {
     key.unseal(bytes).ok().map(Zeroizing::new)
 }
 
-/// How long the answer to the `failures`-th wrong password in a row waits.
-pub fn delay(failures: u32) -> Duration {
-    DELAY_UNIT * failures.min(DELAY_STEPS).pow(2)
-}
-
 fn cipher(password: &Password, salt: &[u8; 16]) -> XChaCha20Poly1305 {
     let params =
         Params::new(MEMORY_KIB, PASSES, LANES, Some(32)).expect("the cost is within Argon2's bounds");
@@ -91,10 +79,5 @@ mod tests {
         assert!(lock.open(&"wrong".into()).is_none());
         let key = lock.open(&"s3cret".into()).expect("the right password");
         assert_eq!(open(&key, &sealed).expect("sealed to this key").as_slice(), b"held");
-    }
-
-    #[test]
-    fn delay_grows_and_ends_growing() {
-        assert_eq!([1, 2, 5, 25, 400].map(|n| delay(n).as_millis()), [100, 400, 2500, 62_500, 62_500]);
     }
 }

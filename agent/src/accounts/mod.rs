@@ -15,12 +15,15 @@ mod held;
 mod lifetime;
 mod load;
 mod lock;
+mod locking;
 mod look;
 mod password_source;
 mod refresh;
 mod save;
 mod select;
 mod spent;
+#[cfg(test)]
+pub(crate) mod testing;
 mod token;
 mod token_cache;
 
@@ -33,13 +36,12 @@ use oidc_proto::{
     home::Home,
     issuers::Issuers,
     message::{AccountStatus, Failure},
-    secret::Password,
     shortname::Shortname,
 };
 use tokio::sync::Notify;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
-use self::{account::Account, disk::off_thread, lock::LockKey};
+use self::{account::Account, disk::off_thread, lock::LockKey, locking::Tries};
 pub use self::{load::Added, token_cache::CachedToken};
 use crate::{
     clock::{Clock, Moment},
@@ -71,8 +73,7 @@ struct Shared {
     state: Mutex<State>,
     /// One load of an account at a time, so that ten requests for it ask the person once.
     loading: Mutex<HashMap<Shortname, Weak<tokio::sync::Mutex<()>>>>,
-    /// One key derivation for the lock at a time, with the number of wrong passwords in a row.
-    deriving: tokio::sync::Mutex<u32>,
+    tries: Tries,
     lifetimes_changed: Notify,
     tasks: TaskTracker,
     /// No refresh is begun any more.
@@ -95,7 +96,7 @@ impl Accounts {
             deps,
             state: Mutex::default(),
             loading: Mutex::default(),
-            deriving: tokio::sync::Mutex::new(0),
+            tries: Tries::default(),
             lifetimes_changed: Notify::new(),
             tasks: TaskTracker::new(),
             ending: CancellationToken::new(),
@@ -162,51 +163,6 @@ impl Accounts {
     /// Unloads all accounts.
     pub fn remove_all(&self) {
         self.state().loaded.clear();
-    }
-
-    /// Locks the agent: one key derivation, whatever number of accounts is loaded.
-    pub async fn lock(&self, password: Password) -> Result<(), Failure> {
-        let _one_at_a_time = self.0.deriving.lock().await;
-        self.require_unlocked()?;
-        let accounts = self.clone();
-        off_thread(move || {
-            let key = Arc::new(LockKey::new(&password));
-            let mut state = accounts.state();
-            if state.lock.is_some() {
-                return Err(Failure::agent_locked());
-            }
-            state.loaded.iter().chain(&state.unsaved).for_each(|account| account.seal(key.public()));
-            state.lock = Some(key);
-            Ok(())
-        })
-        .await
-    }
-
-    /// Unlocks the agent. A wrong password is answered after a delay that grows with each further one and holds up
-    /// nobody else.
-    pub async fn unlock(&self, password: Password) -> Result<(), Failure> {
-        let delay = {
-            let mut failures = self.0.deriving.lock().await;
-            let key = self.state().lock.clone().ok_or_else(Failure::agent_not_locked)?;
-            let accounts = self.clone();
-            if off_thread(move || accounts.unseal(&key, &password)).await {
-                *failures = 0;
-                return Ok(());
-            }
-            *failures = failures.saturating_add(1);
-            lock::delay(*failures)
-        };
-        tokio::time::sleep(delay).await;
-        Err(Failure::wrong_password())
-    }
-
-    fn unseal(&self, key: &LockKey, password: &Password) -> bool {
-        let Some(secret) = key.open(password) else { return false };
-        let mut state = self.state();
-        state.unsaved.retain(|account| account.unseal(&secret));
-        state.loaded.retain(|account| account.unseal(&secret));
-        state.lock = None;
-        true
     }
 
     /// Waits until no refresh is under way: a rotated refresh token must reach the disk before the agent ends. None is

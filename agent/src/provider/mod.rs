@@ -28,7 +28,7 @@ mod revocation;
 mod scope;
 mod signature;
 #[cfg(test)]
-mod testing;
+pub(crate) mod testing;
 #[cfg(test)]
 mod tests;
 mod text;

@@ -51,7 +51,7 @@ pub enum Request {
     RemoveAll,
     /// Lock the agent.
     Lock {
-        /// May be empty, as C clients may send it.
+        /// Not empty: an agent without a password would be open to whoever knows that.
         password: Password,
     },
     /// Unlock the agent.
@@ -138,7 +138,7 @@ impl Request {
             "add" => Self::Add(Box::new(AddRequest::read(object)?)),
             "remove" => Self::Remove { account: account_to_remove(object)? },
             "remove_all" => Self::RemoveAll,
-            "lock" => Self::Lock { password: lock_password(object) },
+            "lock" => Self::Lock { password: new_lock_password(object)? },
             "unlock" => Self::Unlock { password: lock_password(object) },
             "gen" => Self::Gen(Box::new(GenRequest::read(object)?)),
             "register" => Self::Register(Box::new(RegisterRequest::read(object)?)),
@@ -246,6 +246,12 @@ fn account_to_remove(object: &Object) -> Result<String, Failure> {
 }
 
 /// `null` and `(null)` are passwords like any other, so the usual reading of absent texts does not apply.
+/// A lock without a password would be none.
+fn new_lock_password(object: &Object) -> Result<Password, Failure> {
+    let password = Some(lock_password(object)).filter(|password| !password.is_empty());
+    password.ok_or_else(|| Failure::missing_field("password"))
+}
+
 fn lock_password(object: &Object) -> Password {
     Password::new(verbatim(object, "password").unwrap_or_default())
 }

@@ -209,7 +209,7 @@ fn small_request() -> BoxedStrategy<Request> {
         ),
         text().prop_map(|account| Request::Remove { account }),
         text().prop_map(|account| Request::Reauthenticate { account }),
-        any::<String>().prop_map(|text| Request::Lock { password: Password::new(text) }),
+        ".+".prop_map(|text| Request::Lock { password: Password::new(text) }),
         any::<String>().prop_map(|text| Request::Unlock { password: Password::new(text) }),
         (text(), any::<bool>())
             .prop_map(|(account, keep_remote)| Request::Reset(ResetRequest { account, keep_remote })),
