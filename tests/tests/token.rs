@@ -1,15 +1,19 @@
 //! Access tokens: cached by what they are for, refreshed once for everybody who waits, told apart from what was asked.
 
-use std::{sync::Barrier, thread};
+use std::{sync::Barrier, thread, time::Duration};
 
 use oidc_tests::{
-    provider::{AccessTokenFormat, AudienceParameter, Endpoint, ExpiresIn, Fault, Quirks, Rotation},
+    provider::{
+        AccessTokenFormat, AudienceParameter, Endpoint, ExpiresIn, Fault, Quirks, Recorded, Rotation,
+    },
     scene::{ACCOUNT, Scene, access_token, claims},
 };
 use serde_json::{Value, json};
 
 /// How many programs want a token at once.
 const HERD: usize = 100;
+/// Until when a request that is on its way has arrived.
+const DEADLINE: Duration = Duration::from_secs(30);
 
 #[test]
 fn a_valid_token_is_served_from_the_cache() {
@@ -75,6 +79,27 @@ fn a_herd_shares_one_refresh() {
         assert!(replies.iter().all(|reply| access_token(reply) == access_token(&replies[0])));
         assert_eq!(scene.provider.reuses(), 0);
     }
+}
+
+#[test]
+fn a_forced_token_is_newer_than_the_question() {
+    let scene = Scene::loaded();
+    scene.ask(json!({}));
+    let before = scene.provider.log().refreshes();
+    scene.provider.faults().queue(Endpoint::Token, Fault::Delay { milliseconds: 2000 });
+    let forced = || scene.ask(json!({"min_valid_period": -1}));
+    thread::scope(|scope| {
+        let first = scope.spawn(forced);
+        assert!(scene.provider.log().wait_for(before + 1, DEADLINE, Recorded::is_refresh));
+        // Sent before these ask: what it brings was made for somebody else. One that was not sent serves them all.
+        let others: Vec<_> = (0..10).map(|_| scope.spawn(forced)).collect();
+        let first = first.join().expect("a reply");
+        let others: Vec<Value> = others.into_iter().map(|other| other.join().expect("a reply")).collect();
+        assert!(others.iter().all(|other| access_token(other) != access_token(&first)), "an older one");
+        assert!(others.iter().all(|other| access_token(other) == access_token(&others[0])));
+    });
+    assert_eq!(scene.provider.log().refreshes(), before + 2);
+    assert_eq!(scene.provider.reuses(), 0);
 }
 
 #[test]

@@ -2,20 +2,19 @@
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use super::{
+    claims::Claims,
+    held::{Held, Open, Sealed},
+    pending::{Pending, PendingRefreshes},
+    token_cache::{CachedToken, Purpose},
+};
+use crate::clock::{Expiry, Moment};
 use crypto_box::{PublicKey, SecretKey};
 use oidc_proto::{
     message::{AccountStatus, Failure},
     secret::IdToken,
     shortname::Shortname,
 };
-use tokio::sync::watch;
-
-use super::{
-    claims::Claims,
-    held::{Held, Open, Sealed},
-    token_cache::{CachedToken, Purpose},
-};
-use crate::clock::{Expiry, Moment};
 
 /// What a refresh gave.
 #[derive(Debug, Clone)]
@@ -46,7 +45,7 @@ pub struct Account {
 
 struct State {
     held: Held,
-    flights: Vec<(Purpose, watch::Sender<Option<Outcome>>)>,
+    pending: PendingRefreshes,
     unload_at: Option<Expiry>,
 }
 
@@ -58,14 +57,6 @@ pub enum Answer {
     Refresh,
 }
 
-/// A refresh to wait for.
-pub enum Flight {
-    /// Somebody else started it.
-    Joined(watch::Receiver<Option<Outcome>>),
-    /// The caller runs it and must send the outcome; its receivers are those who wait.
-    Started(watch::Sender<Option<Outcome>>),
-}
-
 impl Account {
     /// A new account in the open.
     pub fn new(name: Shortname, open: Open, flags: Flags, unload_at: Option<Expiry>) -> Self {
@@ -75,7 +66,11 @@ impl Account {
             confirm: flags.confirm,
             always_allow_id_token: flags.always_allow_id_token,
             refreshing: tokio::sync::Mutex::default(),
-            state: Mutex::new(State { held: Held::Open(Box::new(open)), flights: Vec::new(), unload_at }),
+            state: Mutex::new(State {
+                held: Held::Open(Box::new(open)),
+                pending: PendingRefreshes::default(),
+                unload_at,
+            }),
         }
     }
 
@@ -157,20 +152,14 @@ impl Account {
         }
     }
 
-    /// Joins the refresh for this purpose that is under way, or starts one.
-    pub fn flight(&self, purpose: &Purpose) -> Flight {
-        let mut state = self.state();
-        if let Some((_, outcome)) = state.flights.iter().find(|(own, _)| own == purpose) {
-            return Flight::Joined(outcome.subscribe());
-        }
-        let sender = watch::Sender::new(None);
-        state.flights.push((purpose.clone(), sender.clone()));
-        Flight::Started(sender)
+    /// The refresh to wait for, and whether the caller has to run it. `min_valid` as in [`Account::answer`].
+    pub fn join_or_begin(&self, purpose: &Purpose, min_valid: Option<u64>) -> (Arc<Pending>, bool) {
+        self.state().pending.join_or_begin(purpose, min_valid)
     }
 
-    /// Ends a flight: later requests start another.
-    pub fn landed(&self, purpose: &Purpose) {
-        self.state().flights.retain(|(own, _)| own != purpose);
+    /// A refresh is over: later requests begin another.
+    pub fn ended(&self, pending: &Arc<Pending>) {
+        self.state().pending.remove(pending);
     }
 
     /// Seals what is held to the public key of a locked period.

@@ -72,6 +72,8 @@ impl Open {
 
     fn adopt_changed(&mut self, changed: Changed) -> bool {
         let Changed { mut config, token_in_file, key, stamp, rolled_back } = changed;
+        // Whoever changed it may have mended what the provider refuses.
+        self.refusals.clear();
         (self.stamp, self.file_key) = (Some(stamp), Some(key));
         let is_spent = |token| rolled_back || self.spent.contains(token);
         let is_older = self.is_login_of(&config) && config.refresh_token.as_ref().is_some_and(is_spent);

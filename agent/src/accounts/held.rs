@@ -17,6 +17,7 @@ use super::{
     lock,
     look::{Known, Stamp},
     password_source::PasswordSource,
+    refusals::Refusals,
     spent::Spent,
     token_cache::{CachedToken, Purpose, TokenCache},
 };
@@ -56,6 +57,8 @@ pub struct Open {
     pub refused: Option<Failure>,
     /// The last failure that may pass.
     pub pause: Option<Pause>,
+    /// What the provider refused for a reason that asking again does not mend.
+    pub refusals: Refusals,
     /// When a refresh failed last, if none has succeeded since.
     pub failed_at: Option<BootTime>,
 }
@@ -81,6 +84,7 @@ impl Open {
             cache: TokenCache::default(),
             refused: None,
             pause: None,
+            refusals: Refusals::default(),
             failed_at: None,
         }
     }
@@ -131,6 +135,7 @@ impl Open {
         let is_other = self.replace_token(refresh_token);
         if is_other {
             (self.refused, self.pause, self.failed_at) = (None, None, None);
+            self.refusals.clear();
         }
         is_other
     }

@@ -116,6 +116,8 @@ impl Accounts {
         let _ = account.with_open(|open| {
             open.file_key = open.file_key.take().or(key);
             open.password_source = source.or(open.password_source.take());
+            // The person says so: what the provider refused is asked for once more.
+            open.refusals.clear();
         });
         if request.lifetime.is_none() || (unload_at.is_none() && !had_lifetime) {
             return Added::Already { lifetime: None };

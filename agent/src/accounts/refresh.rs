@@ -26,6 +26,7 @@ use super::{
     granted,
     held::{Held, Open, RefreshResult},
     look::Stamp,
+    pending::Pending,
     token_cache::{CachedToken, Purpose},
 };
 use crate::{
@@ -36,21 +37,23 @@ use crate::{
 /// How long one exchange with a provider may take, retries included.
 const DEADLINE: Duration = Duration::from_secs(30);
 
-/// Gets a token for `purpose`; `min_valid` in seconds, `None` for a new one in any case. The caller holds
-/// [`Account::refreshing`]. Nothing is begun any more when the agent is `ending`: it might not be completed.
+/// Gets a token as `pending` wants it. The caller holds [`Account::refreshing`]. Nothing is begun any more when the agent is `ending`: it might not be completed.
 pub async fn refresh(
     account: &Account,
     deps: &Deps,
     ending: &CancellationToken,
-    purpose: &Purpose,
-    min_valid: Option<u64>,
+    pending: &Pending,
 ) -> Outcome {
+    let purpose = pending.purpose();
     let file = look_at_file(account, deps).await?;
     save_what_is_unsaved(account, &file).await?;
+    let min_valid = pending.send();
     if let Answer::Cached(token, _) = account.answer(purpose, min_valid, deps.clock.now())? {
         return Ok(Refreshed { token, id_token: None });
     }
-    if let Some(refused) = account.with_open(|open| open.refused.clone())? {
+    let now = deps.clock.boot();
+    let refused = |open: &mut Open| open.refused.clone().or_else(|| open.refusals.find(purpose, now));
+    if let Some(refused) = account.with_open(refused)? {
         return Err(refused);
     }
     if ending.is_cancelled() {
@@ -67,7 +70,7 @@ pub async fn refresh(
     }
     match asked.answer {
         Ok(answer) => keep(account, deps, &file, purpose, min_valid, asked.spends, answer).await,
-        Err(error) => Err(refuse(account, &error, deps.clock.boot())),
+        Err(error) => Err(refuse(account, purpose, &error, deps.clock.boot())),
     }
 }
 
@@ -168,6 +171,7 @@ async fn keep(
             open.pause = None;
             open.refused = None;
             open.failed_at = None;
+            open.refusals.granted(purpose);
             open.cache.keep(purpose.clone(), Arc::clone(&token));
         }
         Held::Sealed(sealed) => sealed.put_away(&RefreshResult {
@@ -243,7 +247,7 @@ pub fn cached_token(
 }
 
 /// What a failure means for later requests.
-fn refuse(account: &Account, error: &ProviderError, now: BootTime) -> Failure {
+fn refuse(account: &Account, purpose: &Purpose, error: &ProviderError, now: BootTime) -> Failure {
     let failure = error.to_failure(account.name.as_str(), &account.issuer);
     let dead = error.is_dead_token();
     tracing::info!(account = %account.name, provider = error.provider(), code = %failure.code, "refresh failed");
@@ -254,6 +258,8 @@ fn refuse(account: &Account, error: &ProviderError, now: BootTime) -> Failure {
                 open.refused = Some(failure.clone());
             } else if error.is_transient() {
                 open.pause_after(failure.clone(), error.retry_after(), now);
+            } else {
+                open.refusals.note(purpose, error, &failure, now);
             }
         }
         Held::Sealed(sealed) if dead => sealed.refuse(failure.clone()),

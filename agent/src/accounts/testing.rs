@@ -5,7 +5,7 @@ use std::sync::Arc;
 use oidc_proto::{
     account::AccountConfig,
     home::Home,
-    message::{AddRequest, Failure, Target, TokenRequest, Validity},
+    message::{AddRequest, Failure, Target, TokenRequest},
 };
 use tempfile::TempDir;
 
@@ -54,12 +54,6 @@ impl Bench {
     /// A token of an account that may be served from the cache.
     pub async fn token(&self, name: &str) -> Result<Arc<CachedToken>, Failure> {
         self.accounts.access_token(token_request(name)).await
-    }
-
-    /// A new one in any case.
-    pub async fn new_token(&self, name: &str) -> Result<Arc<CachedToken>, Failure> {
-        let request = TokenRequest { validity: Validity::ForceNew, ..token_request(name) };
-        self.accounts.access_token(request).await
     }
 }
 

@@ -8,12 +8,13 @@ use oidc_proto::{
     message::{Failure, IdTokenRequest, Target, TokenRequest, Validity},
     secret::IdToken,
 };
-use tokio::{sync::watch, time::Instant};
+use tokio::time::Instant;
 
 use super::{
     Accounts,
-    account::{Account, Answer, Flight, Outcome},
+    account::{Account, Answer, Outcome},
     autoload::Asking,
+    pending::Pending,
     refresh,
     select::ByIssuer,
     token_cache::{CachedToken, Purpose},
@@ -80,15 +81,19 @@ impl Accounts {
 
     /// The outcome of a refresh: of the one that is under way for this purpose, or of a new one.
     ///
-    /// One that nobody waits for any more is not begun. One that has begun runs to its end even when nobody waits for it any more: the provider may have rotated
-    /// the refresh token, and the new one must reach the disk.
+    /// One that nobody waits for any more is not begun. One that has begun runs to its end even when nobody waits for it
+    /// any more: the provider may have rotated the refresh token, and the new one must reach the disk.
     pub(super) async fn refreshed(
         &self,
         account: &Arc<Account>,
         purpose: Purpose,
         min_valid: Option<u64>,
     ) -> Outcome {
-        let mut outcome = self.start_or_join(account, &purpose, min_valid);
+        let (pending, begun) = account.join_or_begin(&purpose, min_valid);
+        let mut outcome = pending.subscribe();
+        if begun {
+            self.run(account, pending, false);
+        }
         let ended = tokio::time::timeout(DEADLINE, outcome.wait_for(Option::is_some)).await;
         match ended {
             Ok(Ok(outcome)) => outcome.clone().unwrap_or_else(|| Err(interrupted(account))),
@@ -99,50 +104,29 @@ impl Accounts {
 
     /// A refresh that nobody waits for.
     fn refresh_ahead(&self, account: &Arc<Account>, purpose: &Purpose) {
-        if let Flight::Started(outcome) = account.flight(purpose) {
-            self.fly(account, purpose, None, outcome, true);
+        // Whatever is under way already brings a successor.
+        let (pending, begun) = account.join_or_begin(purpose, Some(u64::MAX));
+        if begun {
+            self.run(account, pending, true);
         }
     }
 
-    fn start_or_join(
-        &self,
-        account: &Arc<Account>,
-        purpose: &Purpose,
-        min_valid: Option<u64>,
-    ) -> watch::Receiver<Option<Outcome>> {
-        match account.flight(purpose) {
-            Flight::Joined(outcome) => outcome,
-            Flight::Started(sender) => {
-                let outcome = sender.subscribe();
-                self.fly(account, purpose, min_valid, sender, false);
-                outcome
-            }
-        }
-    }
-
-    fn fly(
-        &self,
-        account: &Arc<Account>,
-        purpose: &Purpose,
-        min_valid: Option<u64>,
-        outcome: watch::Sender<Option<Outcome>>,
-        wanted_by_nobody: bool,
-    ) {
-        let (accounts, account, purpose) = (self.clone(), Arc::clone(account), purpose.clone());
+    fn run(&self, account: &Arc<Account>, pending: Arc<Pending>, wanted_by_nobody: bool) {
+        let (accounts, account) = (self.clone(), Arc::clone(account));
         self.0.tasks.spawn(async move {
-            let flight = Landing { account: &account, purpose: &purpose };
+            let ends = Ends { account: &account, pending: &pending };
             let _turn = tokio::select! {
                 biased;
                 turn = account.refreshing.lock() => turn,
                 // Nobody waits any more, and nothing was begun.
-                () = outcome.closed(), if !wanted_by_nobody => return,
+                () = pending.unwanted(), if !wanted_by_nobody => return,
             };
             let (deps, ending) = (accounts.deps(), &accounts.0.ending);
-            let ended = refresh::refresh(&account, deps, ending, &purpose, min_valid).await;
+            let ended = refresh::refresh(&account, deps, ending, &pending).await;
             accounts.keep_saving(&account);
             // Before the outcome is known: who asks from now on gets an answer of their own.
-            drop(flight);
-            outcome.send_replace(Some(ended));
+            drop(ends);
+            pending.end(ended);
         });
     }
 
@@ -162,15 +146,15 @@ impl Accounts {
     }
 }
 
-/// Ends the flight, also when the refresh panics.
-struct Landing<'a> {
+/// Takes a refresh from the list of those under way, also when it panics.
+struct Ends<'a> {
     account: &'a Account,
-    purpose: &'a Purpose,
+    pending: &'a Arc<Pending>,
 }
 
-impl Drop for Landing<'_> {
+impl Drop for Ends<'_> {
     fn drop(&mut self) {
-        self.account.landed(self.purpose);
+        self.account.ended(self.pending);
     }
 }
 
@@ -184,4 +168,135 @@ fn too_late(account: &Account) -> Failure {
         ErrorCode::ProviderTimeout,
         format!("no token for account '{name}' from {issuer} within {} seconds", DEADLINE.as_secs()),
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicUsize, Ordering},
+    };
+
+    use super::{
+        super::testing::{Bench, START, add_request, token_request},
+        *,
+    };
+    use crate::provider::testing::{Reply, Scripted};
+
+    const HOUR: u64 = 3600;
+
+    /// Gives numbered access tokens that live for an hour.
+    async fn granting() -> Scripted {
+        let count = AtomicUsize::new(0);
+        Scripted::provider(move |_| {
+            let number = count.fetch_add(1, Ordering::Relaxed) + 1;
+            Reply::json(format!(r#"{{"access_token":"at-{number}","expires_in":{HOUR}}}"#))
+        })
+        .await
+    }
+
+    async fn loaded(op: &Scripted) -> Bench {
+        let bench = Bench::new();
+        bench.add(&op.issuer(), "acc").await;
+        bench
+    }
+
+    fn scope(scope: &str) -> TokenRequest {
+        TokenRequest { scope: Some(scope.into()), ..token_request("acc") }
+    }
+
+    fn lasting(seconds: u64) -> TokenRequest {
+        TokenRequest { validity: Validity::AtLeast(seconds), ..token_request("acc") }
+    }
+
+    #[tokio::test]
+    async fn a_token_from_a_time_with_a_wrong_clock_is_not_kept_longer_than_it_lives() {
+        const MONTH: i64 = 30 * 24 * 3600;
+        let op = granting().await;
+        let bench = loaded(&op).await;
+        bench.clock.set_wall(MONTH);
+        let first = bench.token("acc").await.expect("a token");
+        bench.clock.set_wall(-MONTH);
+        let same = bench.token("acc").await.expect("a token");
+        assert_eq!(same.access_token, first.access_token, "it is valid, whatever the clock shows");
+        let expires_at = same.expires_at(bench.clock.now()).expect("known");
+        assert!(expires_at <= START + HOUR + 60, "told as valid until {} s from now", expires_at - START);
+        bench.clock.suspend(Duration::from_secs(HOUR));
+        let second = bench.token("acc").await.expect("a token");
+        assert_ne!(second.access_token, first.access_token, "its hour is over");
+    }
+
+    #[tokio::test]
+    async fn more_life_than_there_is_costs_one_refresh_in_a_while() {
+        let op = granting().await;
+        let bench = loaded(&op).await;
+        let first = bench.accounts.access_token(lasting(2 * HOUR)).await.expect("a token");
+        let same = bench.accounts.access_token(lasting(u64::MAX)).await.expect("a token");
+        assert_eq!(same.access_token, first.access_token);
+        bench.clock.suspend(Duration::from_secs(10));
+        let other = bench.accounts.access_token(lasting(u64::MAX)).await.expect("a token");
+        assert_ne!(other.access_token, first.access_token);
+    }
+
+    #[tokio::test]
+    async fn a_lasting_refusal_is_remembered_and_ends() {
+        let refuses = Arc::new(AtomicBool::new(true));
+        let op = Scripted::provider({
+            let refuses = Arc::clone(&refuses);
+            move |asked| {
+                if refuses.load(Ordering::Relaxed) && asked.body.contains("scope=bad") {
+                    return Reply::status(400, r#"{"error":"invalid_scope"}"#);
+                }
+                Reply::json(r#"{"access_token":"at","expires_in":3600}"#)
+            }
+        })
+        .await;
+        let bench = loaded(&op).await;
+        let asked = || op.asked("/token").len();
+        for _ in 0..5 {
+            let refused = bench.accounts.access_token(scope("bad")).await.expect_err("refused");
+            assert_eq!(refused.code, ErrorCode::InvalidScope);
+        }
+        assert_eq!(asked(), 1, "asked again for each caller");
+        bench.accounts.access_token(scope("good")).await.expect("another scope is not concerned");
+        let before = asked();
+        bench.clock.suspend(Duration::from_secs(6));
+        bench.accounts.access_token(scope("bad")).await.expect_err("refused again");
+        assert_eq!(asked(), before + 1, "the time was over");
+        refuses.store(false, Ordering::Relaxed);
+        bench.accounts.access_token(scope("bad")).await.expect_err("still remembered");
+        // The person says that it was mended.
+        bench.try_add(add_request(&op.issuer(), "acc")).await.expect("loaded already");
+        bench.accounts.access_token(scope("bad")).await.expect("granted");
+    }
+
+    #[tokio::test]
+    async fn a_refused_client_is_not_asked_for_by_any_purpose() {
+        let op = Scripted::provider(|_| Reply::status(401, r#"{"error":"unauthorized_client"}"#)).await;
+        let bench = loaded(&op).await;
+        let refused = bench.token("acc").await.expect_err("refused");
+        let asked = op.asked("/token").len();
+        for number in 0..5 {
+            let other = bench.accounts.access_token(scope(&format!("s{number}"))).await;
+            assert_eq!(other.expect_err("refused").code, refused.code);
+        }
+        assert_eq!(op.asked("/token").len(), asked);
+    }
+
+    #[tokio::test]
+    async fn pauses_end_by_the_time_that_passed() {
+        let op = Scripted::provider(|_| {
+            Reply::with_header(503, "retry-after: 18446744073709551615", r#"{"error":"server_error"}"#)
+        })
+        .await;
+        let bench = loaded(&op).await;
+        bench.token("acc").await.expect_err("away");
+        let asked = op.asked("/token").len();
+        bench.clock.set_wall(24 * 3600);
+        bench.token("acc").await.expect_err("left alone");
+        assert_eq!(op.asked("/token").len(), asked, "a clock that is set ends no pause");
+        bench.clock.suspend(Duration::from_secs(31));
+        bench.token("acc").await.expect_err("away");
+        assert!(op.asked("/token").len() > asked, "no pause is longer than 30 seconds");
+    }
 }

@@ -67,7 +67,7 @@ impl Http {
             let Some(wait) = wait_before_repeating(&result, prepared.repeat, &mut pauses) else {
                 return result.map_err(|kind| self.error(kind));
             };
-            if Instant::now() + wait >= deadline {
+            if wait >= deadline.saturating_duration_since(Instant::now()) {
                 return result.map_err(|kind| self.error(kind));
             }
             tracing::debug!(provider = %self.provider, ?wait, "asking again");
