@@ -9,8 +9,9 @@ use oidc_proto::{
     message::Failure,
     secret::Password,
     shortname::Shortname,
-    vault::{self, Format, Unlocked, VaultError},
+    vault::{self, Format, GpgError, Unlocked, VaultError},
 };
+use tokio::time::{Instant, timeout_at};
 use zeroize::Zeroizing;
 
 use super::{
@@ -18,6 +19,7 @@ use super::{
     account::{Account, Flags},
     disk::off_thread,
     held::Open,
+    loading::{Asked, PasswordQuestion},
 };
 use crate::{
     clock::Expiry,
@@ -52,27 +54,113 @@ impl<'a> Asking<'a> {
 
 impl Accounts {
     /// Loads an account from its file, asking for the password unless `gpg` holds it.
+    ///
+    /// However many want the account, the person is asked once, and not any longer when it is loaded otherwise. Who does
+    /// not want a prompt does not wait for one either.
     pub(super) async fn autoload(
         &self,
         name: &Shortname,
         asking: &Asking<'_>,
     ) -> Result<Arc<Account>, Failure> {
-        let deps = self.deps();
-        if !deps.options.autoload {
+        if !self.deps().options.autoload {
             return Err(not_loaded(name, "The agent runs with --no-autoload."));
         }
-        let _only_one = self.loading(name).await;
+        if !asking.allowed {
+            return self.autoload_quietly(name).await;
+        }
+        let ends = Instant::now() + DEADLINE;
+        loop {
+            // Whoever loads it right now may be done without a question.
+            drop(self.loading(name).await?);
+            if let Some(account) = self.find(name) {
+                return Ok(account);
+            }
+            match self.0.loading.ask(name) {
+                PasswordQuestion::Ours(asked) => {
+                    let loaded = self.load_by_asking(name, asking, &asked).await;
+                    return loaded.inspect_err(|failure| {
+                        // Where this one cannot ask, the next one perhaps can.
+                        if failure.code != ErrorCode::PromptUnavailable {
+                            asked.failed(failure);
+                        }
+                    });
+                }
+                PasswordQuestion::Theirs(mut asked) => {
+                    match timeout_at(ends, asked.wait_for(Option::is_some)).await {
+                        Ok(Ok(failure)) => {
+                            return Err(failure.clone().unwrap_or_else(Failure::account_not_loaded));
+                        }
+                        // Loaded, or whoever asked went away.
+                        Ok(Err(_)) => {}
+                        Err(_) => {
+                            return Err(not_loaded(name, "Nobody has answered the prompt for its password."));
+                        }
+                    }
+                }
+            }
+        }
+    }
+
+    /// The same without any question.
+    async fn autoload_quietly(&self, name: &Shortname) -> Result<Arc<Account>, Failure> {
+        let _only_one = self.loading(name).await?;
         if let Some(account) = self.find(name) {
             return Ok(account);
         }
-        let (home, file) = (deps.home.clone(), name.clone());
-        let bytes = off_thread(move || home.read(&file)).await.map_err(|error| unreadable(name, &error))?;
-        let unlocked = match vault::format_of(&bytes).map_err(|error| unopened(name, &error))? {
-            Format::OpenPgp => off_thread(move || vault::unlock_with_gpg(&bytes)).await,
-            _ => self.unlock_by_asking(name, bytes, asking).await?,
-        };
-        let Unlocked { account, key, .. } = unlocked.map_err(|error| unopened(name, &error))?;
+        let bytes = self.read_file(name).await?;
+        if vault::format_of(&bytes).map_err(|error| unopened(name, &error))? != Format::OpenPgp {
+            return Err(cannot_ask(name, "The program that asks does not want a prompt for its password."));
+        }
+        let unlocked = off_thread(move || vault::unlock_with_gpg_quietly(&bytes)).await;
+        match unlocked {
+            Err(VaultError::Gpg(GpgError::Locked)) => {
+                Err(cannot_ask(name, "The program that asks does not want 'gpg' to ask for a passphrase."))
+            }
+            unlocked => self.load_unlocked(name, unlocked.map_err(|error| unopened(name, &error))?).await,
+        }
+    }
 
+    async fn load_by_asking(
+        &self,
+        name: &Shortname,
+        asking: &Asking<'_>,
+        asked: &Arc<Asked>,
+    ) -> Result<Arc<Account>, Failure> {
+        let bytes = self.read_file(name).await?;
+        let unlocking = async {
+            match vault::format_of(&bytes).map_err(|error| unopened(name, &error))? {
+                Format::OpenPgp => {
+                    // It goes on when nobody waits any more, and until then it is the only one.
+                    let asked = Arc::clone(asked);
+                    Ok(off_thread(move || {
+                        let unlocked = vault::unlock_with_gpg(&bytes);
+                        drop(asked);
+                        unlocked
+                    })
+                    .await)
+                }
+                _ => self.unlock_by_asking(name, bytes, asking).await,
+            }
+        };
+        let unlocked = tokio::select! {
+            biased;
+            account = self.loaded_meanwhile(name) => return Ok(account),
+            unlocked = unlocking => unlocked?.map_err(|error| unopened(name, &error))?,
+        };
+        let _only_one = self.loading(name).await?;
+        match self.find(name) {
+            Some(account) => Ok(account),
+            None => self.load_unlocked(name, unlocked).await,
+        }
+    }
+
+    async fn read_file(&self, name: &Shortname) -> Result<Zeroizing<Vec<u8>>, Failure> {
+        let (home, file) = (self.deps().home.clone(), name.clone());
+        off_thread(move || home.read(&file)).await.map_err(|error| unreadable(name, &error))
+    }
+
+    async fn load_unlocked(&self, name: &Shortname, unlocked: Unlocked) -> Result<Arc<Account>, Failure> {
+        let Unlocked { account, key, .. } = unlocked;
         let (accounts, name_in_home) = (self.clone(), name.clone());
         let open = off_thread(move || {
             let mut open = Open::new(account);
@@ -83,7 +171,8 @@ impl Accounts {
             open
         })
         .await;
-        let unload_at = deps.options.lifetime.map(|lifetime| Expiry::after(self.now(), lifetime));
+        let lifetime = self.deps().options.lifetime;
+        let unload_at = lifetime.map(|lifetime| Expiry::after(self.now(), lifetime));
         self.load(name.clone(), open, Flags::default(), unload_at, false).await
     }
 
@@ -93,10 +182,7 @@ impl Accounts {
         bytes: Zeroizing<Vec<u8>>,
         asking: &Asking<'_>,
     ) -> Result<Result<Unlocked, VaultError>, Failure> {
-        let pinentry = asking.pinentry().map_err(|error| {
-            let why = format!("{error}. Run 'oidc add {name}' in a terminal.");
-            not_loaded(name, &why)
-        })?;
+        let pinentry = asking.pinentry().map_err(|error| cannot_ask(name, &format!("{error}.")))?;
         let description = format!(
             "{} wants a token of the account '{name}', which is not loaded.\n\nPassword of the account's file:",
             asking.application
@@ -170,6 +256,12 @@ fn not_loaded(name: &Shortname, why: &str) -> Failure {
     Failure::account_not_loaded().with_info(format!("The account '{name}' is not loaded. {why}"))
 }
 
+/// The text is the C suite's; the code tells that a prompt could have helped.
+fn cannot_ask(name: &Shortname, why: &str) -> Failure {
+    let why = format!("{why} Run 'oidc add {name}' in a terminal.");
+    Failure { code: ErrorCode::PromptUnavailable, ..not_loaded(name, &why) }
+}
+
 fn unreadable(name: &Shortname, error: &HomeError) -> Failure {
     match error {
         HomeError::NotFound(_) | HomeError::NoDirectory => Failure::account_not_found(),
@@ -184,5 +276,92 @@ fn unopened(name: &Shortname, error: &VaultError) -> Failure {
             ErrorCode::DecryptionFailed,
             format!("the file of account '{name}' does not open: {error}"),
         ),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::{super::testing::Bench, *};
+
+    /// A directory with an account file of the C suite.
+    fn with_file() -> Bench {
+        let bench = Bench::new();
+        let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/fixtures/accounts/ok/basic-4.2.6");
+        fs_err::copy(file, bench.accounts.deps().home.file(&name())).expect("copied");
+        bench
+    }
+
+    fn name() -> Shortname {
+        "acc".parse().expect("a name")
+    }
+
+    async fn autoload(bench: &Bench, prompt: bool) -> Result<Arc<Account>, Failure> {
+        bench.accounts.autoload(&name(), &Asking::new(None, prompt)).await
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn without_a_prompt_nobody_waits_for_somebody_elses() {
+        let bench = with_file();
+        let PasswordQuestion::Ours(_asked) = bench.accounts.0.loading.ask(&name()) else { panic!("theirs") };
+        let began = Instant::now();
+        let refused = autoload(&bench, false).await.err().expect("it cannot be loaded");
+        assert_eq!(
+            (refused.code, refused.error.as_str()),
+            (ErrorCode::PromptUnavailable, "account not loaded")
+        );
+        assert_eq!(began.elapsed().as_secs(), 0);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn waiting_for_a_load_has_an_end() {
+        let bench = with_file();
+        let _loads = bench.accounts.loading(&name()).await.expect("nobody else");
+        for prompt in [false, true] {
+            let began = Instant::now();
+            let refused = autoload(&bench, prompt).await.err().expect("it is being loaded");
+            assert_eq!(refused.code, ErrorCode::TooManyRequests);
+            assert_eq!(began.elapsed().as_secs(), 60, "prompt: {prompt}");
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn one_answer_is_everybodys() {
+        let bench = with_file();
+        let PasswordQuestion::Ours(asked) = bench.accounts.0.loading.ask(&name()) else { panic!("theirs") };
+        let accounts = bench.accounts.clone();
+        let waiting =
+            tokio::spawn(async move { accounts.autoload(&name(), &Asking::new(None, true)).await.map(drop) });
+        tokio::task::yield_now().await;
+        asked.failed(&Failure::wrong_password());
+        assert_eq!(waiting.await.expect("no panic").err(), Some(Failure::wrong_password()));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_prompt_that_nobody_answers_has_an_end() {
+        let bench = with_file();
+        let PasswordQuestion::Ours(_asked) = bench.accounts.0.loading.ask(&name()) else { panic!("theirs") };
+        let began = Instant::now();
+        autoload(&bench, true).await.err().expect("nobody answered");
+        assert_eq!(began.elapsed(), DEADLINE);
+    }
+
+    #[tokio::test]
+    async fn an_account_that_is_loaded_meanwhile_is_taken() {
+        let bench = with_file();
+        let PasswordQuestion::Ours(asked) = bench.accounts.0.loading.ask(&name()) else { panic!("theirs") };
+        let (accounts, waiting) = (bench.accounts.clone(), bench.accounts.clone());
+        let load = async move {
+            let account = accounts.loaded_meanwhile(&name()).await;
+            drop(asked);
+            account
+        };
+        let waiting = async move { waiting.autoload(&name(), &Asking::new(None, true)).await };
+        let (load, waiting) = (tokio::spawn(load), tokio::spawn(waiting));
+        tokio::task::yield_now().await;
+        bench.add("https://op.example", "acc").await;
+        let loaded = load.await.expect("no panic");
+        assert!(Arc::ptr_eq(&loaded, &waiting.await.expect("no panic").expect("loaded")));
     }
 }

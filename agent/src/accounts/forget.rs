@@ -24,7 +24,7 @@ impl Accounts {
     /// Also answered while the agent is locked: then only the sealed copy is dropped.
     pub async fn reset(&self, request: ResetRequest) -> Result<ResetReport, Failure> {
         let name: Shortname = request.account.parse().map_err(|_| Failure::account_not_found())?;
-        let _only_one = self.loading(&name).await;
+        let _only_one = self.loading(&name).await?;
         let Some(account) = self.find(&name) else { return Ok(ResetReport::default()) };
         let report = match open_config(&account) {
             Some(config) => self.forget_at_provider(&account, config, request.keep_remote).await,

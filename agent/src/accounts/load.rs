@@ -42,7 +42,7 @@ impl Accounts {
     /// noticed now; an account for which that fails is not loaded.
     pub async fn add(&self, request: AddRequest) -> Result<Added, Failure> {
         let name = account_name(&request.config)?;
-        let _only_one = self.loading(&name).await;
+        let _only_one = self.loading(&name).await?;
         self.require_unlocked()?;
 
         let lifetime = request.lifetime.or(self.deps().options.lifetime.map(|lifetime| lifetime.as_secs()));
@@ -65,7 +65,8 @@ impl Accounts {
     /// removed, is asked for as before, and the token of its login goes to the cache.
     pub async fn admit(&self, config: AccountConfig, token: Option<TokenResponse>) -> Result<(), Failure> {
         let name = account_name(&config)?;
-        let _only_one = self.loading(&name).await;
+        // Whatever else loads it: the refresh token that was just got must not be lost.
+        let _only_one = self.loading(&name).await.ok();
         let flags = self.find(&name).map(|replaced| replaced.flags()).unwrap_or_default();
         let mut open = Open::new(config);
         if let (Some(token), Some(issuer)) = (token, open.config.issuer_url.as_deref()) {

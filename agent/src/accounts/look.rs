@@ -152,7 +152,8 @@ fn by_password(home: &Home, name: &Shortname, known: &Known) -> Option<Result<Un
     let password = known.source.as_ref().and_then(PasswordSource::password)?;
     let bytes = home.read(name).ok()?;
     Some(vault::format_of(&bytes).and_then(|format| match format {
-        Format::OpenPgp => vault::unlock_with_gpg(&bytes),
+        // In the middle of a refresh, and under the file's lock: no time for questions.
+        Format::OpenPgp => vault::unlock_with_gpg_quietly(&bytes),
         _ => vault::unlock(&bytes, &password),
     }))
 }

@@ -14,6 +14,7 @@ mod granted;
 mod held;
 mod lifetime;
 mod load;
+mod loading;
 mod lock;
 mod locking;
 mod look;
@@ -29,10 +30,7 @@ pub(crate) mod testing;
 mod token;
 mod token_cache;
 
-use std::{
-    collections::HashMap,
-    sync::{Arc, Mutex, MutexGuard, PoisonError, Weak},
-};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use oidc_proto::{
     home::Home,
@@ -43,7 +41,7 @@ use oidc_proto::{
 use tokio::sync::Notify;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
-use self::{account::Account, disk::off_thread, lock::LockKey, locking::Tries};
+use self::{account::Account, disk::off_thread, loading::Loading, lock::LockKey, locking::Tries};
 pub use self::{load::Added, token_cache::CachedToken};
 use crate::{
     clock::{Clock, Moment},
@@ -73,8 +71,9 @@ pub struct Accounts(Arc<Shared>);
 struct Shared {
     deps: Deps,
     state: Mutex<State>,
-    /// One load of an account at a time, so that ten requests for it ask the person once.
-    loading: Mutex<HashMap<Shortname, Weak<tokio::sync::Mutex<()>>>>,
+    loading: Loading,
+    /// An account was put on the list.
+    inserted: Notify,
     tries: Tries,
     lifetimes_changed: Notify,
     tasks: TaskTracker,
@@ -97,7 +96,8 @@ impl Accounts {
         let accounts = Self(Arc::new(Shared {
             deps,
             state: Mutex::default(),
-            loading: Mutex::default(),
+            loading: Loading::default(),
+            inserted: Notify::new(),
             tries: Tries::default(),
             lifetimes_changed: Notify::new(),
             tasks: TaskTracker::new(),
@@ -186,6 +186,7 @@ impl Accounts {
             state.loaded.push(account);
         }
         self.0.lifetimes_changed.notify_one();
+        self.0.inserted.notify_waiters();
         Ok(())
     }
 
@@ -201,18 +202,6 @@ impl Accounts {
         let now = self.now();
         let state = self.state();
         state.loaded.iter().find(|account| account.name == *name && !account.is_over(now)).cloned()
-    }
-
-    /// Waits until nobody else loads an account of this name.
-    async fn loading(&self, name: &Shortname) -> tokio::sync::OwnedMutexGuard<()> {
-        let gate = {
-            let mut gates = self.0.loading.lock().unwrap_or_else(PoisonError::into_inner);
-            gates.retain(|_, gate| gate.strong_count() > 0);
-            let gate = gates.get(name).and_then(Weak::upgrade).unwrap_or_default();
-            gates.insert(name.clone(), Arc::downgrade(&gate));
-            gate
-        };
-        gate.lock_owned().await
     }
 
     fn state(&self) -> MutexGuard<'_, State> {

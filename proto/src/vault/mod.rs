@@ -102,11 +102,20 @@ pub fn unlock(bytes: &[u8], password: &Password) -> Result<Unlocked, VaultError>
 
 /// Opens an OpenPGP file by running `gpg`, whose agent may ask the person for a passphrase.
 pub fn unlock_with_gpg(bytes: &[u8]) -> Result<Unlocked, VaultError> {
+    unlock_openpgp(bytes, gpg::Pinentry::MayAsk)
+}
+
+/// [`unlock_with_gpg`], only if no question is needed for it.
+pub fn unlock_with_gpg_quietly(bytes: &[u8]) -> Result<Unlocked, VaultError> {
+    unlock_openpgp(bytes, gpg::Pinentry::MustNotAsk)
+}
+
+fn unlock_openpgp(bytes: &[u8], pinentry: gpg::Pinentry) -> Result<Unlocked, VaultError> {
     match format_of(bytes)? {
         Format::OpenPgp => {}
         _ => return Err(VaultError::Gpg(GpgError::NotAMessage)),
     }
-    let text = gpg::decrypt(bytes, gpg::Pinentry::MayAsk)?;
+    let text = gpg::decrypt(bytes, pinentry)?;
     let key = FileKey::gpg(openpgp::recipients(bytes)?);
     Ok(Unlocked { account: AccountConfig::from_object(account_object(&text)?), key, format: Format::OpenPgp })
 }

@@ -118,7 +118,11 @@ fn has_display() -> bool {
 
 fn not_loaded(args: &TokenArgs, error: Error) -> Error {
     match error {
-        Error::Failure(failure) if failure.code == ErrorCode::AccountNotLoaded => {
+        // Also where only a prompt could have loaded it, which was not wanted.
+        Error::Failure(failure)
+            if failure.code == ErrorCode::AccountNotLoaded
+                || failure.error == Failure::account_not_loaded().error =>
+        {
             Error::NotLoaded { failure, account: args.account.clone() }
         }
         other => other,
