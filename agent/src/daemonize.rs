@@ -14,6 +14,7 @@ use std::{
     time::Duration,
 };
 
+use oidc_proto::environment::without_secrets;
 use rustix::{
     process::{PidfdFlags, chdir, getpid, pidfd_open, setsid},
     stdio::{dup2_stderr, dup2_stdin, dup2_stdout},
@@ -61,8 +62,18 @@ fn spawn(args: &[OsString], channel: OwnedFd) -> io::Result<Child> {
     let (name, options) =
         args.split_first().map_or((OsStr::new("oidc-agent"), args), |(name, rest)| (name, rest));
     let mut command = Command::new(program());
-    command.arg0(name).arg("--inherited").args(options);
+    without_secrets(&mut command).arg0(name).arg("--inherited").args(options);
     command.stdin(Stdio::from(channel)).stdout(Stdio::null()).spawn()
+}
+
+/// Replaces this process by the same without passwords in its environment, where they would be for all its life, and
+/// be handed to the programs it starts. Returns only if that fails.
+pub fn restart_without_secrets(args: &[OsString]) -> io::Error {
+    let mut command = Command::new(program());
+    if let Some((name, options)) = args.split_first() {
+        command.arg0(name).args(options);
+    }
+    without_secrets(&mut command).exec()
 }
 
 /// This program. Its path is preferred, because its name then stands in the process list, but an update may have

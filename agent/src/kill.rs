@@ -2,15 +2,17 @@
 
 use std::{
     env,
+    ffi::OsString,
     os::unix::fs::FileTypeExt,
     path::{Path, PathBuf},
     process::ExitCode,
+    time::Duration,
 };
 
-use rustix::{
-    event::{PollFd, PollFlags, Timespec, poll},
-    io::Errno,
-    process::{Pid, PidfdFlags, Signal, kill_process, pidfd_open},
+use oidc_proto::{
+    connect::connect_to,
+    process::{EndError, Process},
+    socket::{OIDC_SOCK, Places},
 };
 
 use crate::{
@@ -19,46 +21,64 @@ use crate::{
     server::bind::is_served,
 };
 
-/// How long an agent may take to end: it lets requests in hand finish first.
-const PATIENCE_SECONDS: i64 = 12;
+const OIDCD_PID: &str = "OIDCD_PID";
+/// How long the agent may take to accept a connection.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// Why nothing was ended. Where the C suite has a text, it is this.
+#[derive(Debug, thiserror::Error)]
+enum KillError {
+    #[error("{OIDCD_PID} not set, cannot kill Agent")]
+    NoPid,
+    #[error("{OIDCD_PID} not set to a valid pid: {0}")]
+    InvalidPid(String),
+    #[error(transparent)]
+    End(#[from] EndError),
+    #[error(
+        "{OIDCD_PID} is {pid}, but the agent at '{}' is process {peer}; nothing was ended. Unset {OIDC_SOCK} to end \
+         process {pid}, or run `oidc agent stop` to end the agent at that socket", socket.display()
+    )]
+    Differ { pid: i32, peer: i32, socket: PathBuf },
+}
 
 /// Ends it, waits for its end, removes what the C suite's agent leaves behind, and prints what unsets the variables.
 pub fn run(dialect: Dialect, quiet: bool) -> ExitCode {
-    match end(env::var("OIDCD_PID").ok()) {
+    let socket = env::var_os(OIDC_SOCK).filter(|path| !path.is_empty()).map(PathBuf::from);
+    match end(env::var_os(OIDCD_PID), socket.as_deref()) {
         Ok(pid) => {
-            if let Some(socket) = env::var_os("OIDC_SOCK").map(PathBuf::from) {
+            if let Some(socket) = socket {
                 remove_leftovers(&socket);
             }
-            output::result(&announce::killed(dialect, quiet, &pid));
+            output::result(&announce::killed(dialect, quiet, &pid.to_string()));
             ExitCode::SUCCESS
         }
-        Err(text) => {
-            output::message(&text);
+        Err(error) => {
+            output::message(&error.to_string());
             ExitCode::FAILURE
         }
     }
 }
 
-/// The pid as it was given. The texts of the failures are the C suite's.
-fn end(variable: Option<String>) -> Result<String, String> {
-    let text = variable.ok_or("OIDCD_PID not set, cannot kill Agent")?;
-    // Not 0 and not negative: those mean whole groups of processes.
-    let pid = text.parse().ok().filter(|pid| *pid > 0).and_then(Pid::from_raw);
-    let pid = pid.ok_or_else(|| format!("OIDCD_PID not set to a valid pid: {text}"))?;
-    let process = pidfd_open(pid, PidfdFlags::empty()).ok();
-    kill_process(pid, Signal::TERM).map_err(|error| format!("kill: {}", describe(error)))?;
-    if let Some(process) = process {
-        let deadline = Timespec { tv_sec: PATIENCE_SECONDS, tv_nsec: 0 };
-        let _ = poll(&mut [PollFd::new(&process, PollFlags::IN)], Some(&deadline));
+/// Ends the process of that number if it is an agent of this user, and the one at the socket if anybody listens there.
+fn end(variable: Option<OsString>, socket: Option<&Path>) -> Result<i32, KillError> {
+    let text = variable.ok_or(KillError::NoPid)?.to_string_lossy().into_owned();
+    let pid = text.parse().ok().filter(|pid| *pid > 0).ok_or(KillError::InvalidPid(text))?;
+    let process = Process::open(pid)?;
+    if let Some(socket) = socket {
+        check_socket(pid, socket)?;
     }
-    Ok(text)
+    Ok(process.end_agent()?)
 }
 
-fn describe(error: Errno) -> String {
-    match error {
-        Errno::SRCH => "No such process".to_owned(),
-        Errno::PERM => "Operation not permitted".to_owned(),
-        other => other.to_string(),
+/// A stale number may have been given to another agent of this user: the one that listens knows better.
+fn check_socket(pid: i32, socket: &Path) -> Result<(), KillError> {
+    // Where no agent of this user answers, there is nothing to compare.
+    let Ok(connection) = connect_to(&Places::Named(socket.to_owned()), PATIENCE) else { return Ok(()) };
+    match Process::peer_of(&connection.stream).and_then(|process| process.pid()) {
+        Ok(peer) if peer != pid => Err(KillError::Differ { pid, peer, socket: socket.to_owned() }),
+        // An agent that a starter, ended since, bound the socket for.
+        Ok(_) | Err(EndError::Gone) => Ok(()),
+        Err(error) => Err(error.into()),
     }
 }
 
@@ -76,10 +96,18 @@ mod tests {
 
     #[test]
     fn texts_are_the_c_suites() {
-        assert_eq!(end(None), Err("OIDCD_PID not set, cannot kill Agent".into()));
-        for text in ["abc", "", "0", "-1"] {
-            assert_eq!(end(Some(text.into())), Err(format!("OIDCD_PID not set to a valid pid: {text}")));
+        let text = |value: Option<&str>| end(value.map(Into::into), None).expect_err("refused").to_string();
+        assert_eq!(text(None), "OIDCD_PID not set, cannot kill Agent");
+        for value in ["abc", "", "0", "-1", "99999999999"] {
+            assert_eq!(text(Some(value)), format!("OIDCD_PID not set to a valid pid: {value}"));
         }
-        assert_eq!(end(Some("4194305".into())), Err("kill: No such process".into()));
+        assert_eq!(text(Some("4194305")), "kill: No such process");
+    }
+
+    #[test]
+    fn this_process_is_no_agent() {
+        let pid = std::process::id().to_string();
+        let error = end(Some(pid.into()), None).expect_err("refused");
+        assert!(matches!(error, KillError::End(EndError::NotAnAgent { .. })), "{error}");
     }
 }

@@ -6,7 +6,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use rustix::{fs::Mode, process::umask};
+use rustix::{fs::Mode, process::umask, thread::set_name};
 use tracing::info;
 
 use crate::{
@@ -18,7 +18,7 @@ use crate::{
         Handler,
         bind::{Bound, Claim},
         listener::Admission,
-        service::Link,
+        service,
     },
     start::StartError,
 };
@@ -29,7 +29,7 @@ pub struct Service {
     /// How the agent behaves.
     pub options: Options,
     pid_file: Option<PathBuf>,
-    /// Also to be found by clients of the C suite that have no `OIDC_SOCK`.
+    /// To be found by clients without `OIDC_SOCK`, whatever their other variables.
     linked: bool,
     without_effect: Vec<&'static str>,
 }
@@ -79,6 +79,8 @@ impl Service {
         let Self { options, pid_file, linked, without_effect } = self;
         let Socket { listener, claim, lives_for } = socket;
         logging::start(&options);
+        // Whoever ends the agent looks at its name; started as `/proc/self/exe` it would have another one.
+        let _ = set_name(c"oidc-agent");
         harden::apply();
         umask(Mode::RWXG | Mode::RWXO);
         for reason in without_effect {
@@ -88,7 +90,7 @@ impl Service {
         let ends_with_terminal = options.console;
         let address = listener.local_addr().map_err(StartError::system("use the socket"))?;
         let path = address.as_pathname().unwrap_or(Path::new(""));
-        let link = linked.then(|| Link::create(path)).flatten();
+        let links = if linked { service::link(path) } else { Vec::new() };
         let pid_file =
             pid_file.map(PidFile::write).transpose().map_err(StartError::system("write the pid file"));
         let served = pid_file.and_then(|pid_file| {
@@ -97,7 +99,7 @@ impl Service {
             drop(pid_file);
             served.map_err(StartError::system("serve"))
         });
-        drop(link);
+        drop(links);
         if let Some(claim) = claim {
             claim.give_up();
         }

@@ -8,7 +8,7 @@ use std::{
 };
 
 use clap::{CommandFactory, Parser};
-use oidc_proto::home::Home;
+use oidc_proto::{environment, home::Home};
 use rustix::process::{Pid, getppid};
 
 use crate::{
@@ -138,6 +138,11 @@ fn start<H: Handler>(
     if cli.inherited {
         harden::close_inherited();
     }
+    // A command is given the whole environment; its agent is a process of its own.
+    if cli.command.is_empty() && environment::holds_secrets() {
+        let source = daemonize::restart_without_secrets(args);
+        return Err(StartError::System { action: "start without passwords in the environment", source });
+    }
     let config = Config::read(Home::find().ok().as_ref().map(Home::path))?;
     let service = Service::new(cli, cli.options(config.options));
     if cli.inherited {
@@ -165,8 +170,11 @@ fn start<H: Handler>(
 }
 
 fn bind(cli: &Cli, configured: Option<PathBuf>, group: Option<&str>) -> Result<Bound, StartError> {
-    let requested = if cli.service { Some(service::path()) } else { cli.socket_path.clone().or(configured) };
     let group = group.map(|name| group::find(name).ok_or(StartError::UnknownGroup)).transpose()?;
+    if cli.service {
+        return Ok(service::bind(group)?);
+    }
+    let requested = cli.socket_path.clone().or(configured);
     let parent = getppid().map_or(0, |parent| Pid::as_raw_nonzero(parent).get().unsigned_abs());
     Ok(Bound::new(Place::prepare(requested.as_deref(), parent)?, group)?)
 }

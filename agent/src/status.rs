@@ -9,8 +9,9 @@ use std::{
 
 use oidc_proto::{
     channel::{ChannelError, ClientChannel, ClientStep},
+    connect::{ConnectError, connect_to},
     message::{Failure, Reply, ReplyError, Request},
-    socket::{self, SocketError},
+    socket::Places,
 };
 
 use crate::output;
@@ -21,10 +22,7 @@ const PATIENCE: Duration = Duration::from_secs(10);
 #[derive(Debug, thiserror::Error)]
 enum StatusError {
     #[error(transparent)]
-    Path(#[from] SocketError),
-    /// The C suite's words.
-    #[error("Could not connect to oidc-agent")]
-    Connect,
+    Connect(#[from] ConnectError),
     #[error("did not receive any response: {0}")]
     Io(#[from] io::Error),
     #[error(transparent)]
@@ -52,7 +50,8 @@ pub fn run(json: bool) -> ExitCode {
 }
 
 fn ask(request: &Request) -> Result<String, StatusError> {
-    let stream = UnixStream::connect(socket::find()?).map_err(|_| StatusError::Connect)?;
+    let places = Places::find().map_err(ConnectError::from)?;
+    let stream = connect_to(&places, PATIENCE)?.stream;
     stream.set_read_timeout(Some(PATIENCE))?;
     stream.set_write_timeout(Some(PATIENCE))?;
     match exchange(stream, request)? {

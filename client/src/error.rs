@@ -101,14 +101,6 @@ pub enum Error {
     /// Standard output is gone.
     #[error("cannot write the result: {0}")]
     Output(io::Error),
-    /// Another program could not be run.
-    #[error("cannot run {program}: {error}")]
-    Run {
-        /// Its name.
-        program: String,
-        /// Why.
-        error: io::Error,
-    },
     /// Anything else, with its exit code.
     #[error("{1}")]
     Other(Exit, String),
@@ -146,6 +138,7 @@ impl Error {
             Self::Usage(_) => Exit::Usage,
             Self::Failure(failure) => failure.code.into(),
             Self::NotLoaded { .. } => Exit::NotLoaded,
+            Self::Agent(AgentError::End { .. }) => Exit::Failure,
             Self::Agent(_) => Exit::NoAgent,
             Self::Name(_)
             | Self::NoSuchAccount(_)
@@ -161,7 +154,7 @@ impl Error {
             Self::Ask(_) | Self::NeedsForce(_) | Self::Declined => Exit::Refused,
             Self::NotGranted(_) => Exit::NotGranted,
             Self::Other(exit, _) => *exit,
-            Self::UnexpectedReply(_) | Self::Output(_) | Self::Run { .. } => Exit::Failure,
+            Self::UnexpectedReply(_) | Self::Output(_) => Exit::Failure,
         }
     }
 

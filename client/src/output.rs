@@ -7,6 +7,7 @@ use std::{
     borrow::Cow,
     env,
     io::{self, IsTerminal, Write},
+    path::Path,
 };
 
 use oidc_proto::{account::AccountConfig, shortname::is_control};
@@ -33,6 +34,8 @@ pub struct Output {
     is_live: bool,
     /// Whether a line that will be overwritten is shown now.
     shows_transient: bool,
+    /// Where an agent was started, for the member of that name of what is printed as JSON.
+    agent_started: Option<String>,
 }
 
 impl Output {
@@ -47,6 +50,7 @@ impl Output {
             colour: wants_colour(),
             is_live: io::stderr().is_terminal(),
             shows_transient: false,
+            agent_started: None,
         }
     }
 
@@ -62,6 +66,7 @@ impl Output {
             colour: false,
             is_live: false,
             shows_transient: false,
+            agent_started: None,
         }
     }
 
@@ -79,8 +84,28 @@ impl Output {
 
     /// A result as JSON, on one line.
     pub fn json(&mut self, value: &Value) -> io::Result<()> {
-        let line = format!("{value}\n");
+        let line = format!("{}\n", self.with_start(value));
         self.result(&line)
+    }
+
+    /// An agent was started because none answered: a line for the person, a member `agent_started` in JSON.
+    pub fn agent_started(&mut self, socket: &Path) {
+        if self.json {
+            self.agent_started = Some(socket.display().to_string());
+        } else {
+            self.note(&format!("Started oidc-agent at {}", socket.display()));
+        }
+    }
+
+    fn with_start<'a>(&self, value: &'a Value) -> Cow<'a, Value> {
+        match (&self.agent_started, value) {
+            (Some(socket), Value::Object(members)) => {
+                let mut members = members.clone();
+                members.insert("agent_started".to_owned(), socket.clone().into());
+                Cow::Owned(members.into())
+            }
+            _ => Cow::Borrowed(value),
+        }
     }
 
     /// A decrypted account, a key a line as the C suite prints it; with `--json` on one line.
@@ -156,6 +181,7 @@ impl Output {
                 "error": error.to_string(),
                 "info": error.hint(),
             });
+            let object = self.with_start(&object).into_owned();
             let _ = writeln!(self.stderr, "{object}");
             return;
         }

@@ -5,6 +5,8 @@
 
 pub mod account;
 pub mod channel;
+pub mod connect;
+pub mod environment;
 pub mod error_code;
 pub mod framing;
 pub mod home;
@@ -12,6 +14,7 @@ pub mod issuers;
 pub mod json;
 pub mod message;
 pub mod peer;
+pub mod process;
 pub mod rotation;
 pub mod secret;
 pub mod shortname;

@@ -1,10 +1,17 @@
 //! Where the agent's socket is.
 //!
-//! | order | path | who puts it there |
+//! `OIDC_SOCK` names it: a person, a login script or `ssh -R` has set it. Without, these are the default places, for
+//! clients and agents alike:
+//!
+//! | order | path | who has it |
 //! |---|---|---|
-//! | 1 | `$OIDC_SOCK`, if set | the person, a login script, `ssh -R` |
-//! | 2 | `$XDG_RUNTIME_DIR/oidc-agent/oidc-agent.sock` | our service and agents started on demand |
-//! | 3 | `${TMPDIR-/tmp}/oidc-agent-service-<uid>/oidc-agent.sock` | the C suite's service (5.x) |
+//! | 1 | `$XDG_RUNTIME_DIR/oidc-agent/oidc-agent.sock` | our service and agents started on demand |
+//! | 2 | `/run/user/UID/oidc-agent/oidc-agent.sock` | the same, for callers without that variable, such as cron |
+//! | 3 | `${TMPDIR-/tmp}/oidc-agent-service-UID/oidc-agent.sock` | the C suite's service (5.x) and its clients |
+//! | 4 | `/tmp/oidc-agent-service-UID/oidc-agent.sock` | the same, for callers with another `TMPDIR`, such as jobs |
+//!
+//! An agent takes the first place it can use and leaves links at the others, so that it is found from whichever of
+//! these environments.
 
 use std::{
     ffi::OsString,
@@ -33,53 +40,76 @@ pub enum SocketError {
     TooLong(PathBuf),
 }
 
-/// The paths at which a client looks, in order, as the environment of this process says. Never empty.
-///
-/// With `OIDC_SOCK` set it is the only one. Without, an agent that is to be started gets the first one.
-pub fn candidates() -> Result<Vec<PathBuf>, SocketError> {
-    candidates_in(|name| std::env::var_os(name), own_uid())
+/// Where an agent is looked for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Places {
+    /// At this path only: `OIDC_SOCK` names it.
+    Named(PathBuf),
+    /// At the first of the default places where one answers. Never empty.
+    Default(Vec<PathBuf>),
 }
 
-/// The path a client should connect to: the first candidate where there is something, else the first one.
-pub fn find() -> Result<PathBuf, SocketError> {
-    find_in(|name| std::env::var_os(name), own_uid())
+impl Places {
+    /// As the environment of this process says.
+    pub fn find() -> Result<Self, SocketError> {
+        Self::find_in(|name| std::env::var_os(name), own_uid())
+    }
+
+    /// [`Places::find`] for another environment and user.
+    ///
+    /// A default place that `OIDC_SOCK` names, as our login scripts have it, is one still: all are looked at, it first.
+    pub fn find_in(variable: impl Fn(&str) -> Option<OsString>, uid: u32) -> Result<Self, SocketError> {
+        let mut paths = default_places_in(&variable, uid);
+        let Some(named) = variable(OIDC_SOCK).map(PathBuf::from) else { return Ok(Self::Default(paths)) };
+        if named.as_os_str().is_empty() {
+            return Err(SocketError::Empty);
+        }
+        check_len(&named)?;
+        match paths.iter().position(|path| *path == named) {
+            Some(at) => {
+                paths[..=at].rotate_right(1);
+                Ok(Self::Default(paths))
+            }
+            None => Ok(Self::Named(named)),
+        }
+    }
+
+    /// All paths, in the order in which they are looked at.
+    pub fn paths(&self) -> &[PathBuf] {
+        match self {
+            Self::Named(path) => std::slice::from_ref(path),
+            Self::Default(paths) => paths,
+        }
+    }
 }
 
-/// [`candidates`] for another environment and user.
-pub fn candidates_in(
-    variable: impl Fn(&str) -> Option<OsString>,
-    uid: u32,
-) -> Result<Vec<PathBuf>, SocketError> {
-    let paths = match variable(OIDC_SOCK) {
-        Some(path) if path.is_empty() => return Err(SocketError::Empty),
-        Some(path) => vec![PathBuf::from(path)],
-        None => runtime_path(&variable).into_iter().chain([service_path(&variable, uid)]).collect(),
-    };
-    paths.iter().try_for_each(|path| check_len(path))?;
-    Ok(paths)
+/// The default places of this process and user.
+pub fn default_places() -> Vec<PathBuf> {
+    default_places_in(|name| std::env::var_os(name), own_uid())
 }
 
-/// [`find`] for another environment and user.
-pub fn find_in(variable: impl Fn(&str) -> Option<OsString>, uid: u32) -> Result<PathBuf, SocketError> {
-    let mut paths = candidates_in(variable, uid)?;
-    let first_that_exists = paths.iter().position(|path| path.symlink_metadata().is_ok());
-    Ok(paths.swap_remove(first_that_exists.unwrap_or(0)))
-}
-
-/// `$XDG_RUNTIME_DIR/oidc-agent/oidc-agent.sock`. `None` when the variable is unset or relative, which the XDG base
-/// directory specification says to ignore.
-pub fn runtime_path(variable: impl Fn(&str) -> Option<OsString>) -> Option<PathBuf> {
-    let directory =
-        variable("XDG_RUNTIME_DIR").map(PathBuf::from).filter(|directory| directory.is_absolute())?;
-    Some(directory.join("oidc-agent").join(FILE_NAME))
-}
-
-/// `${TMPDIR-/tmp}/oidc-agent-service-<uid>/oidc-agent.sock`, where the C suite's 5.x clients look without
-/// `OIDC_SOCK`. An empty `TMPDIR` is used as it is, as there.
-pub fn service_path(variable: impl Fn(&str) -> Option<OsString>, uid: u32) -> PathBuf {
-    let mut directory = variable("TMPDIR").unwrap_or_else(|| "/tmp".into());
-    directory.push(format!("/oidc-agent-service-{uid}"));
-    PathBuf::from(directory).join(FILE_NAME)
+/// [`default_places`] for another environment and user. Never empty; paths that are too long for a socket are left out.
+fn default_places_in(variable: impl Fn(&str) -> Option<OsString>, uid: u32) -> Vec<PathBuf> {
+    let absolute = |name: &str| variable(name).map(PathBuf::from).filter(|directory| directory.is_absolute());
+    let runtime_directories =
+        absolute("XDG_RUNTIME_DIR").into_iter().chain([PathBuf::from(format!("/run/user/{uid}"))]);
+    let service = format!("oidc-agent-service-{uid}");
+    // As a text, as the C suite does: an empty `TMPDIR` is the root directory.
+    let temporary = variable("TMPDIR").unwrap_or_else(|| "/tmp".into());
+    let temporary_directories = [temporary, "/tmp".into()].map(|mut directory| {
+        directory.push("/");
+        PathBuf::from(directory).components().collect::<PathBuf>()
+    });
+    let mut paths: Vec<PathBuf> = Vec::new();
+    let all = runtime_directories
+        .map(|directory| directory.join("oidc-agent"))
+        .chain(temporary_directories.map(|directory| directory.join(&service)));
+    for path in all.map(|directory| directory.join(FILE_NAME)) {
+        if check_len(&path).is_ok() && !paths.contains(&path) {
+            paths.push(path);
+        }
+    }
+    paths
 }
 
 /// Refuses a path that does not fit into a socket address.
@@ -88,60 +118,69 @@ pub fn check_len(path: &Path) -> Result<(), SocketError> {
     if len > MAX_PATH_LEN { Err(SocketError::TooLong(path.to_owned())) } else { Ok(()) }
 }
 
-/// The user this process runs as.
+/// The user this process acts as.
 pub fn own_uid() -> u32 {
-    rustix::process::getuid().as_raw()
+    rustix::process::geteuid().as_raw()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn environment<'a>(variables: &'a [(&'a str, &'a str)]) -> impl Fn(&str) -> Option<OsString> + 'a {
-        |name| variables.iter().find(|(key, _)| *key == name).map(|(_, value)| value.into())
+    fn find(variables: &[(&str, &str)]) -> Result<Places, SocketError> {
+        let variable = |name: &str| {
+            variables.iter().find(|(key, _)| *key == name).map(|(_, value)| OsString::from(value))
+        };
+        Places::find_in(variable, 1000)
     }
 
-    fn paths(variables: &[(&str, &str)]) -> Result<Vec<String>, SocketError> {
-        let paths = candidates_in(environment(variables), 1000)?;
-        Ok(paths.into_iter().map(|path| path.to_string_lossy().into_owned()).collect())
+    fn default(variables: &[(&str, &str)]) -> Vec<String> {
+        match find(variables) {
+            Ok(Places::Default(paths)) => paths.iter().map(|path| path.to_string_lossy().into()).collect(),
+            other => panic!("no default places: {other:?}"),
+        }
     }
+
+    const RUNTIME: &str = "/run/user/1000/oidc-agent/oidc-agent.sock";
+    const SERVICE: &str = "/tmp/oidc-agent-service-1000/oidc-agent.sock";
 
     #[test]
     fn the_variable_wins_even_if_nothing_is_there() {
-        let found = paths(&[("OIDC_SOCK", "/no/such"), ("XDG_RUNTIME_DIR", "/run/user/1000")]);
-        assert_eq!(found, Ok(vec!["/no/such".into()]));
-        assert_eq!(paths(&[("OIDC_SOCK", "")]), Err(SocketError::Empty));
+        let found = find(&[("OIDC_SOCK", "/no/such"), ("XDG_RUNTIME_DIR", "/run/user/1000")]);
+        assert_eq!(found, Ok(Places::Named("/no/such".into())));
+        assert_eq!(find(&[("OIDC_SOCK", "")]), Err(SocketError::Empty));
     }
 
     #[test]
-    fn then_the_runtime_directory_then_the_service() {
-        let service = "/tmp/oidc-agent-service-1000/oidc-agent.sock";
-        let runtime = "/run/user/1000/oidc-agent/oidc-agent.sock";
-        assert_eq!(paths(&[("XDG_RUNTIME_DIR", "/run/user/1000")]), Ok(vec![runtime.into(), service.into()]));
-        assert_eq!(paths(&[]), Ok(vec![service.into()]));
-        assert_eq!(paths(&[("XDG_RUNTIME_DIR", "relative")]), Ok(vec![service.into()]));
-        assert_eq!(paths(&[("TMPDIR", "/t")]), Ok(vec!["/t/oidc-agent-service-1000/oidc-agent.sock".into()]));
-        assert_eq!(paths(&[("TMPDIR", "")]), Ok(vec!["/oidc-agent-service-1000/oidc-agent.sock".into()]));
+    fn a_default_place_that_is_named_comes_first() {
+        assert_eq!(default(&[("OIDC_SOCK", SERVICE)]), [SERVICE, RUNTIME]);
+        assert_eq!(default(&[("OIDC_SOCK", RUNTIME)]), [RUNTIME, SERVICE]);
     }
 
     #[test]
-    fn finds_what_is_there() {
-        let runtime = tempfile::tempdir().expect("a directory");
-        let tmp = tempfile::tempdir().expect("a directory");
-        let (runtime, tmp) = (runtime.path().to_str().expect("UTF-8"), tmp.path().to_str().expect("UTF-8"));
-        let variables = [("XDG_RUNTIME_DIR", runtime), ("TMPDIR", tmp)];
-        let candidates = candidates_in(environment(&variables), 7).expect("paths");
-        assert_eq!(find_in(environment(&variables), 7).as_ref(), Ok(&candidates[0]));
-        fs_err::create_dir(candidates[1].parent().expect("a parent")).expect("made");
-        fs_err::write(&candidates[1], "").expect("written");
-        assert_eq!(find_in(environment(&variables), 7).as_ref(), Ok(&candidates[1]));
+    fn callers_with_other_variables_look_at_the_same_places_too() {
+        assert_eq!(default(&[]), [RUNTIME, SERVICE]);
+        assert_eq!(
+            default(&[("XDG_RUNTIME_DIR", "/run/user/1000"), ("TMPDIR", "/tmp/")]),
+            [RUNTIME, SERVICE]
+        );
+        assert_eq!(default(&[("XDG_RUNTIME_DIR", "relative")]), [RUNTIME, SERVICE]);
+        assert_eq!(
+            default(&[("XDG_RUNTIME_DIR", "/x"), ("TMPDIR", "/t")]),
+            ["/x/oidc-agent/oidc-agent.sock", RUNTIME, "/t/oidc-agent-service-1000/oidc-agent.sock", SERVICE]
+        );
+        assert_eq!(
+            default(&[("TMPDIR", "")]),
+            [RUNTIME, "/oidc-agent-service-1000/oidc-agent.sock", SERVICE]
+        );
     }
 
     #[test]
     fn paths_fit_into_a_socket_address() {
         let longest = format!("/{}", "x".repeat(MAX_PATH_LEN - 1));
         assert_eq!(check_len(Path::new(&longest)), Ok(()));
-        let error = paths(&[("OIDC_SOCK", &format!("{longest}x"))]).expect_err("too long");
+        let error = find(&[("OIDC_SOCK", &format!("{longest}x"))]).expect_err("too long");
         assert!(error.to_string().ends_with("has 108 bytes, at most 107 are possible"), "{error}");
+        assert_eq!(default(&[("TMPDIR", &longest), ("XDG_RUNTIME_DIR", &longest)]), [RUNTIME, SERVICE]);
     }
 }

@@ -8,12 +8,15 @@ use std::{
     path::{Component, Path, PathBuf},
 };
 
-use rustix::process::{getegid, geteuid};
+use rustix::{
+    io::Errno,
+    process::{getegid, geteuid},
+};
 
-/// Links on the way; as many as the kernel follows (path_resolution(7)).
+/// Links on the way; as many as the kernel follows (`path_resolution(7)`).
 const MAX_LINKS: usize = 40;
 
-/// Why a directory is not trusted.
+/// Why a way is not trusted.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum TrustError {
@@ -25,9 +28,9 @@ pub enum TrustError {
         /// What is wrong with it.
         reason: &'static str,
     },
-    /// A directory could not be looked at.
-    #[error("cannot use the socket's directory: '{}': {source}", path.display())]
-    Directory {
+    /// Something on the way is missing or cannot be looked at.
+    #[error("cannot use '{}': {source}", path.display())]
+    Unusable {
         /// Which.
         path: PathBuf,
         /// What the system said.
@@ -35,55 +38,130 @@ pub enum TrustError {
     },
 }
 
-/// Whether a socket that stands in a sticky directory that all may write, such as `/tmp`, is taken.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Sticky {
-    /// Yes: nobody else can replace one that is the user's, and the peer's credentials tell whose it is.
-    Holds,
-    /// No, only directories of the user's in it: others could take the name first.
-    LeadsOnly,
+/// Who judges, and what for.
+#[derive(Debug, Clone, Copy)]
+pub struct Judge {
+    uid: u32,
+    gid: u32,
+    /// Another user who is trusted.
+    friend: Option<u32>,
+    /// What files of users show that have no number in this user namespace.
+    unmapped: Option<u32>,
 }
 
-/// Walks to a directory as the kernel does and judges everything on the way: each directory belongs to the user or
-/// root and cannot be written by others unless it is sticky, each link belongs to the user or root.
-///
-/// `directory` is absolute and exists. Returns it without links.
-pub fn walk(directory: &Path, sticky: Sticky) -> Result<PathBuf, TrustError> {
-    walk_as(directory, sticky, Judge { uid: geteuid().as_raw(), gid: getegid().as_raw() })
-}
-
-fn walk_as(directory: &Path, sticky: Sticky, judge: Judge) -> Result<PathBuf, TrustError> {
-    let mut left: VecDeque<OsString> = steps(directory).collect();
-    let mut real = PathBuf::from("/");
-    let mut links = 0;
-    judge.directory(&real, Sticky::Holds)?;
-    while let Some(step) = left.pop_front() {
-        if step == ".." {
-            real.pop();
-            continue;
-        }
-        let path = real.join(step);
-        let metadata = path.symlink_metadata().map_err(|source| unusable(&path, source))?;
-        if !metadata.is_symlink() {
-            judge.directory(&path, Sticky::Holds)?;
-            real = path;
-            continue;
-        }
-        links += 1;
-        if links > MAX_LINKS {
-            return Err(unusable(&path, rustix::io::Errno::LOOP.into()));
-        }
-        judge.owner(&path, metadata.uid())?;
-        let target = path.read_link().map_err(|source| unusable(&path, source))?;
-        if target.is_absolute() {
-            real = PathBuf::from("/");
-        }
-        let rest = std::mem::take(&mut left);
-        left = steps(&target).chain(rest).collect();
+impl Judge {
+    /// This process.
+    pub fn this_process() -> Self {
+        Self { uid: geteuid().as_raw(), gid: getegid().as_raw(), friend: None, unmapped: unmapped_uid() }
     }
-    judge.directory(&real, sticky)?;
-    Ok(real)
+
+    /// The same, trusting the user `friend` as well.
+    #[must_use]
+    pub fn with_friend(self, friend: Option<u32>) -> Self {
+        Self { friend, ..self }
+    }
+
+    /// Walks to a socket as the kernel does and judges everything on the way: each directory belongs to the user or
+    /// root and cannot be written by others unless it is sticky, each link belongs to the user or root.
+    ///
+    /// `path` is absolute. Returns it without links. Whose the socket is, its peer's credentials tell; hence one in a
+    /// sticky directory like `/tmp` is fine.
+    pub fn socket(self, path: &Path) -> Result<PathBuf, TrustError> {
+        let (holder, name) = self.walk(path)?;
+        Ok(match name {
+            Some(name) => holder.join(name),
+            None => holder,
+        })
+    }
+
+    /// The same for an existing directory that leads to another one.
+    pub fn directory(self, path: &Path) -> Result<PathBuf, TrustError> {
+        let real = self.socket(path)?;
+        self.judge_directory(&real)?;
+        Ok(real)
+    }
+
+    /// The same for a directory in which a socket is to be bound. A sticky one that others may write is refused, for
+    /// they could take the name first.
+    pub fn holder(self, path: &Path) -> Result<PathBuf, TrustError> {
+        let real = self.directory(path)?;
+        let strict = Self { unmapped: None, ..self };
+        let metadata = real.metadata().map_err(|source| unusable(&real, source))?;
+        strict.owner(&real, metadata.uid())?;
+        strict.writers(&real, metadata.gid(), metadata.mode() & !STICKY)?;
+        Ok(real)
+    }
+
+    /// The directory without links and, if it is no directory, the name of what the path ends at.
+    fn walk(self, path: &Path) -> Result<(PathBuf, Option<OsString>), TrustError> {
+        let mut left: VecDeque<OsString> = steps(path).collect();
+        let mut real = PathBuf::from("/");
+        let mut links = 0;
+        self.judge_directory(&real)?;
+        while let Some(step) = left.pop_front() {
+            if step == ".." {
+                real.pop();
+                continue;
+            }
+            let path = real.join(&step);
+            let metadata = path.symlink_metadata().map_err(|source| unusable(&path, source))?;
+            if !metadata.is_symlink() {
+                if left.is_empty() && !metadata.is_dir() {
+                    return Ok((real, Some(step)));
+                }
+                self.judge_directory(&path)?;
+                real = path;
+                continue;
+            }
+            links += 1;
+            if links > MAX_LINKS {
+                return Err(unusable(&path, Errno::LOOP.into()));
+            }
+            self.owner(&path, metadata.uid())?;
+            let target = path.read_link().map_err(|source| unusable(&path, source))?;
+            if target.is_absolute() {
+                real = PathBuf::from("/");
+            }
+            let rest = std::mem::take(&mut left);
+            left = steps(&target).chain(rest).collect();
+        }
+        Ok((real, None))
+    }
+
+    fn judge_directory(self, path: &Path) -> Result<(), TrustError> {
+        let metadata = path.metadata().map_err(|source| unusable(path, source))?;
+        if !metadata.is_dir() {
+            return Err(unusable(path, Errno::NOTDIR.into()));
+        }
+        self.owner(path, metadata.uid())?;
+        self.writers(path, metadata.gid(), metadata.mode())
+    }
+
+    fn owner(self, path: &Path, owner: u32) -> Result<(), TrustError> {
+        // Where this user namespace knows only this user, root's directories look like those of nobody.
+        let trusted = [Some(0), Some(self.uid), self.friend, self.unmapped];
+        if trusted.contains(&Some(owner)) { Ok(()) } else { Err(untrusted(path, "belongs to another user")) }
+    }
+
+    fn writers(self, path: &Path, gid: u32, mode: u32) -> Result<(), TrustError> {
+        const GROUP_WRITE: u32 = 0o020;
+        const OTHERS_WRITE: u32 = 0o002;
+
+        if mode & STICKY != 0 {
+            return Ok(());
+        }
+        if mode & OTHERS_WRITE != 0 {
+            return Err(untrusted(path, "can be written by others"));
+        }
+        if mode & GROUP_WRITE != 0 && gid != 0 && gid != self.gid {
+            return Err(untrusted(path, "can be written by another group"));
+        }
+        Ok(())
+    }
 }
+
+/// Nobody but its owner and the directory's removes or renames an entry.
+const STICKY: u32 = 0o1000;
 
 /// The names in a path, and `..`, which must wait for its turn: before it there may be a link.
 fn steps(path: &Path) -> impl Iterator<Item = OsString> + '_ {
@@ -95,50 +173,27 @@ fn steps(path: &Path) -> impl Iterator<Item = OsString> + '_ {
 }
 
 fn unusable(path: &Path, source: io::Error) -> TrustError {
-    TrustError::Directory { path: path.to_owned(), source }
+    TrustError::Unusable { path: path.to_owned(), source }
 }
 
-/// Who judges.
-#[derive(Debug, Clone, Copy)]
-struct Judge {
-    uid: u32,
-    gid: u32,
+fn untrusted(path: &Path, reason: &'static str) -> TrustError {
+    TrustError::Untrusted { path: path.to_owned(), reason }
 }
 
-impl Judge {
-    fn directory(self, path: &Path, sticky: Sticky) -> Result<(), TrustError> {
-        let metadata = path.metadata().map_err(|source| unusable(path, source))?;
-        if !metadata.is_dir() {
-            return Err(unusable(path, rustix::io::Errno::NOTDIR.into()));
-        }
-        self.owner(path, metadata.uid())?;
-        match self.distrusts_writers(metadata.gid(), metadata.mode(), sticky) {
-            Some(reason) => Err(TrustError::Untrusted { path: path.to_owned(), reason }),
-            None => Ok(()),
-        }
-    }
+/// The number that stands for users without one in this user namespace (`user_namespaces(7)`); `None` where it is a
+/// user of its own.
+fn unmapped_uid() -> Option<u32> {
+    let overflow = fs_err::read_to_string("/proc/sys/kernel/overflowuid").ok()?.trim().parse().ok()?;
+    let map = fs_err::read_to_string("/proc/self/uid_map").ok()?;
+    (!is_mapped(&map, overflow)).then_some(overflow)
+}
 
-    fn owner(self, path: &Path, owner: u32) -> Result<(), TrustError> {
-        if owner == 0 || owner == self.uid {
-            return Ok(());
-        }
-        Err(TrustError::Untrusted { path: path.to_owned(), reason: "belongs to another user" })
-    }
-
-    fn distrusts_writers(self, gid: u32, mode: u32, sticky: Sticky) -> Option<&'static str> {
-        const STICKY: u32 = 0o1000;
-        const GROUP_WRITE: u32 = 0o020;
-        const OTHERS_WRITE: u32 = 0o002;
-
-        if mode & STICKY != 0 && sticky == Sticky::Holds {
-            return None;
-        }
-        if mode & OTHERS_WRITE != 0 {
-            return Some("can be written by others");
-        }
-        let foreign = gid != 0 && gid != self.gid;
-        (mode & GROUP_WRITE != 0 && foreign).then_some("can be written by another group")
-    }
+/// Whether `uid` is in a map: lines of first inside, first outside, count.
+fn is_mapped(map: &str, uid: u32) -> bool {
+    map.lines().any(|line| {
+        let numbers: Vec<u64> = line.split_whitespace().filter_map(|number| number.parse().ok()).collect();
+        matches!(numbers[..], [first, _, count] if (first..first + count).contains(&u64::from(uid)))
+    })
 }
 
 #[cfg(test)]
@@ -152,70 +207,80 @@ mod tests {
         fs_err::set_permissions(path, std::fs::Permissions::from_mode(mode)).expect("mode set");
     }
 
-    fn reason(result: Result<PathBuf, TrustError>) -> (PathBuf, &'static str) {
+    fn root() -> (tempfile::TempDir, PathBuf) {
+        let root = tempfile::tempdir().expect("a directory");
+        let path = fs_err::canonicalize(root.path()).expect("a path");
+        (root, path)
+    }
+
+    fn culprit(result: Result<PathBuf, TrustError>) -> PathBuf {
         match result {
-            Err(TrustError::Untrusted { path, reason }) => (path, reason),
+            Err(TrustError::Untrusted { path, .. }) => path,
             other => panic!("trusted: {other:?}"),
         }
     }
 
     #[test]
-    fn writers_and_owners_count() {
-        use Sticky::{Holds, LeadsOnly};
-        let judge = Judge { uid: 1000, gid: 1000 };
-        for (gid, mode, sticky, trusted) in [
-            (0, 0o755, Holds, true),
-            (0, 0o775, LeadsOnly, true),
-            (1000, 0o775, LeadsOnly, true),
-            (50, 0o770, Holds, false),
-            (50, 0o757, Holds, false),
-            (0, 0o1777, Holds, true),
-            (0, 0o1777, LeadsOnly, false),
-            (50, 0o1770, LeadsOnly, false),
-        ] {
-            assert_eq!(judge.distrusts_writers(gid, mode, sticky).is_none(), trusted, "{gid} {mode:o}");
-        }
+    fn owners_and_writers_count() {
+        let judge = Judge { uid: 1000, gid: 1000, friend: Some(7), unmapped: None };
         let path = Path::new("/d");
-        assert!(judge.owner(path, 0).is_ok() && judge.owner(path, 1000).is_ok());
-        assert!(judge.owner(path, 1001).is_err() && judge.owner(path, 65534).is_err());
+        for (gid, mode, trusted) in [
+            (0, 0o755, true),
+            (0, 0o775, true),
+            (1000, 0o775, true),
+            (50, 0o770, false),
+            (50, 0o757, false),
+            (0, 0o1777, true),
+        ] {
+            assert_eq!(judge.writers(path, gid, mode).is_ok(), trusted, "{gid} {mode:o}");
+        }
+        for (owner, trusted) in [(0, true), (1000, true), (7, true), (1001, false), (65534, false)] {
+            assert_eq!(judge.owner(path, owner).is_ok(), trusted, "{owner}");
+        }
+        let in_container = Judge { unmapped: Some(65534), ..judge };
+        assert!(in_container.owner(path, 65534).is_ok());
     }
 
     #[test]
     fn everything_on_the_way_is_judged() {
-        let root = tempfile::tempdir().expect("a directory");
-        let root = fs_err::canonicalize(root.path()).expect("a path");
+        let (_kept, root) = root();
+        let judge = Judge::this_process();
         let (open, sticky) = (root.join("open"), root.join("sticky"));
         make(&open, 0o777);
         make(&sticky, 0o1777);
         make(&open.join("own"), 0o700);
         make(&sticky.join("own"), 0o700);
-        assert_eq!(reason(walk(&open.join("own"), Sticky::Holds)).0, open);
-        assert_eq!(walk(&sticky.join("own"), Sticky::LeadsOnly).ok(), Some(sticky.join("own")));
-        assert_eq!(walk(&sticky, Sticky::Holds).ok(), Some(sticky.clone()));
-        assert_eq!(reason(walk(&sticky, Sticky::LeadsOnly)).0, sticky);
-        assert_eq!(reason(walk(&sticky.join("own/.."), Sticky::LeadsOnly)).0, sticky);
+        fs_err::write(sticky.join("socket"), "").expect("written");
+        assert_eq!(culprit(judge.directory(&open.join("own"))), open);
+        assert_eq!(judge.holder(&sticky.join("own")).ok(), Some(sticky.join("own")));
+        assert_eq!(judge.directory(&sticky).ok(), Some(sticky.clone()));
+        assert_eq!(culprit(judge.holder(&sticky)), sticky);
+        assert_eq!(culprit(judge.holder(&sticky.join("own/.."))), sticky);
+        assert_eq!(judge.socket(&sticky.join("socket")).ok(), Some(sticky.join("socket")));
         // A link out of an untrusted directory is as bad as a directory in it; so is a way through it and back.
         symlink(sticky.join("own"), open.join("link")).expect("linked");
-        assert_eq!(reason(walk(&open.join("link"), Sticky::Holds)).0, open);
-        assert_eq!(reason(walk(&open.join("own/../../sticky/own"), Sticky::Holds)).0, open);
+        assert_eq!(culprit(judge.directory(&open.join("link"))), open);
+        assert_eq!(culprit(judge.socket(&open.join("own/../../sticky/socket"))), open);
     }
 
     #[test]
     fn links_are_followed_as_the_kernel_does() {
-        let root = tempfile::tempdir().expect("a directory");
-        let root = fs_err::canonicalize(root.path()).expect("a path");
+        let (_kept, root) = root();
+        let judge = Judge::this_process();
         make(&root.join("a"), 0o700);
         make(&root.join("a/b"), 0o700);
+        fs_err::write(root.join("a/socket"), "").expect("written");
         symlink("a/b", root.join("relative")).expect("linked");
         symlink(root.join("relative/.."), root.join("absolute")).expect("linked");
-        assert_eq!(walk(&root.join("relative"), Sticky::Holds).ok(), Some(root.join("a/b")));
-        assert_eq!(walk(&root.join("absolute"), Sticky::Holds).ok(), Some(root.join("a")));
+        symlink("absolute/socket", root.join("to-socket")).expect("linked");
+        assert_eq!(judge.directory(&root.join("relative")).ok(), Some(root.join("a/b")));
+        assert_eq!(judge.directory(&root.join("absolute")).ok(), Some(root.join("a")));
+        assert_eq!(judge.socket(&root.join("to-socket")).ok(), Some(root.join("a/socket")));
         symlink("loop", root.join("loop")).expect("linked");
         symlink("/no/such", root.join("dangling")).expect("linked");
-        fs_err::write(root.join("file"), "").expect("written");
-        for name in ["loop", "dangling", "file", "missing"] {
-            let error = walk(&root.join(name), Sticky::Holds).expect_err(name);
-            assert!(matches!(error, TrustError::Directory { .. }), "{name}: {error}");
+        for name in ["loop", "dangling", "a/socket", "a/socket/x", "missing"] {
+            let error = judge.directory(&root.join(name)).expect_err(name);
+            assert!(matches!(error, TrustError::Unusable { .. }), "{name}: {error}");
         }
     }
 
@@ -224,12 +289,21 @@ mod tests {
         if !geteuid().is_root() {
             return;
         }
-        let root = tempfile::tempdir().expect("a directory");
-        make(&root.path().join("own"), 0o700);
-        let link = root.path().join("link");
+        let (_kept, root) = root();
+        let judge = Judge::this_process();
+        make(&root.join("own"), 0o700);
+        let link = root.join("link");
         symlink("own", &link).expect("linked");
-        assert!(walk(&link, Sticky::LeadsOnly).is_ok());
-        lchown(&link, Some(65534), Some(65534)).expect("given away");
-        assert_eq!(reason(walk(&link, Sticky::LeadsOnly)), (link, "belongs to another user"));
+        assert!(judge.holder(&link).is_ok());
+        lchown(&link, Some(1234), Some(1234)).expect("given away");
+        assert_eq!(culprit(judge.directory(&link)), link);
+        assert!(judge.with_friend(Some(1234)).directory(&link).is_ok());
+    }
+
+    #[test]
+    fn a_map_of_one_user_leaves_the_others_without_a_number() {
+        assert!(is_mapped("         0          0 4294967295\n", 65534));
+        assert!(!is_mapped("      1000       1000          1\n", 65534));
+        assert!(is_mapped("0 1000 1\n1 100000 65536\n", 65534));
     }
 }

@@ -6,6 +6,8 @@ use listenfd::ListenFd;
 use sd_notify::NotifyState;
 use tracing::debug;
 
+use super::bind::listen_again;
+
 /// The socket that the service manager passed to this process, if it did. Its variables are removed, so that no child
 /// process takes them for its own. A passed socket is never removed from the file system: it is not ours.
 pub fn take() -> io::Result<Option<UnixListener>> {
@@ -16,6 +18,7 @@ pub fn take() -> io::Result<Option<UnixListener>> {
     let listener = passed.take_unix_listener(0)?;
     if let Some(listener) = &listener {
         rustix::io::fcntl_setfd(listener, rustix::io::FdFlags::CLOEXEC)?;
+        listen_again(listener)?;
     }
     Ok(listener)
 }

@@ -21,6 +21,7 @@ use rustix::{
 };
 
 use super::place::{Place, PlaceError};
+use crate::output;
 
 /// Connections that wait to be accepted; more than a herd of batch jobs, and cut by the system to `somaxconn`.
 const BACKLOG: i32 = 1024;
@@ -32,6 +33,9 @@ pub enum BindError {
     /// No place for it.
     #[error(transparent)]
     Place(#[from] PlaceError),
+    /// None of the default places can be used; why each of them.
+    #[error("no place for the socket: {0}")]
+    NoPlace(String),
     /// Another process serves there, or is about to.
     #[error("an agent is already running at '{}'", .0.display())]
     AlreadyRunning(PathBuf),
@@ -129,6 +133,11 @@ fn lock(socket: &Path) -> Result<File, BindError> {
         match flock(&file, FlockOperation::NonBlockingLockExclusive) {
             Ok(()) => {}
             Err(Errno::WOULDBLOCK) => return Err(BindError::AlreadyRunning(socket.to_owned())),
+            // The file system has no locks. Two agents that start at the same moment may then both think that they
+            // serve; that is better than none.
+            Err(error @ (Errno::NOSYS | Errno::OPNOTSUPP | Errno::NOLCK | Errno::INVAL)) => {
+                output::message(&format!("Warning: cannot lock '{}': {error}", path.display()));
+            }
             Err(error) => return Err(io::Error::from(error).into()),
         }
         let held = file.metadata()?;
@@ -161,6 +170,12 @@ pub fn is_served(path: &Path) -> bool {
         connect(&socket, &SocketAddrUnix::new(path)?)
     };
     matches!(attempt(), Ok(()) | Err(Errno::AGAIN))
+}
+
+/// Listens at a socket that another process, which may have ended, bound: clients learn by the kernel who called
+/// listen(2) last, and this process is the one that serves.
+pub fn listen_again(listener: &UnixListener) -> io::Result<()> {
+    Ok(listen(listener, BACKLOG)?)
 }
 
 fn listen_at(path: &Path) -> Result<UnixListener, BindError> {

@@ -21,7 +21,7 @@ use rustix::net::{
 };
 
 use super::{
-    bind::{Bound, Claim},
+    bind::{Bound, Claim, listen_again},
     place::Place,
 };
 
@@ -66,6 +66,7 @@ pub fn receive(channel: &UnixStream) -> io::Result<Inherited> {
         return Err(malformed());
     }
     let listener = UnixListener::from(descriptors.next().ok_or_else(malformed)?);
+    listen_again(&listener)?;
     let lock = File::from(descriptors.next().ok_or_else(malformed)?);
     let socket = listener.local_addr()?.as_pathname().map(Path::to_path_buf).ok_or_else(malformed)?;
     let place = Place { socket, own_directory: own_directory == [1] };

@@ -6,12 +6,12 @@ use std::{
     io,
     os::unix::{
         ffi::OsStrExt,
-        fs::{DirBuilderExt, MetadataExt, PermissionsExt},
+        fs::{DirBuilderExt, PermissionsExt},
     },
     path::{Component, Path, PathBuf},
 };
 
-use rustix::process::{getegid, geteuid};
+use oidc_proto::trust::{Judge, TrustError};
 
 /// A directory's name that ends in this is a pattern; `mkdtemp` has the same.
 const PATTERN: &str = "XXXXXX";
@@ -42,15 +42,10 @@ pub enum PlaceError {
         /// Its length in bytes.
         length: usize,
     },
-    /// Somebody else could replace the socket. The C suite's words, and why.
-    #[error("socket path location is not trustworthy: '{}' {reason}", path.display())]
-    Untrusted {
-        /// The directory in question.
-        path: PathBuf,
-        /// What is wrong with it.
-        reason: &'static str,
-    },
-    /// A directory could not be made or looked at.
+    /// Others could replace the socket.
+    #[error(transparent)]
+    Trust(#[from] TrustError),
+    /// A directory could not be made.
     #[error("cannot use the socket's directory: {0}")]
     Directory(#[from] io::Error),
 }
@@ -66,10 +61,22 @@ impl Place {
         let (directory, name) = split(&requested, parent)?;
         let directory = std::path::absolute(&directory)?;
         check_length(&directory.join(&name))?;
+        let judge = Judge::this_process();
+        // Nothing is made through a link or in a directory of somebody else.
+        judge.directory(existing_part(&directory))?;
         let (directory, own_directory) = make_directories(&directory)?;
         let place = Self { socket: directory.join(name), own_directory };
-        place.check_trust().inspect_err(|_| place.remove_directory())?;
+        judge.holder(place.directory()).inspect_err(|_| place.remove_directory())?;
         Ok(place)
+    }
+
+    /// The same for a default place: in a directory that exists already, one is made for the socket.
+    pub fn prepare_default(socket: &Path) -> Result<Self, PlaceError> {
+        let no_name = || PlaceError::NoName(socket.to_owned());
+        let base = socket.parent().and_then(Path::parent).ok_or_else(no_name)?;
+        // A runtime directory that is missing is the system's to make, with the right owner, mode and file system.
+        Judge::this_process().directory(&std::path::absolute(base)?)?;
+        Self::prepare(Some(socket), 0)
     }
 
     /// The directory of the socket.
@@ -82,49 +89,6 @@ impl Place {
         if self.own_directory {
             let _ = fs_err::remove_dir(self.directory());
         }
-    }
-
-    /// Every directory up to the root belongs to root or the user, and others can neither write it nor, where it is
-    /// sticky like `/tmp`, replace what is the user's in it.
-    fn check_trust(&self) -> Result<(), PlaceError> {
-        let real = fs_err::canonicalize(self.directory())?;
-        for (level, path) in real.ancestors().enumerate() {
-            let metadata = fs_err::metadata(path)?;
-            let rights = Rights { uid: metadata.uid(), gid: metadata.gid(), mode: metadata.mode() };
-            if let Some(reason) = rights.distrust(geteuid().as_raw(), getegid().as_raw(), level == 0) {
-                return Err(PlaceError::Untrusted { path: path.to_owned(), reason });
-            }
-        }
-        Ok(())
-    }
-}
-
-/// Who may change a directory.
-struct Rights {
-    uid: u32,
-    gid: u32,
-    mode: u32,
-}
-
-impl Rights {
-    /// Why the user `uid` with the primary group `gid` does not trust this directory, if so. `holds_socket`: a sticky
-    /// directory is trusted as a parent of the user's directories only.
-    fn distrust(&self, uid: u32, gid: u32, holds_socket: bool) -> Option<&'static str> {
-        const STICKY: u32 = 0o1000;
-        const GROUP_WRITE: u32 = 0o020;
-        const OTHERS_WRITE: u32 = 0o002;
-
-        if self.uid != 0 && self.uid != uid {
-            return Some("belongs to another user");
-        }
-        if self.mode & STICKY != 0 && !holds_socket {
-            return None;
-        }
-        if self.mode & OTHERS_WRITE != 0 {
-            return Some("can be written by others");
-        }
-        let foreign = self.gid != 0 && self.gid != gid;
-        (self.mode & GROUP_WRITE != 0 && foreign).then_some("can be written by another group")
     }
 }
 
@@ -152,6 +116,12 @@ fn split(requested: &Path, parent: u32) -> Result<(PathBuf, PathBuf), PlaceError
 fn check_length(path: &Path) -> Result<(), PlaceError> {
     let length = path.as_os_str().len();
     if length < SUN_PATH_BYTES { Ok(()) } else { Err(PlaceError::TooLong { path: path.to_owned(), length }) }
+}
+
+/// What of a directory's path is there, if only as a link.
+fn existing_part(directory: &Path) -> &Path {
+    let exists = |path: &&Path| path.symlink_metadata().is_ok();
+    directory.ancestors().find(exists).unwrap_or(Path::new("/"))
 }
 
 /// Makes what is missing and fills in the pattern; says whether the last directory is new.
@@ -195,6 +165,8 @@ fn make_missing(path: &Path) -> io::Result<bool> {
 
 #[cfg(test)]
 mod tests {
+    use std::os::unix::fs::MetadataExt;
+
     use super::*;
 
     fn prepared(requested: &Path) -> Place {
@@ -232,6 +204,16 @@ mod tests {
         assert!(random.starts_with("x-") && random.len() == 8 && random != "x-XXXXXX", "{random}");
         assert!(place.socket.ends_with("XXXXXX/name"));
         assert_eq!(mode(place.directory()), 0o700);
+    }
+
+    #[test]
+    fn a_default_place_is_made_in_a_directory_that_exists() {
+        let root = tempfile::tempdir().expect("temporary directory");
+        let place = Place::prepare_default(&root.path().join("oidc-agent/sock")).expect("a place");
+        assert!(place.own_directory && mode(place.directory()) == 0o700);
+        let missing = root.path().join("missing/oidc-agent/sock");
+        assert!(Place::prepare_default(&missing).is_err());
+        assert!(!root.path().join("missing").exists());
     }
 
     #[test]
@@ -273,15 +255,5 @@ mod tests {
         let parent = root.path().join("open-777/new/sock");
         assert!(Place::prepare(Some(&parent), 1).is_err());
         assert!(!parent.parent().expect("a parent").exists(), "nothing is left behind");
-    }
-
-    #[test]
-    fn trust_is_about_owner_and_writers() {
-        let rights = |uid, gid, mode| Rights { uid, gid, mode };
-        assert_eq!(rights(0, 0, 0o755).distrust(1000, 1000, false), None);
-        assert_eq!(rights(1000, 1000, 0o775).distrust(1000, 1000, true), None);
-        assert!(rights(1001, 1000, 0o700).distrust(1000, 1000, false).is_some());
-        assert!(rights(1000, 50, 0o770).distrust(1000, 1000, false).is_some());
-        assert!(rights(0, 0, 0o1777).distrust(1000, 1000, true).is_some());
     }
 }

@@ -1,22 +1,54 @@
 //! The places where clients look when `OIDC_SOCK` is not set.
 
-use std::path::{Path, PathBuf};
+use std::{
+    io,
+    path::{Path, PathBuf},
+};
 
-use oidc_proto::socket::{own_uid, runtime_path, service_path};
+use oidc_proto::socket::default_places;
+use rustix::fs::Gid;
 use tracing::{debug, info};
 
 use super::{
-    bind::is_served,
+    bind::{BindError, Bound, is_served},
     place::{Place, PlaceError},
 };
 
-/// Where an agent binds that is to be found without variables.
-pub fn path() -> PathBuf {
-    let variable = |name: &str| std::env::var_os(name);
-    runtime_path(variable).unwrap_or_else(|| service_path(variable, own_uid()))
+/// Binds at the first default place that can be used.
+pub fn bind(group: Option<Gid>) -> Result<Bound, BindError> {
+    bind_at(&default_places(), group)
 }
 
-/// A link at the C suite's service path, so that its clients find an agent that is bound elsewhere. Gone when dropped.
+fn bind_at(places: &[PathBuf], group: Option<Gid>) -> Result<Bound, BindError> {
+    let mut reasons = Vec::new();
+    for path in places {
+        match bind_default(path, group) {
+            Err(BindError::AlreadyRunning(path)) => return Err(BindError::AlreadyRunning(path)),
+            Err(error) => reasons.push(error.to_string()),
+            bound => return bound,
+        }
+    }
+    Err(BindError::NoPlace(reasons.join("; ")))
+}
+
+fn bind_default(path: &Path, group: Option<Gid>) -> Result<Bound, BindError> {
+    let bind = || Bound::new(Place::prepare_default(path)?, group);
+    match bind() {
+        // Another agent ended meanwhile and took the directory with it.
+        Err(BindError::File(error)) if error.kind() == io::ErrorKind::NotFound => bind(),
+        bound => bound,
+    }
+}
+
+/// Links at the default places where the agent is not bound, for clients with other variables and those of the C
+/// suite. Gone when dropped.
+///
+/// That a link cannot be made is no failure: most clients find the agent without.
+pub fn link(socket: &Path) -> Vec<Link> {
+    default_places().iter().filter_map(|path| Link::create(path, socket)).collect()
+}
+
+/// A link to the agent's socket.
 #[derive(Debug)]
 pub struct Link {
     path: PathBuf,
@@ -24,26 +56,26 @@ pub struct Link {
 }
 
 impl Link {
-    /// Makes the link if its place is free. That it cannot be made is no failure: only C clients without `OIDC_SOCK`
-    /// would have used it.
-    pub fn create(socket: &Path) -> Option<Self> {
-        let path = service_path(|name| std::env::var_os(name), own_uid());
+    fn create(path: &Path, socket: &Path) -> Option<Self> {
         if path == socket {
             return None;
         }
-        match Self::create_at(&path, socket) {
+        match Self::create_at(path, socket) {
             Ok(link) => link,
             Err(error) => {
-                info!(%error, "no link for clients of the C suite");
+                info!(path = %path.display(), %error, "no link to the socket");
                 None
             }
         }
     }
 
     fn create_at(path: &Path, socket: &Path) -> Result<Option<Self>, PlaceError> {
-        let path = Place::prepare(Some(path), 0)?.socket;
+        let path = Place::prepare_default(path)?.socket;
+        if path == socket {
+            return Ok(None);
+        }
         if is_served(&path) {
-            debug!(path = %path.display(), "another agent serves the clients of the C suite");
+            debug!(path = %path.display(), "another agent serves there");
             return Ok(None);
         }
         if path.symlink_metadata().is_ok_and(|there| !there.is_file() && !there.is_dir()) {
@@ -70,6 +102,31 @@ mod tests {
     use super::*;
 
     #[test]
+    fn the_first_place_that_can_be_used_is_taken() {
+        let root = tempfile::tempdir().expect("temporary directory");
+        fs_err::write(root.path().join("file"), "").expect("written");
+        fs_err::create_dir(root.path().join("taken")).expect("made");
+        fs_err::write(root.path().join("taken/sock"), "precious").expect("written");
+        let unusable =
+            ["missing/oidc/sock", "file/oidc/sock", "taken/sock"].map(|name| root.path().join(name));
+        let error = bind_at(&unusable, None).expect_err("no place");
+        for path in &unusable {
+            let base = path.parent().and_then(Path::parent).expect("a directory");
+            assert!(error.to_string().contains(&base.display().to_string()), "{error}");
+        }
+        let good = root.path().join("oidc/sock");
+        let places: Vec<_> =
+            unusable.into_iter().chain([good.clone(), root.path().join("next/sock")]).collect();
+        let bound = bind_at(&places, None).expect("bound");
+        assert_eq!(bound.claim.place.socket, good);
+        let error = bind_at(&places, None).expect_err("taken");
+        assert!(
+            matches!(error, BindError::AlreadyRunning(path) if path == good),
+            "no second agent elsewhere"
+        );
+    }
+
+    #[test]
     fn a_free_or_stale_place_is_taken_and_given_back() {
         let root = tempfile::tempdir().expect("temporary directory");
         let (path, socket) = (root.path().join("service/sock"), root.path().join("sock"));
@@ -87,7 +144,8 @@ mod tests {
     #[test]
     fn a_file_in_the_way_is_left_alone() {
         let root = tempfile::tempdir().expect("temporary directory");
-        let path = root.path().join("sock");
+        let path = root.path().join("service/sock");
+        fs_err::create_dir(root.path().join("service")).expect("made");
         fs_err::write(&path, "precious").expect("written");
         assert!(Link::create_at(&path, Path::new("/other")).is_err());
         assert!(path.is_file());

@@ -4,20 +4,18 @@ mod exchange;
 pub mod start;
 
 use std::{
+    cell::RefCell,
     env, io,
     net::{TcpStream, ToSocketAddrs},
-    os::unix::net::UnixStream,
     path::{Path, PathBuf},
 };
 
 use oidc_proto::{
     channel::ChannelError,
+    connect::{ConnectError, Connection, OIDC_SOCK_UID, connect_to},
     message::{Reply, ReplyError, Request},
-    socket::{self, SocketError},
-};
-use rustix::net::{
-    AddressFamily, SocketAddrUnix, SocketFlags, SocketType, connect, socket_with,
-    sockopt::{Timeout, set_socket_timeout},
+    process::EndError,
+    socket::{OIDC_SOCK, Places, SocketError},
 };
 
 /// Names a remote agent: `host[:port]`.
@@ -32,6 +30,8 @@ const DEFAULT_PORT: u16 = 42424;
 pub struct Agent {
     place: Place,
     autostart: bool,
+    /// Where it answered last.
+    answered_at: RefCell<Option<PathBuf>>,
 }
 
 #[derive(Debug, Clone)]
@@ -48,17 +48,19 @@ enum Place {
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum AgentError {
-    /// Nothing listens there. The text is the C suite's.
-    #[error("Could not connect to oidc-agent")]
-    NotRunning {
-        /// The first place looked at.
+    /// Nobody answers at the socket, or somebody whom this user does not trust.
+    #[error(transparent)]
+    Connect(#[from] ConnectError),
+    /// The remote agent cannot be reached. The text begins with the C suite's.
+    #[error(
+        "Could not connect to oidc-agent: nothing answers at {address}, which {OIDC_REMOTE_SOCK} names ({reason})"
+    )]
+    NoAnswer {
+        /// Where.
         address: String,
         /// Why not.
         reason: io::Error,
     },
-    /// The socket's path cannot be used.
-    #[error(transparent)]
-    Socket(#[from] SocketError),
     /// `--remote` without an address.
     #[error("Could not get the socket path from env var '{OIDC_REMOTE_SOCK}'. Have you set the env var?")]
     NoRemote,
@@ -77,25 +79,48 @@ pub enum AgentError {
     /// `oidc-agent` could not be started.
     #[error("could not start oidc-agent: {0}")]
     Start(String),
+    /// `OIDC_SOCK` names another place than those where an agent may be started.
+    #[error(
+        "no agent is started, because {OIDC_SOCK} names '{}', where nothing answers", .0.display()
+    )]
+    StartElsewhere(PathBuf),
+    /// The agent did not end.
+    #[error("the agent at {} was not ended: {error}", path.display())]
+    End {
+        /// Where it listens.
+        path: PathBuf,
+        /// Why not.
+        error: EndError,
+    },
+}
+
+impl From<SocketError> for AgentError {
+    fn from(error: SocketError) -> Self {
+        ConnectError::from(error).into()
+    }
 }
 
 impl Agent {
+    fn new(place: Place, autostart: bool) -> Self {
+        Self { place, autostart, answered_at: RefCell::default() }
+    }
+
     /// The agent that the environment names; one may be started if `autostart` and the environment allow it.
     pub fn from_environment(autostart: bool) -> Self {
         let forbidden = env::var_os(OIDC_NO_AUTOSTART).is_some_and(|value| !value.is_empty() && value != "0");
-        Self { place: Place::Environment, autostart: autostart && !forbidden }
+        Self::new(Place::Environment, autostart && !forbidden)
     }
 
     /// The agent at this socket; none is started.
     pub fn at(socket: &Path) -> Self {
-        Self { place: Place::Socket(socket.to_owned()), autostart: false }
+        Self::new(Place::Socket(socket.to_owned()), false)
     }
 
     /// The agent at `OIDC_REMOTE_SOCK`.
     pub fn remote() -> Result<Self, AgentError> {
         let address = env::var(OIDC_REMOTE_SOCK).ok().filter(|address| !address.is_empty());
         let address = address.ok_or(AgentError::NoRemote)?;
-        Ok(Self { place: Place::Remote(with_port(address)), autostart: false })
+        Ok(Self::new(Place::Remote(with_port(address)), false))
     }
 
     /// Whether there is a second agent to ask.
@@ -103,29 +128,47 @@ impl Agent {
         !matches!(self.place, Place::Remote(_)) && Self::remote().is_ok()
     }
 
-    /// Whether an agent may be started when none answers.
+    /// Whether an agent may be started when none answers: at the default places only. Where somebody has named another
+    /// one, an agent with other accounts would be no help.
     pub fn may_start(&self) -> bool {
-        self.autostart
+        self.autostart && matches!(self.places(), Ok(Some(Places::Default(_))))
     }
 
-    /// Where the agent answers, or the first place where it would be looked for.
+    /// Where the agent answered last, or the first place where it would be looked for.
     pub fn address(&self) -> Result<String, AgentError> {
-        match &self.place {
-            Place::Environment => Ok(socket::find()?.display().to_string()),
-            Place::Socket(path) => Ok(path.display().to_string()),
-            Place::Remote(address) => Ok(address.clone()),
+        if let Some(path) = &*self.answered_at.borrow() {
+            return Ok(path.display().to_string());
+        }
+        match (&self.place, self.places()?) {
+            (Place::Remote(address), _) => Ok(address.clone()),
+            (_, Some(places)) => Ok(places.paths()[0].display().to_string()),
+            _ => Err(SocketError::Empty.into()),
         }
     }
 
     /// Asks one thing.
     pub fn call(&self, request: &Request) -> Result<Reply, AgentError> {
+        if let Place::Remote(address) = &self.place {
+            let no_answer = |reason| AgentError::NoAnswer { address: address.clone(), reason };
+            return exchange::exchange(connect_remote(address).map_err(no_answer)?, request);
+        }
+        exchange::exchange(self.connect()?.stream, request)
+    }
+
+    /// Connects to the agent on this machine.
+    pub fn connect(&self) -> Result<Connection, AgentError> {
+        let places = self.places()?.ok_or(AgentError::NoRemote)?;
+        let connection = connect_to(&places, exchange::STEP_TIMEOUT)?;
+        *self.answered_at.borrow_mut() = Some(connection.path.clone());
+        Ok(connection)
+    }
+
+    /// Where to look on this machine.
+    fn places(&self) -> Result<Option<Places>, AgentError> {
         match &self.place {
-            Place::Environment => exchange::exchange(first_listening(&socket::candidates()?)?, request),
-            Place::Socket(path) => exchange::exchange(first_listening(std::slice::from_ref(path))?, request),
-            Place::Remote(address) => {
-                let stream = connect_remote(address).map_err(|error| not_running(address.clone(), error))?;
-                exchange::exchange(stream, request)
-            }
+            Place::Environment => Ok(Some(Places::find()?)),
+            Place::Socket(path) => Ok(Some(Places::Named(path.clone()))),
+            Place::Remote(_) => Ok(None),
         }
     }
 }
@@ -133,46 +176,49 @@ impl Agent {
 impl AgentError {
     /// Whether nothing listens at all.
     pub fn is_not_running(&self) -> bool {
-        matches!(self, Self::NotRunning { .. })
+        match self {
+            Self::Connect(error) => error.is_not_running(),
+            Self::NoAnswer { .. } => true,
+            _ => false,
+        }
     }
 
     /// What to do about it.
     pub fn hint(&self) -> Option<String> {
         match self {
-            Self::NotRunning { address, reason } => Some(format!(
-                "Nothing answers at {address} ({reason}). Start an agent with `oidc agent start`, or set {}.",
-                socket::OIDC_SOCK
+            Self::Connect(ConnectError::NotRunning { path, reason, refused }) => {
+                let refused = refused.as_ref().map(|error| format!(" {error}.")).unwrap_or_default();
+                Some(format!(
+                    "Nothing answers at {} ({reason}).{refused} Start an agent with `oidc agent start`, or set \
+                     {OIDC_SOCK}.",
+                    path.display()
+                ))
+            }
+            Self::Connect(ConnectError::Dead { .. }) => Some(format!(
+                "{OIDC_SOCK} names that socket, so no agent is started. If it was forwarded, connect again; if its agent \
+                 has ended, set {OIDC_SOCK} to another one's, or unset it to use the one at the default place."
             )),
+            Self::StartElsewhere(_) => Some(format!(
+                "Unset {OIDC_SOCK} to start an agent at the default place, where commands find it without variables; \
+                 or start one there with `oidc-agent --socket-path=PATH`."
+            )),
+            Self::Connect(ConnectError::Foreign { uid, .. }) => Some(format!(
+                "If that user shares the agent with you, set {OIDC_SOCK_UID}={uid} beside {OIDC_SOCK}."
+            )),
+            Self::NoAnswer { .. } => Some(format!("Set {OIDC_REMOTE_SOCK} to host[:port] of an agent that runs.")),
             Self::NoRemote => Some(format!("Set {OIDC_REMOTE_SOCK} to host[:port].")),
+            Self::End { error: EndError::Gone, .. } => Some(
+                "Its process cannot be seen from here. If it runs in a container, end it there; if it is a systemd \
+                 service, run `systemctl --user stop oidc-agent`."
+                    .to_owned(),
+            ),
+            Self::End { error: EndError::NotAnAgent { .. }, .. } => Some(
+                "If systemd holds the socket, run `systemctl --user stop oidc-agent.socket oidc-agent.service`."
+                    .to_owned(),
+            ),
             _ => None,
         }
     }
-}
-
-/// The first path where an agent listens.
-fn first_listening(paths: &[PathBuf]) -> Result<UnixStream, AgentError> {
-    let mut first_error = None;
-    for path in paths {
-        match connect_within_deadline(path) {
-            Ok(stream) => return Ok(stream),
-            // A full queue: somebody is there.
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Err(AgentError::Timeout),
-            Err(error) => first_error.get_or_insert((path, error)),
-        };
-    }
-    match first_error {
-        Some((path, error)) => Err(not_running(path.display().to_string(), error)),
-        None => Err(AgentError::Socket(SocketError::Empty)),
-    }
-}
-
-/// Connects; while the agent's queue is full, waits no longer than for any other step.
-fn connect_within_deadline(path: &Path) -> io::Result<UnixStream> {
-    let address = SocketAddrUnix::new(path)?;
-    let socket = socket_with(AddressFamily::UNIX, SocketType::STREAM, SocketFlags::CLOEXEC, None)?;
-    set_socket_timeout(&socket, Timeout::Send, Some(exchange::STEP_TIMEOUT))?;
-    connect(&socket, &address)?;
-    Ok(socket.into())
 }
 
 /// Connects to the first of the host's addresses that answers.
@@ -185,10 +231,6 @@ fn connect_remote(address: &str) -> io::Result<TcpStream> {
         }
     }
     Err(last_error)
-}
-
-fn not_running(address: String, reason: io::Error) -> AgentError {
-    AgentError::NotRunning { address, reason }
 }
 
 fn with_port(address: String) -> String {

@@ -3,48 +3,63 @@
 use std::{
     env,
     ffi::OsString,
-    io,
-    os::unix::net::UnixStream,
+    io::{self, Read},
     path::{Path, PathBuf},
-    process::{Child, Command, Stdio},
-    thread,
+    process::{Child, ChildStderr, Command, ExitStatus, Stdio},
     time::{Duration, Instant},
 };
 
-use oidc_proto::socket::{self, OIDC_SOCK};
+use oidc_proto::{
+    connect::connect_to,
+    environment::without_secrets,
+    process::{EndError, Process},
+    socket::{Places, SocketError},
+    trust::Judge,
+};
 
-use super::AgentError;
+use super::{AgentError, exchange::STEP_TIMEOUT};
 
 /// How long a new agent may take until its socket answers.
 const START_TIMEOUT: Duration = Duration::from_secs(10);
-/// How often to look whether it does.
+/// How often to look whether it does, where nothing tells.
 const POLL: Duration = Duration::from_millis(5);
+/// How our agent ends when another one serves there, or is about to.
+const ALREADY_RUNNING: i32 = 3;
 
-/// Starts an agent at the place where clients look, with further arguments; the path of its socket.
-pub fn start(arguments: &[OsString]) -> Result<PathBuf, AgentError> {
-    let paths = socket::candidates()?;
+/// An agent that was started.
+#[derive(Debug)]
+pub struct Started {
+    /// Where it answers.
+    pub socket: PathBuf,
+    /// What it said to the person.
+    pub said: String,
+}
+
+/// Starts an agent at the default place, with further arguments. Others may be doing the same at this moment: the first
+/// one serves them all.
+pub fn start(arguments: &[OsString]) -> Result<Started, AgentError> {
+    let places = match Places::find()? {
+        Places::Named(path) => return Err(AgentError::StartElsewhere(path)),
+        places @ Places::Default(_) => places,
+    };
     let (program, is_ours) = program();
     let mut command = Command::new(program);
     if is_ours {
-        command.arg(long_option("--pid-file=", &pid_file_of(&paths[0])));
-    }
-    // A service also leaves a link where clients of the C suite look.
-    if is_ours && env::var_os(OIDC_SOCK).is_none() {
         command.arg("--service");
     } else {
-        command.arg(long_option("--socket-path=", &paths[0]));
+        let mut argument = OsString::from("--socket-path=");
+        argument.push(usable(places.paths()).ok_or(SocketError::Empty)?);
+        command.arg(argument);
     }
-    let mut child = command
-        .args(arguments)
-        .stdin(Stdio::null())
-        .stdout(Stdio::null())
-        .spawn()
-        .map_err(|error| start_error(&error))?;
-    wait(&mut child, &paths)
+    // With options of the person's own, such as `--log-stderr`, it may have more to say, and for longer.
+    let stderr = if arguments.is_empty() { Stdio::piped() } else { Stdio::inherit() };
+    let command = without_secrets(&mut command).args(arguments).stdin(Stdio::null()).stdout(Stdio::null());
+    let mut child = command.stderr(stderr).spawn().map_err(|error| start_error(&error))?;
+    wait(&mut child, &places)
 }
 
 /// `oidc-agent` beside this program, else the one in `PATH`; and whether it is known to be ours, not the C suite's.
-pub fn program() -> (PathBuf, bool) {
+fn program() -> (PathBuf, bool) {
     let beside = env::current_exe().ok().and_then(|own| Some(own.parent()?.join("oidc-agent")));
     match beside.filter(|path| path.is_file()) {
         Some(path) => (path, true),
@@ -52,47 +67,61 @@ pub fn program() -> (PathBuf, bool) {
     }
 }
 
-fn long_option(option: &str, path: &Path) -> OsString {
-    let mut argument = OsString::from(option);
-    argument.push(path);
-    argument
+/// The first place in a directory that exists, for an agent that does not look for it itself.
+fn usable(paths: &[PathBuf]) -> Option<&PathBuf> {
+    let base = |path: &Path| path.parent().and_then(Path::parent).map(Path::to_owned);
+    let is_usable =
+        |path: &&PathBuf| base(path).is_some_and(|base| Judge::this_process().directory(&base).is_ok());
+    paths.iter().find(is_usable).or(paths.first())
 }
 
-/// Where an agent that was started here leaves its process id.
-fn pid_file_of(socket: &Path) -> PathBuf {
-    socket.with_extension("pid")
-}
-
-/// The process id of the agent at this socket, if it was started here.
-pub fn pid(socket: &str) -> Option<String> {
-    let text = fs_err::read_to_string(pid_file_of(Path::new(socket))).ok()?;
-    let pid = text.trim();
-    (!pid.is_empty() && pid.bytes().all(|byte| byte.is_ascii_digit())).then(|| pid.to_owned())
-}
-
-/// Whether somebody answers there.
-pub fn answers(path: &Path) -> bool {
-    UnixStream::connect(path).is_ok()
-}
-
-/// Waits until the agent answers. One that ends with an error may have lost a race against another one that was
-/// started at the same moment, so only silence counts.
-fn wait(child: &mut Child, paths: &[PathBuf]) -> Result<PathBuf, AgentError> {
+/// Waits until an agent answers.
+fn wait(child: &mut Child, places: &Places) -> Result<Started, AgentError> {
     let deadline = Instant::now() + START_TIMEOUT;
+    let pid = i32::try_from(child.id()).unwrap_or_default();
+    let process = Process::open(pid).map_err(|error: EndError| AgentError::Start(error.to_string()))?;
     loop {
+        // One that stays in the foreground does not end: then this is the time between two looks.
+        process.has_ended_within(POLL).map_err(|error| start_error(&error))?;
         let ended = child.try_wait().map_err(|error| start_error(&error))?;
-        if let Some(path) = paths.iter().find(|path| answers(path)) {
-            return Ok(path.clone());
-        }
-        match ended {
-            Some(status) if !status.success() => {
-                return Err(AgentError::Start(format!("it ended with {status}")));
+        let failed = ended.filter(|status| !status.success() && status.code() != Some(ALREADY_RUNNING));
+        match connect_to(places, STEP_TIMEOUT) {
+            Ok(connection) => {
+                let said =
+                    if ended.is_some_and(|status| status.success()) { said_by(child) } else { String::new() };
+                return Ok(Started { socket: connection.path, said });
             }
-            _ if Instant::now() >= deadline => {
-                return Err(AgentError::Start("its socket does not answer".to_owned()));
+            Err(error) if Instant::now() >= deadline => {
+                return Err(AgentError::Start(format!("it does not answer: {error}")));
             }
-            _ => thread::sleep(POLL),
+            Err(_) => {}
         }
+        if let Some(status) = failed {
+            return Err(AgentError::Start(failure(status, &said_by(child))));
+        }
+        if ended.is_some() {
+            std::thread::sleep(POLL);
+        }
+    }
+}
+
+/// What a process that has ended wrote to its standard error. A daemon that it left behind may have kept that open.
+fn said_by(child: &mut Child) -> String {
+    let read = |mut stderr: ChildStderr| {
+        let mut bytes = Vec::new();
+        if rustix::io::ioctl_fionbio(&stderr, true).is_ok() {
+            // What was read before the error that says that there is no more yet is kept.
+            let _ = stderr.read_to_end(&mut bytes);
+        }
+        String::from_utf8_lossy(&bytes).trim_end().to_owned()
+    };
+    child.stderr.take().map(read).unwrap_or_default()
+}
+
+fn failure(status: ExitStatus, said: &str) -> String {
+    match said.strip_prefix("Error: ").unwrap_or(said) {
+        "" => format!("it ended with {status}"),
+        said => said.to_owned(),
     }
 }
 

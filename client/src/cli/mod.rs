@@ -19,6 +19,7 @@ use std::{
 use clap::{ArgMatches, CommandFactory, FromArgMatches, error::ErrorKind};
 use common::Common;
 use getopt::{GetoptError, Rewritten};
+use oidc_proto::environment;
 
 /// In whose manner to speak: texts, streams and exit codes differ.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -198,6 +199,13 @@ fn help_about(topic: Option<&str>) -> Result<Invocation, UsageError> {
     }
 }
 
+/// The variables that options (`--pw-env=NAME`, `--rt-env=NAME`, ...) name to read secrets from.
+fn variables_named(matches: &ArgMatches) -> Vec<OsString> {
+    let names_one = |id: &&clap::Id| id.as_str().ends_with("_env");
+    let values = matches.ids().filter(names_one).filter_map(|id| matches.get_raw(id.as_str()));
+    values.flatten().map(OsStr::to_owned).collect()
+}
+
 fn run(
     entry: &Entry,
     called: &str,
@@ -216,6 +224,7 @@ fn run(
     let matches = command
         .try_get_matches_from_mut(arguments)
         .map_err(|error| from_clap(called, &mut command, &error))?;
+    environment::name_secrets(variables_named(&matches));
     let parsed = (entry.read)(&matches).map_err(|error| from_clap(called, &mut command, &error))?;
     if let Command::Add(args) = &parsed
         && args.lacks_account()

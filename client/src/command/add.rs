@@ -93,15 +93,16 @@ fn request(name: &Shortname, opened: Opened, sources: &Sources, args: &AddArgs) 
     let Opened { mut account, key, password, .. } = opened;
     // The file's name is the account's; the copy inside it may be that of a file it was copied from.
     account.name = Some(name.to_string());
+    // Another machine has other files: neither a password nor a key of this one is of any use there.
+    let is_local = !args.remote;
     Request::Add(Box::new(AddRequest {
         config: account,
-        pw_entry: Some(password_entry(name, password, sources, args.pw_store)),
+        pw_entry: is_local.then(|| password_entry(name, password, sources, args.pw_store)),
         lifetime: args.lifetime,
         confirm: args.confirm,
         always_allow_id_token: args.always_allow_idtoken,
         plain_add: args.skip_check,
-        // Another machine has other files.
-        file_key: (!args.remote).then(|| key.to_text()),
+        file_key: is_local.then(|| key.to_text()),
     }))
 }
 
@@ -168,7 +169,9 @@ mod tests {
 
     use super::*;
     use crate::{
+        cli::{self, Command, Invocation},
         exit::Exit,
+        password::Terminal,
         testing::{Bench, PASSWORD, loaded},
     };
 
@@ -219,6 +222,28 @@ mod tests {
         assert!(bench.run(&["oidc-add", "--pw-cmd", &command, "--pw-store=50", "acc"]).result.is_ok());
         let entry = added(&bench).pw_entry.expect("an entry");
         assert!(entry.password.is_some() && entry.expires_at.is_some() && entry.expires_after == Some(50));
+    }
+
+    #[test]
+    fn a_remote_agent_learns_neither_password_nor_key_of_the_file() {
+        let bench = Bench::new().with_account("acc");
+        let home = bench.home();
+        let line =
+            ["oidc", "add", "--remote", "--pw-env=PW", "--pw-store", "--pw-cmd=x", "--pw-file=/x", "acc"];
+        let Ok(Invocation::Run(Command::Add(args), _)) = cli::parse(line.map(Into::into)) else {
+            panic!("a command line");
+        };
+        let name: Shortname = "acc".parse().expect("a name");
+        let sources = Sources { command: Some(format!("echo {PASSWORD}")), ..args.password.sources() };
+        let opened = Sealed::read(&home, &name).and_then(|sealed| {
+            let mut nobody = Terminal::new(false);
+            sealed.open(&home, &Sources { variable: None, ..sources.clone() }, &mut nobody)
+        });
+        let Request::Add(request) = request(&name, opened.expect("opened"), &sources, &args) else {
+            panic!("no add")
+        };
+        assert!(request.pw_entry.is_none() && request.file_key.is_none());
+        assert!(request.config.refresh_token.is_some());
     }
 
     #[test]

@@ -87,11 +87,13 @@ impl Context {
         }
     }
 
-    /// Starts an agent and waits for its socket; says so to a person.
+    /// Starts an agent, waits for its socket and says so: whoever expected another one, with other accounts, will want
+    /// to know.
     pub fn start_agent(&mut self) -> Result<(), Error> {
-        let socket = start::start(&[])?;
-        if self.asker.is_there() {
-            self.output.note(&format!("Started oidc-agent at {}", socket.display()));
+        let started = start::start(&[])?;
+        self.output.agent_started(&started.socket);
+        if !started.said.is_empty() {
+            self.output.note(&started.said);
         }
         Ok(())
     }

@@ -14,10 +14,10 @@ const SOON: SignedDuration = SignedDuration::from_hours(7 * 24);
 
 /// Prints the agent's state. Starts no agent: one that was just started has no state worth asking for.
 pub fn run(context: &mut Context) -> Result<(), Error> {
-    let address = context.agent.address()?;
     let Reply::Success { info: Some(info) } = context.call(&Request::StatusJson)? else {
         return Err(Error::UnexpectedReply("status_json"));
     };
+    let address = context.agent.address()?;
     let status = AgentStatus::from_info(&info).ok_or(Error::UnexpectedReply("status_json"))?;
     if context.output.json {
         return Ok(context.output.json(&to_json(&address, &info))?);

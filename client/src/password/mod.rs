@@ -14,7 +14,7 @@ use std::{
     process::{Command, Stdio},
 };
 
-use oidc_proto::secret::Password;
+use oidc_proto::{environment::without_secrets, secret::Password};
 use zeroize::Zeroizing;
 
 pub use terminal::{AskError, Asker, Terminal};
@@ -130,7 +130,7 @@ impl Sources {
 /// Runs the command once by `/bin/sh -c`. Descriptors this process inherited stay open for it: `cat <&7` works.
 fn command_output(command: &str) -> Result<Option<Zeroizing<Vec<u8>>>, PasswordError> {
     let failed = |error: io::Error| source_error("--pw-cmd", &error);
-    let mut child = Command::new("/bin/sh")
+    let mut child = without_secrets(&mut Command::new("/bin/sh"))
         .args(["-c", command])
         .stdin(Stdio::inherit())
         .stdout(Stdio::piped())

@@ -9,7 +9,7 @@ use std::{
     process::{Child, ChildStdin, ChildStdout, Command, Stdio},
 };
 
-use oidc_proto::secret::Password;
+use oidc_proto::{environment::without_secrets, secret::Password};
 use zeroize::Zeroizing;
 
 /// Lines of the Assuan protocol are at most this long, in bytes.
@@ -52,7 +52,7 @@ struct Pinentry {
 impl Pinentry {
     fn start() -> Result<Self, PinentryError> {
         let program = env::var_os("OIDC_PINENTRY").unwrap_or_else(|| "pinentry".into());
-        let mut child = Command::new(program)
+        let mut child = without_secrets(&mut Command::new(program))
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::null())

@@ -3,9 +3,12 @@
 use std::{
     env,
     io::{self, IsTerminal},
+    os::unix::process::CommandExt,
+    process::Stdio,
     time::{Duration, Instant},
 };
 
+use oidc_proto::environment::without_secrets;
 use rustix::termios::tcgetwinsize;
 use url::Url;
 
@@ -42,7 +45,16 @@ impl Desk for Machine {
 
     fn open(&mut self, url: &Url) -> io::Result<()> {
         // Runs the opener itself, not a shell: whatever stands in the address is one argument.
-        open::that_detached(url.as_str())
+        let mut last_error = io::Error::from(io::ErrorKind::NotFound);
+        for mut opener in open::commands(url.as_str()) {
+            without_secrets(&mut opener).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+            // Not to be ended by a Ctrl-C that is meant for this program.
+            match opener.process_group(0).spawn() {
+                Ok(_) => return Ok(()),
+                Err(error) => last_error = error,
+            }
+        }
+        Err(last_error)
     }
 
     fn now(&self) -> Instant {

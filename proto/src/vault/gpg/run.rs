@@ -10,7 +10,10 @@ use std::{
 
 use zeroize::Zeroizing;
 
-use crate::vault::{GpgError, MAX_FILE_LEN, VaultError};
+use crate::{
+    environment::without_secrets,
+    vault::{GpgError, MAX_FILE_LEN, VaultError},
+};
 
 /// How often the end of the process is looked for after it has closed its output.
 const POLL_EVERY: Duration = Duration::from_millis(5);
@@ -34,7 +37,7 @@ fn run_program(
 ) -> Result<Zeroizing<Vec<u8>>, VaultError> {
     let deadline = Instant::now() + deadline;
     let mut child = Guard(
-        Command::new(program)
+        without_secrets(&mut Command::new(program))
             .args(["--batch", "--no-tty", "--quiet", "--status-fd=2"])
             .args(arguments)
             .stdin(Stdio::piped())

@@ -1,0 +1,223 @@
+//! Another process, held by a pidfd: what is read about it and what is sent to it cannot reach a process that was given
+//! the same number later.
+
+use std::{
+    io,
+    os::{
+        fd::{AsFd, AsRawFd, OwnedFd},
+        unix::ffi::OsStrExt,
+    },
+    path::PathBuf,
+    time::{Duration, Instant},
+};
+
+use rustix::{
+    event::{PollFd, PollFlags, Timespec, poll},
+    io::Errno,
+    process::{Pid, PidfdFlags, Signal, geteuid, pidfd_open, pidfd_send_signal},
+};
+
+use crate::peer;
+
+/// The name of the agent's program, ours and the C suite's.
+const AGENT: &[u8] = b"oidc-agent";
+/// How long an agent may take to end: it finishes what it has begun, which may be an exchange with a provider.
+pub const PATIENCE: Duration = Duration::from_secs(60);
+
+/// Why a process was not ended, or is not known to have ended.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum EndError {
+    /// There is no such process, or no more. The C suite's words.
+    #[error("kill: No such process")]
+    Gone,
+    /// Its program has another name.
+    #[error("process {pid} is no oidc-agent but '{name}'; nothing was ended")]
+    NotAnAgent {
+        /// Its number.
+        pid: i32,
+        /// Its name.
+        name: String,
+    },
+    /// Somebody else's.
+    #[error("process {pid} belongs to another user (uid {uid}); nothing was ended")]
+    Foreign {
+        /// Its number.
+        pid: i32,
+        /// Its user.
+        uid: u32,
+    },
+    /// It was asked to end.
+    #[error("the agent (process {pid}) was asked to end, but still runs after {} seconds; it may be waiting for a \
+             provider's answer", PATIENCE.as_secs())]
+    StillRuns {
+        /// Its number.
+        pid: i32,
+    },
+    /// The system refused.
+    #[error("kill: {0}")]
+    System(#[from] io::Error),
+}
+
+/// A process.
+#[derive(Debug)]
+pub struct Process(OwnedFd);
+
+impl Process {
+    /// The process that has this number now.
+    pub fn open(pid: i32) -> Result<Self, EndError> {
+        // Not 0 and not negative: those mean whole groups of processes elsewhere.
+        let pid = Some(pid).filter(|pid| *pid > 0).and_then(Pid::from_raw).ok_or(EndError::Gone)?;
+        pidfd_open(pid, PidfdFlags::empty()).map(Self).map_err(of_errno)
+    }
+
+    /// The process on the other side of a connected UNIX socket.
+    pub fn peer_of(socket: impl AsFd) -> Result<Self, EndError> {
+        match peer::pidfd(socket) {
+            Ok(pidfd) => Ok(Self(pidfd)),
+            Err(error) if error.raw_os_error() == Some(Errno::SRCH.raw_os_error()) => Err(EndError::Gone),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// Its number, as `/proc` has it.
+    pub fn pid(&self) -> Result<i32, EndError> {
+        let information = fs_err::read_to_string(format!("/proc/self/fdinfo/{}", self.0.as_raw_fd()))?;
+        let pid = field(&information, "Pid:").and_then(|pid| pid.parse().ok());
+        // -1: it has ended. 0: it is in a PID namespace that this one cannot see.
+        pid.filter(|pid| *pid > 0).ok_or(EndError::Gone)
+    }
+
+    /// Asks an agent of this user to end (`SIGTERM`) and watches it do so. Returns what its number was.
+    pub fn end_agent(&self) -> Result<i32, EndError> {
+        let pid = self.pid()?;
+        self.check_agent(pid)?;
+        pidfd_send_signal(&self.0, Signal::TERM).map_err(of_errno)?;
+        if self.has_ended_within(PATIENCE)? { Ok(pid) } else { Err(EndError::StillRuns { pid }) }
+    }
+
+    /// Whether it has ended by then.
+    pub fn has_ended_within(&self, patience: Duration) -> io::Result<bool> {
+        let deadline = Instant::now() + patience;
+        loop {
+            let left = deadline.saturating_duration_since(Instant::now());
+            let left = Timespec::try_from(left).map_err(io::Error::other)?;
+            match poll(&mut [PollFd::new(&self.0, PollFlags::IN)], Some(&left)) {
+                Err(Errno::INTR) => {}
+                ready => return Ok(ready? > 0),
+            }
+        }
+    }
+
+    fn check_agent(&self, pid: i32) -> Result<(), EndError> {
+        let status = fs_err::read_to_string(format!("/proc/{pid}/status")).map_err(|_| EndError::Gone)?;
+        let program = program(pid);
+        // Before this, the number might have been another process's already.
+        if self.has_ended_within(Duration::ZERO)? {
+            return Err(EndError::Gone);
+        }
+        let name = field(&status, "Name:").unwrap_or_default();
+        let uid = effective_uid(&status).ok_or(EndError::Gone)?;
+        if uid != geteuid().as_raw() {
+            return Err(EndError::Foreign { pid, uid });
+        }
+        if name.as_bytes() == AGENT || program.as_deref() == Some(AGENT) {
+            return Ok(());
+        }
+        Err(EndError::NotAnAgent { pid, name: name.to_owned() })
+    }
+}
+
+/// The file name of what a process runs, where this may be read: not of ours, which nobody may look into.
+fn program(pid: i32) -> Option<Vec<u8>> {
+    let path: PathBuf = fs_err::read_link(format!("/proc/{pid}/exe")).ok()?;
+    let name = path.file_name()?.as_bytes();
+    Some(name.strip_suffix(b" (deleted)").unwrap_or(name).to_owned())
+}
+
+/// `Uid:` has the real, effective, saved and file system user: proc(5).
+fn effective_uid(status: &str) -> Option<u32> {
+    field(status, "Uid:")?.split_whitespace().nth(1)?.parse().ok()
+}
+
+fn field<'a>(text: &'a str, name: &str) -> Option<&'a str> {
+    text.lines().find_map(|line| line.strip_prefix(name)).map(str::trim)
+}
+
+fn of_errno(error: Errno) -> EndError {
+    match error {
+        Errno::SRCH => EndError::Gone,
+        // A number beyond those that are given out.
+        Errno::INVAL => EndError::Gone,
+        error => EndError::System(error.into()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{
+        os::unix::{net::UnixStream, process::CommandExt},
+        process::{Child, Command},
+    };
+
+    use super::*;
+
+    fn sleeper(name: &str) -> Child {
+        Command::new("/bin/sleep").arg0(name).arg("60").spawn().expect("a process")
+    }
+
+    #[test]
+    fn what_is_no_agent_is_not_ended() {
+        let mut other = sleeper("oidc-agent");
+        let pid = i32::try_from(other.id()).expect("a pid");
+        let process = Process::open(pid).expect("a process");
+        assert_eq!(process.pid().expect("a pid"), pid);
+        let error = process.end_agent().expect_err("no agent");
+        assert_eq!(
+            error.to_string(),
+            format!("process {pid} is no oidc-agent but 'sleep'; nothing was ended")
+        );
+        assert!(!process.has_ended_within(Duration::ZERO).expect("polled"));
+        other.kill().expect("killed");
+        other.wait().expect("waited for");
+        assert!(process.has_ended_within(PATIENCE).expect("polled"));
+        assert!(matches!(process.end_agent(), Err(EndError::Gone)));
+    }
+
+    #[test]
+    fn what_is_named_like_one_is() {
+        let directory = tempfile::tempdir().expect("a directory");
+        let program = directory.path().join("oidc-agent");
+        fs_err::copy("/bin/sleep", &program).expect("copied");
+        // Busy for a moment where another thread has forked with the copy open.
+        let mut agent = loop {
+            match Command::new(&program).arg("60").spawn() {
+                Err(error) if error.kind() == io::ErrorKind::ExecutableFileBusy => std::thread::yield_now(),
+                started => break started.expect("a process"),
+            }
+        };
+        let pid = i32::try_from(agent.id()).expect("a pid");
+        let process = Process::open(pid).expect("a process");
+        assert_eq!(process.end_agent().expect("ended"), pid);
+        agent.wait().expect("waited for");
+    }
+
+    #[test]
+    fn numbers_of_no_process_are_refused() {
+        for pid in [0, -1, i32::MIN, i32::MAX, 4_194_305] {
+            assert!(matches!(Process::open(pid), Err(EndError::Gone)), "{pid}");
+        }
+    }
+
+    #[test]
+    fn the_peer_is_a_process() {
+        let (ours, _theirs) = UnixStream::pair().expect("a pair");
+        let pid = Process::peer_of(&ours).and_then(|process| process.pid()).expect("a pid");
+        assert_eq!(u32::try_from(pid), Ok(std::process::id()));
+    }
+
+    #[test]
+    fn the_effective_user_is_the_second() {
+        assert_eq!(effective_uid("Name:\tx\nUid:\t1\t2\t3\t4\n"), Some(2));
+    }
+}
