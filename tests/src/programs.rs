@@ -27,7 +27,8 @@ pub fn workspace() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("the package is a folder of the workspace")
 }
 
-fn directory() -> PathBuf {
+/// Where the programs of this workspace are.
+pub(crate) fn directory() -> PathBuf {
     if let Some(directory) = std::env::var_os("OIDC_TESTS_BIN_DIR") {
         return directory.into();
     }

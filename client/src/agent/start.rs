@@ -31,6 +31,8 @@ const ALREADY_RUNNING: i32 = 3;
 pub struct Started {
     /// Where it answers.
     pub socket: PathBuf,
+    /// It, and not one that somebody else started at the same moment.
+    pub is_own: bool,
     /// What it said to the person.
     pub said: String,
 }
@@ -55,7 +57,7 @@ pub fn start(arguments: &[OsString]) -> Result<Started, AgentError> {
     let stderr = if arguments.is_empty() { Stdio::piped() } else { Stdio::inherit() };
     let command = without_secrets(&mut command).args(arguments).stdin(Stdio::null()).stdout(Stdio::null());
     let mut child = command.stderr(stderr).spawn().map_err(|error| start_error(&error))?;
-    wait(&mut child, &places)
+    wait(&mut child, &places, arguments.is_empty())
 }
 
 /// `oidc-agent` beside this program, else the one in `PATH`; and whether it is known to be ours, not the C suite's.
@@ -75,8 +77,8 @@ fn usable(paths: &[PathBuf]) -> Option<&PathBuf> {
     paths.iter().find(is_usable).or(paths.first())
 }
 
-/// Waits until an agent answers.
-fn wait(child: &mut Child, places: &Places) -> Result<Started, AgentError> {
+/// Waits until an agent answers. `is_daemon`: what was started will end as soon as its daemon serves.
+fn wait(child: &mut Child, places: &Places, is_daemon: bool) -> Result<Started, AgentError> {
     let deadline = Instant::now() + START_TIMEOUT;
     let pid = i32::try_from(child.id()).unwrap_or_default();
     let process = Process::open(pid).map_err(|error: EndError| AgentError::Start(error.to_string()))?;
@@ -84,23 +86,25 @@ fn wait(child: &mut Child, places: &Places) -> Result<Started, AgentError> {
         // One that stays in the foreground does not end: then this is the time between two looks.
         process.has_ended_within(POLL).map_err(|error| start_error(&error))?;
         let ended = child.try_wait().map_err(|error| start_error(&error))?;
-        let failed = ended.filter(|status| !status.success() && status.code() != Some(ALREADY_RUNNING));
-        match connect_to(places, STEP_TIMEOUT) {
-            Ok(connection) => {
-                let said =
-                    if ended.is_some_and(|status| status.success()) { said_by(child) } else { String::new() };
-                return Ok(Started { socket: connection.path, said });
+        match (connect_to(places, STEP_TIMEOUT), ended) {
+            (Ok(connection), _) => {
+                let socket = connection.path;
+                // A daemon's starter ends at once, and is waited for. It may have had a warning.
+                if !is_daemon || !process.has_ended_within(START_TIMEOUT).is_ok_and(|ended| ended) {
+                    return Ok(Started { socket, is_own: true, said: String::new() });
+                }
+                let is_own = child.wait().is_ok_and(|status| status.success());
+                let said = if is_own { said_by(child) } else { String::new() };
+                return Ok(Started { socket, is_own, said });
             }
-            Err(error) if Instant::now() >= deadline => {
+            (Err(_), Some(status)) if !status.success() && status.code() != Some(ALREADY_RUNNING) => {
+                return Err(AgentError::Start(failure(status, &said_by(child))));
+            }
+            (Err(error), _) if Instant::now() >= deadline => {
                 return Err(AgentError::Start(format!("it does not answer: {error}")));
             }
-            Err(_) => {}
-        }
-        if let Some(status) = failed {
-            return Err(AgentError::Start(failure(status, &said_by(child))));
-        }
-        if ended.is_some() {
-            std::thread::sleep(POLL);
+            (Err(_), Some(_)) => std::thread::sleep(POLL),
+            (Err(_), None) => {}
         }
     }
 }

@@ -23,15 +23,14 @@ pub fn run(args: &AgentArgs, context: &mut Context) -> Result<(), Error> {
 }
 
 fn start_agent(args: &AgentArgs, context: &mut Context) -> Result<(), Error> {
-    let running = context.agent.call(&Request::Check).is_ok();
-    let socket = if running {
-        context.agent.address()?
+    let (socket, running) = if context.agent.call(&Request::Check).is_ok() {
+        (context.agent.address()?, true)
     } else {
         let started = start::start(&args.arguments)?;
         if !started.said.is_empty() {
             context.output.note(&started.said);
         }
-        started.socket.display().to_string()
+        (started.socket.display().to_string(), !started.is_own)
     };
     if context.output.json {
         let object = json!({"status": "success", "socket": socket, "started": !running});

@@ -91,7 +91,9 @@ impl Context {
     /// to know.
     pub fn start_agent(&mut self) -> Result<(), Error> {
         let started = start::start(&[])?;
-        self.output.agent_started(&started.socket);
+        if started.is_own {
+            self.output.agent_started(&started.socket);
+        }
         if !started.said.is_empty() {
             self.output.note(&started.said);
         }
