@@ -11,11 +11,12 @@
 //! | 4 | `/tmp/oidc-agent-service-UID/oidc-agent.sock` | the same, for callers with another `TMPDIR`, such as jobs |
 //!
 //! An agent takes the first place it can use and leaves links at the others, so that it is found from whichever of
-//! these environments.
+//! these environments. Only who has set both variables, to an own runtime directory and to a directory for temporary
+//! files, has a world apart (a test, a demonstration): places 1 and 3 are all then.
 
 use std::{
     ffi::OsString,
-    os::unix::ffi::OsStrExt,
+    os::unix::{ffi::OsStrExt, fs::MetadataExt},
     path::{Path, PathBuf},
 };
 
@@ -90,26 +91,30 @@ pub fn default_places() -> Vec<PathBuf> {
 
 /// [`default_places`] for another environment and user. Never empty; paths that are too long for a socket are left out.
 fn default_places_in(variable: impl Fn(&str) -> Option<OsString>, uid: u32) -> Vec<PathBuf> {
-    let absolute = |name: &str| variable(name).map(PathBuf::from).filter(|directory| directory.is_absolute());
-    let runtime_directories =
-        absolute("XDG_RUNTIME_DIR").into_iter().chain([PathBuf::from(format!("/run/user/{uid}"))]);
-    let service = format!("oidc-agent-service-{uid}");
+    let runtime = variable("XDG_RUNTIME_DIR").map(PathBuf::from).filter(|directory| directory.is_absolute());
     // As a text, as the C suite does: an empty `TMPDIR` is the root directory.
-    let temporary = variable("TMPDIR").unwrap_or_else(|| "/tmp".into());
-    let temporary_directories = [temporary, "/tmp".into()].map(|mut directory| {
+    let temporary = variable("TMPDIR").map(|mut directory| {
         directory.push("/");
         PathBuf::from(directory).components().collect::<PathBuf>()
     });
-    let mut paths: Vec<PathBuf> = Vec::new();
-    let all = runtime_directories
+    let is_apart = runtime.as_deref().is_some_and(|directory| is_own_directory(directory, uid))
+        && temporary.as_deref().is_some_and(Path::is_dir);
+    let runtimes = runtime.into_iter().chain((!is_apart).then(|| PathBuf::from(format!("/run/user/{uid}"))));
+    let temporaries = temporary.into_iter().chain((!is_apart).then(|| PathBuf::from("/tmp")));
+    let directories = runtimes
         .map(|directory| directory.join("oidc-agent"))
-        .chain(temporary_directories.map(|directory| directory.join(&service)));
-    for path in all.map(|directory| directory.join(FILE_NAME)) {
+        .chain(temporaries.map(|directory| directory.join(format!("oidc-agent-service-{uid}"))));
+    let mut paths: Vec<PathBuf> = Vec::new();
+    for path in directories.map(|directory| directory.join(FILE_NAME)) {
         if check_len(&path).is_ok() && !paths.contains(&path) {
             paths.push(path);
         }
     }
     paths
+}
+
+fn is_own_directory(path: &Path, uid: u32) -> bool {
+    path.metadata().is_ok_and(|metadata| metadata.is_dir() && metadata.uid() == uid)
 }
 
 /// Refuses a path that does not fit into a socket address.
@@ -173,6 +178,29 @@ mod tests {
             default(&[("TMPDIR", "")]),
             [RUNTIME, "/oidc-agent-service-1000/oidc-agent.sock", SERVICE]
         );
+    }
+
+    #[test]
+    fn who_has_both_directories_is_left_alone() {
+        let root = tempfile::tempdir().expect("a directory");
+        let directory = root.path().to_str().expect("UTF-8");
+        let uid = own_uid();
+        let places = |runtime: &str, temporary: &str| {
+            let variable = |name: &str| match name {
+                "XDG_RUNTIME_DIR" => Some(runtime.into()),
+                "TMPDIR" => Some(temporary.into()),
+                _ => None,
+            };
+            default_places_in(variable, uid)
+        };
+        let own = [
+            root.path().join("oidc-agent/oidc-agent.sock"),
+            root.path().join(format!("oidc-agent-service-{uid}/oidc-agent.sock")),
+        ];
+        assert_eq!(places(directory, directory), own);
+        assert_eq!(places(directory, "/no/such").len(), 4);
+        assert_eq!(places("/no/such", directory).len(), 4);
+        assert_eq!(places("/", directory).len(), if uid == 0 { 2 } else { 4 }, "somebody else's");
     }
 
     #[test]

@@ -15,7 +15,7 @@ const ENVIRONMENTS: &[&[(&str, &str)]] = &[
     &[("TMPDIR", "/tmp/scratch")],
     &[("TMPDIR", "/no/such")],
     &[("XDG_RUNTIME_DIR", "/tmp/runtime")],
-    &[("XDG_RUNTIME_DIR", "/tmp/runtime"), ("TMPDIR", "/tmp/scratch")],
+    &[("XDG_RUNTIME_DIR", "/tmp/runtime"), ("TMPDIR", "/no/such")],
     &[("XDG_RUNTIME_DIR", "/run/user/65000")],
     &[("XDG_RUNTIME_DIR", "/run/user/65000"), ("TMPDIR", "/tmp/scratch")],
     &[("XDG_RUNTIME_DIR", "/run/user/65000"), ("TMPDIR", "/no/such")],
@@ -65,6 +65,40 @@ fn an_agent_is_found_from_every_environment_and_started_in_each() {
         }
     }
     assert!(!machine.path("/run/user/65000").exists(), "a missing runtime directory is not made");
+}
+
+#[test]
+fn who_has_both_directories_has_an_agent_apart() {
+    let Some(machine) = Machine::new() else { return };
+    prepare(&machine);
+    let apart = [("XDG_RUNTIME_DIR", "/tmp/runtime"), ("TMPDIR", "/tmp/scratch")];
+    let start = |variables| machine.run(&["oidc", "agent", "start"], variables).success();
+    assert_eq!(start(&apart), "oidc-agent started at /tmp/runtime/oidc-agent/oidc-agent.sock\n");
+    assert_eq!(machine.run(&["oidc", "status"], &[]).code, Some(2), "nobody else finds it");
+    assert!(
+        machine.path("/tmp/scratch/oidc-agent-service-0/oidc-agent.sock").is_symlink(),
+        "but C clients there"
+    );
+    assert_eq!(start(&[]), "oidc-agent started at /tmp/oidc-agent-service-0/oidc-agent.sock\n");
+    let _ = machine.run(&["oidc", "agent", "stop"], &apart).success();
+    assert_eq!(machine.run(&["oidc", "status"], &apart).code, Some(2), "nor finds others");
+}
+
+#[test]
+fn a_user_namespace_that_knows_nobody_else_is_no_obstacle() {
+    let Some(()) = require::root() else { return };
+    let Some(machine) = Machine::new() else { return };
+    // All directories of root's seem to belong to nobody there.
+    for line in ["/mnt/programs/oidc agent start", "/mnt/programs/oidc status"] {
+        let mut command = machine.command_as(1234, "unshare", &[]);
+        command.args(["--user", "--map-current-user", "--", "/bin/sh", "-c", line]);
+        let finished = run(command);
+        assert_eq!(finished.code, Some(0), "{finished:?}");
+    }
+    // Its map has root's directories in it, and what belongs to nobody is somebody's.
+    let mut command = machine.command_as(1234, "oidc", &[]);
+    command.arg("status");
+    let _ = run(command).success();
 }
 
 #[test]
