@@ -27,7 +27,7 @@ use crate::options::Options;
                   With COMMAND the agent lives as long as the command."
 )]
 pub struct Cli {
-    /// End the agent whose process id is in OIDCD_PID.
+    /// End the agent whose process id is in OIDCD_PID, and nothing that is no agent of this user.
     #[arg(short = 'k', long)]
     pub kill: bool,
     /// Ask the running agent how it was started and what it holds.
@@ -60,7 +60,7 @@ pub struct Cli {
     /// replaced by random characters.
     #[arg(short = 'a', long, value_name = "PATH", aliases = ["bind-address", "bind_address"], conflicts_with = "service")]
     pub socket_path: Option<PathBuf>,
-    /// Serve at the place where clients look when OIDC_SOCK is not set.
+    /// Serve at the first usable place where clients look when OIDC_SOCK is not set.
     #[arg(long)]
     pub service: bool,
     /// Let members of GROUP use the agent.

@@ -39,9 +39,13 @@ const SECTIONS: &[(&str, Entries)] = &[
             ),
             (
                 "OIDC_SOCK, OIDCD_PID",
-                "Printed for eval: the socket, and the process id. --kill and --status find the agent by them.",
+                "Printed for eval: the socket, and the process id. --kill ends the process if it is an oidc-agent of this user and, where an agent answers at the socket, that one. --status asks at the socket.",
             ),
-            ("XDG_RUNTIME_DIR, TMPDIR", "Where the socket's directory is made."),
+            ("XDG_RUNTIME_DIR, TMPDIR", "Where the socket's directory is made; see FILES."),
+            (
+                "OIDC_ENCRYPTION_PW, OIDC_REFRESH_TOKEN",
+                "Are for clients: the agent removes them from its environment.",
+            ),
             ("OIDC_PINENTRY", "The program that asks the person. Unset: pinentry."),
             ("SSL_CERT_FILE, SSL_CERT_DIR", "Trusted certificates in place of the system's."),
             ("https_proxy, http_proxy, all_proxy, no_proxy", "Proxies for connections to providers."),
@@ -63,7 +67,10 @@ const SECTIONS: &[(&str, Entries)] = &[
                 "~/.config/oidc-agent/issuer.config, issuer.config.d, /etc/oidc-agent/issuer.config.d",
                 "What is known about issuers.",
             ),
-            ("$XDG_RUNTIME_DIR/oidc-agent/oidc-agent.sock", "The socket, with --service."),
+            (
+                "$XDG_RUNTIME_DIR/oidc-agent/oidc-agent.sock, /run/user/UID/oidc-agent/oidc-agent.sock, ${TMPDIR-/tmp}/oidc-agent-service-UID/oidc-agent.sock, /tmp/oidc-agent-service-UID/oidc-agent.sock",
+                "The socket, with --service: the first place that can be used. The others are links to it. If XDG_RUNTIME_DIR and TMPDIR both name directories, only those below them.",
+            ),
         ],
     ),
 ];

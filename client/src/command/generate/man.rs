@@ -16,19 +16,30 @@ use crate::{cli::completion::programs, exit};
 const ENVIRONMENT: &[(&str, &str)] = &[
     (
         "OIDC_SOCK",
-        "The agent's socket. Unset: the agent is looked for at its default places, and started if there is none.",
+        "The agent's socket. Nobody there is an error, and no agent is started. Unset: the agent is looked for at its default places, and started if there is none.",
+    ),
+    (
+        "OIDC_SOCK_UID",
+        "The number of another user whose agent may answer at OIDC_SOCK. Unset: only one's own, or root's.",
+    ),
+    (
+        "XDG_RUNTIME_DIR, TMPDIR",
+        "The default places are below them, /run/user/UID and /tmp. If both name directories, no others are looked at.",
     ),
     (
         "OIDC_REMOTE_SOCK",
-        "The socket of an agent on another machine, forwarded to here; asked first by the token command, and by commands with --remote.",
+        "host[:port] of an agent on another machine, port 42424 unless given; asked second by the token command, and by commands with --remote. None is started there.",
     ),
     ("OIDC_NO_AUTOSTART", "Set: no agent is started, as with --no-autostart."),
     (
         "OIDC_CONFIG_DIR",
         "The oidc-agent directory. Unset: ~/.config/oidc-agent or ~/.oidc-agent, whichever exists.",
     ),
-    ("OIDC_ENCRYPTION_PW", "The password of an account file, for --pw-env."),
-    ("OIDC_REFRESH_TOKEN", "A refresh token, for --rt-env."),
+    (
+        "OIDC_ENCRYPTION_PW",
+        "The password of an account file, for --pw-env. Kept from every program that is started, as is any variable that such an option names.",
+    ),
+    ("OIDC_REFRESH_TOKEN", "A refresh token, for --rt-env; kept from other programs in the same way."),
     (
         "OIDC_PINENTRY",
         "The program that asks for passwords in a window, for --pw-prompt=gui and in the agent. Unset: pinentry.",
@@ -41,7 +52,10 @@ const FILES: &[(&str, &str)] = &[
     ("~/.config/oidc-agent/issuer.config", "What is known about issuers, and which accounts belong to them."),
     ("~/.config/oidc-agent/config", "Defaults of the agent."),
     ("/etc/oidc-agent/issuer.config.d", "Issuers that are offered to all users."),
-    ("$XDG_RUNTIME_DIR/oidc-agent/oidc-agent.sock", "The agent's socket at its default place."),
+    (
+        "$XDG_RUNTIME_DIR/oidc-agent/oidc-agent.sock, /run/user/UID/oidc-agent/oidc-agent.sock, ${TMPDIR-/tmp}/oidc-agent-service-UID/oidc-agent.sock, /tmp/oidc-agent-service-UID/oidc-agent.sock",
+        "The agent's socket: its default places, in this order.",
+    ),
 ];
 
 /// Writes every page into a directory that exists.
