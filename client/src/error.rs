@@ -138,8 +138,7 @@ impl Error {
             Self::Usage(_) => Exit::Usage,
             Self::Failure(failure) => failure.code.into(),
             Self::NotLoaded { .. } => Exit::NotLoaded,
-            Self::Agent(AgentError::End { .. }) => Exit::Failure,
-            Self::Agent(_) => Exit::NoAgent,
+            Self::Agent(error) if !matches!(error, AgentError::End { .. }) => Exit::NoAgent,
             Self::Name(_)
             | Self::NoSuchAccount(_)
             | Self::NoDefaultAccount(_)
@@ -154,7 +153,7 @@ impl Error {
             Self::Ask(_) | Self::NeedsForce(_) | Self::Declined => Exit::Refused,
             Self::NotGranted(_) => Exit::NotGranted,
             Self::Other(exit, _) => *exit,
-            Self::UnexpectedReply(_) | Self::Output(_) => Exit::Failure,
+            Self::Agent(_) | Self::UnexpectedReply(_) | Self::Output(_) => Exit::Failure,
         }
     }
 

@@ -146,9 +146,8 @@ fn field<'a>(text: &'a str, name: &str) -> Option<&'a str> {
 
 fn of_errno(error: Errno) -> EndError {
     match error {
-        Errno::SRCH => EndError::Gone,
-        // A number beyond those that are given out.
-        Errno::INVAL => EndError::Gone,
+        // INVAL: a number beyond those that are given out.
+        Errno::SRCH | Errno::INVAL => EndError::Gone,
         error => EndError::System(error.into()),
     }
 }
