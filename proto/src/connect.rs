@@ -21,7 +21,8 @@ use crate::{
     trust::{Judge, TrustError},
 };
 
-/// The user whose agent may answer at `OIDC_SOCK`, as a number: for an agent that another user shares.
+/// The user whose agent may answer at `OIDC_SOCK`, as a number: for an agent that another user shares. The way to the
+/// socket is not judged then, the peer is.
 pub const OIDC_SOCK_UID: &str = "OIDC_SOCK_UID";
 
 /// An agent's socket, connected.
@@ -90,7 +91,7 @@ pub fn connect_to(places: &Places, patience: Duration) -> Result<Connection, Con
     match places {
         Places::Named(path) => {
             let friend = friend()?;
-            try_at(path, judge.with_friend(friend), friend, patience).map_err(|error| match error {
+            try_at(path, friend.is_none().then_some(judge), friend, patience).map_err(|error| match error {
                 ConnectError::NotRunning { path, reason, .. } => ConnectError::Dead { path, reason },
                 error => error,
             })
@@ -99,7 +100,7 @@ pub fn connect_to(places: &Places, patience: Duration) -> Result<Connection, Con
             let mut empty = None;
             let mut refused = None;
             for path in paths {
-                match try_at(path, judge, None, patience) {
+                match try_at(path, Some(judge), None, patience) {
                     Err(ConnectError::NotRunning { path, reason, .. }) => {
                         empty.get_or_insert((path, reason));
                     }
@@ -132,16 +133,18 @@ fn friend() -> Result<Option<u32>, ConnectError> {
 
 fn try_at(
     path: &Path,
-    judge: Judge,
+    judge: Option<Judge>,
     friend: Option<u32>,
     patience: Duration,
 ) -> Result<Connection, ConnectError> {
     let not_running = |reason| ConnectError::NotRunning { path: path.to_owned(), reason, refused: None };
-    let absolute = std::path::absolute(path).map_err(not_running)?;
-    judge.socket(&absolute).map_err(|error| match error {
-        TrustError::Unusable { source, .. } => not_running(source),
-        error => ConnectError::Untrusted(error),
-    })?;
+    if let Some(judge) = judge {
+        let absolute = std::path::absolute(path).map_err(not_running)?;
+        judge.socket(&absolute).map_err(|error| match error {
+            TrustError::Unusable { source, .. } => not_running(source),
+            error => ConnectError::Untrusted(error),
+        })?;
+    }
     let stream = open(path, patience).map_err(|error| match error.kind() {
         io::ErrorKind::WouldBlock => ConnectError::Busy(path.to_owned()),
         _ => not_running(error),

@@ -3,6 +3,7 @@
 use std::{
     collections::VecDeque,
     ffi::OsString,
+    fs::Metadata,
     io,
     os::unix::fs::MetadataExt,
     path::{Component, Path, PathBuf},
@@ -43,22 +44,14 @@ pub enum TrustError {
 pub struct Judge {
     uid: u32,
     gid: u32,
-    /// Another user who is trusted.
-    friend: Option<u32>,
-    /// What files of users show that have no number in this user namespace.
-    unmapped: Option<u32>,
+    /// Root's directories look like those of nobody where this user namespace does not know root.
+    trusts_unmapped: bool,
 }
 
 impl Judge {
     /// This process.
     pub fn this_process() -> Self {
-        Self { uid: geteuid().as_raw(), gid: getegid().as_raw(), friend: None, unmapped: unmapped_uid() }
-    }
-
-    /// The same, trusting the user `friend` as well.
-    #[must_use]
-    pub fn with_friend(self, friend: Option<u32>) -> Self {
-        Self { friend, ..self }
+        Self { uid: geteuid().as_raw(), gid: getegid().as_raw(), trusts_unmapped: true }
     }
 
     /// Walks to a socket as the kernel does and judges everything on the way: each directory belongs to the user or
@@ -76,16 +69,17 @@ impl Judge {
 
     /// The same for an existing directory that leads to another one.
     pub fn directory(self, path: &Path) -> Result<PathBuf, TrustError> {
-        let real = self.socket(path)?;
-        self.judge_directory(&real)?;
-        Ok(real)
+        match self.walk(path)? {
+            (real, None) => Ok(real),
+            (holder, Some(name)) => Err(unusable(&holder.join(name), Errno::NOTDIR.into())),
+        }
     }
 
     /// The same for a directory in which a socket is to be bound. A sticky one that others may write is refused, for
     /// they could take the name first.
     pub fn holder(self, path: &Path) -> Result<PathBuf, TrustError> {
         let real = self.directory(path)?;
-        let strict = Self { unmapped: None, ..self };
+        let strict = Self { trusts_unmapped: false, ..self };
         let metadata = real.metadata().map_err(|source| unusable(&real, source))?;
         strict.owner(&real, metadata.uid())?;
         strict.writers(&real, metadata.gid(), metadata.mode() & !STICKY)?;
@@ -97,19 +91,19 @@ impl Judge {
         let mut left: VecDeque<OsString> = steps(path).collect();
         let mut real = PathBuf::from("/");
         let mut links = 0;
-        self.judge_directory(&real)?;
+        self.judge_directory(&real, &metadata_of(&real)?)?;
         while let Some(step) = left.pop_front() {
             if step == ".." {
                 real.pop();
                 continue;
             }
             let path = real.join(&step);
-            let metadata = path.symlink_metadata().map_err(|source| unusable(&path, source))?;
+            let metadata = metadata_of(&path)?;
             if !metadata.is_symlink() {
                 if left.is_empty() && !metadata.is_dir() {
                     return Ok((real, Some(step)));
                 }
-                self.judge_directory(&path)?;
+                self.judge_directory(&path, &metadata)?;
                 real = path;
                 continue;
             }
@@ -128,8 +122,7 @@ impl Judge {
         Ok((real, None))
     }
 
-    fn judge_directory(self, path: &Path) -> Result<(), TrustError> {
-        let metadata = path.metadata().map_err(|source| unusable(path, source))?;
+    fn judge_directory(self, path: &Path, metadata: &Metadata) -> Result<(), TrustError> {
         if !metadata.is_dir() {
             return Err(unusable(path, Errno::NOTDIR.into()));
         }
@@ -138,9 +131,8 @@ impl Judge {
     }
 
     fn owner(self, path: &Path, owner: u32) -> Result<(), TrustError> {
-        // Where this user namespace knows only this user, root's directories look like those of nobody.
-        let trusted = [Some(0), Some(self.uid), self.friend, self.unmapped];
-        if trusted.contains(&Some(owner)) { Ok(()) } else { Err(untrusted(path, "belongs to another user")) }
+        let is_trusted = owner == 0 || owner == self.uid || (self.trusts_unmapped && is_unmapped(owner));
+        if is_trusted { Ok(()) } else { Err(untrusted(path, "belongs to another user")) }
     }
 
     fn writers(self, path: &Path, gid: u32, mode: u32) -> Result<(), TrustError> {
@@ -180,12 +172,15 @@ fn untrusted(path: &Path, reason: &'static str) -> TrustError {
     TrustError::Untrusted { path: path.to_owned(), reason }
 }
 
-/// The number that stands for users without one in this user namespace (`user_namespaces(7)`); `None` where it is a
-/// user of its own.
-fn unmapped_uid() -> Option<u32> {
-    let overflow = fs_err::read_to_string("/proc/sys/kernel/overflowuid").ok()?.trim().parse().ok()?;
-    let map = fs_err::read_to_string("/proc/self/uid_map").ok()?;
-    (!is_mapped(&map, overflow)).then_some(overflow)
+fn metadata_of(path: &Path) -> Result<Metadata, TrustError> {
+    path.symlink_metadata().map_err(|source| unusable(path, source))
+}
+
+/// Whether the number stands for users without one in this user namespace (`user_namespaces(7)`), and is no user's.
+fn is_unmapped(uid: u32) -> bool {
+    let overflow = fs_err::read_to_string("/proc/sys/kernel/overflowuid");
+    let is_overflow = overflow.is_ok_and(|overflow| overflow.trim().parse() == Ok(uid));
+    is_overflow && fs_err::read_to_string("/proc/self/uid_map").is_ok_and(|map| !is_mapped(&map, uid))
 }
 
 /// Whether `uid` is in a map: lines of first inside, first outside, count.
@@ -222,7 +217,7 @@ mod tests {
 
     #[test]
     fn owners_and_writers_count() {
-        let judge = Judge { uid: 1000, gid: 1000, friend: Some(7), unmapped: None };
+        let judge = Judge { uid: 1000, gid: 1000, trusts_unmapped: false };
         let path = Path::new("/d");
         for (gid, mode, trusted) in [
             (0, 0o755, true),
@@ -234,11 +229,9 @@ mod tests {
         ] {
             assert_eq!(judge.writers(path, gid, mode).is_ok(), trusted, "{gid} {mode:o}");
         }
-        for (owner, trusted) in [(0, true), (1000, true), (7, true), (1001, false), (65534, false)] {
+        for (owner, trusted) in [(0, true), (1000, true), (1001, false), (65534, false)] {
             assert_eq!(judge.owner(path, owner).is_ok(), trusted, "{owner}");
         }
-        let in_container = Judge { unmapped: Some(65534), ..judge };
-        assert!(in_container.owner(path, 65534).is_ok());
     }
 
     #[test]
@@ -297,7 +290,6 @@ mod tests {
         assert!(judge.holder(&link).is_ok());
         lchown(&link, Some(1234), Some(1234)).expect("given away");
         assert_eq!(culprit(judge.directory(&link)), link);
-        assert!(judge.with_friend(Some(1234)).directory(&link).is_ok());
     }
 
     #[test]

@@ -149,6 +149,10 @@ fn the_way_to_a_socket_is_judged() {
     let finished = ask(&open.join("link"));
     assert_eq!(finished.code, Some(2), "{finished:?}");
     assert!(finished.stderr.contains("can be written by others"), "{finished:?}");
+    let mut command = environment.command("oidc");
+    let uid = rustix::process::geteuid().as_raw().to_string();
+    command.arg("status").env("OIDC_SOCK", open.join("link")).env("OIDC_SOCK_UID", uid);
+    let _ = run(command).success();
     fs_err::set_permissions(&open, Permissions::from_mode(0o1777)).expect("mode set");
     let _ = ask(&open.join("link")).success();
 }

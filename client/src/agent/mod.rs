@@ -205,6 +205,10 @@ impl AgentError {
             Self::Connect(ConnectError::Foreign { uid, .. }) => Some(format!(
                 "If that user shares the agent with you, set {OIDC_SOCK_UID}={uid} beside {OIDC_SOCK}."
             )),
+            Self::Connect(ConnectError::Untrusted(_)) => Some(format!(
+                "If the socket has to be there, set {OIDC_SOCK_UID} to your own number beside {OIDC_SOCK}: then only \
+                 whose agent answers counts."
+            )),
             Self::NoAnswer { .. } => Some(format!("Set {OIDC_REMOTE_SOCK} to host[:port] of an agent that runs.")),
             Self::NoRemote => Some(format!("Set {OIDC_REMOTE_SOCK} to host[:port].")),
             Self::End { error: EndError::Gone, .. } => Some(

@@ -20,7 +20,7 @@ const ENVIRONMENT: &[(&str, &str)] = &[
     ),
     (
         "OIDC_SOCK_UID",
-        "The number of another user whose agent may answer at OIDC_SOCK. Unset: only one's own, or root's.",
+        "The number of the user whose agent may answer at OIDC_SOCK, wherever that is. Unset: only one's own or root's, in a directory that nobody else may write.",
     ),
     (
         "XDG_RUNTIME_DIR, TMPDIR",
