@@ -107,15 +107,18 @@ impl Machine {
         run(command)
     }
 
-    /// The processes of this name in there, by their numbers in there.
+    /// The running processes of this name in there, by their numbers in there. One that has ended, but whose parent has
+    /// not looked yet, runs no more.
     pub fn processes(&self, name: &str) -> Vec<i32> {
         let entries = fs_err::read_dir(self.path("/proc")).expect("a proc file system");
         let numbers = entries.filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok());
-        let has_name = |pid: &i32| {
-            let comm = fs_err::read_to_string(self.path(&format!("/proc/{pid}/comm")));
-            comm.is_ok_and(|comm| comm.trim_end() == name)
+        let is_zombie = |state: &str| state.trim_start().starts_with('Z');
+        let runs = |pid: &i32| {
+            let stat = fs_err::read_to_string(self.path(&format!("/proc/{pid}/stat"))).unwrap_or_default();
+            let command = stat.split_once('(').and_then(|(_, rest)| rest.rsplit_once(')'));
+            command.is_some_and(|(command, state)| command == name && !is_zombie(state))
         };
-        numbers.filter(has_name).collect()
+        numbers.filter(runs).collect()
     }
 
     /// A process in there that does nothing, with its number in there.
