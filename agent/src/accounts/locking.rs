@@ -1,7 +1,11 @@
 //! Locking the agent and unlocking it again, with the pace at which passwords may be tried.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{Arc, Weak},
+    time::Duration,
+};
 
+use crypto_box::{PublicKey, SecretKey};
 use oidc_proto::{error_code::ErrorCode, message::Failure, secret::Password};
 use tokio::{
     sync::{Mutex, Semaphore},
@@ -21,6 +25,15 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(2);
 
 /// How many may wait for their password to be tried.
 const PLACES: usize = 4;
+
+/// Secrets beside the accounts that the agent's lock covers.
+pub trait Covered: Send + Sync {
+    /// Seals them to the key of a locked period. Called while the accounts are held: must not ask for them.
+    fn seal(&self, key: &PublicKey);
+
+    /// Opens them again.
+    fn unseal(&self, key: &SecretKey);
+}
 
 /// Who tries passwords, one after the other.
 pub struct Tries {
@@ -65,6 +78,11 @@ fn delay(failures: u32) -> Duration {
 }
 
 impl Accounts {
+    /// Has the lock cover further secrets, as long as they are there.
+    pub fn cover(&self, secrets: Weak<dyn Covered>) {
+        self.state().covered.push(secrets);
+    }
+
     /// Locks the agent: one key derivation, whatever number of accounts is loaded.
     pub async fn lock(&self, password: Password) -> Result<(), Failure> {
         let tries = &self.0.tries;
@@ -79,6 +97,7 @@ impl Accounts {
                 return Err(Failure::agent_locked());
             }
             state.loaded.iter().chain(&state.unsaved).for_each(|account| account.seal(key.public()));
+            state.covered.iter().filter_map(Weak::upgrade).for_each(|secrets| secrets.seal(key.public()));
             state.lock = Some(key);
             Ok(())
         })
@@ -115,6 +134,7 @@ impl Accounts {
         let mut state = self.state();
         state.unsaved.retain(|account| account.unseal(&secret));
         state.loaded.retain(|account| account.unseal(&secret));
+        state.covered.iter().filter_map(Weak::upgrade).for_each(|secrets| secrets.unseal(&secret));
         state.lock = None;
         true
     }

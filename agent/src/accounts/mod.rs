@@ -15,7 +15,7 @@ mod held;
 mod lifetime;
 mod load;
 mod loading;
-mod lock;
+pub(crate) mod lock;
 mod locking;
 mod look;
 mod password_source;
@@ -30,7 +30,7 @@ pub(crate) mod testing;
 mod token;
 mod token_cache;
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
 use oidc_proto::{
     home::Home,
@@ -42,7 +42,7 @@ use tokio::sync::Notify;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use self::{account::Account, disk::off_thread, loading::Loading, lock::LockKey, locking::Tries};
-pub use self::{load::Added, token_cache::CachedToken};
+pub use self::{load::Added, locking::Covered, token_cache::CachedToken};
 use crate::{
     clock::{Clock, Moment},
     issuer_data::IssuerData,
@@ -88,6 +88,8 @@ struct State {
     loaded: Vec<Arc<Account>>,
     /// Accounts whose refresh token has not reached the disk, loaded or not: see [`save`].
     unsaved: Vec<Arc<Account>>,
+    /// What else the lock covers.
+    covered: Vec<Weak<dyn Covered>>,
 }
 
 impl Accounts {

@@ -53,7 +53,7 @@ impl Login {
         let attempt = Attempt { setting, redirect_uri, code_verifier, nonce };
         let now = self.clock().boot();
         let login = Arc::new(CodeLogin::new(state.clone(), attempt, now));
-        self.under_way().codes.insert(Arc::clone(&login), now)?;
+        self.under_way().unlocked()?.codes.insert(Arc::clone(&login), now)?;
         self.sweep_at(login.expires_at());
         if let Route::Loopback(loopback) = route {
             let stop = login.server_stop();
@@ -97,6 +97,7 @@ impl Login {
             Phase::Unloaded(_) => return self.load(login).await,
             Phase::Refused(failure) => return Err(failure),
             Phase::Loaded | Phase::Token(_) | Phase::Fetched => return Ok(()),
+            Phase::Locked => return Err(Failure::agent_locked()),
         };
         let code = match redirected.answer {
             Answer::Code(code) => code,

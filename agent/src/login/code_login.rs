@@ -5,17 +5,26 @@ use std::{
     time::Duration,
 };
 
+use crypto_box::{PublicKey, SecretKey};
 use oidc_proto::{
     account::AccountConfig,
     error_code::ErrorCode,
+    json::Object,
     message::{Failure, TokenReply},
-    secret::{AuthorizationCode, CodeVerifier},
+    secret::{AccessToken, AuthorizationCode, CodeVerifier},
     shortname::Shortname,
 };
 use tokio::time::{Instant, sleep};
 use tokio_util::sync::CancellationToken;
 
-use super::{LOGIN_LIFETIME, setting::Setting, state::LoginState, table::Entry, told};
+use super::{
+    LOGIN_LIFETIME,
+    held::{Held, Sealable},
+    setting::Setting,
+    state::LoginState,
+    table::Entry,
+    told,
+};
 use crate::{
     clock::BootTime,
     provider::{ProviderError, TokenResponse},
@@ -36,7 +45,7 @@ pub struct CodeLogin {
     pub exchanging: tokio::sync::Mutex<()>,
     expires_at: BootTime,
     server: CancellationToken,
-    phase: Mutex<Phase>,
+    phase: Mutex<Held<Phase>>,
 }
 
 /// How far a login is.
@@ -54,6 +63,8 @@ pub enum Phase {
     Refused(Failure),
     /// The result was fetched.
     Fetched,
+    /// The agent is locked, and with it what is known of this login.
+    Locked,
 }
 
 /// What the exchange of a code needs.
@@ -78,25 +89,35 @@ impl CodeLogin {
             exchanging: tokio::sync::Mutex::default(),
             expires_at: now.plus(LOGIN_LIFETIME),
             server: CancellationToken::new(),
-            phase: Mutex::new(Phase::Open(Arc::new(attempt), None)),
+            phase: Mutex::new(Held::new(Phase::Open(Arc::new(attempt), None))),
         }
     }
 
     /// How far it is.
     pub fn phase(&self) -> Phase {
-        self.lock().clone()
+        self.lock().open().cloned().unwrap_or(Phase::Locked)
     }
 
-    /// It goes on.
+    /// It goes on, also under the agent's lock.
     pub fn set(&self, phase: Phase) {
-        *self.lock() = phase;
+        self.lock().set(phase);
     }
 
     /// The browser's try failed for good; whoever waits for the result is told. Another try is possible.
     pub fn note(&self, failure: &Failure) {
-        if let Phase::Open(_, noted) = &mut *self.lock() {
+        if let Phase::Open(_, noted) = self.lock().without_secrets_mut() {
             *noted = Some(failure.clone());
         }
+    }
+
+    /// Seals it to the key of a locked period.
+    pub fn seal(&self, key: &PublicKey) {
+        self.lock().seal(key);
+    }
+
+    /// Opens it again.
+    pub fn unseal(&self, key: &SecretKey) {
+        self.lock().unseal(key);
     }
 
     /// Ends the web server.
@@ -119,7 +140,7 @@ impl CodeLogin {
         });
     }
 
-    fn lock(&self) -> MutexGuard<'_, Phase> {
+    fn lock(&self) -> MutexGuard<'_, Held<Phase>> {
         // Nothing panics while it is held.
         self.phase.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -135,7 +156,7 @@ impl Entry for CodeLogin {
     }
 
     fn is_over(&self) -> bool {
-        matches!(*self.lock(), Phase::Fetched | Phase::Refused(_))
+        matches!(self.lock().without_secrets(), Phase::Fetched | Phase::Refused(_))
     }
 
     fn end(&self) {
@@ -143,7 +164,57 @@ impl Entry for CodeLogin {
     }
 }
 
+impl Sealable for Phase {
+    fn strip(&mut self) -> Object {
+        let mut secrets = Object::default();
+        match self {
+            Self::Open(attempt, _) => {
+                secrets.insert("config", attempt.setting.config.to_object().into_value());
+                secrets.insert("code_verifier", attempt.code_verifier.expose());
+                if let Some(nonce) = &attempt.nonce {
+                    secrets.insert("nonce", nonce.as_str());
+                }
+                let without = attempt.with_secrets(AccountConfig::default(), CodeVerifier::from(""), None);
+                *attempt = Arc::new(without);
+            }
+            Self::Unloaded(config) => {
+                secrets.insert("config", std::mem::take(&mut **config).to_object().into_value());
+            }
+            Self::Token(reply) => {
+                let token = std::mem::replace(&mut reply.access_token, AccessToken::from(""));
+                secrets.insert("access_token", token.expose());
+            }
+            Self::Loaded | Self::Refused(_) | Self::Fetched | Self::Locked => {}
+        }
+        secrets
+    }
+
+    fn restore(&mut self, secrets: Object) {
+        let text = |key| secrets.string(key).unwrap_or_default();
+        let config = || secrets.object("config").map(AccountConfig::from_object).unwrap_or_default();
+        match self {
+            Self::Open(attempt, _) => {
+                let verifier = CodeVerifier::new(text("code_verifier"));
+                *attempt = Arc::new(attempt.with_secrets(config(), verifier, secrets.string("nonce")));
+            }
+            Self::Unloaded(held) => **held = config(),
+            Self::Token(reply) => reply.access_token = AccessToken::new(text("access_token")),
+            Self::Loaded | Self::Refused(_) | Self::Fetched | Self::Locked => {}
+        }
+    }
+}
+
 impl Attempt {
+    fn with_secrets(
+        &self,
+        config: AccountConfig,
+        code_verifier: CodeVerifier,
+        nonce: Option<String>,
+    ) -> Self {
+        let setting = self.setting.with_config(config);
+        Self { setting, redirect_uri: self.redirect_uri.clone(), code_verifier, nonce }
+    }
+
     /// Exchanges a code for tokens, after the check of who gave it and before that of whom the tokens are about.
     pub async fn exchange(
         &self,

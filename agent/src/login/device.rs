@@ -6,7 +6,7 @@ use oidc_proto::message::{DeviceAuthorization, DeviceRequest, Failure, Reply};
 
 use super::{
     Login,
-    device_login::DeviceLogin,
+    device_login::{DeviceAttempt, DeviceLogin},
     provider_deadline,
     setting::{Setting, no_refresh_token},
     table::Entry,
@@ -32,7 +32,7 @@ impl Login {
         let reply = Reply::AcceptedDevice(on_the_wire(&authorization));
         let now = self.clock().boot();
         let login = Arc::new(DeviceLogin::new(setting, authorization, now));
-        self.under_way().devices.insert(Arc::clone(&login), now)?;
+        self.under_way().unlocked()?.devices.insert(Arc::clone(&login), now)?;
         self.sweep_at(login.expires_at());
         Ok(reply)
     }
@@ -45,7 +45,8 @@ impl Login {
         if !login.may_poll(clock.boot()) {
             return Err(Failure::authorization_pending());
         }
-        let DeviceLogin { setting, authorization, .. } = &*login;
+        let attempt = login.attempt()?;
+        let DeviceAttempt { setting, authorization } = &*attempt;
         let poll = setting.provider.poll_device(
             setting.client()?,
             authorization,

@@ -1,11 +1,25 @@
 //! One login by device code: what it polls with, and how often it may.
 
 use std::{
-    sync::{Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 
-use super::{LOGIN_LIFETIME, setting::Setting, table::Entry};
+use crypto_box::{PublicKey, SecretKey};
+use oidc_proto::{
+    account::AccountConfig,
+    json::Object,
+    message::Failure,
+    secret::{CodeVerifier, DeviceCode},
+};
+use ring::digest::{SHA256, SHA256_OUTPUT_LEN, digest};
+
+use super::{
+    LOGIN_LIFETIME,
+    held::{Held, Sealable},
+    setting::Setting,
+    table::Entry,
+};
 use crate::{
     clock::BootTime,
     provider::{DeviceAuthorization, SLOW_DOWN},
@@ -23,12 +37,19 @@ const MAX_LIFETIME: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// A login by device code.
 pub struct DeviceLogin {
-    /// Account and provider.
-    pub setting: Setting,
-    /// The provider's answer, with what the poll needs.
-    pub authorization: DeviceAuthorization,
+    /// By the SHA-256 of its device code: also found where that is sealed.
+    key: [u8; SHA256_OUTPUT_LEN],
+    attempt: Mutex<Held<Arc<DeviceAttempt>>>,
     expires_at: BootTime,
     pace: Mutex<Pace>,
+}
+
+/// What a poll needs.
+pub struct DeviceAttempt {
+    /// Account and provider.
+    pub setting: Setting,
+    /// The provider's answer.
+    pub authorization: DeviceAuthorization,
 }
 
 /// When the provider may be asked again.
@@ -44,11 +65,26 @@ impl DeviceLogin {
     pub fn new(setting: Setting, authorization: DeviceAuthorization, now: BootTime) -> Self {
         let interval = authorization.interval;
         Self {
-            setting,
+            key: key_of(authorization.device_code.expose()),
             expires_at: now.plus(authorization.expires_in.unwrap_or(LOGIN_LIFETIME).min(MAX_LIFETIME)),
-            authorization,
+            attempt: Mutex::new(Held::new(Arc::new(DeviceAttempt { setting, authorization }))),
             pace: Mutex::new(Pace { interval, not_before: now.plus(interval), failures: 0 }),
         }
+    }
+
+    /// What a poll needs. Fails while the agent is locked.
+    pub fn attempt(&self) -> Result<Arc<DeviceAttempt>, Failure> {
+        self.held().open().cloned().ok_or_else(Failure::agent_locked)
+    }
+
+    /// Seals it to the key of a locked period.
+    pub fn seal(&self, key: &PublicKey) {
+        self.held().seal(key);
+    }
+
+    /// Opens it again.
+    pub fn unseal(&self, key: &SecretKey) {
+        self.held().unseal(key);
     }
 
     /// Whether the provider may be asked now. If so, the next time is an interval away.
@@ -74,10 +110,53 @@ impl DeviceLogin {
         pace.failures <= MAX_FAILURES
     }
 
+    fn held(&self) -> MutexGuard<'_, Held<Arc<DeviceAttempt>>> {
+        // Nothing panics while it is held.
+        self.attempt.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     fn pace(&self) -> MutexGuard<'_, Pace> {
         // Nothing panics while it is held.
         self.pace.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+impl Sealable for Arc<DeviceAttempt> {
+    fn strip(&mut self) -> Object {
+        let mut secrets = Object::default();
+        secrets.insert("config", self.setting.config.to_object().into_value());
+        secrets.insert("device_code", self.authorization.device_code.expose());
+        if let Some(verifier) = &self.authorization.code_verifier {
+            secrets.insert("code_verifier", verifier.expose());
+        }
+        *self = Self::new(self.with_secrets(AccountConfig::default(), DeviceCode::from(""), None));
+        secrets
+    }
+
+    fn restore(&mut self, secrets: Object) {
+        let config = secrets.object("config").map(AccountConfig::from_object).unwrap_or_default();
+        let device_code = DeviceCode::new(secrets.string("device_code").unwrap_or_default());
+        let code_verifier = secrets.string("code_verifier").map(CodeVerifier::new);
+        *self = Self::new(self.with_secrets(config, device_code, code_verifier));
+    }
+}
+
+impl DeviceAttempt {
+    fn with_secrets(
+        &self,
+        config: AccountConfig,
+        device_code: DeviceCode,
+        code_verifier: Option<CodeVerifier>,
+    ) -> Self {
+        let authorization = DeviceAuthorization { device_code, code_verifier, ..self.authorization.clone() };
+        Self { setting: self.setting.with_config(config), authorization }
+    }
+}
+
+fn key_of(device_code: &str) -> [u8; SHA256_OUTPUT_LEN] {
+    let mut key = [0; SHA256_OUTPUT_LEN];
+    key.copy_from_slice(digest(&SHA256, device_code.as_bytes()).as_ref());
+    key
 }
 
 impl Pace {
@@ -97,7 +176,7 @@ impl Pace {
 
 impl Entry for DeviceLogin {
     fn is(&self, key: &str) -> bool {
-        self.authorization.device_code == key.into()
+        self.key == key_of(key)
     }
 
     fn expires_at(&self) -> BootTime {

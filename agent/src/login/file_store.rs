@@ -5,11 +5,16 @@
 
 use std::collections::HashMap;
 
+use crypto_box::{PublicKey, SecretKey};
 use oidc_proto::{
     error_code::ErrorCode,
+    json::Object,
     message::{Failure, FileWriteRequest},
     secret::SecretText,
 };
+use serde_json::Value;
+
+use super::held::{Held, Sealable};
 
 /// Most texts kept.
 const CAPACITY: usize = 64;
@@ -18,9 +23,12 @@ const MAX_DATA: usize = 256 * 1024;
 /// The longest name, in bytes.
 const MAX_NAME: usize = 4096;
 
-/// Texts by name.
+/// Texts by name. Under the agent's lock they are sealed, and none is given or taken.
 #[derive(Default)]
-pub struct FileStore(HashMap<String, SecretText>);
+pub struct FileStore(Held<Texts>);
+
+#[derive(Default)]
+struct Texts(HashMap<String, SecretText>);
 
 impl FileStore {
     /// Keeps a text, in the place of one of the same name.
@@ -30,28 +38,61 @@ impl FileStore {
             let error = format!("Bad request. At most {} KiB can be kept under a name.", MAX_DATA / 1024);
             return Err(Failure::new(ErrorCode::BadRequest, error));
         }
-        if self.0.len() >= CAPACITY && !self.0.contains_key(&filename) {
+        let texts = &mut self.0.open_mut().ok_or_else(Failure::agent_locked)?.0;
+        if texts.len() >= CAPACITY && !texts.contains_key(&filename) {
             let error = format!("the agent keeps {CAPACITY} files already");
             return Err(Failure::new(ErrorCode::TooManyRequests, error));
         }
-        self.0.insert(filename, data);
+        texts.insert(filename, data);
         Ok(())
     }
 
     /// The text of a name.
     pub fn read(&self, filename: &str) -> Result<SecretText, Failure> {
-        self.0.get(filename).cloned().ok_or_else(Failure::file_not_found)
+        let texts = &self.0.open().ok_or_else(Failure::agent_locked)?.0;
+        texts.get(filename).cloned().ok_or_else(Failure::file_not_found)
     }
 
     /// Forgets a text; it need not be there.
-    pub fn remove(&mut self, filename: &str) {
-        self.0.remove(filename);
+    pub fn remove(&mut self, filename: &str) -> Result<(), Failure> {
+        self.0.open_mut().ok_or_else(Failure::agent_locked)?.0.remove(filename);
+        Ok(())
+    }
+
+    /// Seals the texts to the key of a locked period.
+    pub fn seal(&mut self, key: &PublicKey) {
+        self.0.seal(key);
+    }
+
+    /// Opens them again.
+    pub fn unseal(&mut self, key: &SecretKey) {
+        self.0.unseal(key);
+    }
+}
+
+impl Sealable for Texts {
+    fn strip(&mut self) -> Object {
+        let mut secrets = Object::default();
+        for (name, text) in self.0.drain() {
+            secrets.insert(name, text.expose());
+        }
+        secrets
+    }
+
+    fn restore(&mut self, mut secrets: Object) {
+        let names: Vec<String> = secrets.members().keys().cloned().collect();
+        for name in names {
+            if let Some(Value::String(text)) = secrets.remove(&name) {
+                self.0.insert(name, SecretText::new(text));
+            }
+        }
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::accounts::lock::LockKey;
 
     fn write(store: &mut FileStore, name: &str, data: &str) -> Result<(), Failure> {
         store.write(FileWriteRequest { filename: name.into(), data: data.into() })
@@ -64,9 +105,27 @@ mod tests {
         write(&mut store, "a", "one").expect("kept");
         write(&mut store, "a", "two").expect("kept");
         assert_eq!(store.read("a").as_ref().map(SecretText::expose), Ok("two"));
-        store.remove("a");
-        store.remove("a");
+        store.remove("a").expect("forgotten");
+        store.remove("a").expect("gone already");
         assert_eq!(store.read("a").err(), Some(Failure::file_not_found()));
+    }
+
+    #[test]
+    fn is_closed_while_the_agent_is_locked() {
+        let lock = LockKey::new(&"sesame".into());
+        let mut store = FileStore::default();
+        for (name, text) in [("a", "one"), ("b", ""), ("c", "null")] {
+            write(&mut store, name, text).expect("kept");
+        }
+        store.seal(lock.public());
+        assert!(store.0.without_secrets().0.is_empty());
+        assert_eq!(store.read("a").err(), Some(Failure::agent_locked()));
+        assert_eq!(write(&mut store, "d", "x").err(), Some(Failure::agent_locked()));
+        assert_eq!(store.remove("a").err(), Some(Failure::agent_locked()));
+        store.unseal(&lock.open(&"sesame".into()).expect("the right password"));
+        for (name, text) in [("a", "one"), ("b", ""), ("c", "null")] {
+            assert_eq!(store.read(name).as_ref().map(SecretText::expose), Ok(text));
+        }
     }
 
     #[test]

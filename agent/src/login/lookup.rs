@@ -24,6 +24,7 @@ impl Login {
                 Err(failure)
             }
             Phase::Unloaded(_) | Phase::Loaded | Phase::Token(_) => self.fetch(&login).await,
+            Phase::Locked => Err(Failure::agent_locked()),
         }
     }
 
@@ -49,6 +50,7 @@ impl Login {
     pub(super) fn result(&self, login: &CodeLogin) -> Result<Reply, Failure> {
         match login.phase() {
             Phase::Token(token) => Ok(Reply::Token(token)),
+            Phase::Locked => Err(Failure::agent_locked()),
             _ => self.0.accounts.held_config(&login.account).map(|config| Reply::Config(Box::new(config))),
         }
     }

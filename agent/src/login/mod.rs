@@ -2,8 +2,8 @@
 //!
 //! [`Login`] is a cheap handle. Each login under way is one entity ([`code_login::CodeLogin`],
 //! [`device_login::DeviceLogin`]) in a bounded [`table::Table`], with an expiry of its own; nothing waits for another one's provider or
-//! browser. While the agent is locked dispatch answers none of these requests, and a browser that comes back is told
-//! to come again.
+//! browser. While the agent is locked dispatch answers none of these requests, a browser that comes back is told to
+//! come again, and the secrets of logins and kept texts are sealed as those of accounts are.
 
 mod browser;
 mod code;
@@ -14,6 +14,7 @@ mod device_login;
 mod direct;
 mod file_store;
 mod generate;
+mod held;
 mod lookup;
 mod loopback;
 mod metadata;
@@ -28,10 +29,11 @@ mod web;
 
 use std::{
     path::PathBuf,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError, Weak},
     time::Duration,
 };
 
+use crypto_box::{PublicKey, SecretKey};
 use oidc_proto::{
     account::AccountConfig,
     message::{Failure, FileWriteRequest, Reply},
@@ -41,7 +43,7 @@ use tokio::time::Instant;
 
 use self::{code_login::CodeLogin, device_login::DeviceLogin, file_store::FileStore, table::Table};
 use crate::{
-    accounts::Accounts,
+    accounts::{Accounts, Covered},
     clock::{BootTime, Clock},
     provider::ProviderError,
 };
@@ -68,12 +70,42 @@ struct Shared {
 struct UnderWay {
     codes: Table<CodeLogin>,
     devices: Table<DeviceLogin>,
+    is_locked: bool,
+}
+
+impl UnderWay {
+    /// Fails while the agent is locked: what began before must not be put here in the open.
+    fn unlocked(&mut self) -> Result<&mut Self, Failure> {
+        if self.is_locked { Err(Failure::agent_locked()) } else { Ok(self) }
+    }
+}
+
+impl Covered for Shared {
+    fn seal(&self, key: &PublicKey) {
+        let mut under_way = lock(&self.under_way);
+        under_way.is_locked = true;
+        under_way.codes.iter().for_each(|login| login.seal(key));
+        under_way.devices.iter().for_each(|login| login.seal(key));
+        lock(&self.files).seal(key);
+    }
+
+    fn unseal(&self, key: &SecretKey) {
+        let mut under_way = lock(&self.under_way);
+        under_way.is_locked = false;
+        under_way.codes.iter().for_each(|login| login.unseal(key));
+        under_way.devices.iter().for_each(|login| login.unseal(key));
+        lock(&self.files).unseal(key);
+    }
 }
 
 impl Login {
     /// No login under way. `socket` is the path at which this agent serves.
     pub fn new(accounts: Accounts, socket: PathBuf) -> Self {
-        Self(Arc::new(Shared { accounts, socket, under_way: Mutex::default(), files: Mutex::default() }))
+        let (under_way, files) = Default::default();
+        let shared = Arc::new(Shared { accounts, socket, under_way, files });
+        let covered: Weak<Shared> = Arc::downgrade(&shared);
+        shared.accounts.cover(covered);
+        Self(shared)
     }
 
     /// `file_write`.
@@ -88,18 +120,17 @@ impl Login {
     }
 
     /// `file_remove`.
-    pub fn file_remove(&self, filename: &str) -> Reply {
-        self.files().remove(filename);
-        Reply::success()
+    pub fn file_remove(&self, filename: &str) -> Result<Reply, Failure> {
+        self.files().remove(filename)?;
+        Ok(Reply::success())
     }
 
     fn files(&self) -> MutexGuard<'_, FileStore> {
-        self.0.files.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.0.files)
     }
 
     fn under_way(&self) -> MutexGuard<'_, UnderWay> {
-        // Nothing panics while it is held; a poisoned table would still be a whole one.
-        self.0.under_way.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.0.under_way)
     }
 
     /// Sees to it that a login is dropped when its time is over.
@@ -141,6 +172,11 @@ fn told(config: &AccountConfig) -> impl Fn(ProviderError) -> Failure + '_ {
         }
         failure
     }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    // Nothing panics while one of these is held; a poisoned table would still be a whole one.
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 fn provider_deadline() -> Instant {

@@ -83,6 +83,19 @@ impl Login {
 }
 
 impl Setting {
+    /// The same for another copy of the account.
+    pub fn with_config(&self, config: AccountConfig) -> Self {
+        Self {
+            name: self.name.clone(),
+            config,
+            provider: Arc::clone(&self.provider),
+            metadata: Arc::clone(&self.metadata),
+            scope: self.scope.clone(),
+            only_at: self.only_at,
+            clock: self.clock.clone(),
+        }
+    }
+
     /// The client to log in with; a login by browser or device is impossible without.
     pub fn client(&self) -> Result<Client<'_>, Failure> {
         if self.config.client_id.is_none() {

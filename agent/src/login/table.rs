@@ -42,6 +42,11 @@ impl<E: Entry> Table<E> {
         self.0.iter().find(|entry| entry.is(key)).cloned()
     }
 
+    /// All of them.
+    pub fn iter(&self) -> impl Iterator<Item = &Arc<E>> {
+        self.0.iter()
+    }
+
     /// Drops a login.
     pub fn remove(&mut self, entry: &Arc<E>) {
         entry.end();

@@ -29,7 +29,7 @@ pub const DEFAULT_INTERVAL: Duration = Duration::from_secs(5);
 pub const SLOW_DOWN: Duration = Duration::from_secs(5);
 
 /// A login that waits for the person (RFC 8628 section 3.2).
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 #[must_use]
 pub struct DeviceAuthorization {
     /// What to poll with.

@@ -75,7 +75,7 @@ impl Dispatch {
             Request::Reauthenticate { account } => login.reauthenticate(&account).await,
             Request::FileWrite(request) => login.file_write(request),
             Request::FileRead { filename } => login.file_read(&filename),
-            Request::FileRemove { filename } => Ok(login.file_remove(&filename)),
+            Request::FileRemove { filename } => login.file_remove(&filename),
             other @ (Request::Mytoken(_) | Request::MytokenSupportedProviders(_)) => {
                 Err(Failure::not_supported_yet(other.name()))
             }
