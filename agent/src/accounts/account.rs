@@ -193,3 +193,103 @@ pub struct Flags {
     /// Do not ask before an ID token.
     pub always_allow_id_token: bool,
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use oidc_proto::{account::AccountConfig, error_code::ErrorCode};
+
+    use super::{
+        super::{
+            lock::LockKey,
+            token_cache::tests::{at, token},
+        },
+        *,
+    };
+
+    const START: u64 = 1_800_000_000;
+    const HOUR: u64 = 3600;
+
+    /// With a token that was obtained at the start and lives for an hour.
+    fn account() -> Account {
+        let mut open = Open::new(AccountConfig::default());
+        open.cache.keep(Purpose::default(), token("at-1", at(START), HOUR));
+        Account::new("acc".parse().expect("a name"), open, Flags::default(), None)
+    }
+
+    fn failure() -> Failure {
+        Failure::new(ErrorCode::ProviderTimeout, "no answer")
+    }
+
+    fn answer(account: &Account, min_valid: Option<u64>, after: u64) -> &'static str {
+        match account.answer(&Purpose::default(), min_valid, at(START + after)) {
+            Ok(Answer::Cached(_, false)) => "cached",
+            Ok(Answer::Cached(_, true)) => "cached, and a successor",
+            Ok(Answer::Refresh) => "refresh",
+            Err(failure) => failure.code.as_str(),
+        }
+    }
+
+    #[test]
+    fn the_cache_answers_while_it_can() {
+        for (min_valid, after, expected) in [
+            (Some(0), 0, "cached"),
+            (Some(600), 0, "cached"),
+            (Some(600), 2700, "cached"),
+            (Some(600), 2701, "cached, and a successor"),
+            (Some(600), 3000, "refresh"),
+            (Some(0), 3599, "cached, and a successor"),
+            (Some(0), 3600, "refresh"),
+            (Some(HOUR), 0, "refresh"),
+            (Some(u64::MAX), 0, "refresh"),
+            (None, 0, "refresh"),
+        ] {
+            assert_eq!(answer(&account(), min_valid, after), expected, "{min_valid:?} after {after} s");
+        }
+    }
+
+    /// A provider that failed `ago` seconds before the question is asked.
+    #[test]
+    fn a_provider_that_failed_is_left_alone_for_a_while() {
+        for (min_valid, after, ago, expected) in [
+            (Some(0), 100, 0, "cached"),
+            (None, 100, 0, "provider_timeout"),
+            (None, 100, 1, "refresh"),
+            // No successor is fetched ahead of time for half a minute.
+            (Some(0), 3000, 1, "cached"),
+            (Some(0), 3000, 30, "cached, and a successor"),
+            (Some(HOUR), 100, 0, "provider_timeout"),
+        ] {
+            let account = account();
+            let failed = at(START + after - ago).boot;
+            account
+                .with_open(|open| {
+                    open.pause_after(failure(), None, failed);
+                    open.failed_at = Some(failed);
+                })
+                .expect("not locked");
+            assert_eq!(answer(&account, min_valid, after), expected, "{min_valid:?}, failed {ago} s ago");
+        }
+    }
+
+    #[test]
+    fn no_pause_is_too_long_to_count() {
+        let account = account();
+        let now = at(START).boot;
+        account.with_open(|open| open.pause_after(failure(), Some(Duration::MAX), now)).expect("not locked");
+        assert_eq!(answer(&account, None, 29), "provider_timeout");
+        assert_eq!(answer(&account, None, 30), "refresh");
+    }
+
+    #[test]
+    fn under_the_lock_it_tells_nothing() {
+        let (account, lock) = (account(), LockKey::new(&"sesame".into()));
+        account.seal(lock.public());
+        assert_eq!(answer(&account, Some(0), 0), "agent_locked");
+        assert_eq!(account.status(at(START)).token_expires_at, None);
+        account.unseal(&lock.open(&"sesame".into()).expect("the right password"));
+        assert_eq!(answer(&account, Some(0), 0), "cached");
+        assert_eq!(account.status(at(START)).token_expires_at, Some(START + HOUR));
+    }
+}

@@ -154,3 +154,95 @@ pub fn account_name(config: &AccountConfig) -> Result<Shortname, Failure> {
     let name = config.name.as_deref().ok_or_else(|| Failure::missing_field("name"))?;
     name.parse().map_err(|error| Failure::new(ErrorCode::BadRequest, format!("Bad request. {error}.")))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::{
+        super::testing::{Bench, START, add_request},
+        *,
+    };
+    use crate::provider::testing::{Reply, Scripted};
+
+    const HOUR: u64 = 3600;
+
+    #[tokio::test]
+    async fn an_account_whose_first_token_fails_is_not_loaded() {
+        let op = Scripted::provider(|asked| match asked.path.as_str() {
+            "/token" if asked.body.contains("rt-dead") => Reply::status(400, r#"{"error":"invalid_grant"}"#),
+            _ => Reply::json(r#"{"access_token":"at-1","expires_in":3600}"#),
+        })
+        .await;
+        for (refresh_token, plain_add, code) in [
+            (Some("rt-1"), false, None),
+            (Some("rt-dead"), false, Some(ErrorCode::LoginNeeded)),
+            (Some("rt-dead"), true, None),
+            (None, false, Some(ErrorCode::NoRefreshToken)),
+        ] {
+            let bench = Bench::new();
+            let mut request = AddRequest { plain_add, ..add_request(&op.issuer(), "acc") };
+            request.config.refresh_token = refresh_token.map(Into::into);
+            let added = bench.try_add(request).await;
+            assert_eq!(added.err().map(|failure| failure.code), code, "{refresh_token:?}");
+            assert_eq!(bench.accounts.names().is_empty(), code.is_some(), "{refresh_token:?}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_dead_login_is_loaded_again() {
+        let op = Scripted::provider(|asked| {
+            if asked.body.contains("rt-1") {
+                return Reply::status(400, r#"{"error":"invalid_grant"}"#);
+            }
+            Reply::json(r#"{"access_token":"at-2","expires_in":3600}"#)
+        })
+        .await;
+        let bench = Bench::new();
+        bench.add(&op.issuer(), "acc").await;
+        assert_eq!(bench.token("acc").await.expect_err("dead").code, ErrorCode::LoginNeeded);
+        let mut again = add_request(&op.issuer(), "acc");
+        again.config.refresh_token = Some("rt-2".into());
+        assert_eq!(bench.accounts.add(again).await, Ok(Added::Loaded { lifetime: 0 }));
+        bench.token("acc").await.expect("a token");
+    }
+
+    #[tokio::test]
+    async fn the_token_of_a_login_is_kept_for_as_long_as_it_lives() {
+        let op = Scripted::provider(|_| Reply::json(r#"{"access_token":"at-2","expires_in":3600}"#)).await;
+        let bench = Bench::new();
+        for (expires_in, expires_at) in [
+            (Some(HOUR), Some(START + HOUR)),
+            (Some(u64::MAX), Some(START + crate::clock::LONGEST.as_secs())),
+        ] {
+            let granted = TokenResponse {
+                access_token: "at-1".into(),
+                expires_in: expires_in.map(Duration::from_secs),
+                refresh_token: None,
+                id_token: None,
+                scope: None,
+                issued_token_type: None,
+            };
+            let config = add_request(&op.issuer(), "acc").config;
+            bench.accounts.admit(config, Some(granted)).await.expect("loaded");
+            let token = bench.token("acc").await.expect("a token");
+            assert_eq!(token.access_token, "at-1".into());
+            let told = token.expires_at(bench.clock.now()).zip(expires_at);
+            assert!(told.is_some_and(|(told, expected)| told.abs_diff(expected) <= 60), "{told:?}");
+        }
+        assert!(op.asked("/token").is_empty());
+    }
+
+    #[tokio::test]
+    async fn an_account_needs_an_issuer_and_a_name() {
+        let bench = Bench::new();
+        for (name, issuer) in
+            [(None, Some("https://op")), (Some("../x"), Some("https://op")), (Some("acc"), None)]
+        {
+            let mut request = AddRequest { plain_add: true, ..add_request("", "") };
+            request.config.name = name.map(str::to_owned);
+            request.config.issuer_url = issuer.map(str::to_owned);
+            let refused = bench.try_add(request).await.expect_err("incomplete");
+            assert_eq!(refused.code, ErrorCode::BadRequest, "{name:?} {issuer:?}");
+        }
+        assert!(bench.accounts.names().is_empty());
+    }
+}

@@ -35,3 +35,48 @@ pub enum ByIssuer {
     /// The issuer's default account, which is not loaded.
     Default(Shortname),
 }
+
+#[cfg(test)]
+mod tests {
+    use oidc_proto::error_code::ErrorCode;
+
+    use super::{super::testing::Bench, *};
+
+    const ISSUER: &str = "https://op.example/";
+
+    /// The issuer's default account if any, the accounts that are loaded, and which of them is meant.
+    #[tokio::test]
+    async fn an_issuer_means_one_account() {
+        for (default, loaded, meant) in [
+            (None, &[][..], None),
+            (None, &["a"][..], Some("a")),
+            (None, &["a", "b"], Some("b")),
+            (Some("a"), &["a", "b"], Some("a")),
+            (Some("c"), &["a", "b"], Some("b")),
+            (Some("c"), &["a"], Some("a")),
+            (Some("c"), &[], Some("c (not loaded)")),
+        ] {
+            let bench = Bench::new();
+            if let Some(default) = default {
+                let config = format!(r#"[{{"issuer":"{ISSUER}","default_account":"{default}"}}]"#);
+                let path = bench.accounts.deps().home.file(&"issuer".parse().expect("a name"));
+                fs_err::write(path.with_file_name("issuer.config"), config).expect("written");
+            }
+            bench.add("https://elsewhere.example", "z").await;
+            for name in loaded {
+                bench.add(ISSUER, name).await;
+            }
+            // One slash more or less does not matter.
+            let found = bench.accounts.by_issuer("https://op.example").await;
+            let found = match found {
+                Ok(ByIssuer::Loaded(account)) => Some(account.name.to_string()),
+                Ok(ByIssuer::Default(name)) => Some(format!("{name} (not loaded)")),
+                Err(failure) => {
+                    assert_eq!(failure.code, ErrorCode::AccountNotLoaded);
+                    None
+                }
+            };
+            assert_eq!(found.as_deref(), meant, "default {default:?}, loaded {loaded:?}");
+        }
+    }
+}
