@@ -37,6 +37,9 @@ use crate::{
 /// How long one exchange with a provider may take, retries included.
 const DEADLINE: Duration = Duration::from_secs(30);
 
+/// After what time an answer may have been made long before it came.
+const LATE: Duration = Duration::from_secs(5);
+
 /// Gets a token as `pending` wants it. The caller holds [`Account::refreshing`]. Nothing is begun any more when the agent is `ending`: it might not be completed.
 pub async fn refresh(
     account: &Account,
@@ -99,6 +102,7 @@ struct Spends {
 
 struct Answered {
     response: TokenResponse,
+    asked: Moment,
     /// As the provider spells it.
     issuer: Box<str>,
 }
@@ -114,11 +118,11 @@ async fn ask(account: &Account, deps: &Deps, purpose: &Purpose) -> Result<Asked,
         granted_scope: config.granted_scope(),
         audience: purpose.audience(),
     };
-    let deadline = Instant::now() + DEADLINE;
+    let (deadline, asked) = (Instant::now() + DEADLINE, deps.clock.now());
     let answer = async {
         let provider = deps.providers.provider(&config)?;
         let issuer = provider.metadata(deadline).await?.issuer.clone();
-        Ok(Answered { response: provider.refresh(refresh, deadline).await?, issuer })
+        Ok(Answered { response: provider.refresh(refresh, deadline).await?, asked, issuer })
     };
     let answer = answer.await;
     let token = refresh_token.clone();
@@ -150,7 +154,8 @@ async fn keep(
     answer: Answered,
 ) -> Outcome {
     let Spends { token: used, in_file, key } = spends;
-    let Answered { mut response, issuer } = answer;
+    let Answered { mut response, asked, issuer } = answer;
+    let obtained = obtained(asked, deps.clock.now());
     let new = response.refresh_token.take().filter(|new| *new != used);
     let mut stored = Ok((Stored::Gone, None));
     if let Some(new) = &new {
@@ -162,7 +167,7 @@ async fn keep(
         stored = file.store(key, Rotated { in_file, used, new: new.clone() }).await;
     }
 
-    let token = Arc::new(cached_token(purpose, min_valid, &issuer, &response, deps.clock.now()));
+    let token = Arc::new(cached_token(purpose, min_valid, &issuer, &response, obtained));
     account.with_held(|held| match held {
         Held::Open(open) => {
             if let Some(new) = &new {
@@ -221,6 +226,12 @@ fn note_stored(
         // Loaded into memory only, or reset meanwhile.
         Stored::Gone => {}
     }
+}
+
+/// From when on the life of a token counts: from its response (RFC 6749 section 5.1), which may have been on its way for
+/// minutes when it comes late.
+fn obtained(asked: Moment, answered: Moment) -> Moment {
+    if answered.boot.since(asked.boot) < LATE { answered } else { asked }
 }
 
 /// What the cache keeps of a response.

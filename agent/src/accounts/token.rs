@@ -173,7 +173,7 @@ fn too_late(account: &Account) -> Failure {
 #[cfg(test)]
 mod tests {
     use std::sync::{
-        Arc,
+        Arc, OnceLock,
         atomic::{AtomicBool, AtomicUsize, Ordering},
     };
 
@@ -181,7 +181,10 @@ mod tests {
         super::testing::{Bench, START, add_request, token_request},
         *,
     };
-    use crate::provider::testing::{Reply, Scripted};
+    use crate::{
+        clock::Clock,
+        provider::testing::{Reply, Scripted},
+    };
 
     const HOUR: u64 = 3600;
 
@@ -224,6 +227,26 @@ mod tests {
         bench.clock.suspend(Duration::from_secs(HOUR));
         let second = bench.token("acc").await.expect("a token");
         assert_ne!(second.access_token, first.access_token, "its hour is over");
+    }
+
+    #[tokio::test]
+    async fn the_life_of_a_token_does_not_begin_with_a_late_answer() {
+        for (late, left) in [(0, HOUR), (60, HOUR - 60)] {
+            let clock = Arc::new(OnceLock::<Clock>::new());
+            let op = Scripted::provider({
+                let clock = Arc::clone(&clock);
+                move |_| {
+                    clock.get().expect("set").suspend(Duration::from_secs(late));
+                    Reply::json(format!(r#"{{"access_token":"at","expires_in":{HOUR}}}"#))
+                }
+            })
+            .await;
+            let bench = loaded(&op).await;
+            clock.set(bench.clock.clone()).expect("once");
+            let token = bench.token("acc").await.expect("a token");
+            let remaining = token.remaining(bench.clock.now());
+            assert!(remaining.abs_diff(left) <= 15, "{late} s late: {remaining} s left");
+        }
     }
 
     #[tokio::test]
