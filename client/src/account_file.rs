@@ -1,10 +1,11 @@
-//! Opening an account file: its password from wherever it comes, three tries, and the newest refresh token.
+//! Opening an account file: its password from wherever it comes, three tries, and the newest refresh token. And
+//! rewriting it: what another program has written since it was opened is never lost.
 
 use std::{path::PathBuf, time::Duration};
 
 use oidc_proto::{
     account::AccountConfig,
-    home::{Home, HomeError},
+    home::{AccountLock, Home, HomeError},
     rotation::{self, Newest, RotationError},
     secret::Password,
     shortname::Shortname,
@@ -19,6 +20,8 @@ use crate::{
 
 /// How long to wait for another program that is changing the account's files.
 pub const LOCK_TIMEOUT: Duration = Duration::from_secs(10);
+/// How often writing is begun again before a program that takes no lock and keeps changing the file is given up on.
+const ATTEMPTS: usize = 8;
 
 /// An account file, read but not opened.
 pub struct Sealed {
@@ -42,6 +45,16 @@ pub struct Opened {
     pub password: Option<Password>,
     /// Why the file could not be brought up to date, if it could not.
     pub warning: Option<String>,
+}
+
+/// An account file as it is under its lock, which may be another one than was opened before.
+pub struct Current {
+    /// What it holds.
+    pub bytes: Zeroizing<Vec<u8>>,
+    /// The account, with the newest refresh token that is stored.
+    pub account: AccountConfig,
+    /// What rewrites it.
+    pub key: FileKey,
 }
 
 impl Sealed {
@@ -107,6 +120,72 @@ impl Sealed {
     fn error(&self, error: VaultError) -> Error {
         Error::Vault { name: self.name.clone(), file: self.path.clone(), error }
     }
+}
+
+impl Opened {
+    /// Replaces the file under its lock by what `change` makes of it as it is then: an agent may have stored a newer
+    /// refresh token, and a program of the C suite may have encrypted it anew, since it was opened. Begins again
+    /// where a program that takes no lock writes meanwhile. Returns what `change` gave besides the bytes.
+    pub fn rewrite<T>(
+        &self,
+        home: &Home,
+        lock: &AccountLock,
+        mut change: impl FnMut(&Current) -> Result<(Vec<u8>, T), Error>,
+    ) -> Result<T, Error> {
+        let mut attempts = 1..=ATTEMPTS;
+        loop {
+            attempts.next();
+            let current = self.read_again(home, lock)?;
+            let (bytes, result) = change(&current)?;
+            match home.replace(lock, &current.bytes, &bytes) {
+                Err(HomeError::Changed(_)) if !attempts.is_empty() => {}
+                Err(error) => return Err(error.into()),
+                Ok(()) => return Ok(result),
+            }
+        }
+    }
+
+    /// The file as it is now. With the key, or where it was encrypted anew with the password or by `gpg`;
+    /// [`Error::Reencrypted`] where neither opens it any more.
+    pub fn read_again(&self, home: &Home, lock: &AccountLock) -> Result<Current, Error> {
+        let name = lock.name();
+        let file = || home.file(name);
+        // What is kept beside the file must not be left behind by its next version.
+        drop(rotation::settle(home, lock, &self.key));
+        let (bytes, opened) = rotation::open(home, name, &self.key)?;
+        let opened = match (opened, &self.password) {
+            (Ok(account), _) => Ok((account, self.key.clone())),
+            (Err(_), Some(password)) => vault::unlock(&bytes, password).map(into_parts),
+            (Err(_), None) => vault::unlock_with_gpg(&bytes).map(into_parts),
+        };
+        let (mut account, key) = match opened {
+            Ok(opened) => opened,
+            Err(VaultError::WrongPassword | VaultError::OtherKey) => {
+                return Err(Error::Reencrypted { name: name.clone(), file: file() });
+            }
+            Err(error) => return Err(Error::Vault { name: name.clone(), file: file(), error }),
+        };
+        rotation::newest(home, name, &mut account)?;
+        Ok(Current { bytes, account, key })
+    }
+}
+
+fn into_parts(Unlocked { account, key, .. }: Unlocked) -> (AccountConfig, FileKey) {
+    (account, key)
+}
+
+/// The members that differ between `from` and `to`, changed in `account`.
+pub fn with_changes(account: &AccountConfig, from: &AccountConfig, to: &AccountConfig) -> AccountConfig {
+    let (from, to) = (from.to_object(), to.to_object());
+    let mut changed = account.to_object();
+    for (key, value) in to.members() {
+        if from.members().get(key) != Some(value) {
+            changed.insert(key.clone(), value.clone());
+        }
+    }
+    let is_dropped = |key: &&String| !to.contains(key);
+    from.members().keys().filter(is_dropped).for_each(|key| drop(changed.remove(key)));
+    AccountConfig::from_object(changed)
 }
 
 fn settle(home: &Home, name: &Shortname, key: &FileKey) -> Result<(), RotationError> {

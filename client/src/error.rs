@@ -64,6 +64,17 @@ pub enum Error {
         /// Its file.
         file: PathBuf,
     },
+    /// An account file that another program encrypted anew under another password while it was being worked on.
+    #[error(
+        "{} was encrypted anew by another program meanwhile, and what opened it before does not open it any more; \
+         the file is left as it is", .file.display()
+    )]
+    Reencrypted {
+        /// The account.
+        name: Shortname,
+        /// Its file.
+        file: PathBuf,
+    },
     /// An account file that cannot be opened with any password.
     #[error("{}: {error}", .file.display())]
     Vault {
@@ -143,7 +154,7 @@ impl Error {
             | Self::NoSuchAccount(_)
             | Self::NoDefaultAccount(_)
             | Self::Home(HomeError::Reserved(_)) => Exit::UnknownAccount,
-            Self::Home(_) | Self::Vault { .. } | Self::Rotation(_) => Exit::File,
+            Self::Home(_) | Self::Vault { .. } | Self::Reencrypted { .. } | Self::Rotation(_) => Exit::File,
             Self::Password(PasswordError::Ask(AskError::Interrupted)) | Self::Ask(AskError::Interrupted) => {
                 Exit::Interrupted
             }
@@ -161,6 +172,10 @@ impl Error {
     pub fn code(&self) -> &'static str {
         if let Some(code) = self.failure_code() {
             return code.as_str();
+        }
+        match self {
+            Self::Reencrypted { .. } => return "file_changed",
+            _ => {}
         }
         match self.exit() {
             Exit::Success => "success",
@@ -211,6 +226,9 @@ impl Error {
                     "No password opens it. Put a backup in its place; or `oidc passwd {name}` writes it anew while the \
                      agent still holds the account; or `oidc reset {name}` gives it up."
                 ))
+            }
+            Self::Reencrypted { .. } => {
+                Some("Run the command again, with the password that the file has now.".to_owned())
             }
             Self::Password(PasswordError::Ask(AskError::NoTerminal)) => {
                 Some("Without a terminal, give the password by --pw-env, --pw-cmd or --pw-file.".to_owned())

@@ -10,7 +10,7 @@ use std::{
     path::Path,
 };
 
-use oidc_proto::{account::AccountConfig, shortname::is_control};
+use oidc_proto::{account::AccountConfig, json::Object, shortname::is_control};
 use serde_json::{Value, json};
 use zeroize::Zeroizing;
 
@@ -128,6 +128,23 @@ impl Output {
         text.extend_from_slice(b"\n}\n");
         self.stdout.write_all(&text)?;
         self.stdout.flush()
+    }
+
+    /// The text of a decrypted file, as it stands and with a line end; with `--json` on one line. A terminal is not
+    /// given control characters.
+    pub fn stored_text(&mut self, text: &[u8]) -> io::Result<()> {
+        if self.json {
+            if let Ok(object) = Object::parse(text) {
+                self.stdout.write_all(object.to_json().as_bytes())?;
+                return self.result("\n");
+            }
+        } else if self.to_terminal {
+            let text = Zeroizing::new(String::from_utf8_lossy(text).into_owned());
+            let shown = Zeroizing::new(escaped(&text).into_owned());
+            return self.result(&Zeroizing::new(format!("{}\n", *shown)));
+        }
+        self.stdout.write_all(text)?;
+        self.result("\n")
     }
 
     /// Something the person may want to know. Not an error if nobody reads it.

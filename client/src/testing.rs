@@ -96,10 +96,15 @@ fn read_request(mut stream: UnixStream) -> Option<(UnixStream, AgentChannel, Req
 struct Person {
     answers: Rc<RefCell<Option<VecDeque<String>>>>,
     asked: Rc<RefCell<Vec<String>>>,
+    /// What happens elsewhere while a question stands.
+    meanwhile: Option<Rc<dyn Fn(&str)>>,
 }
 
 impl Person {
     fn answer(&self, prompt: &str) -> Result<String, AskError> {
+        if let Some(meanwhile) = &self.meanwhile {
+            meanwhile(prompt);
+        }
         self.asked.borrow_mut().push(prompt.to_owned());
         let mut answers = self.answers.borrow_mut();
         answers.as_mut().ok_or(AskError::NoTerminal)?.pop_front().ok_or(AskError::Cancelled)
@@ -183,6 +188,12 @@ impl Bench {
     pub fn with_person(self, answers: &[&str]) -> Self {
         *self.person.answers.borrow_mut() = Some(answers.iter().map(ToString::to_string).collect());
         self
+    }
+
+    /// As [`Bench::with_person`]; `meanwhile` runs while a question, which it is given, stands.
+    pub fn with_person_who(mut self, answers: &[&str], meanwhile: impl Fn(&str) + 'static) -> Self {
+        self.person.meanwhile = Some(Rc::new(meanwhile));
+        self.with_person(answers)
     }
 
     /// With an account file in the C suite's format under [`PASSWORD`].

@@ -25,6 +25,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         expires_at: Some(1_800_000_000),
         scope: None,
         warnings: Vec::new(),
+        refresh_token: None,
     });
     let (mut exchanges, mut in_agent, start) = (0_u32, Duration::ZERO, Instant::now());
     while start.elapsed() < TIME {

@@ -61,6 +61,9 @@ pub enum HomeError {
     /// The file was changed by another program between reading and writing.
     #[error("{0} was changed by another program")]
     Changed(PathBuf),
+    /// The file that was to be made is there already.
+    #[error("{0} exists already")]
+    Exists(PathBuf),
     /// Anything else the operating system says; names the path.
     #[error(transparent)]
     Io(#[from] io::Error),
@@ -170,6 +173,12 @@ impl Home {
     pub fn write(&self, lock: &AccountLock, bytes: &[u8]) -> Result<(), HomeError> {
         lock.remove_temporary_files();
         file::write(&self.file(lock.name()), &lock.stem(), bytes, None)
+    }
+
+    /// [`Home::write`], but only where no file is: [`HomeError::Exists`].
+    pub fn create(&self, lock: &AccountLock, bytes: &[u8]) -> Result<(), HomeError> {
+        lock.remove_temporary_files();
+        file::create(&self.file(lock.name()), &lock.stem(), bytes)
     }
 
     /// [`Home::write`], but only over a file that still holds `previous`; the last look is right before the rename.

@@ -84,6 +84,12 @@ fn it_works_with_a_locked_agent() {
     assert_eq!(scene.agent.request(&lock).expect("a reply")["status"], "success");
     scene.oidc(&["reset", "--force", ACCOUNT]).success();
     assert!(is_gone(&scene.environment, ACCOUNT));
+    let unlock = json!({"request": "unlock", "password": "sesame"});
+    assert_eq!(scene.agent.request(&unlock).expect("a reply")["status"], "success");
+    // The login went with the file: no token, and no account.
+    assert_eq!(scene.ask(json!({"prompt": "none"}))["status"], "failure");
+    let loaded = scene.agent.request(&json!({"request": "loaded_accounts"})).expect("a reply");
+    assert_eq!(loaded["info"], json!([]));
 }
 
 #[test]

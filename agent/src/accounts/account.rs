@@ -145,6 +145,8 @@ impl Account {
         AccountStatus {
             name: self.name.to_string(),
             issuer: self.issuer.to_string(),
+            confirm: self.confirm,
+            always_allow_id_token: self.always_allow_id_token,
             unloaded_at: self.unload_at().map(|end| end.at(now)),
             token_expires_at,
             refresh_token_expires_at,

@@ -39,7 +39,7 @@ pub enum Added {
 
 impl Accounts {
     /// Loads a decrypted account. Unless told otherwise a first token is fetched, so that a dead refresh token is
-    /// noticed now; an account for which that fails is not loaded.
+    /// noticed now; an account for which that fails is not loaded, and the one it would have replaced stays.
     pub async fn add(&self, request: AddRequest) -> Result<Added, Failure> {
         let name = account_name(&request.config)?;
         let _only_one = self.loading(&name).await?;
@@ -48,11 +48,18 @@ impl Accounts {
         let lifetime = request.lifetime.or(self.deps().options.lifetime.map(|lifetime| lifetime.as_secs()));
         let lifetime = lifetime.unwrap_or(0);
         let unload_at = (lifetime > 0).then(|| Expiry::after(self.now(), Duration::from_secs(lifetime)));
-        if let Some(account) = self.find(&name)
+        let loaded = self.find(&name);
+        if let Some(account) = &loaded
+            && !request.replace
             && account.is_usable()?
         {
-            return Ok(self.add_again(&account, request, lifetime, unload_at));
+            return Ok(self.add_again(account, request, lifetime, unload_at));
         }
+        // A refresh of the one that is replaced spends the token that the new one would begin with.
+        let _no_refresh = match &loaded {
+            Some(account) => Some(account.refreshing.lock().await),
+            None => None,
+        };
 
         let flags = Flags { confirm: request.confirm, always_allow_id_token: request.always_allow_id_token };
         let plain_add = request.plain_add;

@@ -108,7 +108,7 @@ impl Setting {
     /// no refresh token.
     pub fn gain(&self, response: TokenResponse, used: Option<RefreshToken>, only_at: bool) -> Option<Gain> {
         if self.only_at || only_at {
-            return Some(Gain::Token(self.token_reply(&response)));
+            return Some(Gain::Token(self.token_reply(&response, used.as_ref())));
         }
         let is_new_login = used.is_none();
         let refresh_token = response.refresh_token.clone().or(used)?;
@@ -127,7 +127,7 @@ impl Setting {
         Some(Gain::Account(Box::new(config), response))
     }
 
-    fn token_reply(&self, response: &TokenResponse) -> TokenReply {
+    fn token_reply(&self, response: &TokenResponse, used: Option<&RefreshToken>) -> TokenReply {
         let missing = response.scopes_not_granted(&self.scope).join(" ");
         let warning = format!("the provider did not grant the scope {missing}");
         TokenReply {
@@ -138,6 +138,8 @@ impl Setting {
                 .map(|life| self.clock.now().wall.saturating_add(life.min(LONGEST).as_secs())),
             scope: response.scope.clone(),
             warnings: if missing.is_empty() { Vec::new() } else { vec![warning] },
+            // One that replaces a spent one belongs to whoever holds that; a further one was not asked for.
+            refresh_token: response.refresh_token.clone().filter(|new| used.is_some_and(|used| used != new)),
         }
     }
 }

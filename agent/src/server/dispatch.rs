@@ -114,6 +114,7 @@ fn token(token: &CachedToken, now: Moment) -> Reply {
         expires_at: token.expires_at(now),
         scope: token.scope.as_deref().map(str::to_owned),
         warnings: token.warnings.clone(),
+        refresh_token: None,
     })
 }
 

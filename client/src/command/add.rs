@@ -19,6 +19,9 @@ use crate::{
     password::Sources,
 };
 
+/// How an agent begins its answer where nothing of a loaded account has changed but its lifetime.
+const ALREADY_LOADED: &str = "account already loaded";
+
 /// Runs the first of the actions that is asked for, in the C suite's order.
 pub fn run(args: &AddArgs, context: &mut Context) -> Result<(), Error> {
     if args.remote {
@@ -66,11 +69,30 @@ fn add(args: &AddArgs, account: &str, context: &mut Context) -> Result<(), Error
     let sealed = Sealed::read(&home, &name)?;
     let loaded = super::loaded_names(context.call_or_start(&Request::LoadedAccounts)?)?;
     let is_loaded = loaded.iter().any(|other| other == name.as_str());
+    if is_loaded && !args.force {
+        warn_of_what_stays(args, &name, context);
+    }
     if is_loaded && !args.force && args.lifetime.is_none() {
         return report(context, &name, &format!("Account '{name}' already loaded"), true, None);
     }
     let info = load(&sealed, &home, args, context)?;
     report(context, &name, "success", is_loaded, info.as_deref())
+}
+
+/// A loaded account stays as it is, but for its lifetime, unless it is loaded anew.
+fn warn_of_what_stays(args: &AddArgs, name: &Shortname, context: &mut Context) {
+    let options = [
+        (args.confirm, "--confirm"),
+        (args.always_allow_idtoken, "--always-allow-idtoken"),
+        (args.pw_store.is_some(), "--pw-store"),
+    ];
+    let given: Vec<_> = options.iter().filter(|(is_given, _)| *is_given).map(|(_, option)| *option).collect();
+    if !given.is_empty() {
+        context.output.warning(&format!(
+            "'{name}' is loaded already, so {} takes no effect; add --force to load it anew",
+            given.join(" and ")
+        ));
+    }
 }
 
 /// Opens the account and gives it to the agent; what the agent tells about it.
@@ -85,17 +107,24 @@ pub fn load(
     if let Some(warning) = &opened.warning {
         context.output.warning(warning);
     }
-    let request = request(&sealed.name, opened, &sources, args);
-    remove::expect_success(context.call(&request)?, "add")
+    let mut request = request(&sealed.name, opened, &sources, args);
+    let info = remove::expect_success(context.call(&Request::Add(Box::new(request.clone())))?, "add")?;
+    if !args.force || !info.as_deref().is_some_and(|info| info.starts_with(ALREADY_LOADED)) {
+        return Ok(info);
+    }
+    // An agent of the C suite leaves a loaded account as it is. It works, so there is nothing to try out.
+    request.plain_add = true;
+    remove::expect_success(context.call(&Request::Remove { account: sealed.name.to_string() })?, "remove")?;
+    remove::expect_success(context.call(&Request::Add(Box::new(request)))?, "add")
 }
 
-fn request(name: &Shortname, opened: Opened, sources: &Sources, args: &AddArgs) -> Request {
+fn request(name: &Shortname, opened: Opened, sources: &Sources, args: &AddArgs) -> AddRequest {
     let Opened { mut account, key, password, .. } = opened;
     // The file's name is the account's; the copy inside it may be that of a file it was copied from.
     account.name = Some(name.to_string());
     // Another machine has other files: neither a password nor a key of this one is of any use there.
     let is_local = !args.remote;
-    Request::Add(Box::new(AddRequest {
+    AddRequest {
         config: account,
         pw_entry: is_local.then(|| password_entry(name, password, sources, args.pw_store)),
         lifetime: args.lifetime,
@@ -103,7 +132,8 @@ fn request(name: &Shortname, opened: Opened, sources: &Sources, args: &AddArgs) 
         always_allow_id_token: args.always_allow_idtoken,
         plain_add: args.skip_check,
         file_key: is_local.then(|| key.to_text()),
-    }))
+        replace: args.force,
+    }
 }
 
 /// How an agent of the C suite may get the password when it has to rewrite the file; ours has the file key instead.
@@ -282,6 +312,37 @@ mod tests {
         assert!(ran.result.is_ok());
         let ran = bench.run(&["oidc-add", "--force", "--pw-cmd", &format!("echo {PASSWORD}"), "acc"]);
         assert_eq!(ran.stdout, "success\n");
+        assert!(added(&bench).replace);
+    }
+
+    #[test]
+    fn what_takes_no_effect_on_a_loaded_account_is_said() {
+        let bench = Bench::new().with_account("acc").with_agent(agent(&["acc"]));
+        let ran = bench.run(&["oidc", "add", "--confirm", "--pw-store", "acc"]);
+        assert!(ran.result.is_ok());
+        assert!(ran.stderr.contains("--confirm and --pw-store") && ran.stderr.contains("--force"), "{ran:?}");
+        let quiet = bench.run(&["oidc", "add", "acc"]);
+        assert_eq!(quiet.stderr, "");
+    }
+
+    #[test]
+    fn an_agent_of_the_c_suite_has_to_unload_first_what_is_loaded_anew() {
+        let mut is_loaded = true;
+        let bench = Bench::new().with_account("acc").with_agent(move |request| match request {
+            Request::LoadedAccounts => loaded(&["acc"]),
+            Request::Remove { .. } => {
+                is_loaded = false;
+                Reply::success()
+            }
+            Request::Add(_) if is_loaded => Reply::success_with("account already loaded."),
+            _ => Reply::success(),
+        });
+        let password = format!("echo {PASSWORD}");
+        let ran = bench.run(&["oidc", "add", "-f", "--confirm", "--pw-cmd", &password, "acc"]);
+        assert_eq!((ran.stdout.as_str(), ran.stderr.as_str()), ("success\n", ""));
+        let names: Vec<_> = bench.requests().iter().map(Request::name).collect();
+        assert_eq!(names, ["loaded_accounts", "add", "remove", "add"]);
+        assert!(added(&bench).confirm && added(&bench).plain_add);
     }
 
     #[test]

@@ -2,6 +2,7 @@
 
 pub mod add;
 pub mod agent;
+pub mod file_key;
 pub mod r#gen;
 pub mod generate;
 pub mod list;

@@ -3,14 +3,13 @@
 use oidc_proto::{
     home::Home,
     message::{FileFormat, NewProtection, PasswdRequest, Request},
-    rotation,
     secret::Password,
     shortname::Shortname,
-    vault::{self, FileKey, Format, Protection},
+    vault::{self, Format, Protection},
 };
 use serde_json::json;
 
-use super::{Context, is_unknown_request, remove::expect_success};
+use super::{Context, file_key, is_unknown_request, remove::expect_success};
 use crate::{
     account_file::{LOCK_TIMEOUT, Opened, Sealed},
     cli::others::{FormatArg, PasswdArgs},
@@ -31,7 +30,7 @@ pub fn run(args: &PasswdArgs, context: &mut Context) -> Result<(), Error> {
         Ok((sealed, opened))
     });
     match opened {
-        Ok((sealed, opened)) => rewrite(args, &home, &sealed, opened, context),
+        Ok((sealed, opened)) => rewrite(args, &home, &sealed, &opened, context),
         Err(error @ (Error::WrongPassword { .. } | Error::Vault { .. })) => {
             offer_copy(args, &name, error, context)?;
             from_agent(args, &name, context)
@@ -45,7 +44,7 @@ fn rewrite(
     args: &PasswdArgs,
     home: &Home,
     sealed: &Sealed,
-    opened: Opened,
+    opened: &Opened,
     context: &mut Context,
 ) -> Result<(), Error> {
     if let Some(warning) = &opened.warning {
@@ -55,41 +54,22 @@ fn rewrite(
         context.output.note("The file is encrypted with OpenPGP; from now on it has a password instead.");
     }
     let password = new_password(args, &sealed.name, context)?;
-    let lock = home.lock(&sealed.name, LOCK_TIMEOUT)?;
-    // Somebody may have written a newer refresh token while the person was typing.
-    let bytes = home.read(&sealed.name)?;
-    let mut account = opened.key.open(&bytes).unwrap_or(opened.account);
-    rotation::newest(home, &sealed.name, &mut account)?;
     let protection = match args.format {
         FormatArg::Native => Protection::Native(&password),
         FormatArg::OidcAgent => Protection::OidcAgent(&password),
     };
-    let generation = vault::header(&bytes).map_or(0, |header| header.generation);
-    let (new, key) = vault::seal_next(&account, &protection, generation).map_err(|error| Error::Vault {
-        name: sealed.name.clone(),
-        file: sealed.path.clone(),
-        error,
+    let lock = home.lock(&sealed.name, LOCK_TIMEOUT)?;
+    let key = opened.rewrite(home, &lock, |current| {
+        let generation = vault::header(&current.bytes).map_or(0, |header| header.generation);
+        vault::seal_next(&current.account, &protection, generation).map_err(|error| Error::Vault {
+            name: sealed.name.clone(),
+            file: sealed.path.clone(),
+            error,
+        })
     })?;
-    home.replace(&lock, &bytes, &new)?;
     drop(lock);
-    tell_agent(&sealed.name, &key, context);
+    file_key::give_if_loaded(context, &sealed.name, &key, true);
     report(&sealed.name, args.format, context)
-}
-
-/// An agent that holds the account must be able to write the file. Without an agent there is nothing to tell.
-fn tell_agent(name: &Shortname, key: &FileKey, context: &mut Context) {
-    let is_loaded =
-        context.loaded_accounts().is_ok_and(|loaded| loaded.iter().any(|other| other == name.as_str()));
-    if !is_loaded {
-        return;
-    }
-    let told = request(name, NewProtection::FileKey(key.to_text()), context);
-    if told.is_err() {
-        context.output.warning(&format!(
-            "the agent could not be told; run `oidc remove {name}` and `oidc add {name}`, so that it can go on \
-             writing the file"
-        ));
-    }
 }
 
 /// Lets the agent write the file from its copy.
@@ -156,7 +136,11 @@ fn report(name: &Shortname, format: FormatArg, context: &mut Context) -> Result<
 
 #[cfg(test)]
 mod tests {
-    use oidc_proto::message::Reply;
+    use oidc_proto::{
+        account::AccountConfig,
+        message::{Failure, Reply},
+        vault::FileKey,
+    };
 
     use super::*;
     use crate::{
@@ -195,6 +179,62 @@ mod tests {
         let NewProtection::FileKey(key) = protection else { panic!("a file key") };
         let bytes = fs_err::read(bench.file("acc")).expect("a file");
         assert!(FileKey::from_text(&key).and_then(|key| key.open(&bytes)).is_ok());
+    }
+
+    /// What the agent or another program does while the person types the new password.
+    fn with_other_writer(bench: Bench, write: impl Fn() + 'static) -> Bench {
+        bench.with_person_who(&[PASSWORD, "new", "new"], move |prompt| {
+            if prompt.starts_with("Confirm new") {
+                write();
+            }
+        })
+    }
+
+    fn newer() -> AccountConfig {
+        AccountConfig { refresh_token: Some("NEWER".into()), ..account("acc") }
+    }
+
+    #[test]
+    fn a_file_that_the_c_suite_wrote_meanwhile_keeps_its_newer_token() {
+        let bench = Bench::new().with_account("acc");
+        let file = bench.file("acc");
+        // Under the same password, which means under another salt.
+        let bench = with_other_writer(bench, move || {
+            let password = Password::from(PASSWORD);
+            let (bytes, _) = vault::seal_new(&newer(), &Protection::OidcAgent(&password)).expect("sealed");
+            fs_err::write(&file, bytes).expect("written");
+        });
+        let ran = bench.run(&["oidc", "passwd", "acc"]);
+        assert!(ran.result.is_ok(), "{ran:?}");
+        let bytes = fs_err::read(bench.file("acc")).expect("a file");
+        let unlocked = vault::unlock(&bytes, &"new".into()).expect("the new password");
+        assert_eq!(unlocked.account.refresh_token, newer().refresh_token);
+    }
+
+    #[test]
+    fn a_file_that_got_another_password_meanwhile_is_left() {
+        let bench = Bench::new().with_account("acc");
+        let file = bench.file("acc");
+        let bench = with_other_writer(bench, move || {
+            let (bytes, _) = vault::seal_new(&newer(), &Protection::Native(&"other".into())).expect("sealed");
+            fs_err::write(&file, bytes).expect("written");
+        });
+        let error = bench.run(&["oidc", "passwd", "acc"]).result.expect_err("refused");
+        assert!(matches!(error, Error::Reencrypted { .. }), "{error}");
+        assert_eq!((error.exit(), error.code()), (Exit::File, "file_changed"));
+        let bytes = fs_err::read(bench.file("acc")).expect("a file");
+        let unlocked = vault::unlock(&bytes, &"other".into()).expect("as the other program left it");
+        assert_eq!(unlocked.account.refresh_token, newer().refresh_token);
+    }
+
+    #[test]
+    fn a_locked_agent_cannot_be_told_and_that_is_said() {
+        let bench = Bench::new()
+            .with_account("acc")
+            .with_agent(|_| Failure::agent_locked().into())
+            .with_person(&[PASSWORD, "new", "new"]);
+        let ran = bench.run(&["oidc", "passwd", "acc"]);
+        assert!(ran.result.is_ok() && ran.stderr.contains("oidc add --force acc"), "{ran:?}");
     }
 
     #[test]

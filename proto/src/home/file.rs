@@ -50,6 +50,29 @@ pub(crate) fn write(path: &Path, stem: &str, bytes: &[u8], expected: Option<&[u8
         Err(e) if e.kind() != io::ErrorKind::NotFound => return Err(error(&e, path)),
         _ => {}
     }
+    let temporary = written_temporary(path, stem, bytes)?;
+    if let Some(expected) = expected
+        && **read(path)? != *expected
+    {
+        return Err(HomeError::Changed(path.into()));
+    }
+    temporary.persist(path).map_err(|e| error(&e.error, path))?;
+    sync_directory(directory)
+}
+
+/// [`write`] where nothing is yet; [`HomeError::Exists`] where something is, even if it was put there meanwhile.
+pub(crate) fn create(path: &Path, stem: &str, bytes: &[u8]) -> Result<(), HomeError> {
+    let temporary = written_temporary(path, stem, bytes)?;
+    temporary.persist_noclobber(path).map_err(|e| match e.error.kind() {
+        io::ErrorKind::AlreadyExists => HomeError::Exists(path.into()),
+        _ => error(&e.error, path),
+    })?;
+    sync_directory(path.parent().unwrap_or(path))
+}
+
+/// The bytes on disk, in a temporary file (0600) beside `path`, named after `stem`.
+fn written_temporary(path: &Path, stem: &str, bytes: &[u8]) -> Result<tempfile::NamedTempFile, HomeError> {
+    let directory = path.parent().ok_or_else(|| HomeError::NotARegularFile(path.into()))?;
     let mut temporary = tempfile::Builder::new()
         .prefix(&format!(".{stem}."))
         .suffix(TEMPORARY_SUFFIX)
@@ -58,13 +81,7 @@ pub(crate) fn write(path: &Path, stem: &str, bytes: &[u8], expected: Option<&[u8
         .tempfile_in(directory)
         .map_err(|e| error(&e, path))?;
     temporary.write_all(bytes).and_then(|()| temporary.as_file().sync_all()).map_err(|e| error(&e, path))?;
-    if let Some(expected) = expected
-        && **read(path)? != *expected
-    {
-        return Err(HomeError::Changed(path.into()));
-    }
-    temporary.persist(path).map_err(|e| error(&e.error, path))?;
-    sync_directory(directory)
+    Ok(temporary)
 }
 
 /// Removes a regular file. Whether it was there.

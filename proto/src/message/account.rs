@@ -27,6 +27,9 @@ pub struct AddRequest {
     pub always_allow_id_token: bool,
     /// Load without requesting a token.
     pub plain_add: bool,
+    /// Ours: take the place of an account of this name that is loaded already. An agent of the C suite leaves that one as
+    /// it is, but for its lifetime.
+    pub replace: bool,
     /// Ours: lets the agent rewrite the account file without a password
     /// (the text of a `FileKey`, see [`crate::secret::SecretText`]).
     pub file_key: Option<SecretText>,
@@ -108,6 +111,7 @@ impl AddRequest {
             confirm: object.flag("confirm"),
             always_allow_id_token: object.flag("always_allow_id_token") || object.flag("always_allow_id"),
             plain_add: object.flag("plain_add"),
+            replace: object.flag("replace"),
             file_key: object.string("file_key").map(SecretText::new),
         })
     }
@@ -124,6 +128,9 @@ impl AddRequest {
         put_flag(object, "always_allow_id_token", self.always_allow_id_token);
         put_flag(object, "always_allow_id", self.always_allow_id_token);
         put_flag(object, "plain_add", self.plain_add);
+        if self.replace {
+            put_flag(object, "replace", true);
+        }
         put(object, "file_key", self.file_key.as_ref().map(SecretText::expose));
     }
 }
@@ -256,6 +263,7 @@ impl fmt::Debug for AddRequest {
             .field("confirm", &self.confirm)
             .field("always_allow_id_token", &self.always_allow_id_token)
             .field("plain_add", &self.plain_add)
+            .field("replace", &self.replace)
             .field("file_key", &self.file_key)
             .finish_non_exhaustive()
     }

@@ -13,7 +13,7 @@ use crate::{
     account::AccountConfig,
     framing::first_object,
     json::{JsonError, Object},
-    secret::{AccessToken, IdToken, SecretText},
+    secret::{AccessToken, IdToken, RefreshToken, SecretText},
 };
 
 /// What the agent answers.
@@ -69,6 +69,8 @@ pub struct TokenReply {
     pub scope: Option<String>,
     /// Ours: what the person should know, for instance that a scope was not granted.
     pub warnings: Vec<String>,
+    /// Ours, to a login with `only_at` by a refresh token: the one that took its place at the provider. Nobody else has it.
+    pub refresh_token: Option<RefreshToken>,
 }
 
 /// An ID token.
@@ -241,6 +243,7 @@ impl TokenReply {
             expires_at: expires_at.filter(|time| *time != 0),
             scope: object.string("scope"),
             warnings: object.strings("warnings"),
+            refresh_token: object.string("refresh_token").map(RefreshToken::new),
         })
     }
 
@@ -252,6 +255,7 @@ impl TokenReply {
         if !self.warnings.is_empty() {
             object.insert("warnings", self.warnings.clone());
         }
+        put(object, "refresh_token", self.refresh_token.as_ref().map(RefreshToken::expose));
     }
 }
 

@@ -26,6 +26,10 @@ pub struct AccountStatus {
     pub name: String,
     /// Issuer URL.
     pub issuer: String,
+    /// The person is asked before each access token.
+    pub confirm: bool,
+    /// The person is not asked before an ID token.
+    pub always_allow_id_token: bool,
     /// When the account is unloaded; absent = never.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub unloaded_at: Option<u64>,

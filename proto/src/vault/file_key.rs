@@ -54,13 +54,17 @@ impl FileKey {
     ///
     /// An OpenPGP file is opened by `gpg`, which then must not ask anybody: [`GpgError::Locked`](super::GpgError).
     pub fn open(&self, bytes: &[u8]) -> Result<AccountConfig, VaultError> {
-        let text = match &self.0 {
+        Ok(AccountConfig::from_object(account_object(&self.open_text(bytes)?)?))
+    }
+
+    /// The decrypted text as it is stored, byte for byte; otherwise as [`FileKey::open`].
+    pub fn open_text(&self, bytes: &[u8]) -> Result<Zeroizing<Vec<u8>>, VaultError> {
+        Ok(match &self.0 {
             Kind::Native(key) => key.open(bytes)?,
             Kind::OidcAgent(key) => key.open(bytes)?,
             Kind::OidcAgentHex(key) => key.open(bytes)?,
             Kind::OpenPgp(_) => gpg::decrypt_quietly(bytes)?,
-        };
-        Ok(AccountConfig::from_object(account_object(&text)?))
+        })
     }
 
     /// The file that replaces `previous`: same salt or data key and same slots, new nonce, next generation. Only what

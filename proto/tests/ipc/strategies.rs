@@ -139,7 +139,7 @@ fn token_request() -> BoxedStrategy<Request> {
 }
 
 fn add_request() -> BoxedStrategy<Request> {
-    (config(), option::of(pw_entry()), option::of(seconds()), any::<[bool; 3]>(), maybe())
+    (config(), option::of(pw_entry()), option::of(seconds()), any::<[bool; 4]>(), maybe())
         .prop_map(|(config, pw_entry, lifetime, flags, file_key)| {
             Request::Add(Box::new(AddRequest {
                 config,
@@ -148,6 +148,7 @@ fn add_request() -> BoxedStrategy<Request> {
                 confirm: flags[0],
                 always_allow_id_token: flags[1],
                 plain_add: flags[2],
+                replace: flags[3],
                 file_key: file_key.map(SecretText::new),
             }))
         })
@@ -281,17 +282,17 @@ pub fn reply() -> BoxedStrategy<Reply> {
         Just(Reply::success()),
         any::<String>().prop_map(Reply::success_with),
         vec(text(), 0..4).prop_map(Reply::success_with),
-        (text(), text(), option::of(1..=i64::MAX.unsigned_abs()), maybe(), vec(text(), 0..3)).prop_map(
-            |(token, issuer, expires_at, scope, warnings)| {
+        (text(), text(), option::of(1..=i64::MAX.unsigned_abs()), maybe(), vec(text(), 0..3), maybe())
+            .prop_map(|(token, issuer, expires_at, scope, warnings, refresh_token)| {
                 Reply::Token(TokenReply {
                     access_token: AccessToken::new(token),
                     issuer,
                     expires_at,
                     scope,
                     warnings,
+                    refresh_token: refresh_token.map(RefreshToken::new),
                 })
-            }
-        ),
+            }),
         (text(), text()).prop_map(|(token, issuer)| Reply::IdToken(IdTokenReply {
             id_token: IdToken::new(token),
             issuer

@@ -1,7 +1,7 @@
 //! Making an account: questions, the client, the login, the file. In this order, so that nothing is made at the
 //! provider before everything is known, and nothing that was made there is forgotten.
 
-use oidc_proto::{account::AccountConfig, secret::Password, shortname::Shortname, vault::FileKey};
+use oidc_proto::{account::AccountConfig, shortname::Shortname};
 
 use super::{
     Session, account_name,
@@ -17,10 +17,14 @@ use super::{
     scopes,
     seal::Seal,
 };
-use crate::{account_file::Sealed, error::Error, exit::Exit};
+use crate::{
+    account_file::{Opened, Sealed},
+    error::Error,
+    exit::Exit,
+};
 
 /// The name of a login that nothing is kept of.
-const NAMELESS: &str = "only-at";
+pub const NAMELESS: &str = "only-at";
 
 /// An account that is about to log in.
 pub struct Beginning {
@@ -78,7 +82,7 @@ fn log_in(
     let entry = save::password_entry(session, name, storage);
     match login::log_in(session, account, choice, Some(entry))? {
         Outcome::Account(reply) => save::save(session, name, &save::merged(account, &reply), storage),
-        Outcome::Token(token) => save::print_token(session, &token),
+        Outcome::Token(token) => save::print_token(session, name, &token, storage),
         Outcome::HandedOver => Ok(()),
     }
 }
@@ -123,8 +127,9 @@ fn begin(session: &mut Session, name: Shortname) -> Result<Beginning, Error> {
         }
         let sources = session.args.password.sources();
         let opened = Sealed::read(&home, &name)?.open(&home, &sources, session.context.asker.as_mut())?;
-        let storage = existing(session, opened.key, opened.password);
-        return Ok(Beginning { name, account: opened.account, storage, was_registered: false });
+        let account = opened.account.clone();
+        let storage = existing(session, opened);
+        return Ok(Beginning { name, account, storage, was_registered: false });
     }
     if let Some(pending) = pending::resume(session, &home, &name)? {
         expect_same_issuer(session, &pending.account, &name)?;
@@ -186,23 +191,23 @@ fn flows(session: &Session, account: &AccountConfig, known: Option<&Known>) -> C
 }
 
 /// An existing file keeps its password, unless another protection is asked for.
-fn existing(session: &Session, key: FileKey, password: Option<Password>) -> Storage {
+fn existing(session: &Session, opened: Opened) -> Storage {
     if session.args.login.only_at || session.args.store.no_save {
-        return Storage::Nowhere;
+        return Storage::Nowhere(Some(Box::new(opened)));
     }
-    let new_seal = match (&session.args.store, password.clone()) {
+    let new_seal = match (&session.args.store, opened.password.clone()) {
         (store, _) if store.gpg.is_some() => store.gpg.clone().map(Seal::Gpg),
         (store, Some(password)) if store.format.is_some() => Some(Seal::with(session, password)),
         _ => None,
     };
-    Storage::Existing { key, password, new_seal }
+    Storage::Existing { opened: Box::new(opened), new_seal }
 }
 
 /// Where the account will be kept. Asks for the password: now, before anything is made at the provider.
 fn storage(session: &mut Session, name: &Shortname, so_far: Storage) -> Result<Storage, Error> {
     match so_far {
         Storage::Undecided if session.args.login.only_at || session.args.store.no_save => {
-            Ok(Storage::Nowhere)
+            Ok(Storage::Nowhere(None))
         }
         Storage::Undecided => Seal::choose(session, name).map(Storage::New),
         decided => Ok(decided),

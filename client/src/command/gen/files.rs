@@ -6,29 +6,38 @@ use oidc_proto::{
     account::AccountConfig,
     home::{Home, HomeError},
     json::Object,
-    secret::Password,
     shortname::Shortname,
-    vault,
+    vault::{self, FileKey},
 };
 use zeroize::Zeroizing;
 
 use super::{Session, seal::Seal};
 use crate::{
-    account_file::{LOCK_TIMEOUT, Sealed},
+    account_file::{LOCK_TIMEOUT, Opened, Sealed},
     cli::UsageError,
+    command::file_key,
     error::Error,
     exit::Exit,
 };
 
-/// `--print`: the decrypted text. Asks no agent.
+/// `--print`: the decrypted text as it is stored, byte for byte. Asks no agent.
 pub fn print(session: &mut Session, file: &Path) -> Result<(), Error> {
     let (home, name) = locate(session, file)?;
     let bytes = read(&home, &name)?;
-    let account = match plain(&bytes) {
-        Some(account) => account,
-        None => open(session, &home, &name, bytes)?.0,
-    };
-    Ok(session.context.output.account(&account)?)
+    if plain(&bytes).is_some() {
+        return Ok(session.context.output.stored_text(&bytes)?);
+    }
+    let opened = open(session, &home, &name, bytes)?;
+    // Opening may have brought the file up to date.
+    let bytes = read(&home, &name)?;
+    let text = opened.key.open_text(&bytes).map_err(|error| Error::Vault {
+        name: name.clone(),
+        file: home.file(&name),
+        error,
+    })?;
+    // The C suite handles it as a C string, which ends at the first NUL.
+    let text = text.split(|byte| *byte == 0).next().unwrap_or_default();
+    Ok(session.context.output.stored_text(text)?)
 }
 
 /// `--update`: the same account, encrypted anew under the same password; a plain one is encrypted.
@@ -37,28 +46,53 @@ pub fn update(session: &mut Session, file: &Path) -> Result<(), Error> {
         return Err(UsageError::Text("Update argument cannot be combined with no-save".to_owned()).into());
     }
     let (home, name) = locate(session, file)?;
-    let previous = read(&home, &name)?;
-    let (mut account, seal) = if let Some(account) = plain(&previous) {
-        (account, Seal::choose(session, &name)?)
-    } else {
-        let (account, password) = open(session, &home, &name, previous.clone())?;
-        let seal = match (password, &session.args.store.gpg) {
-            (Some(password), None) => Seal::with(session, password),
-            _ => Seal::choose(session, &name)?,
-        };
-        (account, seal)
+    let bytes = read(&home, &name)?;
+    let key = match plain(&bytes) {
+        Some(account) => encrypt(session, &home, &name, &bytes, account)?,
+        None => encrypt_anew(session, &home, &name, bytes)?,
     };
-    account.name.get_or_insert_with(|| name.to_string());
-    let lock = home.lock(&name, LOCK_TIMEOUT)?;
-    let generation = vault::header(&previous).map_or(0, |header| header.generation);
-    let (bytes, key) = seal.seal(&home, &name, &account, generation)?;
-    home.replace(&lock, &previous, &bytes)?;
-    drop(lock);
-    let is_in_use = session.context.home().is_ok_and(|used| used.path() == home.path());
-    if is_in_use && session.context.loaded_accounts().is_ok_and(|names| names.contains(&name.to_string())) {
-        super::save::give_key(session, &name, &key);
+    if session.context.home().is_ok_and(|used| used.path() == home.path()) {
+        file_key::give_if_loaded(session.context, &name, &key, false);
     }
     Ok(session.context.output.line("Updated config file format")?)
+}
+
+fn encrypt(
+    session: &mut Session,
+    home: &Home,
+    name: &Shortname,
+    plain: &[u8],
+    account: AccountConfig,
+) -> Result<FileKey, Error> {
+    let seal = Seal::choose(session, name)?;
+    let lock = home.lock(name, LOCK_TIMEOUT)?;
+    let (bytes, key) = seal.seal(home, name, &named(account, name), 0)?;
+    home.replace(&lock, plain, &bytes)?;
+    Ok(key)
+}
+
+fn encrypt_anew(
+    session: &mut Session,
+    home: &Home,
+    name: &Shortname,
+    bytes: Zeroizing<Vec<u8>>,
+) -> Result<FileKey, Error> {
+    let opened = open(session, home, name, bytes)?;
+    let seal = match (&opened.password, &session.args.store.gpg) {
+        (Some(password), None) => Seal::with(session, password.clone()),
+        _ => Seal::choose(session, name)?,
+    };
+    let lock = home.lock(name, LOCK_TIMEOUT)?;
+    opened.rewrite(home, &lock, |current| {
+        let generation = vault::header(&current.bytes).map_or(0, |header| header.generation);
+        seal.seal(home, name, &named(current.account.clone(), name), generation)
+    })
+}
+
+/// With a name, if it has none.
+fn named(mut account: AccountConfig, name: &Shortname) -> AccountConfig {
+    account.name.get_or_insert_with(|| name.to_string());
+    account
 }
 
 /// `--file`: what another account or client file holds.
@@ -71,7 +105,7 @@ pub fn start_values(session: &mut Session, home: &Home, file: &Path) -> Result<A
     let bytes = read(&place, &name)?;
     let mut account = match plain(&bytes) {
         Some(account) => account,
-        None => open(session, &place, &name, bytes)?.0,
+        None => open(session, &place, &name, bytes)?.account,
     };
     // A new login is what follows, and it belongs to another account.
     (account.name, account.client_name, account.refresh_token) = (None, None, None);
@@ -123,7 +157,7 @@ fn open(
     home: &Home,
     name: &Shortname,
     bytes: Zeroizing<Vec<u8>>,
-) -> Result<(AccountConfig, Option<Password>), Error> {
+) -> Result<Opened, Error> {
     let path = home.file(name);
     let format = vault::format_of(&bytes).map_err(|error| Error::Vault {
         name: name.clone(),
@@ -135,5 +169,5 @@ fn open(
     if let Some(warning) = &opened.warning {
         session.context.output.warning(warning);
     }
-    Ok((opened.account, opened.password))
+    Ok(opened)
 }

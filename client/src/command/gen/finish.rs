@@ -15,6 +15,7 @@ use oidc_proto::account::AccountConfig;
 
 use super::{
     Session, account_name,
+    create::NAMELESS,
     login::{
         Outcome,
         code::{self, RedirectError, read_redirect},
@@ -62,13 +63,16 @@ pub fn fetch(session: &mut Session, state: &str) -> Result<(), Error> {
 fn store(session: &mut Session, outcome: Outcome) -> Result<(), Error> {
     let reply = match outcome {
         Outcome::Account(reply) => reply,
-        Outcome::Token(token) => return save::print_token(session, &token),
+        Outcome::Token(token) => {
+            let name = account_name(session.args.account.as_deref().unwrap_or(NAMELESS))?;
+            return save::print_token(session, &name, &token, &Storage::Nowhere(None));
+        }
         Outcome::HandedOver => return Ok(()),
     };
     let name = account_name(reply.name.as_deref().unwrap_or_default())?;
     let home = session.home()?;
     let (account, storage) = if session.args.store.no_save {
-        (AccountConfig::default(), Storage::Nowhere)
+        (AccountConfig::default(), Storage::Nowhere(None))
     } else if let Some(pending) = pending::open(session, &home, &name)? {
         (pending.account, Storage::New(pending.seal))
     } else if home.file(&name).exists() {
@@ -78,8 +82,7 @@ fn store(session: &mut Session, outcome: Outcome) -> Result<(), Error> {
         }
         let sources = session.args.password.sources();
         let opened = Sealed::read(&home, &name)?.open(&home, &sources, session.context.asker.as_mut())?;
-        let storage = Storage::Existing { key: opened.key, password: opened.password, new_seal: None };
-        (opened.account, storage)
+        (opened.account.clone(), Storage::Existing { opened: Box::new(opened), new_seal: None })
     } else {
         let seal = Seal::choose(session, &name)?;
         (AccountConfig { name: Some(name.to_string()), ..AccountConfig::default() }, Storage::New(seal))

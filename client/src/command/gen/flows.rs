@@ -46,6 +46,11 @@ pub fn has_refresh_token(args: &GenArgs) -> bool {
     args.login.rt.is_some() || args.login.rt_env.is_some()
 }
 
+/// Whether the login may spend the refresh token that the account has.
+pub fn spends_stored_token(args: &GenArgs) -> bool {
+    args.login.flow.contains(&FlowArg::Refresh) && !has_refresh_token(args)
+}
+
 /// Whether the password grant (RFC 6749 section 4.3) is asked for; it is never chosen by itself.
 pub fn wants_password(args: &GenArgs) -> bool {
     let login = &args.login;

@@ -11,6 +11,8 @@ mod flows;
 mod interrupts;
 mod issuer;
 mod login;
+#[cfg(test)]
+mod others_tests;
 mod pending;
 mod public_client;
 mod reauthenticate;

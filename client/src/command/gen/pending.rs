@@ -126,7 +126,7 @@ pub fn after_failure(session: &mut Session, name: &Shortname, account: &AccountC
 
 /// After a login whose account is not stored: its client stays, because a provider may end its tokens with it.
 pub fn after_success(session: &mut Session, name: &Shortname, account: &AccountConfig, storage: &Storage) {
-    if !matches!(storage, Storage::Nowhere) {
+    if !matches!(storage, Storage::Nowhere(_)) {
         return;
     }
     tell_left(session, account, None);

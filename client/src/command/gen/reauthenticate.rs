@@ -21,13 +21,13 @@ pub fn run(session: &mut Session) -> Result<(), Error> {
     })?;
     let sources = session.args.password.sources();
     let opened = sealed.open(&home, &sources, session.context.asker.as_mut())?;
-    let mut account = opened.account;
+    let mut account = opened.account.clone();
     account.refresh_token = None;
     draft::apply(session, &name, &mut account)?;
     draft::complete_credentials(session, &mut account)?;
     let is_mytoken = account.mytoken_url.is_some();
     let choice = flows::choose(session.args, &[], is_mytoken, session.desk.has_display());
-    let storage = Storage::Existing { key: opened.key, password: opened.password, new_seal: None };
+    let storage = Storage::Existing { opened: Box::new(opened), new_seal: None };
     let beginning = Beginning { name, account, storage, was_registered: false };
     create::finish(session, beginning, &choice)
 }

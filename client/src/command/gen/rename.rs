@@ -1,10 +1,13 @@
-//! `--rename`: another short name for an account, with the same password.
+//! `--rename`: another short name for an account, with the same password. Everything that is kept of the account goes
+//! with it, and so does the way in which an agent of ours holds it.
+
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use oidc_proto::{
     account::AccountConfig,
-    home::Home,
+    home::{AccountLock, Home, HomeError},
     issuers,
-    message::{AddRequest, Request},
+    message::{AccountStatus, AddRequest, AgentStatus, Reply, Request},
     shortname::Shortname,
     vault::FileKey,
 };
@@ -13,9 +16,19 @@ use super::{Session, account_name, save};
 use crate::{
     account_file::{LOCK_TIMEOUT, Opened, Sealed},
     cli::UsageError,
+    command::file_key,
     error::Error,
     exit::Exit,
+    output::shell_quoted,
 };
+
+/// How an agent holds an account.
+enum Held {
+    /// By an agent of ours, which tells how.
+    So(AccountStatus),
+    /// By one that does not tell whether the person is to be asked before a token is given out.
+    Unknown,
+}
 
 /// Renames the account; a loaded one is loaded under its new name.
 pub fn run(session: &mut Session, new: &str) -> Result<(), Error> {
@@ -25,17 +38,49 @@ pub fn run(session: &mut Session, new: &str) -> Result<(), Error> {
     let old = session.named("You have to specify a shortname to rename it")?;
     let new = account_name(new)?;
     let home = session.context.home()?;
-    if home.file(&new).exists() {
-        return Err(other(format!("Account configuration '{new}' already exists")));
+    if home.file(&new).symlink_metadata().is_ok() {
+        return Err(exists(&new));
     }
     let sealed = Sealed::read(&home, &old).map_err(|error| match error {
         Error::NoSuchAccount(_) => other("No account configuration found with that shortname".to_owned()),
         error => error,
     })?;
     let opened = sealed.open(&home, &session.args.password.sources(), session.context.asker.as_mut())?;
-    let (account, key) = rename(&home, &old, &new, &opened)?;
-    relist(session, &home, &old, &new, &account);
-    reload(session, &old, &account, &key)
+    if let Some(warning) = &opened.warning {
+        session.context.output.warning(warning);
+    }
+    let held = unload(session, &old, &opened.key)?;
+    let renamed = rename(&home, &old, &new, &opened);
+    if let Ok((account, _)) = &renamed {
+        relist(session, &home, &old, &new, account);
+    }
+    if let Some(held) = held {
+        // Where it could not be renamed, the agent holds it as before.
+        let (account, key) = match &renamed {
+            Ok((account, key)) => (account.clone(), key),
+            Err(_) => (AccountConfig { name: Some(old.to_string()), ..opened.account.clone() }, &opened.key),
+        };
+        load(session, account, key, held)?;
+    }
+    renamed.map(drop)
+}
+
+/// Takes the account out of the agent: one that went on under the old name would write a refresh token to a file that
+/// is gone.
+fn unload(session: &mut Session, name: &Shortname, key: &FileKey) -> Result<Option<Held>, Error> {
+    let status = match session.context.call(&Request::StatusJson) {
+        Ok(Reply::Success { info: Some(info) }) => AgentStatus::from_info(&info).unwrap_or_default(),
+        Err(error) if !error.is_no_agent() => return Err(error),
+        _ => return Ok(None),
+    };
+    if !status.loaded_accounts.iter().any(|loaded| loaded == name.as_str()) {
+        return Ok(None);
+    }
+    // Also waits for a refresh under way, whose token has to reach the file first. Not all agents know the request.
+    drop(file_key::give(session.context, name, key));
+    session.context.call(&Request::Remove { account: name.to_string() })?;
+    let known = status.accounts.into_iter().find(|account| account.name == name.as_str());
+    Ok(Some(known.map_or(Held::Unknown, Held::So)))
 }
 
 fn rename(
@@ -44,15 +89,31 @@ fn rename(
     new: &Shortname,
     opened: &Opened,
 ) -> Result<(AccountConfig, FileKey), Error> {
-    let (old_lock, new_lock) = (home.lock(old, LOCK_TIMEOUT)?, home.lock(new, LOCK_TIMEOUT)?);
+    let (old_lock, new_lock) = lock_both(home, old, new)?;
     let failed = |error| Error::Vault { name: old.clone(), file: home.file(old), error };
-    let previous = home.read(old)?;
-    let mut account = opened.key.open(&previous).map_err(failed)?;
+    let current = opened.read_again(home, &old_lock)?;
+    let mut account = current.account;
     account.name = Some(new.to_string());
-    let bytes = opened.key.seal(&account, &previous).map_err(failed)?;
-    home.write(&new_lock, &bytes)?;
+    let bytes = current.key.seal(&account, &current.bytes).map_err(failed)?;
+    home.create(&new_lock, &bytes).map_err(|error| match error {
+        HomeError::Exists(_) => exists(new),
+        error => error.into(),
+    })?;
+    if let Some(pending) = home.read_pending(old)? {
+        home.write_pending(&new_lock, &pending)?;
+    }
     home.delete(old_lock)?;
-    Ok((account, opened.key.clone()))
+    Ok((account, current.key))
+}
+
+/// In the same order for everybody, so that no two programs wait for each other.
+fn lock_both(home: &Home, old: &Shortname, new: &Shortname) -> Result<(AccountLock, AccountLock), Error> {
+    if old < new {
+        let old_lock = home.lock(old, LOCK_TIMEOUT)?;
+        return Ok((old_lock, home.lock(new, LOCK_TIMEOUT)?));
+    }
+    let new_lock = home.lock(new, LOCK_TIMEOUT)?;
+    Ok((home.lock(old, LOCK_TIMEOUT)?, new_lock))
 }
 
 fn relist(session: &mut Session, home: &Home, old: &Shortname, new: &Shortname, account: &AccountConfig) {
@@ -62,27 +123,37 @@ fn relist(session: &mut Session, home: &Home, old: &Shortname, new: &Shortname, 
     save::list(session, home, new, account);
 }
 
-/// An agent that went on under the old name would write a file that is gone.
-fn reload(
-    session: &mut Session,
-    old: &Shortname,
-    account: &AccountConfig,
-    key: &FileKey,
-) -> Result<(), Error> {
-    let is_loaded =
-        session.context.loaded_accounts().is_ok_and(|loaded| loaded.iter().any(|name| name == old.as_str()));
-    if !is_loaded {
+/// Loads the account as it was loaded before.
+fn load(session: &mut Session, config: AccountConfig, key: &FileKey, held: Held) -> Result<(), Error> {
+    let Held::So(held) = held else {
+        let name = config.name.unwrap_or_default();
+        session.context.output.hint(&format!(
+            "The agent does not tell how it held the account, and has unloaded it; `oidc add {}` loads it.",
+            shell_quoted(&name)
+        ));
         return Ok(());
-    }
-    session.context.call(&Request::Remove { account: old.to_string() })?;
+    };
+    let left = held.unloaded_at.map(|end| end.saturating_sub(now()).max(1));
     let add = AddRequest {
-        config: account.clone(),
+        config,
+        // 0: not the agent's default either.
+        lifetime: Some(left.unwrap_or(0)),
+        confirm: held.confirm,
+        always_allow_id_token: held.always_allow_id_token,
         plain_add: true,
         file_key: Some(key.to_text()),
         ..AddRequest::default()
     };
-    session.context.call(&Request::Add(Box::new(add)))?;
-    Ok(())
+    session.context.call(&Request::Add(Box::new(add))).map(drop)
+}
+
+/// Seconds since the epoch.
+fn now() -> u64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |elapsed| elapsed.as_secs())
+}
+
+fn exists(name: &Shortname) -> Error {
+    other(format!("Account configuration '{name}' already exists"))
 }
 
 fn other(text: String) -> Error {

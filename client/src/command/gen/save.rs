@@ -4,20 +4,21 @@ use oidc_proto::{
     account::AccountConfig,
     home::{AccountLock, Home},
     issuers,
-    message::{NewProtection, PasswdRequest, PasswordEntry, PasswordSources, Request, TokenReply},
-    secret::Password,
+    message::{PasswordEntry, PasswordSources, TokenReply},
+    rotation::{self, Rotation},
+    secret::RefreshToken,
     shortname::Shortname,
     vault::{self, FileKey},
 };
 use serde_json::json;
 
-use super::{Session, seal::Seal};
+use super::{Session, flows, seal::Seal};
 use crate::{
-    account_file::LOCK_TIMEOUT,
+    account_file::{LOCK_TIMEOUT, Opened, with_changes},
     cli::Dialect,
-    command::{add, is_unknown_request},
+    command::{add, file_key, is_unknown_request},
     error::Error,
-    exit::Exit,
+    output::shell_quoted,
 };
 
 /// Where an account is kept.
@@ -28,15 +29,14 @@ pub enum Storage {
     New(Seal),
     /// In the file it has.
     Existing {
-        /// What rewrites the file.
-        key: FileKey,
-        /// What opened it.
-        password: Option<Password>,
+        /// The file as it was opened.
+        opened: Box<Opened>,
         /// What protects it from now on, if something else.
         new_seal: Option<Seal>,
     },
-    /// In the agent at most.
-    Nowhere,
+    /// In the agent at most. The account of the file that the login began with, if it did: where the login spends its
+    /// refresh token, the file gets the successor all the same.
+    Nowhere(Option<Box<Opened>>),
 }
 
 /// What is known of the account, with what the login brought.
@@ -60,8 +60,8 @@ pub fn password_entry(session: &Session, name: &Shortname, storage: &Storage) ->
             Seal::Gpg(key) => (None, Some(key.clone())),
             Seal::Native(_) | Seal::OidcAgent(_) => (seal.password().cloned(), None),
         },
-        Storage::Existing { password, .. } => (password.clone(), None),
-        Storage::Undecided | Storage::Nowhere => (None, None),
+        Storage::Existing { opened, .. } => (opened.password.clone(), None),
+        Storage::Undecided | Storage::Nowhere(_) => (None, None),
     };
     let mut entry = add::password_entry(name, password, &session.args.password.sources(), None);
     if gpg_key.is_some() {
@@ -78,9 +78,13 @@ pub fn save(
     account: &AccountConfig,
     storage: &Storage,
 ) -> Result<(), Error> {
-    if !matches!(storage, Storage::Nowhere) && !session.args.store.no_save {
+    if let Storage::Nowhere(Some(opened)) = storage {
+        keep_successor(session, name, opened, account.refresh_token.as_ref())?;
+    }
+    if !matches!(storage, Storage::Nowhere(_)) && !session.args.store.no_save {
         let home = session.home()?;
-        let key = write(&home, name, account, storage)?;
+        let key =
+            write(&home, name, account, storage).inspect_err(|error| tell_held(session, name, error))?;
         give_key(session, name, &key);
         list(session, &home, name, account);
     }
@@ -95,18 +99,13 @@ fn write(
 ) -> Result<FileKey, Error> {
     let lock = home.lock(name, LOCK_TIMEOUT)?;
     let key = match storage {
-        Storage::Existing { key, new_seal, .. } => rewrite(home, &lock, account, key, new_seal.as_ref())?,
+        Storage::Existing { opened, new_seal } => rewrite(home, &lock, account, opened, new_seal.as_ref())?,
         Storage::New(seal) => {
-            if home.file(name).exists() {
-                let text =
-                    format!("{} has been written by another program meanwhile", home.file(name).display());
-                return Err(Error::Other(Exit::File, text));
-            }
             let (bytes, key) = seal.seal(home, name, account, 0)?;
-            home.write(&lock, &bytes)?;
+            home.create(&lock, &bytes)?;
             key
         }
-        Storage::Undecided | Storage::Nowhere => return Err(Error::UnexpectedReply("gen")),
+        Storage::Undecided | Storage::Nowhere(_) => return Err(Error::UnexpectedReply("gen")),
     };
     home.remove_pending(&lock)?;
     Ok(key)
@@ -116,33 +115,60 @@ fn rewrite(
     home: &Home,
     lock: &AccountLock,
     account: &AccountConfig,
-    key: &FileKey,
+    opened: &Opened,
     new_seal: Option<&Seal>,
 ) -> Result<FileKey, Error> {
     let name = lock.name();
     let failed = |error| Error::Vault { name: name.clone(), file: home.file(name), error };
-    let previous = home.read(name)?;
-    // A key that does not open the file any more must not overwrite what somebody else wrote.
-    key.open(&previous).map_err(failed)?;
-    let (bytes, key) = match new_seal {
-        Some(seal) => {
-            let generation = vault::header(&previous).map_or(0, |header| header.generation);
-            seal.seal(home, name, account, generation)?
+    opened.rewrite(home, lock, |current| {
+        let account = with_changes(&current.account, &opened.account, account);
+        match new_seal {
+            Some(seal) => {
+                let generation = vault::header(&current.bytes).map_or(0, |header| header.generation);
+                seal.seal(home, name, &account, generation)
+            }
+            None => {
+                let bytes = current.key.seal(&account, &current.bytes).map_err(failed)?;
+                Ok((bytes, current.key.clone()))
+            }
         }
-        None => (key.seal(account, &previous).map_err(failed)?, key.clone()),
-    };
-    home.replace(lock, &previous, &bytes)?;
-    Ok(key)
+    })
+}
+
+/// The login is done, and its file is not written.
+fn tell_held(session: &mut Session, name: &Shortname, error: &Error) {
+    let name = shell_quoted(name.as_str());
+    match error {
+        Error::Reencrypted { .. } => {}
+        _ => session.context.output.hint(&format!(
+            "The login itself is done, and the agent holds the account `{name}` until it ends. Once the file can be \
+             written, `oidc passwd --from-agent {name}` writes it."
+        )),
+    }
+}
+
+/// After a login that is not to be stored: where it spent the refresh token that stands in the account's file, the one
+/// that took its place goes there, or beside it. It is the only one that works.
+fn keep_successor(
+    session: &mut Session,
+    name: &Shortname,
+    opened: &Opened,
+    new: Option<&RefreshToken>,
+) -> Result<(), Error> {
+    let (Some(used), Some(new)) = (&opened.account.refresh_token, new) else { return Ok(()) };
+    if used == new || !flows::spends_stored_token(session.args) {
+        return Ok(());
+    }
+    let home = session.home()?;
+    let lock = home.lock(name, LOCK_TIMEOUT)?;
+    rotation::store(&home, &lock, Some(&opened.key), &Rotation { in_file: used, used, new })?;
+    Ok(())
 }
 
 /// Lets the agent write the file when a refresh token is replaced. One of the C suite has the password entry instead.
-pub fn give_key(session: &mut Session, name: &Shortname, key: &FileKey) {
-    let protection = NewProtection::FileKey(key.to_text());
-    let request = Request::Passwd(PasswdRequest { account: name.to_string(), protection });
-    match session.context.call(&request) {
-        Err(error) if !is_unknown_request(&error) => session.context.output.warning(&format!(
-            "the agent could not be told how to write the account file ({error}); run `oidc add --force {name}`"
-        )),
+fn give_key(session: &mut Session, name: &Shortname, key: &FileKey) {
+    match file_key::give(session.context, name, key) {
+        Err(error) if !is_unknown_request(&error) => file_key::warn(session.context, name, &error),
         _ => {}
     }
 }
@@ -161,7 +187,7 @@ fn report(
     account: &AccountConfig,
     storage: &Storage,
 ) -> Result<(), Error> {
-    let is_saved = !matches!(storage, Storage::Nowhere);
+    let is_saved = !matches!(storage, Storage::Nowhere(_));
     let file = session.context.home()?.file(name);
     let output = &mut session.context.output;
     if output.json {
@@ -194,8 +220,22 @@ fn report(
     Ok(())
 }
 
-/// `--only-at`: the token and nothing else.
-pub fn print_token(session: &mut Session, token: &TokenReply) -> Result<(), Error> {
+/// `--only-at`: the token and nothing else. A refresh token that was spent for it and replaced is not lost: the
+/// account's file gets the new one, and one that came by the command line goes back to whoever gave it.
+pub fn print_token(
+    session: &mut Session,
+    name: &Shortname,
+    token: &TokenReply,
+    storage: &Storage,
+) -> Result<(), Error> {
+    let given = flows::has_refresh_token(session.args);
+    match storage {
+        Storage::Nowhere(Some(opened)) if !given => {
+            keep_successor(session, name, opened, token.refresh_token.as_ref())?;
+        }
+        _ => {}
+    }
+    let successor = token.refresh_token.as_ref().filter(|_| given);
     let output = &mut session.context.output;
     for warning in &token.warnings {
         output.warning(warning);
@@ -206,7 +246,14 @@ pub fn print_token(session: &mut Session, token: &TokenReply) -> Result<(), Erro
             "issuer": token.issuer,
             "expires_at": token.expires_at,
             "scope": token.scope,
+            "refresh_token": successor.map(RefreshToken::expose),
         }))?);
+    }
+    if let Some(successor) = successor {
+        output.warning(&format!(
+            "the provider has replaced the refresh token; the one given is spent, the new one is {}",
+            successor.expose()
+        ));
     }
     Ok(output.line(token.access_token.expose())?)
 }

@@ -9,7 +9,10 @@ use oidc_proto::{
 };
 
 use super::Session;
-use crate::{cli::others::FormatArg, error::Error};
+use crate::{
+    cli::{Dialect, others::FormatArg},
+    error::Error,
+};
 
 /// What protects a new account file.
 pub enum Seal {
@@ -30,11 +33,12 @@ impl Seal {
         }
     }
 
-    /// In the format that is asked for, under this password.
+    /// In the format that is asked for, under this password; else in the one that fits the name of the command:
+    /// whoever runs `oidc-gen` may read the file with the C suite's tools.
     pub fn with(session: &Session, password: Password) -> Self {
-        match session.args.store.format {
-            Some(FormatArg::OidcAgent) => Self::OidcAgent(password),
-            Some(FormatArg::Native) | None => Self::Native(password),
+        match (session.args.store.format, session.context.output.dialect) {
+            (Some(FormatArg::OidcAgent), _) | (None, Dialect::CSuite) => Self::OidcAgent(password),
+            (Some(FormatArg::Native), _) | (None, Dialect::Ours) => Self::Native(password),
         }
     }
 

@@ -367,6 +367,7 @@ fn only_the_token_is_printed() {
             expires_at: None,
             scope: None,
             warnings: Vec::new(),
+            refresh_token: None,
         }),
         other => agent(other),
     });

@@ -4,7 +4,7 @@ mod plan;
 mod report;
 
 use oidc_proto::{
-    home::Home,
+    home::{Deleted, Home},
     issuers,
     message::{RemoteOutcome, Reply, Request, ResetReport, ResetRequest},
     shortname::Shortname,
@@ -18,6 +18,7 @@ use crate::{
     account_file::LOCK_TIMEOUT,
     cli::{UsageError, others::ResetArgs},
     error::Error,
+    output::shell_quoted,
 };
 
 /// Shows what will be lost, asks, and resets the accounts. A failure with one account does not stop the others.
@@ -34,8 +35,8 @@ pub fn run(args: &ResetArgs, context: &mut Context) -> Result<(), Error> {
     if !args.force && !plans.is_empty() {
         confirm(&plans, args, context)?;
     }
-    let results: Vec<_> = plans.into_iter().map(|plan| reset(plan, args, &home, context)).collect();
-    finish(results, context)
+    let outcomes = plans.into_iter().map(|plan| reset(plan, args, &home, context)).collect();
+    finish(outcomes, context)
 }
 
 fn names(args: &ResetArgs, home: &Home) -> Result<Vec<Shortname>, Error> {
@@ -76,25 +77,60 @@ fn confirm(plans: &[Plan], args: &ResetArgs, context: &mut Context) -> Result<()
     if context.confirm(&question, "reset")? { Ok(()) } else { Err(Error::Declined) }
 }
 
-/// First the provider, while the agent still knows the secrets; then the file.
-fn reset(plan: Plan, args: &ResetArgs, home: &Home, context: &mut Context) -> Result<Outcome, Error> {
+/// First the provider, while the agent still knows the secrets; then the file. What was done is told even where the
+/// last step fails.
+fn reset(plan: Plan, args: &ResetArgs, home: &Home, context: &mut Context) -> Outcome {
     let (remote, remark) = match plan.agent {
         AgentState::Loaded => ask_to_reset(&plan.name, args.keep_remote, context),
+        // Nothing can be done at the provider, but what the agent holds must not be of use once it is unlocked.
+        AgentState::Locked => ask_to_drop(&plan.name, context),
         _ => (ResetReport::default(), None),
     };
-    let lock = home.lock(&plan.name, LOCK_TIMEOUT)?;
-    let deleted = home.delete(lock)?;
-    let listing = issuers::remove_account(home, &plan.name).err();
+    let deleted = delete(home, &plan.name);
+    let listing = deleted.as_ref().ok().and_then(|_| issuers::remove_account(home, &plan.name).err());
     let remarks =
         remark.into_iter().chain(listing.map(|error| format!("issuer.config is left as it was: {error}")));
-    Ok(Outcome {
+    let (deleted, error) = match deleted {
+        Ok(deleted) => (deleted, None),
+        Err(error) => (Deleted::default(), Some(error)),
+    };
+    Outcome {
         file_deleted: deleted.file || remote.file_deleted,
         leftovers_deleted: deleted.leftovers,
         remarks: remarks.collect(),
         keep_remote: args.keep_remote,
         remote,
         plan,
-    })
+        error,
+    }
+}
+
+fn delete(home: &Home, name: &Shortname) -> Result<Deleted, Error> {
+    let lock = home.lock(name, LOCK_TIMEOUT)?;
+    Ok(home.delete(lock)?)
+}
+
+/// What a locked agent did: it drops the account that it holds sealed. If it did not, why.
+fn ask_to_drop(name: &Shortname, context: &mut Context) -> (ResetReport, Option<String>) {
+    let request = Request::Reset(ResetRequest { account: name.to_string(), keep_remote: true });
+    match context.call(&request) {
+        Ok(Reply::Success { info }) => {
+            let report = info.as_ref().and_then(ResetReport::from_info).unwrap_or_default();
+            // It tells the issuer of an account that it held.
+            let remark = report
+                .issuer
+                .is_some()
+                .then(|| "the locked agent held the account, and dropped it".to_owned());
+            (report, remark)
+        }
+        _ => (
+            ResetReport::default(),
+            Some(format!(
+                "the agent may still hold the account; once it is unlocked, run `oidc remove {}`",
+                shell_quoted(name.as_str())
+            )),
+        ),
+    }
 }
 
 /// What the agent did; and if it did not do all, why.
@@ -124,25 +160,18 @@ fn ask_to_reset(name: &Shortname, keep_remote: bool, context: &mut Context) -> (
 }
 
 /// Prints every outcome, then ends with the first error.
-fn finish(results: Vec<Result<Outcome, Error>>, context: &mut Context) -> Result<(), Error> {
-    let (mut outcomes, mut first_error) = (Vec::new(), None);
-    for result in results {
-        match result {
-            Ok(outcome) => outcomes.push(outcome),
-            Err(error) if first_error.is_none() => first_error = Some(error),
-            Err(error) => context.output.error(&error),
-        }
-    }
+fn finish(outcomes: Vec<Outcome>, context: &mut Context) -> Result<(), Error> {
     if context.output.json {
         let accounts: Vec<_> = outcomes.iter().map(Outcome::to_json).collect();
-        let status = if first_error.is_none() { "success" } else { "failure" };
+        let is_done = outcomes.iter().all(|outcome| outcome.error.is_none());
+        let status = if is_done { "success" } else { "failure" };
         context.output.json(&json!({"status": status, "dry_run": false, "accounts": accounts}))?;
     } else {
         for outcome in &outcomes {
             context.output.line(&outcome.text())?;
         }
     }
-    first_error.map_or(Ok(()), Err)
+    outcomes.into_iter().find_map(|outcome| outcome.error).map_or(Ok(()), Err)
 }
 
 #[cfg(test)]
@@ -207,11 +236,42 @@ mod tests {
     }
 
     #[test]
-    fn a_locked_agent_does_not_matter() {
+    fn a_locked_agent_of_the_c_suite_keeps_the_account_and_that_is_said() {
         let bench = Bench::new().with_account("acc").with_agent(|_| Failure::agent_locked().into());
         let ran = bench.run(&["oidc", "reset", "--force", "acc"]);
         assert!(ran.result.is_ok() && !bench.file("acc").exists());
         assert!(ran.stdout.contains("oidc remove acc"), "{ran:?}");
+    }
+
+    #[test]
+    fn a_locked_agent_of_ours_drops_the_account() {
+        let bench = Bench::new().with_account("acc").with_agent(|request| match request {
+            Request::Reset(_) => Reply::success_with(
+                ResetReport { issuer: Some("https://op.example/".into()), ..ResetReport::default() }
+                    .to_info(),
+            ),
+            _ => Failure::agent_locked().into(),
+        });
+        let ran = bench.run(&["oidc", "reset", "--force", "acc"]);
+        assert!(ran.result.is_ok() && !bench.file("acc").exists());
+        assert!(ran.stdout.contains("dropped it") && !ran.stdout.contains("oidc remove"), "{ran:?}");
+        assert!(ran.stdout.contains("Left at https://op.example/"), "{ran:?}");
+    }
+
+    #[test]
+    fn what_was_done_is_told_where_the_file_cannot_be_deleted() {
+        let bench = Bench::new().with_account("acc").with_account("other").with_agent(agent_with_account);
+        // What stands in the place of the kept refresh token is nothing that could be deleted.
+        fs_err::create_dir(bench.file(".acc.rotated")).expect("a directory");
+        for line in [&["oidc", "reset", "-f", "acc", "other"][..], &["oidc", "reset", "-f", "--json", "acc"]]
+        {
+            let ran = bench.run(line);
+            assert_eq!(ran.result.expect_err("not all is deleted").exit(), Exit::File);
+            let told =
+                if line.contains(&"--json") { r#""refresh_token":{"outcome":"done"}"# } else { "Revoked" };
+            assert!(ran.stdout.contains(told) && ran.stdout.contains(".acc.rotated"), "{}", ran.stdout);
+        }
+        assert!(!bench.file("other").exists());
     }
 
     #[test]

@@ -126,7 +126,9 @@ impl Plan {
     fn agent_text(&self, keep_remote: bool) -> String {
         match &self.agent {
             AgentState::None => "none runs, so nothing can be done at the provider".to_owned(),
-            AgentState::Locked => "locked, so nothing can be done at the provider".to_owned(),
+            AgentState::Locked => {
+                "locked, so nothing can be done at the provider; an account that it holds will be dropped".to_owned()
+            }
             AgentState::NotLoaded => "does not hold the account, so nothing can be done at the provider".to_owned(),
             AgentState::Loaded if keep_remote => "will unload the account".to_owned(),
             AgentState::Loaded => {

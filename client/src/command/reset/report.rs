@@ -4,8 +4,9 @@ use oidc_proto::message::{RemoteOutcome, ResetReport};
 use serde_json::{Value, json};
 
 use super::plan::{AgentState, Plan};
+use crate::{error::Error, output::shell_quoted};
 
-/// A reset that came to its end.
+/// What a reset did.
 pub struct Outcome {
     /// What was found before.
     pub plan: Plan,
@@ -19,6 +20,8 @@ pub struct Outcome {
     pub keep_remote: bool,
     /// What did not go as it should.
     pub remarks: Vec<String>,
+    /// Why not everything of the account is deleted, if it is not.
+    pub error: Option<Error>,
 }
 
 impl Outcome {
@@ -38,8 +41,11 @@ impl Outcome {
     pub fn text(&self) -> String {
         let mut lines = Vec::new();
         let path = self.plan.path.display();
-        let what = if self.file_deleted { "Deleted" } else { "Deleted what was kept beside" };
-        lines.push(format!("{what} {path}"));
+        lines.push(match &self.error {
+            Some(error) => format!("Not all of {path} is deleted: {error}"),
+            None if self.file_deleted => format!("Deleted {path}"),
+            None => format!("Deleted what was kept beside {path}"),
+        });
         if self.remote.refresh_token == RemoteOutcome::Done {
             lines.push("Revoked the refresh token".to_owned());
         }
@@ -48,13 +54,14 @@ impl Outcome {
         }
         lines.extend(self.left_at_the_provider());
         lines.extend(self.remarks.iter().map(|remark| format!("Note: {remark}")));
-        if matches!(self.plan.agent, AgentState::Locked | AgentState::Unknown(_)) {
-            lines.push(format!(
-                "Note: the agent may still hold the account; once it is unlocked, run `oidc remove {}`",
-                self.plan.name
-            ));
+        let name = shell_quoted(self.plan.name.as_str());
+        if matches!(self.plan.agent, AgentState::Unknown(_)) {
+            lines
+                .push(format!("Note: the agent may still hold the account; `oidc remove {name}` unloads it"));
         }
-        lines.push(format!("`oidc gen {}` makes the account anew.", self.plan.name));
+        if self.error.is_none() {
+            lines.push(format!("`oidc gen {name}` makes the account anew."));
+        }
         lines.join("\n")
     }
 
@@ -101,6 +108,7 @@ impl Outcome {
             "refresh_token": self.remote.refresh_token,
             "client": self.remote.client,
             "remarks": self.remarks,
+            "error": self.error.as_ref().map(ToString::to_string),
         });
         if let (Some(object), Value::Object(results)) = (object.as_object_mut(), results) {
             object.extend(results);

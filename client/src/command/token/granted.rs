@@ -76,6 +76,7 @@ mod tests {
             expires_at: Some(0),
             scope: None,
             warnings: Vec::new(),
+            refresh_token: None,
         }
     }
 

@@ -190,6 +190,7 @@ mod tests {
             expires_at: Some(4_000_000_000),
             scope: scope.map(str::to_owned),
             warnings: Vec::new(),
+            refresh_token: None,
         })
     }
 
