@@ -71,8 +71,9 @@ unpack() {
 }
 
 is_right_c_suite() {
-    [ -x "$1/usr/bin/oidc-add" ] &&
-        [ "$(LD_LIBRARY_PATH=$1/usr/lib/$(uname -m)-linux-gnu "$1/usr/bin/oidc-add" --version 2>/dev/null)" = "oidc-add 4.2.6" ]
+    # oidc-gen needs more libraries than the other clients.
+    [ -x "$1/usr/bin/oidc-gen" ] &&
+        [ "$(LD_LIBRARY_PATH=$1/usr/lib/$(uname -m)-linux-gnu "$1/usr/bin/oidc-gen" --version 2>/dev/null)" = "oidc-gen 4.2.6" ]
 }
 
 fetch_c_suite() {
@@ -80,7 +81,8 @@ fetch_c_suite() {
         return
     fi
     echo "fetch-test-tools: unpacking the C suite 4.2.6 into .tools"
-    unpack oidc-agent-cli=4.2.6-1 liboidc-agent4=4.2.6-1 libcjson1 libsodium23 libseccomp2 || true
+    unpack oidc-agent-cli=4.2.6-1 liboidc-agent4=4.2.6-1 libcjson1 libsodium23 libseccomp2 \
+        libmicrohttpd12 libqrencode4 || true
     is_right_c_suite "$debian" || missing "the C suite 4.2.6 (Debian 12: oidc-agent-cli, liboidc-agent4)"
 }
 

@@ -30,10 +30,11 @@ impl CSuite {
     }
 
     fn is_right(&self) -> bool {
-        let mut command = Command::new(self.program("oidc-add"));
+        // It needs more libraries than the other clients.
+        let mut command = Command::new(self.program("oidc-gen"));
         command.env("LD_LIBRARY_PATH", self.libraries());
         let version = command.arg("--version").output().map(|output| output.stdout).unwrap_or_default();
-        String::from_utf8_lossy(&version).trim() == format!("oidc-add {VERSION}")
+        String::from_utf8_lossy(&version).trim() == format!("oidc-gen {VERSION}")
     }
 
     /// The path of one of its programs.

@@ -7,7 +7,8 @@ use oidc_tests::{
     agent::Agent,
     environment::{Environment, PASSWORD},
     programs::run,
-    provider::{Endpoint, Provider, Quirks, Recorded},
+    provider::{Endpoint, Provider, Quirks, Recorded, Rotation},
+    scene::{ACCOUNT, Scene},
     terminal::Terminal,
 };
 use rustix::process::{Pid, Signal, kill_process};
@@ -226,4 +227,17 @@ fn a_refresh_token_is_imported_in_one_command() {
     command.env("OIDC_REFRESH_TOKEN", other.refresh_token.as_ref().map_or("", |token| token.expose()));
     run(command).success();
     stage.token();
+}
+
+#[test]
+fn a_refresh_token_that_was_spent_for_an_access_token_alone_is_replaced_in_the_file() {
+    let scene = Scene::loaded_with(Quirks { rotation: Rotation::Always, ..Quirks::default() });
+    for option in ["--only-at", "--no-save"] {
+        scene.oidc(&["remove", ACCOUNT]).success();
+        let before = scene.stored_refresh_token();
+        scene.oidc(&["gen", "-m", ACCOUNT, option, "--flow", "refresh", "--pw-env", "--prompt=none"]).success();
+        assert_ne!(scene.stored_refresh_token(), before, "{option}");
+        scene.oidc(&["add", "-f", "--pw-env", ACCOUNT]).success();
+    }
+    assert_eq!(scene.provider.reuses(), 0);
 }

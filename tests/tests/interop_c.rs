@@ -1,5 +1,7 @@
 //! The C suite 4.2.6 and ours, crosswise: its clients with our agent, our client with its agent, files back and forth.
 
+use std::os::unix::process::CommandExt;
+
 use oidc_tests::{
     agent::Agent,
     c_suite::CSuite,
@@ -102,6 +104,64 @@ fn it_reads_what_we_write() {
     let printed: serde_json::Value = serde_json::from_str(&printed).expect("JSON");
     let client_id = scene.environment.read_account(ACCOUNT).client_id;
     assert_eq!(printed["client_id"].as_str(), client_id.as_deref());
+}
+
+/// Our client under the name of a tool of the C suite.
+fn under_its_name(scene: &Scene, name: &str, arguments: &[&str]) -> Finished {
+    let mut command = scene.agent.command(&scene.environment, "oidc");
+    command.arg0(name).args(arguments).env("OIDC_NO_AUTOSTART", "1");
+    run(command)
+}
+
+#[test]
+fn it_reads_what_our_client_writes_under_its_names() {
+    let Some(c_suite) = require::c_suite() else { return };
+    let scene = Scene::new();
+    let account = scene.environment.read_account(ACCOUNT);
+    let (id, secret) = (account.client_id.expect("a client"), account.client_secret.expect("a secret"));
+    let (rt, issuer) = (account.refresh_token.expect("a token"), scene.provider.issuer());
+    let generated = under_its_name(
+        &scene,
+        "oidc-gen",
+        &[
+            "new",
+            "--iss",
+            &issuer,
+            "--client-id",
+            &id,
+            "--client-secret",
+            secret.expose(),
+            "--rt",
+            rt.expose(),
+            "--scope",
+            "openid offline_access",
+            "--pw-env",
+        ],
+    );
+    generated.success();
+    // One that is in our format is converted.
+    assert_eq!(
+        under_its_name(&scene, "oidc-gen", &["-u", ACCOUNT, "--pw-env"]).success(),
+        "Updated config file format\n"
+    );
+    for name in ["new", ACCOUNT] {
+        let theirs = c_client(&scene, &c_suite, "oidc-gen", &["--pw-env", "-p", name]).success();
+        let object: serde_json::Value = serde_json::from_str(&theirs).expect("JSON");
+        assert_eq!(object["client_id"].as_str(), Some(id.as_str()), "{theirs}");
+        // Byte for byte.
+        assert_eq!(under_its_name(&scene, "oidc-gen", &["--pw-env", "-p", name]).success(), theirs);
+    }
+    c_client(&scene, &c_suite, "oidc-add", &["--pw-env", "--print", "new"]).success();
+}
+
+#[test]
+fn what_it_wrote_is_printed_byte_for_byte() {
+    let Some(c_suite) = require::c_suite() else { return };
+    let scene = c_format();
+    // Its own text: indented, with empty members that we would leave out.
+    c_client(&scene, &c_suite, "oidc-gen", &["--pw-env", "-u", ACCOUNT]).success();
+    let theirs = c_client(&scene, &c_suite, "oidc-gen", &["--pw-env", "-p", ACCOUNT]).success();
+    assert_eq!(under_its_name(&scene, "oidc-gen", &["--pw-env", "-p", ACCOUNT]).success(), theirs);
 }
 
 #[test]

@@ -16,6 +16,43 @@ const HERD: usize = 100;
 const DEADLINE: Duration = Duration::from_secs(30);
 
 #[test]
+fn an_account_that_is_loaded_anew_is_held_as_asked() {
+    let scene = Scene::loaded();
+    let status = || {
+        let reply = scene.agent.request(&json!({"request": "status_json"})).expect("a reply");
+        reply["info"]["accounts"][0].clone()
+    };
+    let lasting = scene.ask(json!({}));
+    assert_eq!(lasting["status"], "success");
+
+    let said = scene.oidc(&["add", "--pw-env", "--confirm", ACCOUNT]);
+    assert!(said.stderr.contains("--force"), "{said:?}");
+    assert_eq!((&status()["confirm"], &status()["unloaded_at"]), (&json!(false), &json!(null)));
+
+    scene
+        .oidc(&["add", "-f", "--pw-env", "--confirm", "--always-allow-idtoken", "-t", "1h", ACCOUNT])
+        .success();
+    assert_eq!((&status()["confirm"], &status()["always_allow_id_token"]), (&json!(true), &json!(true)));
+    assert!(status()["unloaded_at"].is_u64(), "{}", status());
+    assert_eq!(scene.ask(json!({"prompt": "none"}))["error_code"], "prompt_unavailable");
+
+    scene.oidc(&["add", "-f", "--pw-env", "--skip-check", ACCOUNT]).success();
+    assert_eq!((&status()["confirm"], &status()["unloaded_at"]), (&json!(false), &json!(null)));
+    assert_eq!(scene.ask(json!({"prompt": "none"}))["status"], "success");
+    assert_eq!(scene.provider.reuses(), 0);
+}
+
+#[test]
+fn an_account_that_cannot_be_loaded_anew_stays() {
+    let scene = Scene::loaded();
+    scene.ask(json!({}));
+    scene.provider.revoke_logins();
+    scene.oidc(&["add", "-f", "--pw-env", "--confirm", ACCOUNT]).failure();
+    // The token that was there already.
+    assert_eq!(scene.ask(json!({"prompt": "none"}))["status"], "success");
+}
+
+#[test]
 fn a_valid_token_is_served_from_the_cache() {
     let scene = Scene::loaded();
     let first = scene.ask(json!({}));
