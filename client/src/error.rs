@@ -47,6 +47,9 @@ pub enum Error {
     /// Not a name an account can have.
     #[error(transparent)]
     Name(#[from] ShortnameError),
+    /// A name that the protocol takes for none.
+    #[error("'{0}' cannot be the name of an account: agents take it for no name; choose another one")]
+    NotAName(Shortname),
     /// There is no account file of that name.
     #[error("No account configured with that short name")]
     NoSuchAccount(Shortname),
@@ -151,6 +154,7 @@ impl Error {
             Self::NotLoaded { .. } => Exit::NotLoaded,
             Self::Agent(error) if !matches!(error, AgentError::End { .. }) => Exit::NoAgent,
             Self::Name(_)
+            | Self::NotAName(_)
             | Self::NoSuchAccount(_)
             | Self::NoDefaultAccount(_)
             | Self::Home(HomeError::Reserved(_)) => Exit::UnknownAccount,
@@ -199,8 +203,12 @@ impl Error {
     /// What to do about it.
     pub fn hint(&self) -> Option<String> {
         match self {
+            Self::Usage(error) => error.hint.clone(),
             Self::Failure(failure) => match failure.code {
                 ErrorCode::AgentLocked => Some("Run `oidc unlock` first.".to_owned()),
+                ErrorCode::AccountNotFound if failure.info.is_none() => {
+                    Some("`oidc list` shows the accounts, `oidc gen` makes a new one.".to_owned())
+                }
                 _ => failure.info.as_deref().map(unescaped_info),
             },
             Self::NotLoaded { account, .. } if is_issuer(account) => Some(

@@ -33,7 +33,7 @@ fn main() -> ExitCode {
             let shown = Output::standard(Dialect::Ours, false).line(&text);
             return end(shown.map_err(Error::from), Output::standard(Dialect::Ours, false));
         }
-        Err(error) => return end(Err(error.into()), Output::standard(Dialect::Ours, false)),
+        Err(error) => return end(Err(error.into()), Output::standard(Dialect::Ours, wants_json())),
     };
     let common = command.common();
     let mut context = Context {
@@ -42,13 +42,22 @@ fn main() -> ExitCode {
         asker: Box::new(Terminal::new(output::wants_colour())),
         home: None,
     };
+    for option in &common.without_effect {
+        context.output.note(&format!("{option} has no effect"));
+    }
     let result = command::run(&command, &mut context);
     end(result, context.output)
 }
 
+/// Whether a command line that cannot be understood asks for JSON all the same.
+fn wants_json() -> bool {
+    env::args_os().take_while(|argument| argument != "--").any(|argument| argument == "--json")
+}
+
 /// Reports an error and tells the exit code. Nobody reading on is no error: `oidc list | head -1` is fine.
 fn end(result: Result<(), Error>, mut output: Output) -> ExitCode {
-    let error = match result {
+    let finished = output.finish();
+    let error = match result.and_then(|()| Ok(finished?)) {
         Ok(()) => return Exit::Success.into(),
         Err(Error::Output(error)) if error.kind() == io::ErrorKind::BrokenPipe => {
             return Exit::Success.into();

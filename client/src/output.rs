@@ -2,6 +2,10 @@
 //!
 //! Results go to standard output and nothing else does; everything for the person goes to standard error, with
 //! control characters escaped, because agents and providers choose some of those texts.
+//!
+//! With `--json`, standard output is one object (or array) and standard error is empty, or one object that says what
+//! failed. Warnings are a member of either. Only a login that needs the person's browser says so first, by an object on
+//! a line of its own.
 
 use std::{
     borrow::Cow,
@@ -11,7 +15,7 @@ use std::{
 };
 
 use oidc_proto::{account::AccountConfig, json::Object, shortname::is_control};
-use serde_json::{Value, json};
+use serde_json::{Map, Value};
 use zeroize::Zeroizing;
 
 use crate::{cli::Dialect, error::Error};
@@ -36,6 +40,10 @@ pub struct Output {
     shows_transient: bool,
     /// Where an agent was started, for the member of that name of what is printed as JSON.
     agent_started: Option<String>,
+    /// With `--json`: the result, until all warnings are known.
+    result: Option<Value>,
+    /// With `--json`: what is not as it should be.
+    warnings: Vec<String>,
 }
 
 impl Output {
@@ -51,6 +59,8 @@ impl Output {
             is_live: io::stderr().is_terminal(),
             shows_transient: false,
             agent_started: None,
+            result: None,
+            warnings: Vec::new(),
         }
     }
 
@@ -67,6 +77,8 @@ impl Output {
             is_live: false,
             shows_transient: false,
             agent_started: None,
+            result: None,
+            warnings: Vec::new(),
         }
     }
 
@@ -82,10 +94,11 @@ impl Output {
         self.result(&line)
     }
 
-    /// A result as JSON, on one line.
+    /// The result as JSON, on one line; written by [`Output::finish`], because an object gets what is warned of.
+    #[expect(clippy::unnecessary_wraps, reason = "as all that gives a result")]
     pub fn json(&mut self, value: &Value) -> io::Result<()> {
-        let line = format!("{}\n", self.with_start(value));
-        self.result(&line)
+        self.result = Some(value.clone());
+        Ok(())
     }
 
     /// An agent was started because none answered: a line for the person, a member `agent_started` in JSON.
@@ -97,14 +110,26 @@ impl Output {
         }
     }
 
-    fn with_start<'a>(&self, value: &'a Value) -> Cow<'a, Value> {
-        match (&self.agent_started, value) {
-            (Some(socket), Value::Object(members)) => {
-                let mut members = members.clone();
-                members.insert("agent_started".to_owned(), socket.clone().into());
-                Cow::Owned(members.into())
-            }
-            _ => Cow::Borrowed(value),
+    /// Writes what has waited for the end.
+    pub fn finish(&mut self) -> io::Result<()> {
+        let Some(mut value) = self.result.take() else { return Ok(()) };
+        if let Some(object) = value.as_object_mut() {
+            self.complete(object);
+        }
+        let line = Zeroizing::new(format!("{value}\n"));
+        self.result(&line)
+    }
+
+    /// Adds what happened on the way.
+    fn complete(&mut self, object: &mut Map<String, Value>) {
+        if let Some(socket) = self.agent_started.take() {
+            object.insert("agent_started".to_owned(), socket.into());
+        }
+        let warnings = self.warnings.drain(..).map(Value::from);
+        match object.get_mut("warnings").and_then(Value::as_array_mut) {
+            Some(known) => known.extend(warnings),
+            None if warnings.len() > 0 => drop(object.insert("warnings".to_owned(), warnings.collect())),
+            None => {}
         }
     }
 
@@ -149,17 +174,34 @@ impl Output {
 
     /// Something the person may want to know. Not an error if nobody reads it.
     pub fn note(&mut self, text: &str) {
-        self.say(None, text);
+        if !self.json {
+            self.say(None, text);
+        }
     }
 
     /// What the person may do next.
     pub fn hint(&mut self, text: &str) {
-        self.say(Some(YELLOW), text);
+        if !self.json {
+            self.say(Some(YELLOW), text);
+        }
     }
 
     /// Something that is not as it should be, though the command goes on.
     pub fn warning(&mut self, text: &str) {
-        self.say(Some(YELLOW), &format!("Warning: {text}"));
+        if self.json {
+            self.warnings.push(text.to_owned());
+        } else {
+            self.say(Some(YELLOW), &format!("Warning: {text}"));
+        }
+    }
+
+    /// What the person has to do now, or nothing goes on: also with `--json`, as an object on a line of its own.
+    pub fn instruction(&mut self, text: &str, object: &Value) {
+        if self.json {
+            let _ = writeln!(self.stderr, "{object}").and_then(|()| self.stderr.flush());
+        } else {
+            self.say(None, text);
+        }
     }
 
     /// Whether messages are coloured.
@@ -169,13 +211,16 @@ impl Output {
 
     /// A picture made of our own characters and colours, for the person.
     pub fn picture(&mut self, drawn: &str) {
+        if self.json {
+            return;
+        }
         self.end_transient();
         let _ = self.stderr.write_all(drawn.as_bytes());
     }
 
     /// A line that the next one overwrites, such as a countdown. Only on a terminal.
     pub fn transient(&mut self, text: &str) {
-        if self.is_live {
+        if self.is_live && !self.json {
             let _ = write!(self.stderr, "\r\u{1b}[K{}", escaped(text)).and_then(|()| self.stderr.flush());
             self.shows_transient = true;
         }
@@ -192,18 +237,19 @@ impl Output {
     pub fn error(&mut self, error: &Error) {
         self.end_transient();
         if self.json {
-            let object = json!({
-                "status": "failure",
-                "error_code": error.code(),
-                "error": error.to_string(),
-                "info": error.hint(),
-            });
-            let object = self.with_start(&object).into_owned();
+            let mut object = Map::from_iter([
+                ("status".to_owned(), "failure".into()),
+                ("error_code".to_owned(), error.code().into()),
+                ("error".to_owned(), error.to_string().into()),
+                ("info".to_owned(), error.hint().into()),
+            ]);
+            self.complete(&mut object);
+            let object = Value::Object(object);
             let _ = writeln!(self.stderr, "{object}");
             return;
         }
         let text = match error {
-            Error::Usage(text) => text.to_string(),
+            Error::Usage(error) => error.to_string(),
             _ => format!("Error: {error}"),
         };
         self.say((!matches!(error, Error::Usage(_))).then_some(RED), &text);

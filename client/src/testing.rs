@@ -239,6 +239,7 @@ impl Bench {
             home: Some(self.home()),
         };
         let result = command::run(&command, &mut context);
+        context.output.finish().expect("written");
         let asked = self.person.asked.borrow().clone();
         Ran { stdout: stdout.text(), stderr: stderr.text(), result, asked }
     }

@@ -28,6 +28,13 @@ pub fn seconds(text: &str) -> Result<u64, TimespanError> {
         .ok_or(TimespanError)
 }
 
+/// [`seconds`], and what the C suite's tools take besides: they read the digits that a text begins with, as seconds,
+/// and ignore the rest.
+pub fn seconds_or_leading_digits(text: &str) -> Result<u64, TimespanError> {
+    let end = text.bytes().position(|byte| !byte.is_ascii_digit()).unwrap_or(text.len());
+    seconds(text).or_else(|error| if end == 0 { Err(error) } else { seconds(&text[..end]) })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -40,6 +47,17 @@ mod tests {
         for text in ["", "h", "-1", "1.5h", "8x", "abc", "99999999999999999999", "9223372036854775807w", "1é"]
         {
             assert!(seconds(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn the_c_suite_reads_the_digits_at_the_beginning() {
+        for (text, expected) in [("10x", 10), ("1.5", 1), ("1.5h", 1), ("30m", 1800), ("60", 60), ("1é", 1)]
+        {
+            assert_eq!(seconds_or_leading_digits(text), Ok(expected), "{text}");
+        }
+        for text in ["", "x", "-1", " 1", "99999999999999999999x"] {
+            assert!(seconds_or_leading_digits(text).is_err(), "{text}");
         }
     }
 }

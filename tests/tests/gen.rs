@@ -235,7 +235,9 @@ fn a_refresh_token_that_was_spent_for_an_access_token_alone_is_replaced_in_the_f
     for option in ["--only-at", "--no-save"] {
         scene.oidc(&["remove", ACCOUNT]).success();
         let before = scene.stored_refresh_token();
-        scene.oidc(&["gen", "-m", ACCOUNT, option, "--flow", "refresh", "--pw-env", "--prompt=none"]).success();
+        scene
+            .oidc(&["gen", "-m", ACCOUNT, option, "--flow", "refresh", "--pw-env", "--prompt=none"])
+            .success();
         assert_ne!(scene.stored_refresh_token(), before, "{option}");
         scene.oidc(&["add", "-f", "--pw-env", ACCOUNT]).success();
     }

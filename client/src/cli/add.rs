@@ -7,6 +7,9 @@ use super::common::{Common, PasswordArgs};
 
 /// Decrypt an account file and load the account into the agent
 #[derive(Debug, Clone, Default, Parser)]
+#[command(
+    override_usage = "oidc add [OPTIONS] ACCOUNT|ISSUER_URL\n       oidc add [OPTIONS] -l | -a | -R | -x | -X"
+)]
 pub struct AddArgs {
     /// An account's short name, or an issuer URL for that issuer's default account
     #[arg(value_name = "ACCOUNT|ISSUER_URL")]
@@ -24,7 +27,7 @@ pub struct AddArgs {
     #[arg(long)]
     pub always_allow_idtoken: bool,
 
-    /// Load the account even if it is loaded already
+    /// Load the account anew if it is loaded already, with what is asked for now
     #[arg(short, long)]
     pub force: bool,
 
@@ -113,6 +116,19 @@ pub struct CSuiteAddArgs {
     /// Accepted and without effect
     #[arg(short, long, hide = true)]
     pub verbose: bool,
+}
+
+impl From<CSuiteAddArgs> for AddArgs {
+    fn from(mut args: CSuiteAddArgs) -> Self {
+        args.add.common.note_without_effect([
+            (args.pw_gpg.is_some(), "--pw-gpg"),
+            (args.pw_keyring, "--pw-keyring"),
+            (args.seccomp, "--seccomp"),
+            (args.debug, "--debug"),
+            (args.verbose, "--verbose"),
+        ]);
+        args.add
+    }
 }
 
 impl AddArgs {

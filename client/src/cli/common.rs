@@ -17,6 +17,18 @@ pub struct Common {
     /// Never start an agent; the same as `OIDC_NO_AUTOSTART=1`
     #[arg(long, help_heading = EXTENSIONS)]
     pub no_autostart: bool,
+
+    /// Options of the C suite that were given and have no effect here.
+    #[arg(skip)]
+    pub without_effect: Vec<&'static str>,
+}
+
+impl Common {
+    /// Notes which options have no effect, of those that are given.
+    pub fn note_without_effect<const N: usize>(&mut self, options: [(bool, &'static str); N]) {
+        let given = options.into_iter().filter(|(is_given, _)| *is_given).map(|(_, option)| option);
+        self.without_effect.extend(given);
+    }
 }
 
 /// Where the password of an account file comes from.

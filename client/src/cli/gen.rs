@@ -265,7 +265,10 @@ pub enum FlowArg {
 
 /// `oidc-gen`: the same, and what the C suite's takes besides.
 #[derive(Debug, Clone, Parser)]
-#[command(override_usage = "oidc-gen [OPTION...] [ACCOUNT_SHORTNAME]")]
+#[command(
+    about = "Make an account, or see to its file",
+    override_usage = "oidc-gen [OPTION...] [ACCOUNT_SHORTNAME]"
+)]
 pub struct CSuiteGenArgs {
     #[command(flatten)]
     pub gen_args: GenArgs,
@@ -281,4 +284,15 @@ pub struct CSuiteGenArgs {
     /// Accepted and without effect
     #[arg(short, long, hide = true)]
     pub verbose: bool,
+}
+
+impl From<CSuiteGenArgs> for GenArgs {
+    fn from(mut args: CSuiteGenArgs) -> Self {
+        args.gen_args.common.note_without_effect([
+            (args.seccomp, "--seccomp"),
+            (args.debug, "--debug"),
+            (args.verbose, "--verbose"),
+        ]);
+        args.gen_args
+    }
 }

@@ -168,7 +168,8 @@ fn find_long<'a>(command: &'a Command, name: &str, in_full: bool) -> Result<(&'a
     }
 }
 
-fn long_names(arg: &Arg) -> impl Iterator<Item = &str> {
+/// Every long spelling of an option.
+pub fn long_names(arg: &Arg) -> impl Iterator<Item = &str> {
     arg.get_long().into_iter().chain(arg.get_all_aliases().unwrap_or_default())
 }
 

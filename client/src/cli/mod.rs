@@ -5,21 +5,24 @@
 pub mod add;
 pub mod common;
 pub mod completion;
+mod environment;
 pub mod r#gen;
 pub mod getopt;
 pub mod others;
 pub mod token;
 pub mod tree;
+mod usage;
 
 use std::{
     ffi::{OsStr, OsString},
     path::Path,
 };
 
-use clap::{ArgMatches, CommandFactory, FromArgMatches, error::ErrorKind};
+use clap::{ArgMatches, CommandFactory, FromArgMatches};
 use common::Common;
-use getopt::{GetoptError, Rewritten};
-use oidc_proto::environment;
+use getopt::Rewritten;
+use oidc_proto::{environment as secret_variables, timespan::seconds_or_leading_digits};
+pub use usage::UsageError;
 
 /// In whose manner to speak: texts, streams and exit codes differ.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -66,14 +69,6 @@ pub enum Invocation {
     Run(Command, Dialect),
     /// Print a text and end well.
     Show(String),
-}
-
-/// A command line that cannot be understood; ends with exit code 64.
-#[derive(Debug, thiserror::Error)]
-pub enum UsageError {
-    /// A text for the person, complete with hints.
-    #[error("{0}")]
-    Text(String),
 }
 
 impl Command {
@@ -123,6 +118,12 @@ macro_rules! entry {
             read: |matches| <$args>::from_arg_matches(matches).map($read),
         }
     };
+    ($name:literal, $args:ty, $read:expr, leading digits of $($time:literal),+) => {
+        Entry {
+            build: || <$args>::command()$(.mut_arg($time, |arg| arg.value_parser(seconds_or_leading_digits)))+,
+            ..entry!($name, $args, $read)
+        }
+    };
 }
 
 /// Every command of `oidc`, in the order of its help.
@@ -143,9 +144,10 @@ pub static ENTRIES: &[Entry] = &[
 
 /// The C suite's tools whose names this program answers to.
 pub static C_SUITE: &[Entry] = &[
-    entry!("oidc-token", token::CSuiteTokenArgs, |args| Command::Token(args.token)),
-    entry!("oidc-gen", r#gen::CSuiteGenArgs, |args| Command::Gen(Box::new(args.gen_args))),
-    entry!("oidc-add", add::CSuiteAddArgs, |args| Command::Add(Box::new(args.add))),
+    entry!("oidc-token", token::CSuiteTokenArgs, |args| Command::Token(args.into()), leading digits of "time"),
+    entry!("oidc-gen", r#gen::CSuiteGenArgs, |args| Command::Gen(Box::new(args.into()))),
+    entry!("oidc-add", add::CSuiteAddArgs, |args| Command::Add(Box::new(args.into())),
+           leading digits of "lifetime", "pw_store"),
 ];
 
 /// Reads a command line, the program's name first.
@@ -173,8 +175,9 @@ fn parse_subcommand(mut arguments: Vec<OsString>) -> Result<Invocation, UsageErr
         return match arguments.first().and_then(|argument| argument.to_str()) {
             Some("--help" | "-h" | "-?") => Ok(Invocation::Show(tree::help())),
             Some("--version" | "-V") => Ok(Invocation::Show(version("oidc"))),
-            Some(option) => Err(hint("oidc", &format!("unrecognized option '{option}'"))),
-            None => Err(UsageError::Text(tree::help())),
+            Some("--usage") => Ok(Invocation::Show(tree::oidc().render_usage().to_string())),
+            Some(option) => Err(UsageError::of("oidc", &format!("unrecognized option '{option}'"), None)),
+            None => Err(UsageError::new(tree::help())),
         };
     };
     let name = arguments.remove(at);
@@ -184,17 +187,18 @@ fn parse_subcommand(mut arguments: Vec<OsString>) -> Result<Invocation, UsageErr
             let entry = find(name).expect("just found");
             run(entry, &format!("oidc {name}"), arguments, Dialect::Ours)
         }
-        _ => Err(hint("oidc", &format!("no command '{}'", name.to_string_lossy()))),
+        _ => Err(no_command(&name.to_string_lossy())),
     }
 }
 
 fn help_about(topic: Option<&str>) -> Result<Invocation, UsageError> {
     match topic {
-        None => Ok(Invocation::Show(tree::help())),
+        None | Some("help") => Ok(Invocation::Show(tree::help())),
         Some("exit-codes") => Ok(Invocation::Show(crate::exit::table())),
+        Some("environment") => Ok(Invocation::Show(environment::table())),
         Some(name) => match find(name) {
             Some(entry) => Ok(Invocation::Show(tree::help_of(&mut entry.command()))),
-            None => Err(hint("oidc", &format!("no command '{name}'"))),
+            None => Err(no_command(name)),
         },
     }
 }
@@ -204,6 +208,12 @@ fn variables_named(matches: &ArgMatches) -> Vec<OsString> {
     let names_one = |id: &&clap::Id| id.as_str().ends_with("_env");
     let values = matches.ids().filter(names_one).filter_map(|id| matches.get_raw(id.as_str()));
     values.flatten().map(OsStr::to_owned).collect()
+}
+
+fn no_command(name: &str) -> UsageError {
+    let known = ENTRIES.iter().filter(|entry| entry.visible).map(|entry| entry.name);
+    let meant = usage::closest(name, known).map(|meant| format!("oidc {meant}"));
+    UsageError::of("oidc", &format!("no command '{name}'"), meant.as_deref())
 }
 
 fn run(
@@ -219,55 +229,23 @@ fn run(
         Ok(Rewritten::Help) => return Ok(Invocation::Show(tree::help_of(&mut command))),
         Ok(Rewritten::Usage) => return Ok(Invocation::Show(command.render_usage().to_string())),
         Ok(Rewritten::Version) => return Ok(Invocation::Show(version(called))),
-        Err(error) => return Err(hint_of(called, &error)),
+        Err(error) => return Err(UsageError::from_getopt(called, &command, &error)),
     };
     let matches = command
         .try_get_matches_from_mut(arguments)
-        .map_err(|error| from_clap(called, &mut command, &error))?;
-    environment::name_secrets(variables_named(&matches));
-    let parsed = (entry.read)(&matches).map_err(|error| from_clap(called, &mut command, &error))?;
+        .map_err(|error| UsageError::from_clap(called, &mut command, dialect, &error))?;
+    secret_variables::name_secrets(variables_named(&matches));
+    let parsed = (entry.read)(&matches)
+        .map_err(|error| UsageError::from_clap(called, &mut command, dialect, &error))?;
     if let Command::Add(args) = &parsed
         && args.lacks_account()
     {
-        return Err(wrong_arguments(called, &mut command));
+        let what = (dialect == Dialect::Ours).then_some("ACCOUNT|ISSUER_URL is missing");
+        return Err(UsageError::wrong_arguments(&mut command, called, what));
     }
     Ok(Invocation::Run(parsed, dialect))
 }
 
 fn version(called: &str) -> String {
     format!("{called} {}", env!("CARGO_PKG_VERSION"))
-}
-
-fn from_clap(called: &str, command: &mut clap::Command, error: &clap::Error) -> UsageError {
-    match error.kind() {
-        ErrorKind::MissingRequiredArgument | ErrorKind::UnknownArgument | ErrorKind::TooManyValues => {
-            wrong_arguments(called, command)
-        }
-        _ => {
-            let text = error.to_string();
-            let first = text.lines().next().unwrap_or_default();
-            hint(called, first.strip_prefix("error: ").unwrap_or(first))
-        }
-    }
-}
-
-/// Too many or too few arguments: the usage says it all.
-fn wrong_arguments(called: &str, command: &mut clap::Command) -> UsageError {
-    UsageError::Text(format!("{}\n{}", command.render_usage(), try_help(called)))
-}
-
-fn hint_of(called: &str, error: &GetoptError) -> UsageError {
-    hint(called, &error.to_string())
-}
-
-fn hint(called: &str, text: &str) -> UsageError {
-    UsageError::Text(format!("{called}: {text}\n{}", try_help(called)))
-}
-
-fn try_help(called: &str) -> String {
-    if called == "oidc" {
-        "Try `oidc --help' for more information.".to_owned()
-    } else {
-        format!("Try `{called} --help' or `{called} --usage' for more information.")
-    }
 }

@@ -8,16 +8,19 @@ use super::common::{Common, PasswordArgs};
 
 /// Delete an account whose password is forgotten; asks no password
 #[derive(Debug, Clone, Parser)]
-#[command(after_help = "\
+#[command(
+    override_usage = "oidc reset [OPTIONS] ACCOUNT... | --all",
+    after_help = "\
 Deletes the encrypted account file, whatever state it is in, and what belongs to it in the oidc-agent directory. \
 If the agent holds the account unlocked, the refresh token is revoked and a dynamically registered client is \
 deleted at the provider first; otherwise the command names what is left there. No agent is needed, none is started, \
 and a locked agent does not matter. Afterwards `oidc gen ACCOUNT` makes the account anew.
 
-If you only want another password and the agent still holds the account, `oidc passwd ACCOUNT` loses nothing.")]
+If you only want another password and the agent still holds the account, `oidc passwd ACCOUNT` loses nothing."
+)]
 pub struct ResetArgs {
     /// Short names of the accounts
-    #[arg(value_name = "ACCOUNT")]
+    #[arg(value_name = "ACCOUNT", required_unless_present = "all")]
     pub accounts: Vec<String>,
 
     /// Reset every account that `oidc list` shows
@@ -103,6 +106,7 @@ pub struct ListArgs {
 
 /// Unload an account
 #[derive(Debug, Clone, Parser)]
+#[command(override_usage = "oidc remove [OPTIONS] ACCOUNT | --all")]
 pub struct RemoveArgs {
     /// The account's short name
     #[arg(value_name = "ACCOUNT", required_unless_present = "all")]

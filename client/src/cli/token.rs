@@ -113,3 +113,10 @@ pub struct CSuiteTokenArgs {
     #[arg(long, hide = true)]
     pub seccomp: bool,
 }
+
+impl From<CSuiteTokenArgs> for TokenArgs {
+    fn from(mut args: CSuiteTokenArgs) -> Self {
+        args.token.common.note_without_effect([(args.seccomp, "--seccomp")]);
+        args.token
+    }
+}

@@ -32,7 +32,8 @@ pub fn oidc() -> Command {
         .disable_help_subcommand(true)
         .subcommands(subcommands)
         .after_help(
-            "`oidc help COMMAND` tells more, `oidc help exit-codes` what an exit status means.\n\n\
+            "`oidc help COMMAND` tells more, `oidc help exit-codes` what an exit status means, `oidc help environment` \
+             which variables are read.\n\n\
              First steps: `oidc list`, `oidc add ACCOUNT`, `oidc token ACCOUNT`. \
              Forgotten password: `oidc reset ACCOUNT`.",
         )
@@ -51,4 +52,27 @@ pub fn help() -> String {
 /// A command's help, without the blank line that would follow it.
 pub fn help_of(command: &mut Command) -> String {
     command.render_help().to_string().trim_end().to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Where it is wrapped does not depend on the terminal of whoever runs the tests.
+    fn shown(command: Command) -> String {
+        help_of(&mut command.term_width(100))
+    }
+
+    #[test]
+    fn every_help_is_as_it_was_read_last() {
+        insta::assert_snapshot!("oidc", shown(oidc()));
+        for entry in ENTRIES.iter().filter(|entry| entry.visible) {
+            insta::assert_snapshot!(format!("oidc_{}", entry.name), shown(entry.command()));
+        }
+        for command in c_suite() {
+            insta::assert_snapshot!(command.get_name().to_owned(), shown(command));
+        }
+        insta::assert_snapshot!("exit-codes", crate::exit::table());
+        insta::assert_snapshot!("environment", crate::cli::environment::table());
+    }
 }

@@ -44,7 +44,7 @@ pub fn run(args: &AddArgs, context: &mut Context) -> Result<(), Error> {
         return lock::unlock(&args.password, context);
     }
     let Some(account) = &args.account else {
-        return Err(UsageError::Text("no account given".to_owned()).into());
+        return Err(UsageError::new("no account given").into());
     };
     if instead.print {
         return print(args, account, context);

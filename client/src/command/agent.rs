@@ -43,7 +43,7 @@ fn start_agent(args: &AgentArgs, context: &mut Context) -> Result<(), Error> {
 /// Ends the agent that answers, whatever `OIDCD_PID` says: the kernel knows whose socket it is.
 fn stop(args: &AgentArgs, context: &mut Context) -> Result<(), Error> {
     if !args.arguments.is_empty() {
-        return Err(UsageError::Text("`oidc agent stop` takes no further arguments".to_owned()).into());
+        return Err(UsageError::new("`oidc agent stop` takes no further arguments").into());
     }
     let connection = context.agent.connect()?;
     let not_ended = |error| AgentError::End { path: connection.path.clone(), error };

@@ -1,13 +1,19 @@
 //! `oidc list`, and `oidc-add -l` and `-a`.
 
 use oidc_proto::{
+    error_code::ErrorCode,
     home::{Home, HomeError},
+    issuers::Issuers,
+    message::AgentStatus,
     shortname::Shortname,
     vault::{self, Format},
 };
 use serde_json::{Value, json};
 
-use super::Context;
+use super::{
+    Context,
+    agent_state::{self, AgentState},
+};
 use crate::{cli::others::ListArgs, error::Error};
 
 /// An account, as far as it is known without a password.
@@ -17,20 +23,18 @@ struct Entry {
     file: Option<std::path::PathBuf>,
     format: Option<Format>,
     issuer: Option<String>,
-    /// `None`: no agent tells.
-    loaded: Option<bool>,
+    agent: AgentState,
 }
 
 /// Lists the accounts with a file and those in the agent.
 pub fn run(args: &ListArgs, context: &mut Context) -> Result<(), Error> {
-    let loaded = match context.loaded_accounts() {
-        Ok(names) => Some(names),
+    let mut entries = match ask(context) {
         Err(error) if args.loaded => return Err(error),
-        Err(_) => None,
+        Err(error) => entries(context, &Err(state(&error)))?,
+        Ok(status) => entries(context, &Ok(status))?,
     };
-    let mut entries = entries(context, loaded.as_deref())?;
     if args.loaded {
-        entries.retain(|entry| entry.loaded == Some(true));
+        entries.retain(|entry| entry.agent == AgentState::Loaded);
     }
     if context.output.json {
         let list: Vec<_> = entries.iter().map(Entry::to_json).collect();
@@ -97,22 +101,53 @@ fn listed(context: &mut Context) -> Result<Vec<Shortname>, Error> {
     }
 }
 
-fn entries(context: &mut Context, loaded: Option<&[String]>) -> Result<Vec<Entry>, Error> {
+/// What the agent tells; one that is not asked for its state by this request tells at least the names.
+fn ask(context: &mut Context) -> Result<AgentStatus, Error> {
+    match agent_state::ask(context) {
+        Ok(status) => Ok(status),
+        Err(_) => Ok(AgentStatus { loaded_accounts: context.loaded_accounts()?, ..AgentStatus::default() }),
+    }
+}
+
+fn state(error: &Error) -> AgentState {
+    if error.is_no_agent() {
+        AgentState::None
+    } else if error.failure_code() == Some(ErrorCode::AgentLocked) {
+        AgentState::Locked
+    } else {
+        AgentState::Unknown(error.to_string())
+    }
+}
+
+fn entries(context: &mut Context, status: &Result<AgentStatus, AgentState>) -> Result<Vec<Entry>, Error> {
     let names = listed(context)?;
-    let is_loaded = |name: &str| loaded.map(|loaded| loaded.iter().any(|other| other == name));
+    let issuers = Issuers::load(context.home().ok().as_ref());
+    let known = status.as_ref().map(|status| status.accounts.as_slice()).unwrap_or_default();
+    let issuer = |name: &str| {
+        let told = known.iter().find(|account| account.name == name).map(|account| account.issuer.clone());
+        let listed = || {
+            let lists = |accounts: &[Shortname]| accounts.iter().any(|other| other.as_str() == name);
+            issuers.iter().find(|issuer| lists(&issuer.accounts)).map(|issuer| issuer.issuer.clone())
+        };
+        told.filter(|issuer| !issuer.is_empty()).or_else(listed)
+    };
     let mut entries = Vec::new();
     if !names.is_empty() {
         let home = context.home()?;
-        entries.extend(names.iter().map(|name| Entry::of_file(&home, name, is_loaded(name.as_str()))));
+        entries.extend(names.iter().map(|name| {
+            let mut entry = Entry::of_file(&home, name, agent_state::of(status, name.as_str()));
+            entry.issuer = entry.issuer.or_else(|| issuer(name.as_str()));
+            entry
+        }));
     }
-    for name in loaded.into_iter().flatten() {
+    for name in status.iter().flat_map(|status| &status.loaded_accounts) {
         if !names.iter().any(|other| other.as_str() == name) {
             entries.push(Entry {
                 name: name.clone(),
                 file: None,
                 format: None,
-                issuer: None,
-                loaded: Some(true),
+                issuer: issuer(name),
+                agent: AgentState::Loaded,
             });
         }
     }
@@ -120,7 +155,7 @@ fn entries(context: &mut Context, loaded: Option<&[String]>) -> Result<Vec<Entry
 }
 
 impl Entry {
-    fn of_file(home: &Home, name: &Shortname, loaded: Option<bool>) -> Self {
+    fn of_file(home: &Home, name: &Shortname, agent: AgentState) -> Self {
         let bytes = home.read(name).ok();
         let header = bytes.as_deref().and_then(|bytes| vault::header(bytes));
         Self {
@@ -128,24 +163,32 @@ impl Entry {
             file: Some(home.file(name)),
             format: bytes.and_then(|bytes| vault::format_of(&bytes).ok()),
             issuer: header.and_then(|header| header.issuer),
-            loaded,
+            agent,
         }
     }
 
     fn to_line(&self, width: usize) -> String {
-        let state = match (self.loaded, &self.file, self.format) {
-            (Some(true), None, _) => "loaded, no file",
-            (Some(true), ..) => "loaded",
+        let state = match (&self.agent, &self.file, self.format) {
+            (AgentState::Loaded, None, _) => "loaded, no file",
+            (AgentState::Loaded, ..) => "loaded",
             (_, Some(_), None) => "not an account file",
-            _ => "",
+            (AgentState::NotLoaded, ..) => "not loaded",
+            (AgentState::None, ..) => "no agent",
+            (AgentState::Locked, ..) => "agent locked",
+            (AgentState::Unknown(_), ..) => "agent does not tell",
         };
-        format!("{:width$}  {state:<8}  {}", self.name, self.issuer.as_deref().unwrap_or_default())
+        format!("{:width$}  {state:<12}  {}", self.name, self.issuer.as_deref().unwrap_or_default())
     }
 
     fn to_json(&self) -> Value {
         json!({
             "name": self.name,
-            "loaded": self.loaded,
+            "loaded": match self.agent {
+                AgentState::Loaded => Some(true),
+                AgentState::NotLoaded => Some(false),
+                _ => None,
+            },
+            "agent": self.agent.code(),
             "file": self.file,
             "format": self.format.map(format_name),
             "issuer": self.issuer,
@@ -165,6 +208,7 @@ pub fn format_name(format: Format) -> &'static str {
 
 #[cfg(test)]
 mod tests {
+    use oidc_proto::message::{AccountStatus, Failure, Reply, Request};
     use serde_json::json;
 
     use super::*;
@@ -172,22 +216,52 @@ mod tests {
 
     #[test]
     fn shows_files_and_what_only_the_agent_has() {
-        let bench =
-            Bench::new().with_account("b").with_file("a", b"?").with_agent(|_| loaded(&["b", "gone"]));
+        let bench = Bench::new().with_account("b").with_file("a", b"?").with_agent(|request| match request {
+            Request::LoadedAccounts => loaded(&["b", "gone"]),
+            _ => Failure::unknown_request().into(),
+        });
         let lines = bench.run(&["oidc", "list"]).stdout;
         assert_eq!(lines, "a     not an account file\nb     loaded\ngone  loaded, no file\n");
         assert_eq!(bench.run(&["oidc", "list", "--loaded"]).stdout.lines().count(), 2);
     }
 
     #[test]
-    fn without_an_agent_nothing_is_said_of_loading() {
+    fn what_the_agent_holds_where_it_tells_and_why_not_where_not() {
+        let status = AgentStatus {
+            loaded_accounts: vec!["b".into()],
+            accounts: vec![AccountStatus {
+                name: "b".into(),
+                issuer: "https://op".into(),
+                ..AccountStatus::default()
+            }],
+            ..AgentStatus::default()
+        };
+        let bench = Bench::new()
+            .with_account("a")
+            .with_account("b")
+            .with_agent(move |_| Reply::success_with(status.to_info()));
+        let listed = bench.run(&["oidc", "list"]).stdout;
+        assert_eq!(listed, "a  not loaded\nb  loaded        https://op\n");
+        let value: Value =
+            serde_json::from_str(&bench.run(&["oidc", "list", "--json"]).stdout).expect("JSON");
+        assert_eq!((&value[0]["agent"], &value[1]["issuer"]), (&"not_loaded".into(), &"https://op".into()));
+
+        let bench = Bench::new().with_account("a").with_agent(|_| Failure::agent_locked().into());
+        assert_eq!(bench.run(&["oidc", "list"]).stdout, "a  agent locked\n");
+        let value: Value =
+            serde_json::from_str(&bench.run(&["oidc", "list", "--json"]).stdout).expect("JSON");
+        assert_eq!((&value[0]["agent"], &value[0]["loaded"]), (&"locked".into(), &Value::Null));
+        assert!(bench.run(&["oidc", "list", "--loaded"]).result.is_err());
+    }
+
+    #[test]
+    fn without_an_agent_nothing_is_known_of_loading() {
         let bench = Bench::new().with_account("b");
-        assert_eq!(bench.run(&["oidc", "list"]).stdout, "b\n");
+        assert_eq!(bench.run(&["oidc", "list"]).stdout, "b  no agent\n");
         let value: Value =
             serde_json::from_str(&bench.run(&["oidc", "list", "--json"]).stdout).expect("JSON");
         let file = bench.file("b");
-        let expected =
-            json!([{"name": "b", "loaded": null, "file": file, "format": "oidc-agent", "issuer": null}]);
+        let expected = json!([{"name": "b", "loaded": null, "agent": "none", "file": file, "format": "oidc-agent", "issuer": null}]);
         assert_eq!(value, expected);
         assert!(bench.run(&["oidc", "list", "--loaded"]).result.is_err());
     }

@@ -2,6 +2,7 @@
 
 pub mod add;
 pub mod agent;
+pub mod agent_state;
 pub mod file_key;
 pub mod r#gen;
 pub mod generate;
@@ -109,7 +110,9 @@ impl Context {
     /// The account named on the command line: a short name, or an issuer URL with a default account.
     pub fn account(&mut self, text: &str) -> Result<Shortname, Error> {
         if !is_issuer(text) {
-            return Ok(text.parse()?);
+            let name = text.parse()?;
+            expect_usable(&name)?;
+            return Ok(name);
         }
         let issuers = Issuers::load(self.home().ok().as_ref());
         issuers.default_account(text).ok_or_else(|| Error::NoDefaultAccount(text.to_owned()))
@@ -147,6 +150,14 @@ impl Context {
 
 fn not_empty(password: Password) -> Result<Password, Error> {
     if password.is_empty() { Err(Error::EmptyPassword) } else { Ok(password) }
+}
+
+/// The protocol takes two texts for no text at all, so no agent could be asked for an account of such a name.
+pub fn expect_usable(name: &Shortname) -> Result<(), Error> {
+    match name.as_str() {
+        "null" | "(null)" => Err(Error::NotAName(name.clone())),
+        _ => Ok(()),
+    }
 }
 
 /// Whether an argument is an issuer URL instead of a short name, which cannot hold a `/`.

@@ -103,7 +103,8 @@ macro_rules! as_info {
         impl $name {
             /// Reads the `info` of a reply; `None` when it is something else.
             pub fn from_info(info: &Value) -> Option<Self> {
-                Self::deserialize(info).ok()
+                // A list would be taken for the members in their order.
+                info.is_object().then(|| Self::deserialize(info).ok()).flatten()
             }
 
             /// The `info` of a reply.
@@ -168,6 +169,7 @@ mod tests {
         let status = AgentStatus::from_info(&info).expect("a status");
         assert_eq!(status.loaded_accounts, ["a", "b"]);
         assert_eq!(status.to_info(), info);
+        assert_eq!(AgentStatus::from_info(&json!(["5.3.3", "--console", ["a"]])), None);
     }
 
     #[test]

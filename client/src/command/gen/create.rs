@@ -83,7 +83,7 @@ fn log_in(
     match login::log_in(session, account, choice, Some(entry))? {
         Outcome::Account(reply) => save::save(session, name, &save::merged(account, &reply), storage),
         Outcome::Token(token) => save::print_token(session, name, &token, storage),
-        Outcome::HandedOver => Ok(()),
+        Outcome::HandedOver => session.handed_over(),
     }
 }
 
@@ -136,7 +136,7 @@ fn begin(session: &mut Session, name: Shortname) -> Result<Beginning, Error> {
         let storage = Storage::New(pending.seal);
         return Ok(Beginning { name, account: pending.account, storage, was_registered: true });
     }
-    if !is_manual && !session.args.login.only_at {
+    if is_manual && !session.args.login.only_at {
         session.progress("No account exists with this short name. Creating new configuration ...")?;
     }
     let account = match &session.args.client.file {

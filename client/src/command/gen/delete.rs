@@ -8,9 +8,10 @@ use oidc_proto::{
     shortname::Shortname,
 };
 
-use super::{Session, pending};
+use super::{Session, account_name, pending};
 use crate::{
     account_file::{LOCK_TIMEOUT, Sealed},
+    cli::{Dialect, UsageError},
     command::is_unknown_request,
     error::Error,
     exit::Exit,
@@ -18,7 +19,10 @@ use crate::{
 
 /// Deletes an account, or what an unfinished login has left of one.
 pub fn run(session: &mut Session) -> Result<(), Error> {
-    let name = session.named("You have to specify a shortname to delete it")?;
+    let Some(name) = &session.args.account else {
+        return Err(UsageError::new("You have to specify a shortname to delete it").into());
+    };
+    let name = account_name(name)?;
     let home = session.context.home()?;
     let has_file = home.file(&name).symlink_metadata().is_ok();
     let has_pending = home.read_pending(&name)?.is_some();
@@ -28,8 +32,12 @@ pub fn run(session: &mut Session) -> Result<(), Error> {
         return Err(Error::Other(Exit::UnknownAccount, text));
     }
     let question = "Do you really want to delete this configuration?";
-    if !session.dialogue.confirm(session.context, question, false)? {
-        return Ok(());
+    match session.dialogue.confirm(session.context, question, false) {
+        Ok(true) => {}
+        // `quit` is no failure there.
+        Err(Error::Declined) if session.context.output.dialect == Dialect::CSuite => return Ok(()),
+        Ok(false) => return Ok(()),
+        Err(error) => return Err(error),
     }
     let is_done = is_loaded && reset_by_agent(session, &name)?;
     if !is_done && !has_file && is_loaded {
@@ -146,6 +154,8 @@ fn forget(session: &mut Session, home: &Home, name: &Shortname) -> Result<(), Er
     if let Err(error) = issuers::remove_account(home, name) {
         session.context.output.warning(&format!("issuer.config still lists '{name}': {error}"));
     }
-    session.progress("The generated account config was successfully removed from oidc-agent.")?;
+    session.progress(
+        "The generated account was successfully removed from oidc-agent. You don't have to run oidc-add.",
+    )?;
     Ok(session.context.output.line("Successfully deleted account configuration.")?)
 }

@@ -3,7 +3,7 @@
 use oidc_proto::secret::Password;
 
 use crate::{
-    cli::{common::PromptArg, r#gen::AnswerArgs},
+    cli::{Dialect, common::PromptArg, r#gen::AnswerArgs},
     command::Context,
     error::Error,
     exit::Exit,
@@ -92,8 +92,9 @@ impl Dialogue {
             None => {}
         }
         let choice = if default { "[Yes/no/quit]" } else { "[No/yes/quit]" };
+        let dialect = context.output.dialect;
         loop {
-            match read_confirmation(context.asker.as_mut(), &format!("{question} {choice}:"))? {
+            match read_confirmation(dialect, context.asker.as_mut(), &format!("{question} {choice}:"))? {
                 Some(Reply::Yes) => return Ok(true),
                 Some(Reply::No) => return Ok(false),
                 Some(Reply::Quit) => return Err(Error::Declined),
@@ -128,7 +129,9 @@ enum Reply {
     Enter,
 }
 
-fn read_confirmation(asker: &mut dyn Asker, prompt: &str) -> Result<Option<Reply>, Error> {
+/// Under the C suite's names only the full words count, in lower case; anything else is what Enter would be: a script
+/// that answers `y` there does not say yes.
+fn read_confirmation(dialect: Dialect, asker: &mut dyn Asker, prompt: &str) -> Result<Option<Reply>, Error> {
     let answer = match asker.line(prompt) {
         Err(AskError::NoTerminal) => {
             let text = format!(
@@ -140,6 +143,14 @@ fn read_confirmation(asker: &mut dyn Asker, prompt: &str) -> Result<Option<Reply
         }
         answer => answer?,
     };
+    if dialect == Dialect::CSuite {
+        return Ok(Some(match answer.as_str() {
+            "yes" => Reply::Yes,
+            "no" => Reply::No,
+            "quit" => Reply::Quit,
+            _ => Reply::Enter,
+        }));
+    }
     Ok(match answer.to_ascii_lowercase().as_str() {
         "yes" | "y" => Some(Reply::Yes),
         "no" | "n" => Some(Reply::No),

@@ -92,9 +92,10 @@ pub fn complete_issuer(
         apply_issuer_data(session, account);
         return Ok(());
     }
+    let mut is_first = true;
     loop {
         let mut tried = account.clone();
-        tried.issuer_url = Some(issuer::ask(session, name.as_str())?);
+        tried.issuer_url = Some(issuer::ask(session, name.as_str(), std::mem::take(&mut is_first))?);
         apply_issuer_data(session, &mut tried);
         // A provider that cannot be asked for its scopes cannot be asked for a client either.
         match scopes::supported(session, &tried) {

@@ -14,7 +14,6 @@ use zeroize::Zeroizing;
 use super::{Session, seal::Seal};
 use crate::{
     account_file::{LOCK_TIMEOUT, Opened, Sealed},
-    cli::UsageError,
     command::file_key,
     error::Error,
     exit::Exit,
@@ -43,7 +42,7 @@ pub fn print(session: &mut Session, file: &Path) -> Result<(), Error> {
 /// `--update`: the same account, encrypted anew under the same password; a plain one is encrypted.
 pub fn update(session: &mut Session, file: &Path) -> Result<(), Error> {
     if session.args.store.no_save {
-        return Err(UsageError::Text("Update argument cannot be combined with no-save".to_owned()).into());
+        return Err(session.wrong_options("Update argument cannot be combined with no-save"));
     }
     let (home, name) = locate(session, file)?;
     let bytes = read(&home, &name)?;

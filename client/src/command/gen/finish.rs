@@ -67,7 +67,7 @@ fn store(session: &mut Session, outcome: Outcome) -> Result<(), Error> {
             let name = account_name(session.args.account.as_deref().unwrap_or(NAMELESS))?;
             return save::print_token(session, &name, &token, &Storage::Nowhere(None));
         }
-        Outcome::HandedOver => return Ok(()),
+        Outcome::HandedOver => return session.handed_over(),
     };
     let name = account_name(reply.name.as_deref().unwrap_or_default())?;
     let home = session.home()?;

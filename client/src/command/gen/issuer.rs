@@ -8,10 +8,11 @@ use url::{Host, Url};
 use super::{Session, dialogue::Question};
 use crate::error::Error;
 
-/// Asks for the issuer, with those that are known as suggestions.
-pub fn ask(session: &mut Session, name: &str) -> Result<String, Error> {
+/// Asks for the issuer, with those that are known as suggestions: they are listed the first time only, so that the
+/// reason for asking again does not scroll away.
+pub fn ask(session: &mut Session, name: &str, is_first: bool) -> Result<String, Error> {
     let known = known(&session.issuers);
-    if session.dialogue.can_ask(session.context) {
+    if is_first && session.dialogue.can_ask(session.context) {
         for (number, issuer) in known.iter().enumerate() {
             session.context.asker.tell(&format!("[{}] {issuer}", number + 1))?;
         }

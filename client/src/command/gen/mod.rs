@@ -37,9 +37,11 @@ use oidc_proto::{
     shortname::Shortname,
 };
 
-use super::{Context, list};
+use serde_json::json;
+
+use super::{Context, expect_usable, list};
 use crate::{
-    cli::{Dialect, r#gen::GenArgs},
+    cli::{Dialect, UsageError, r#gen::GenArgs},
     error::Error,
     exit::Exit,
 };
@@ -51,6 +53,8 @@ struct Session<'a> {
     desk: &'a mut dyn Desk,
     dialogue: Dialogue,
     issuers: Issuers,
+    /// The login was by device: the C suite then says less at its end.
+    by_device: bool,
     /// The agent is of release 4 of the C suite: it finds a provider only by an issuer with a slash at its end.
     needs_slash: bool,
 }
@@ -63,7 +67,8 @@ pub fn run(args: &GenArgs, context: &mut Context) -> Result<(), Error> {
 fn run_at(args: &GenArgs, context: &mut Context, desk: &mut dyn Desk) -> Result<(), Error> {
     let issuers = Issuers::load(context.home().ok().as_ref());
     let dialogue = Dialogue::new(&args.answers);
-    let mut session = Session { args, context, desk, dialogue, issuers, needs_slash: false };
+    let mut session =
+        Session { args, context, desk, dialogue, issuers, by_device: false, needs_slash: false };
     session.dispatch()
 }
 
@@ -116,10 +121,16 @@ impl Session<'_> {
     }
 
     /// The account named on the command line; `missing` is the error without one.
-    fn named(&self, missing: &str) -> Result<Shortname, Error> {
-        let name =
-            self.args.account.as_deref().ok_or_else(|| Error::Other(Exit::Failure, missing.to_owned()))?;
-        account_name(name)
+    fn named(&self, missing: &str) -> Result<&str, Error> {
+        self.args.account.as_deref().ok_or_else(|| self.wrong_options(missing))
+    }
+
+    /// Options that contradict each other: exit code 64, and 1 under the C suite's name.
+    fn wrong_options(&self, text: &str) -> Error {
+        match self.context.output.dialect {
+            Dialect::Ours => UsageError::new(format!("oidc gen: {text}")).into(),
+            Dialect::CSuite => Error::Other(Exit::Failure, text.to_owned()),
+        }
     }
 
     /// How far things are, for the person: on standard output only where scripts of the C suite's users expect it.
@@ -135,6 +146,12 @@ impl Session<'_> {
     /// The agent waits for the person: `oidc-gen` says so.
     fn accepted(&mut self) -> Result<(), Error> {
         if self.context.output.dialect == Dialect::CSuite { self.progress("accepted") } else { Ok(()) }
+    }
+
+    /// Another program will finish the login.
+    fn handed_over(&mut self) -> Result<(), Error> {
+        let output = &mut self.context.output;
+        if output.json { Ok(output.json(&json!({"status": "accepted"}))?) } else { Ok(()) }
     }
 
     /// The account as every agent understands it: 4.x looks for the scopes under their old name.
@@ -159,5 +176,6 @@ impl Session<'_> {
 /// A name that an account can have.
 fn account_name(text: &str) -> Result<Shortname, Error> {
     let name: Shortname = text.parse()?;
+    expect_usable(&name)?;
     if name.is_listed() { Ok(name) } else { Err(HomeError::Reserved(name).into()) }
 }

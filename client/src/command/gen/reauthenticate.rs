@@ -1,7 +1,7 @@
 //! `--reauthenticate`: a new login with what is stored.
 
 use super::{
-    Session,
+    Session, account_name,
     create::{self, Beginning},
     draft, flows,
     save::Storage,
@@ -11,6 +11,7 @@ use crate::{account_file::Sealed, error::Error, exit::Exit};
 /// Logs in anew. The file keeps its password and its format.
 pub fn run(session: &mut Session) -> Result<(), Error> {
     let name = session.named("You have to specify a shortname to update the refresh token for it")?;
+    let name = account_name(name)?;
     let home = session.context.home()?;
     let sealed = Sealed::read(&home, &name).map_err(|error| match error {
         Error::NoSuchAccount(_) => Error::Other(

@@ -15,7 +15,6 @@ use oidc_proto::{
 use super::{Session, account_name, save};
 use crate::{
     account_file::{LOCK_TIMEOUT, Opened, Sealed},
-    cli::UsageError,
     command::file_key,
     error::Error,
     exit::Exit,
@@ -33,9 +32,10 @@ enum Held {
 /// Renames the account; a loaded one is loaded under its new name.
 pub fn run(session: &mut Session, new: &str) -> Result<(), Error> {
     if session.args.store.no_save {
-        return Err(UsageError::Text("Rename argument cannot be combined with no-save".to_owned()).into());
+        return Err(session.wrong_options("Rename argument cannot be combined with no-save"));
     }
-    let old = session.named("You have to specify a shortname to rename it")?;
+    // Not only names that an account can have: this is the way to give it one.
+    let old: Shortname = session.named("You have to specify a shortname to rename it")?.parse()?;
     let new = account_name(new)?;
     let home = session.context.home()?;
     if home.file(&new).symlink_metadata().is_ok() {

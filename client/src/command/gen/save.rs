@@ -200,11 +200,16 @@ fn report(
             "file": is_saved.then_some(&file),
         }))?);
     }
-    output.line("success")?;
+    let is_brief = output.dialect == Dialect::CSuite && session.by_device;
+    if !is_brief {
+        output.line("success")?;
+    }
     if output.dialect == Dialect::CSuite {
-        output.line(
-            "The generated account config was successfully added to oidc-agent. You don't have to run oidc-add.",
-        )?;
+        if !is_brief {
+            output.line(
+                "The generated account config was successfully added to oidc-agent. You don't have to run oidc-add.",
+            )?;
+        }
         let is_whole_login =
             session.args.instead.code_exchange.is_none() && session.args.instead.state.is_none();
         if is_whole_login {

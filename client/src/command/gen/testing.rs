@@ -109,12 +109,18 @@ impl Stage {
         let args = parse(arguments, self.dialect);
         let (stdout, stderr) = (Stream::default(), Stream::default());
         let mut context = Context {
-            output: Output::new(self.dialect, false, Box::new(stdout.clone()), Box::new(stderr.clone())),
+            output: Output::new(
+                self.dialect,
+                args.common.json,
+                Box::new(stdout.clone()),
+                Box::new(stderr.clone()),
+            ),
             agent: Agent::at(&self.directory.path().join("socket")),
             asker: Box::new(Person { answers: std::mem::take(&mut self.answers), told: stderr.clone() }),
             home: Some(self.home()),
         };
         let result = run_at(&args, &mut context, &mut self.machine);
+        context.output.finish().expect("written");
         Run { result, stdout: stdout.text(), stderr: stderr.text() }
     }
 }

@@ -18,6 +18,8 @@ use oidc_proto::{
     vault::{self, Format},
 };
 
+use serde_json::Value;
+
 use super::testing::{Run, Stage};
 use crate::{cli::Dialect, error::Error, exit::Exit};
 
@@ -489,8 +491,107 @@ fn the_c_suites_scripts_find_its_sentences() {
     run.result.unwrap_or_else(|error| panic!("{error}: {}", run.stderr));
     assert_eq!(
         run.stdout,
-        "No account exists with this short name. Creating new configuration ...\nRegistering Client ...\n\
-         Generating account configuration ...\naccepted\nsuccess\nThe generated account config was successfully added \
-         to oidc-agent. You don't have to run oidc-add.\nEverything setup correctly!\n"
+        "Registering Client ...\nGenerating account configuration ...\naccepted\nEverything setup correctly!\n"
     );
+
+    // As recorded from 4.2.6 and 5.3.3.
+    let mut stage = Stage::new(good_agent());
+    stage.dialect = Dialect::CSuite;
+    let manual = ["-m", "--client-id=c", "--client-secret=s", "--rt=rt"];
+    let run = stage.run(&[NEW, &manual].concat());
+    run.result.unwrap_or_else(|error| panic!("{error}: {}", run.stderr));
+    assert_eq!(
+        run.stdout,
+        "No account exists with this short name. Creating new configuration ...\nGenerating account configuration ...\n\
+         success\nThe generated account config was successfully added to oidc-agent. You don't have to run oidc-add.\n\
+         Everything setup correctly!\n"
+    );
+    let run = stage.run(&["-d", "acc", "--confirm-yes", "--pw-cmd", "echo pw"]);
+    run.result.unwrap_or_else(|error| panic!("{error}: {}", run.stderr));
+    assert_eq!(
+        run.stdout,
+        "The generated account was successfully removed from oidc-agent. You don't have to run oidc-add.\n\
+         Successfully deleted account configuration.\n"
+    );
+}
+
+#[test]
+fn only_a_whole_yes_deletes_under_the_c_suites_name() {
+    for (answer, is_deleted) in [("y", false), ("Yes", false), ("", false), ("quit", false), ("yes", true)] {
+        let mut stage = Stage::new(good_agent());
+        stage.run(NEW).result.expect("an account");
+        stage.dialect = Dialect::CSuite;
+        let answers = [("Do you really want to delete", answer), ("Should this client", "yes")];
+        let mut stage = stage.with_answers(&answers);
+        let run = stage.run(&["-d", "acc", "--pw-cmd", "echo pw"]);
+        run.result.unwrap_or_else(|error| panic!("{answer}: {error}: {}", run.stderr));
+        assert_eq!(!stage.home().file(&name()).exists(), is_deleted, "{answer}");
+    }
+    let mut stage = Stage::new(good_agent());
+    stage.run(NEW).result.expect("an account");
+    let mut stage = stage.with_answers(&[("Do you really want", "quit")]);
+    assert_eq!(error(stage.run(&["-d", "acc"])).exit(), Exit::Refused);
+}
+
+#[test]
+fn options_that_contradict_each_other_end_as_the_name_of_the_command_wants_it() {
+    for (dialect, line, exit) in [
+        (Dialect::CSuite, &["-u", "acc", "--no-save"][..], Exit::Failure),
+        (Dialect::CSuite, &["acc", "--rename=x", "--no-save"], Exit::Failure),
+        (Dialect::CSuite, &["-d"], Exit::Usage),
+        (Dialect::CSuite, &["--rename=x"], Exit::Failure),
+        (Dialect::Ours, &["-u", "acc", "--no-save"], Exit::Usage),
+        (Dialect::Ours, &["-d"], Exit::Usage),
+        (Dialect::Ours, &["--rename=x"], Exit::Usage),
+    ] {
+        let mut stage = Stage::new(good_agent());
+        stage.dialect = dialect;
+        assert_eq!(error(stage.run(line)).exit(), exit, "{dialect:?} {line:?}");
+    }
+}
+
+#[test]
+fn a_name_that_agents_take_for_none_is_refused() {
+    for name in ["null", "(null)"] {
+        let mut stage = Stage::new(good_agent());
+        let text = error(stage.run(&[name, "--issuer", ISSUER])).to_string();
+        assert!(text.contains(name) && text.contains("choose another"), "{text}");
+        assert_eq!(stage.request_names(), Vec::<&str>::new());
+    }
+}
+
+#[test]
+fn as_json_there_is_one_object_and_nothing_beside_it() {
+    let mut stage = Stage::new(good_agent());
+    let run = stage.run(&["acc", "--json", "--prompt=none"]);
+    assert_eq!((run.stdout.as_str(), run.stderr.as_str()), ("", ""));
+    run.result.expect_err("no issuer");
+
+    // Only what the person has to do is told meanwhile.
+    let run = stage.run(&[NEW, &["--json"]].concat());
+    run.result.unwrap_or_else(|error| panic!("{error}: {}", run.stderr));
+    let object =
+        |text: &str| serde_json::from_str::<Value>(text).unwrap_or_else(|error| panic!("{text}: {error}"));
+    assert_eq!(object(&run.stderr)["user_code"], "ABCD-EFGH");
+    let result = object(&run.stdout);
+    assert_eq!((&result["status"], &result["account"]), (&"success".into(), &"acc".into()));
+}
+
+#[test]
+fn the_known_issuers_are_listed_once() {
+    let mut agent = good_agent();
+    let mut asked = 0;
+    let stage = Stage::new(move |request| match request {
+        Request::Scopes(_) => {
+            asked += 1;
+            if asked == 1 { failure(ErrorCode::ProviderUnreachable, "nobody there") } else { agent(request) }
+        }
+        other => agent(other),
+    });
+    let config = r#"[{"issuer": "https://known.example", "accounts": []}]"#;
+    fs_err::write(stage.home().path().join("issuer.config"), config).expect("written");
+    let mut stage = stage.with_answers(&[("Issuer", "https://a.example"), ("Issuer", "^C")]);
+    let run = stage.run(&["acc"]);
+    assert_eq!(run.stderr.matches("] https://known.example\n").count(), 1, "{}", run.stderr);
+    assert!(run.stderr.contains("nobody there."), "{}", run.stderr);
 }

@@ -9,22 +9,21 @@ use oidc_proto::{
     message::{RemoteOutcome, Reply, Request, ResetReport, ResetRequest},
     shortname::Shortname,
 };
-use plan::{AgentState, Plan};
+use plan::Plan;
 use report::Outcome;
 use serde_json::json;
 
-use super::{Context, is_unknown_request};
-use crate::{
-    account_file::LOCK_TIMEOUT,
-    cli::{UsageError, others::ResetArgs},
-    error::Error,
-    output::shell_quoted,
+use super::{
+    Context,
+    agent_state::{self, AgentState},
+    is_unknown_request,
 };
+use crate::{account_file::LOCK_TIMEOUT, cli::others::ResetArgs, error::Error, output::shell_quoted};
 
 /// Shows what will be lost, asks, and resets the accounts. A failure with one account does not stop the others.
 pub fn run(args: &ResetArgs, context: &mut Context) -> Result<(), Error> {
     let home = context.home()?;
-    let agent = plan::ask_agent(context);
+    let agent = agent_state::ask(context);
     let plans = names(args, &home)?
         .into_iter()
         .map(|name| Plan::of(&home, name, &agent))
@@ -42,10 +41,6 @@ pub fn run(args: &ResetArgs, context: &mut Context) -> Result<(), Error> {
 fn names(args: &ResetArgs, home: &Home) -> Result<Vec<Shortname>, Error> {
     if args.all {
         return Ok(home.list()?);
-    }
-    if args.accounts.is_empty() {
-        let text = "oidc reset: name the accounts, or give --all".to_owned();
-        return Err(UsageError::Text(text).into());
     }
     args.accounts.iter().map(|text| Ok(text.parse::<Shortname>()?)).collect()
 }

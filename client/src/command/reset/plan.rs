@@ -3,34 +3,21 @@
 use std::{io, path::PathBuf};
 
 use oidc_proto::{
-    error_code::ErrorCode,
     home::{Home, HomeError},
     issuers::Issuers,
-    message::{AgentStatus, Reply, Request},
+    message::AgentStatus,
     shortname::Shortname,
     vault::{self, Format, PublicHeader},
 };
 use serde_json::{Value, json};
 
 use crate::{
-    command::{Context, list::format_name},
+    command::{
+        agent_state::{self, AgentState},
+        list::format_name,
+    },
     error::Error,
 };
-
-/// What the agent can do for an account.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum AgentState {
-    /// No agent runs.
-    None,
-    /// It is locked, and may hold the account.
-    Locked,
-    /// It does not hold the account.
-    NotLoaded,
-    /// It holds the account unlocked.
-    Loaded,
-    /// It could not be asked, for this reason.
-    Unknown(String),
-}
 
 /// An account that is to be reset.
 #[derive(Debug)]
@@ -62,19 +49,6 @@ pub enum FileState {
     Missing,
 }
 
-/// Asks for the agent's state once; a locked or missing agent is an answer.
-pub fn ask_agent(context: &mut Context) -> Result<AgentStatus, AgentState> {
-    match context.call(&Request::StatusJson) {
-        Ok(Reply::Success { info: Some(info) }) => {
-            AgentStatus::from_info(&info).ok_or_else(|| AgentState::Unknown("unexpected answer".to_owned()))
-        }
-        Ok(_) => Err(AgentState::Unknown("unexpected answer".to_owned())),
-        Err(error) if error.is_no_agent() => Err(AgentState::None),
-        Err(error) if error.failure_code() == Some(ErrorCode::AgentLocked) => Err(AgentState::Locked),
-        Err(error) => Err(AgentState::Unknown(error.to_string())),
-    }
-}
-
 impl Plan {
     /// Looks at the account. Refuses names that are no account's, symbolic links and directories.
     pub fn of(home: &Home, name: Shortname, agent: &Result<AgentStatus, AgentState>) -> Result<Self, Error> {
@@ -85,13 +59,7 @@ impl Plan {
         let (file, header) = examine(home, &name)?;
         let known =
             agent.as_ref().ok().and_then(|status| status.accounts.iter().find(|a| a.name == name.as_str()));
-        let agent = match agent {
-            Ok(status) if status.loaded_accounts.iter().any(|other| other == name.as_str()) => {
-                AgentState::Loaded
-            }
-            Ok(_) => AgentState::NotLoaded,
-            Err(state) => state.clone(),
-        };
+        let agent = agent_state::of(agent, name.as_str());
         let leftovers = [home.path().join(format!(".{name}.rotated")), home.pending_path(&name)];
         let has_leftovers = leftovers.iter().any(|path| path.symlink_metadata().is_ok());
         if file == FileState::Missing && agent != AgentState::Loaded && !has_leftovers {
@@ -149,18 +117,6 @@ impl Plan {
             "registration_client_uri": self.registration_client_uri,
             "agent": self.agent.code(),
         })
-    }
-}
-
-impl AgentState {
-    fn code(&self) -> &'static str {
-        match self {
-            Self::None => "none",
-            Self::Locked => "locked",
-            Self::NotLoaded => "not_loaded",
-            Self::Loaded => "loaded",
-            Self::Unknown(_) => "unknown",
-        }
     }
 }
 

@@ -3,8 +3,8 @@
 use oidc_proto::message::{RemoteOutcome, ResetReport};
 use serde_json::{Value, json};
 
-use super::plan::{AgentState, Plan};
-use crate::{error::Error, output::shell_quoted};
+use super::plan::Plan;
+use crate::{command::agent_state::AgentState, error::Error, output::shell_quoted};
 
 /// What a reset did.
 pub struct Outcome {

@@ -14,7 +14,7 @@ use oidc_proto::{
     shortname::Shortname,
 };
 
-use super::{Context, add, is_issuer, loaded_names};
+use super::{Context, add, expect_usable, is_issuer, loaded_names};
 use crate::{
     account_file::Sealed,
     agent::Agent,
@@ -25,7 +25,7 @@ use crate::{
 /// Gets the token and prints it.
 pub fn run(args: &TokenArgs, context: &mut Context) -> Result<(), Error> {
     if !is_issuer(&args.account) {
-        args.account.parse::<Shortname>()?;
+        expect_usable(&args.account.parse::<Shortname>()?)?;
     }
     match obtain(args, context)? {
         Reply::Token(reply) => {

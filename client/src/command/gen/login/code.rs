@@ -6,6 +6,7 @@ use oidc_proto::{
     message::{CodeExchangeRequest, LookupStatus, Reply, Request},
     secret::SecretText,
 };
+use serde_json::json;
 use url::Url;
 
 use super::{
@@ -39,9 +40,12 @@ pub fn log_in(session: &mut Session, uri: &str, state: &str) -> Result<Outcome, 
 fn wait_for_login(session: &mut Session, uri: &str, state: &str) -> Result<Outcome, Error> {
     let url = Url::parse(uri).ok().filter(|url| matches!(url.scheme(), "http" | "https"));
     let url = url.ok_or_else(|| other("the provider's login address is no http or https URL"))?;
-    session.context.output.note(&format!(
-        "To continue and approve the registered client visit the following URL in a Browser of your choice:\n{url}"
-    ));
+    session.context.output.instruction(
+        &format!(
+            "To continue and approve the registered client visit the following URL in a Browser of your choice:\n{url}"
+        ),
+        &json!({"status": "accepted", "uri": url.as_str(), "state": state}),
+    );
     if wants_paste(session) {
         return paste(session, state);
     }

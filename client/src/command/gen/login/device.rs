@@ -7,6 +7,8 @@ use oidc_proto::{
     message::{DeviceAuthorization, DeviceRequest, Request},
 };
 
+use serde_json::json;
+
 use super::{super::Session, Outcome, finished, qr};
 use crate::{error::Error, exit::Exit};
 
@@ -35,10 +37,19 @@ fn show(session: &mut Session, device: &DeviceAuthorization) {
     let picture = session.desk.terminal_size().and_then(|(columns, rows)| {
         qr::render(address, output.has_colour(), columns, rows.saturating_sub(LINES_OF_TEXT))
     });
-    output.note(&format!("Using a browser on any device, visit:\n{}", device.verification_uri));
-    if !device.user_code.is_empty() {
-        output.note(&format!("And enter the code: {}", device.user_code));
-    }
+    let code = Some(&device.user_code).filter(|code| !code.is_empty());
+    let code_line = code.map(|code| format!("\nAnd enter the code: {code}")).unwrap_or_default();
+    let object = json!({
+        "status": "accepted",
+        "verification_uri": device.verification_uri,
+        "verification_uri_complete": device.verification_uri_complete,
+        "user_code": code,
+        "expires_in": device.expires_in,
+    });
+    output.instruction(
+        &format!("Using a browser on any device, visit:\n{}{code_line}", device.verification_uri),
+        &object,
+    );
     if let Some(picture) = picture {
         output.picture(&picture);
     }

@@ -52,6 +52,7 @@ pub fn log_in(
         }
         Reply::AcceptedDevice(device) => {
             session.accepted()?;
+            session.by_device = true;
             device::log_in(session, &device)
         }
         reply => finished(reply, "gen"),
