@@ -27,6 +27,7 @@ pub(super) enum Form {
 /// A file's text, and the same text with blanks in place of comments: both have the same places.
 pub(super) struct Document {
     form: Form,
+    original: String,
     blanked: String,
 }
 
@@ -46,7 +47,7 @@ impl Document {
             _ if text::is_issuer_list(text) => Form::Lines,
             _ => return Err("neither JSON nor a list of issuers".into()),
         };
-        let document = Self { form, blanked };
+        let document = Self { form, original: text.to_owned(), blanked };
         match form {
             Form::Array => document.array(&document.whole()).map(drop)?,
             Form::Object => document.members(&document.whole()).map(drop)?,
@@ -57,6 +58,11 @@ impl Document {
 
     pub(super) fn form(&self) -> Form {
         self.form
+    }
+
+    /// The text with its comments.
+    pub(super) fn original(&self) -> &str {
+        &self.original
     }
 
     /// The text without its comments.

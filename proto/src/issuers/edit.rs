@@ -18,11 +18,8 @@ use crate::{
 /// How long somebody else may hold the file.
 const LOCK_DEADLINE: Duration = Duration::from_secs(5);
 
-/// One change: these bytes of the file by that text.
-struct Edit {
-    place: Range<usize>,
-    text: String,
-}
+/// One change: these bytes of the file by those texts, in the order of the file.
+struct Edit(Vec<(Range<usize>, String)>);
 
 /// Adds an account to its issuer in the user's `issuer.config`. Whether anything had to be changed.
 ///
@@ -96,12 +93,27 @@ fn existing<T>(found: Result<T, HomeError>) -> Result<Option<T>, HomeError> {
 }
 
 impl Edit {
+    fn replace(place: Range<usize>, text: String) -> Self {
+        Self(vec![(place, text)])
+    }
+
     fn insert(at: usize, text: String) -> Self {
-        Self { place: at..at, text }
+        Self::replace(at..at, text)
+    }
+
+    fn remove(places: impl IntoIterator<Item = Range<usize>>) -> Self {
+        Self(places.into_iter().map(|place| (place, String::new())).collect())
     }
 
     fn apply(&self, text: &str) -> String {
-        [&text[..self.place.start], &self.text, &text[self.place.end..]].concat()
+        let (mut edited, mut from) = (String::with_capacity(text.len()), 0);
+        for (place, new) in &self.0 {
+            edited.push_str(&text[from..place.start]);
+            edited.push_str(new);
+            from = place.end;
+        }
+        edited.push_str(&text[from..]);
+        edited
     }
 }
 
@@ -131,7 +143,7 @@ fn addition(document: &Document, issuer: &str, name: &Shortname) -> Option<Edit>
             Some(other) => {
                 let single =
                     document.string(&other).map(|_| format!("{}, ", &document.text()[other.place.clone()]));
-                Edit { place: other.place, text: format!("[{}{quoted}]", single.unwrap_or_default()) }
+                Edit::replace(other.place, format!("[{}{quoted}]", single.unwrap_or_default()))
             }
             None => append(document, part, &format!("\"accounts\": [{quoted}]")),
         }),
@@ -143,8 +155,8 @@ fn addition(document: &Document, issuer: &str, name: &Shortname) -> Option<Edit>
 fn append_entry(document: &Document, entry: &str) -> Edit {
     let whole = document.whole();
     if document.form() == Form::Object {
-        let object = &document.text()[whole.place.clone()];
-        return Edit { text: format!("[{object},\n{entry}]"), place: whole.place };
+        let Range { start, end } = whole.place;
+        return Edit(vec![(start..start, "[".to_owned()), (end..end, format!(",\n{entry}]"))]);
     }
     append(document, &whole, entry)
 }
@@ -171,11 +183,11 @@ fn listed(document: &Document, entry: &Part, name: &Shortname) -> Option<Part> {
 fn removal(document: &Document, name: &Shortname) -> Option<Edit> {
     document.entries().iter().find_map(|entry| {
         if let Some(item) = listed(document, entry, name) {
-            return Some(cut(document.text(), item.place));
+            return Some(cut(document, item.place));
         }
         let default = document.member(entry, "default_account")?;
         let is_it = document.string(&default).as_deref() == Some(name.as_str());
-        is_it.then(|| cut(document.text(), with_key(document.text(), default.place)))
+        is_it.then(|| cut(document, with_key(document.text(), default.place)))
     })
 }
 
@@ -185,15 +197,28 @@ fn with_key(text: &str, value: Range<usize>) -> Range<usize> {
     key.rfind('"').unwrap_or(value.start)..value.end
 }
 
-/// Takes an item out, together with the one comma that is too many then.
-fn cut(text: &str, item: Range<usize>) -> Edit {
-    let (before, after) = (text[..item.start].trim_end(), &text[item.end..]);
-    let place = match after.trim_start().strip_prefix(',') {
-        Some(rest) => item.start..text.len() - rest.trim_start().len(),
-        None if before.ends_with(',') => before.len() - 1..item.end,
-        None => item,
-    };
-    Edit { place, text: String::new() }
+/// Takes an item out, together with the one comma that is too many then. Comments around it stay.
+fn cut(document: &Document, item: Range<usize>) -> Edit {
+    let (text, original) = (document.text(), document.original());
+    let is_blank = |place: Range<usize>| original[place].trim().is_empty();
+    let (before, after) = (text[..item.start].trim_end(), text[item.end..].trim_start());
+    if after.starts_with(',') {
+        let comma = text.len() - after.len();
+        let rest = &original[comma + 1..];
+        let end = original.len() - rest.trim_start().len();
+        if is_blank(item.end..comma) {
+            return Edit::remove([item.start..end]);
+        }
+        return Edit::remove([item, comma..end]);
+    }
+    if before.ends_with(',') {
+        let comma = before.len() - 1;
+        if is_blank(comma + 1..item.start) {
+            return Edit::remove([comma..item.end]);
+        }
+        return Edit::remove([comma..comma + 1, item]);
+    }
+    Edit::remove([item])
 }
 
 /// Adds a line `<issuer> <name>` to a file of 4.x, or the name to a line that has none yet.

@@ -116,6 +116,53 @@ fn a_single_object_becomes_a_list_when_it_has_to() {
     assert_eq!(objects.len(), 2);
 }
 
+/// A single object as a person writes it.
+const ONE_BY_HAND: &str = r#"# mine
+{ // the only one
+  "issuer": "https://a.example/", /* with a slash */
+  "accounts": [
+    "one", // at work
+    /* at home */ "two"
+    // no more
+  ],
+  "default_account": "two" // mostly
+}
+// end
+"#;
+
+fn comments(text: &str) -> Vec<&str> {
+    let known = [
+        "# mine",
+        "// the only one",
+        "/* with a slash */",
+        "// at work",
+        "/* at home */",
+        "// no more",
+        "// mostly",
+        "// end",
+    ];
+    known.into_iter().filter(|comment| text.contains(comment)).collect()
+}
+
+#[test]
+fn comments_outlive_every_change() {
+    let all = comments(ONE_BY_HAND);
+    assert_eq!(all.len(), 8);
+    let folder = Folder::with(ONE_BY_HAND);
+    assert!(folder.add("https://a.example", "three").unwrap());
+    assert_eq!(comments(&folder.text()), all);
+    // The object becomes a list.
+    assert!(folder.add("https://b.example", "four").unwrap());
+    assert_eq!(comments(&folder.text()), all, "{}", folder.text());
+    assert_eq!(Document::parse(&folder.text()).unwrap().objects().len(), 2);
+    for name in ["one", "two", "four", "three"] {
+        assert!(folder.remove(name).unwrap());
+        assert_eq!(comments(&folder.text()), all, "without {name}: {}", folder.text());
+        assert!(!folder.remove(name).unwrap());
+    }
+    assert_eq!(Document::parse(&folder.text()).unwrap().objects().len(), 2);
+}
+
 #[test]
 fn a_new_file_is_json_and_private() {
     use std::os::unix::fs::PermissionsExt;
@@ -184,6 +231,7 @@ fn any_text() -> impl Strategy<Value = String> {
         Just("# x\n"),
         Just("// é\n"),
         Just("/* \" */"),
+        Just("/* keep */"),
         Just("\"issuer\":\"https://a/\""),
         Just("\"accounts\":["),
         Just("\"n\""),
@@ -209,6 +257,7 @@ proptest! {
         };
         if let Ok(Some(added)) = plan(&text) {
             prop_assert_eq!(plan(&added), Ok(None), "{} became {}", text, added);
+            prop_assert!(added.matches("/* keep */").count() >= text.matches("/* keep */").count(), "{}", added);
         }
         let folder = Folder::with(&text);
         if folder.remove("n").is_ok() {
