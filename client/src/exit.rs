@@ -91,6 +91,14 @@ pub fn meanings() -> impl Iterator<Item = (u8, &'static str)> {
     MEANINGS.iter().map(|(exit, meaning)| (*exit as u8, *meaning))
 }
 
+#[cfg(test)]
+impl Exit {
+    /// Every one.
+    pub fn all() -> impl Iterator<Item = Self> {
+        MEANINGS.iter().map(|(exit, _)| *exit)
+    }
+}
+
 /// The codes as a text for people.
 pub fn table() -> String {
     let mut text = String::from("Exit status of every `oidc` command:\n");

@@ -18,7 +18,7 @@ const MYTOKEN_SERVER: &str = "https://mytoken.data.kit.edu";
 /// Make an account: register a client, log in, and store the account in an encrypted file
 #[derive(Debug, Clone, Default, Parser)]
 #[command(after_help = "\
-What is not given by options is asked on the terminal. A client that was registered for a login that failed is kept,
+What is not given by options is asked on the terminal. A client that was registered for a login that failed is kept, \
 encrypted: the next `oidc gen ACCOUNT` goes on with it, `oidc gen --delete ACCOUNT` removes it at the provider.
 
 In one command, without a question:
@@ -224,7 +224,7 @@ pub struct StoreArgs {
     #[arg(long = "gpg", visible_aliases = ["pw-gpg", "pw-pgp", "pgp"], value_name = "KEY_ID")]
     pub gpg: Option<String>,
 
-    /// Format of the account file
+    /// Format of a new account file; `oidc gen` writes native, `oidc-gen` what the C suite reads
     #[arg(long, value_enum, help_heading = EXTENSIONS)]
     pub format: Option<FormatArg>,
 }

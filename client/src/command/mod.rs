@@ -6,6 +6,8 @@ pub mod agent_state;
 pub mod file_key;
 pub mod r#gen;
 pub mod generate;
+#[cfg(test)]
+mod json_tests;
 pub mod list;
 pub mod lock;
 pub mod passwd;

@@ -7,6 +7,7 @@ use oidc_proto::{
     message::{RemoteOutcome, Reply, Request, ResetReport, ResetRequest},
     shortname::Shortname,
 };
+use serde_json::json;
 
 use super::{Session, account_name, pending};
 use crate::{
@@ -36,6 +37,7 @@ pub fn run(session: &mut Session) -> Result<(), Error> {
         Ok(true) => {}
         // `quit` is no failure there.
         Err(Error::Declined) if session.context.output.dialect == Dialect::CSuite => return Ok(()),
+        Ok(false) if session.context.output.json => return Err(Error::Declined),
         Ok(false) => return Ok(()),
         Err(error) => return Err(error),
     }
@@ -153,6 +155,9 @@ fn forget(session: &mut Session, home: &Home, name: &Shortname) -> Result<(), Er
     home.delete(lock)?;
     if let Err(error) = issuers::remove_account(home, name) {
         session.context.output.warning(&format!("issuer.config still lists '{name}': {error}"));
+    }
+    if session.context.output.json {
+        return Ok(session.context.output.json(&json!({"status": "success", "account": name}))?);
     }
     session.progress(
         "The generated account was successfully removed from oidc-agent. You don't have to run oidc-add.",

@@ -9,6 +9,7 @@ use oidc_proto::{
     shortname::Shortname,
     vault::{self, FileKey},
 };
+use serde_json::json;
 use zeroize::Zeroizing;
 
 use super::{Session, seal::Seal};
@@ -52,6 +53,10 @@ pub fn update(session: &mut Session, file: &Path) -> Result<(), Error> {
     };
     if session.context.home().is_ok_and(|used| used.path() == home.path()) {
         file_key::give_if_loaded(session.context, &name, &key, false);
+    }
+    if session.context.output.json {
+        let object = json!({"status": "success", "account": name, "file": home.file(&name)});
+        return Ok(session.context.output.json(&object)?);
     }
     Ok(session.context.output.line("Updated config file format")?)
 }

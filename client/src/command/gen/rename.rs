@@ -11,6 +11,7 @@ use oidc_proto::{
     shortname::Shortname,
     vault::FileKey,
 };
+use serde_json::json;
 
 use super::{Session, account_name, save};
 use crate::{
@@ -62,7 +63,15 @@ pub fn run(session: &mut Session, new: &str) -> Result<(), Error> {
         };
         load(session, account, key, held)?;
     }
-    renamed.map(drop)
+    renamed?;
+    // Silent, as in the C suite.
+    if session.context.output.json {
+        session
+            .context
+            .output
+            .json(&json!({"status": "success", "account": new, "file": home.file(&new)}))?;
+    }
+    Ok(())
 }
 
 /// Takes the account out of the agent: one that went on under the old name would write a refresh token to a file that
