@@ -177,9 +177,8 @@ impl Error {
         if let Some(code) = self.failure_code() {
             return code.as_str();
         }
-        match self {
-            Self::Reencrypted { .. } => return "file_changed",
-            _ => {}
+        if let Self::Reencrypted { .. } = self {
+            return "file_changed";
         }
         match self.exit() {
             Exit::Success => "success",

@@ -91,13 +91,16 @@ fn read_request(mut stream: UnixStream) -> Option<(UnixStream, AgentChannel, Req
     }
 }
 
+/// What happens elsewhere; it is given the question.
+type Meanwhile = Rc<dyn Fn(&str)>;
+
 /// A person with answers prepared; nobody is there without any.
 #[derive(Clone, Default)]
 struct Person {
     answers: Rc<RefCell<Option<VecDeque<String>>>>,
     asked: Rc<RefCell<Vec<String>>>,
     /// What happens elsewhere while a question stands.
-    meanwhile: Option<Rc<dyn Fn(&str)>>,
+    meanwhile: Option<Meanwhile>,
 }
 
 impl Person {
@@ -130,11 +133,13 @@ impl Asker for Person {
     }
 }
 
+/// A stream that keeps what is written.
 #[derive(Clone, Default)]
-struct Captured(Rc<RefCell<Vec<u8>>>);
+pub struct Captured(Rc<RefCell<Vec<u8>>>);
 
 impl Captured {
-    fn text(&self) -> String {
+    /// What was written.
+    pub fn text(&self) -> String {
         String::from_utf8(self.0.borrow().clone()).expect("UTF-8")
     }
 }

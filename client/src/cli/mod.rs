@@ -37,7 +37,7 @@ pub enum Dialect {
 #[derive(Debug)]
 pub enum Command {
     /// `token`
-    Token(token::TokenArgs),
+    Token(Box<token::TokenArgs>),
     /// `add`
     Add(Box<add::AddArgs>),
     /// `gen`
@@ -128,7 +128,7 @@ macro_rules! entry {
 
 /// Every command of `oidc`, in the order of its help.
 pub static ENTRIES: &[Entry] = &[
-    entry!("token", token::TokenArgs, Command::Token),
+    entry!("token", token::TokenArgs, |args| Command::Token(Box::new(args))),
     entry!("add", add::AddArgs, |args| Command::Add(Box::new(args))),
     entry!("gen", r#gen::GenArgs, |args| Command::Gen(Box::new(args))),
     entry!("remove", others::RemoveArgs, Command::Remove),
@@ -144,7 +144,7 @@ pub static ENTRIES: &[Entry] = &[
 
 /// The C suite's tools whose names this program answers to.
 pub static C_SUITE: &[Entry] = &[
-    entry!("oidc-token", token::CSuiteTokenArgs, |args| Command::Token(args.into()), leading digits of "time"),
+    entry!("oidc-token", token::CSuiteTokenArgs, |args| Command::Token(Box::new(args.into())), leading digits of "time"),
     entry!("oidc-gen", r#gen::CSuiteGenArgs, |args| Command::Gen(Box::new(args.into()))),
     entry!("oidc-add", add::CSuiteAddArgs, |args| Command::Add(Box::new(args.into())),
            leading digits of "lifetime", "pw_store"),

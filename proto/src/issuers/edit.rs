@@ -207,18 +207,18 @@ fn cut(document: &Document, item: Range<usize>) -> Edit {
         let rest = &original[comma + 1..];
         let end = original.len() - rest.trim_start().len();
         if is_blank(item.end..comma) {
-            return Edit::remove([item.start..end]);
+            return Edit::replace(item.start..end, String::new());
         }
         return Edit::remove([item, comma..end]);
     }
     if before.ends_with(',') {
         let comma = before.len() - 1;
         if is_blank(comma + 1..item.start) {
-            return Edit::remove([comma..item.end]);
+            return Edit::replace(comma..item.end, String::new());
         }
         return Edit::remove([comma..comma + 1, item]);
     }
-    Edit::remove([item])
+    Edit::replace(item, String::new())
 }
 
 /// Adds a line `<issuer> <name>` to a file of 4.x, or the name to a line that has none yet.

@@ -11,7 +11,7 @@ use std::{
 };
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
-use oidc_proto::account::AccountConfig;
+use oidc_proto::{account::AccountConfig, shortname::Shortname};
 
 use super::{
     Session, account_name,
@@ -70,24 +70,31 @@ fn store(session: &mut Session, outcome: Outcome) -> Result<(), Error> {
         Outcome::HandedOver => return session.handed_over(),
     };
     let name = account_name(reply.name.as_deref().unwrap_or_default())?;
+    // Whose account it is was not known before, so nobody could be asked for its password before the code was spent.
+    let (account, storage) =
+        storage(session, &name).inspect_err(|error| save::tell_held(session, &name, error))?;
+    save::save(session, &name, &save::merged(&account, &reply), &storage)
+}
+
+/// What is known of the account, and where it is kept.
+fn storage(session: &mut Session, name: &Shortname) -> Result<(AccountConfig, Storage), Error> {
     let home = session.home()?;
-    let (account, storage) = if session.args.store.no_save {
+    Ok(if session.args.store.no_save {
         (AccountConfig::default(), Storage::Nowhere(None))
-    } else if let Some(pending) = pending::open(session, &home, &name)? {
+    } else if let Some(pending) = pending::open(session, &home, name)? {
         (pending.account, Storage::New(pending.seal))
-    } else if home.file(&name).exists() {
+    } else if home.file(name).exists() {
         let question = "An account with that shortname already exists. Overwrite?";
         if !session.dialogue.confirm(session.context, question, false)? {
             return Err(Error::Declined);
         }
         let sources = session.args.password.sources();
-        let opened = Sealed::read(&home, &name)?.open(&home, &sources, session.context.asker.as_mut())?;
+        let opened = Sealed::read(&home, name)?.open(&home, &sources, session.context.asker.as_mut())?;
         (opened.account.clone(), Storage::Existing { opened: Box::new(opened), new_seal: None })
     } else {
-        let seal = Seal::choose(session, &name)?;
+        let seal = Seal::choose(session, name)?;
         (AccountConfig { name: Some(name.to_string()), ..AccountConfig::default() }, Storage::New(seal))
-    };
-    save::save(session, &name, &save::merged(&account, &reply), &storage)
+    })
 }
 
 #[cfg(test)]

@@ -122,29 +122,30 @@ fn rewrite(
     let failed = |error| Error::Vault { name: name.clone(), file: home.file(name), error };
     opened.rewrite(home, lock, |current| {
         let account = with_changes(&current.account, &opened.account, account);
-        match new_seal {
-            Some(seal) => {
-                let generation = vault::header(&current.bytes).map_or(0, |header| header.generation);
-                seal.seal(home, name, &account, generation)
-            }
-            None => {
-                let bytes = current.key.seal(&account, &current.bytes).map_err(failed)?;
-                Ok((bytes, current.key.clone()))
-            }
+        if let Some(seal) = new_seal {
+            let generation = vault::header(&current.bytes).map_or(0, |header| header.generation);
+            return seal.seal(home, name, &account, generation);
         }
+        let bytes = current.key.seal(&account, &current.bytes).map_err(failed)?;
+        Ok((bytes, current.key.clone()))
     })
 }
 
-/// The login is done, and its file is not written.
-fn tell_held(session: &mut Session, name: &Shortname, error: &Error) {
-    let name = shell_quoted(name.as_str());
-    match error {
-        Error::Reencrypted { .. } => {}
-        _ => session.context.output.hint(&format!(
-            "The login itself is done, and the agent holds the account `{name}` until it ends. Once the file can be \
-             written, `oidc passwd --from-agent {name}` writes it."
-        )),
-    }
+/// The login is done, and its file is not written: it is not to be thrown away with the agent.
+pub fn tell_held(session: &mut Session, name: &Shortname, error: &Error) {
+    let has_file = session.context.home().is_ok_and(|home| home.file(name).exists());
+    let what_next = match error {
+        // Writing it would overwrite what somebody else has done.
+        Error::Reencrypted { .. } => return,
+        _ if has_file => format!(
+            " Once the file can be written, `oidc passwd --from-agent {}` writes it.",
+            shell_quoted(name.as_str())
+        ),
+        _ => String::new(),
+    };
+    session.context.output.hint(&format!(
+        "The login itself is done, and the agent holds the account '{name}' until it ends.{what_next}"
+    ));
 }
 
 /// After a login that is not to be stored: where it spent the refresh token that stands in the account's file, the one

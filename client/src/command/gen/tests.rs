@@ -481,6 +481,21 @@ fn a_login_that_another_program_began_is_finished() {
     let run = stage.run(&["--codeExchange", "http://localhost:1?code=c&state=0:0s", "--pw-cmd", "echo pw"]);
     run.result.unwrap_or_else(|error| panic!("{error}: {}", run.stderr));
     assert_eq!(stored(&stage).refresh_token, Some(RefreshToken::from("rt")));
+
+    // Another password than the file has: the login is in the agent, and that is said.
+    let run = stage.run(&[
+        "--codeExchange",
+        "http://localhost:1?code=c&state=0:0s",
+        "--confirm-yes",
+        "--pw-cmd",
+        "echo wrong",
+    ]);
+    assert!(
+        run.stderr.contains("The login itself is done") && run.stderr.contains("--from-agent acc"),
+        "{}",
+        run.stderr
+    );
+    assert_eq!(error(run).exit(), Exit::Password);
 }
 
 #[test]
