@@ -1,8 +1,14 @@
-//! Keeps what the agent holds out of core dumps, debuggers and swap. The one module that may use `unsafe`.
+//! Keeps what the agent holds out of core dumps, debuggers and swap, and asks the kernel what no safe crate asks. The
+//! one module that may use `unsafe`.
 //!
 //! Nothing here can fail the start: what the system refuses is logged, and the agent works without it.
 
-use std::{ffi::OsString, ops::Range};
+use std::{
+    ffi::OsString,
+    io,
+    ops::Range,
+    os::fd::{AsRawFd, BorrowedFd},
+};
 
 use rustix::{
     mm::{MlockAllFlags, MlockFlags, mlock_with, mlockall},
@@ -53,6 +59,38 @@ pub fn close_inherited() {
         // SAFETY: nothing in this process owns a descriptor above 2 yet, by the contract of this function, and no
         // other thread runs that could have opened one since.
         unsafe { rustix::io::close(descriptor) };
+    }
+}
+
+/// The supplementary groups that the process at the other end of a socket had when it connected: `SO_PEERGROUPS` of
+/// Linux 4.13. Fails with `ENOPROTOOPT` before.
+#[allow(unsafe_code)]
+pub fn peer_groups(socket: BorrowedFd<'_>) -> io::Result<Vec<u32>> {
+    /// As in the kernel's `asm-generic/socket.h`, which `libc` has only for some systems.
+    const SO_PEERGROUPS: libc::c_int = 59;
+    /// `NGROUPS_MAX`: more groups than anybody can have.
+    const MAX_GROUPS: usize = 65_536;
+
+    let mut groups: Vec<u32> = Vec::new();
+    loop {
+        let mut bytes = libc::socklen_t::try_from(size_of_val(&groups[..])).map_err(io::Error::other)?;
+        let wanted = bytes;
+        // SAFETY: the descriptor is open as long as it is borrowed; the kernel writes at most `bytes` bytes behind the
+        // pointer, which are there and initialised, and says in `bytes` how many there are or would be.
+        let answer = unsafe {
+            let (level, into) = (libc::SOL_SOCKET, groups.as_mut_ptr().cast());
+            libc::getsockopt(socket.as_raw_fd(), level, SO_PEERGROUPS, into, &raw mut bytes)
+        };
+        let count = bytes as usize / size_of::<u32>();
+        if answer == 0 {
+            groups.truncate(count);
+            return Ok(groups);
+        }
+        let error = io::Error::last_os_error();
+        if error.raw_os_error() != Some(libc::ERANGE) || bytes <= wanted || count > MAX_GROUPS {
+            return Err(error);
+        }
+        groups.resize(count, 0);
     }
 }
 

@@ -2,6 +2,8 @@
 
 pub mod accounts;
 pub mod announce;
+pub mod caller;
+mod child;
 pub mod cli;
 pub mod clock;
 pub mod config;

@@ -8,6 +8,7 @@ use oidc_agent::{
     issuer_data::IssuerData,
     login::Login,
     options::Options,
+    prompt::Queue,
     provider::Providers,
     server::dispatch::Dispatch,
     start,
@@ -24,7 +25,8 @@ fn dispatch(options: Options, socket: &Path) -> Dispatch {
     let issuers = IssuerData::read(&home, options.cert_path.clone());
     let settings = issuers.clone();
     let providers = Providers::new(move |issuer| settings.settings(issuer));
-    let accounts = Accounts::new(Deps { home, issuers, providers, options, clock: Clock::system() });
+    let (prompts, clock) = (Queue::default(), Clock::system());
+    let accounts = Accounts::new(Deps { home, issuers, providers, options, prompts, clock });
     let login = Login::new(accounts.clone(), socket.to_owned());
     Dispatch::new(accounts, login)
 }

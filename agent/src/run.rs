@@ -1,12 +1,6 @@
 //! The life of an agent, from its first connection to its last: what ends it, and what is tidied up then.
 
-use std::{
-    io,
-    os::{fd::OwnedFd, unix::net::UnixListener},
-    sync::Arc,
-    thread,
-    time::Duration,
-};
+use std::{io, os::fd::OwnedFd, sync::Arc, thread, time::Duration};
 
 use rustix::{
     event::{PollFd, PollFlags, poll},
@@ -25,7 +19,8 @@ use crate::{
     harden,
     server::{
         Handler, activation,
-        listener::{Admission, Limits, Listener},
+        entrance::Entrance,
+        listener::{Limits, Listener},
     },
 };
 
@@ -40,10 +35,8 @@ const BLOCKING_THREADS: usize = 32;
 /// Everything an agent needs from its surroundings.
 #[derive(Debug)]
 pub struct Surroundings {
-    /// Listens already.
-    pub listener: UnixListener,
-    /// Whose connections are served.
-    pub admission: Admission,
+    /// Where clients come in.
+    pub entrance: Entrance,
     /// The agent ends when this becomes readable: a pidfd.
     pub lives_for: Option<OwnedFd>,
     /// A hang-up signal ends the agent: it belongs to a terminal.
@@ -73,11 +66,11 @@ async fn live<H: Handler>(
     handler: impl FnOnce() -> H,
     ready: impl FnOnce() -> io::Result<()>,
 ) -> io::Result<()> {
-    let Surroundings { listener, admission, lives_for, ends_with_terminal } = surroundings;
+    let Surroundings { entrance, lives_for, ends_with_terminal } = surroundings;
     let stop = CancellationToken::new();
     let end = wait_for_end(lives_for, ends_with_terminal)?;
     let handler = Arc::new(handler());
-    let listener = Listener::new(listener, admission, limits())?;
+    let listener = Listener::new(entrance, limits())?;
     ready()?;
     activation::ready();
     info!("serving");

@@ -17,7 +17,8 @@ use crate::{
     server::{
         Handler,
         bind::{Bound, Claim},
-        listener::Admission,
+        entrance::{Entrance, Policy},
+        group,
         service,
     },
     start::StartError,
@@ -86,15 +87,23 @@ impl Service {
         for reason in without_effect {
             info!("{reason}");
         }
-        let admission = if options.group.is_some() { Admission::SocketMode } else { Admission::own_user() };
         let ends_with_terminal = options.console;
         let address = listener.local_addr().map_err(StartError::system("use the socket"))?;
         let path = address.as_pathname().unwrap_or(Path::new(""));
+        let entrance = match entrance(listener, claim.is_some(), options.group.as_deref()) {
+            Ok(entrance) => entrance,
+            Err(error) => {
+                if let Some(claim) = claim {
+                    claim.give_up();
+                }
+                return Err(error);
+            }
+        };
         let links = if linked { service::link(path) } else { Vec::new() };
         let pid_file =
             pid_file.map(PidFile::write).transpose().map_err(StartError::system("write the pid file"));
         let served = pid_file.and_then(|pid_file| {
-            let surroundings = Surroundings { listener, admission, lives_for, ends_with_terminal };
+            let surroundings = Surroundings { entrance, lives_for, ends_with_terminal };
             let served = run(surroundings, || handler(options, path), || ready(path));
             drop(pid_file);
             served.map_err(StartError::system("serve"))
@@ -106,6 +115,13 @@ impl Service {
         info!("ended");
         served
     }
+}
+
+/// The main way in: for the agent's user, and for the group's members where there is one.
+fn entrance(socket: UnixListener, own: bool, group: Option<&str>) -> Result<Entrance, StartError> {
+    let group = group.map(|name| group::find(name).ok_or(StartError::UnknownGroup)).transpose()?;
+    let policy = Policy::own_user().and_group(group);
+    Ok(if own { Entrance::own(socket, policy) } else { Entrance::passed(socket, policy)? })
 }
 
 /// Holds the process id, and is removed at the end.

@@ -9,9 +9,13 @@ use std::{
     time::Duration,
 };
 
-use oidc_agent::server::{
-    Handler, Peer,
-    listener::{Admission, Limits, Listener},
+use oidc_agent::{
+    caller::{Caller, Role},
+    server::{
+        Handler,
+        entrance::{Entrance, Policy},
+        listener::{Limits, Listener},
+    },
 };
 use oidc_proto::{
     channel::{ClientChannel, ClientStep},
@@ -47,8 +51,8 @@ impl Drop for Dropped {
 }
 
 impl Handler for Fake {
-    async fn handle(&self, request: Request, peer: Peer) -> Reply {
-        assert_eq!(peer.uid, rustix::process::geteuid().as_raw());
+    async fn handle(&self, request: Request, caller: Caller<'_>) -> Reply {
+        assert!(caller.role == Role::Member || caller.peer.uid == rustix::process::geteuid().as_raw());
         match request {
             Request::AccessToken(_) => {
                 let _dropped = Dropped(self.events.clone());
@@ -78,13 +82,13 @@ struct Server {
 
 impl Server {
     fn start(limits: Limits) -> Self {
-        Self::admitting(Admission::own_user(), limits)
+        Self::admitting(Policy::own_user(), limits)
     }
 
-    fn admitting(admission: Admission, limits: Limits) -> Self {
+    fn admitting(policy: Policy, limits: Limits) -> Self {
         let directory = tempfile::tempdir().expect("temporary directory");
         let socket = StdListener::bind(directory.path().join("sock")).expect("bound");
-        let listener = Listener::new(socket, admission, limits).expect("a listener");
+        let listener = Listener::new(Entrance::own(socket, policy), limits).expect("a listener");
         let (sender, events) = mpsc::unbounded_channel();
         let (go, stop) = (Arc::new(Notify::new()), CancellationToken::new());
         let handler = Fake { events: sender, go: Arc::clone(&go) };
@@ -315,7 +319,7 @@ async fn another_user_is_refused_before_a_byte_is_read() {
         assert_eq!(reply, "");
     } else {
         // Let the agent be another user's.
-        let server = Server::admitting(Admission::User(own.as_raw() + 1), Limits::default());
+        let server = Server::admitting(Policy::of_user(own.as_raw() + 1), Limits::default());
         assert_eq!(server.ask(b"").await, "");
     }
 }

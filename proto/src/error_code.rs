@@ -44,6 +44,8 @@ error_codes! {
     AccountNotLoaded = "account_not_loaded";
     /// An account of that name is loaded.
     AccountAlreadyLoaded = "account_already_loaded";
+    /// The caller's user may not make this request: it is of the agent's group only.
+    NotPermitted = "not_permitted";
     /// The person said no.
     OperationForbidden = "operation_forbidden";
     /// The refresh token is dead; only a login helps.

@@ -1,7 +1,6 @@
-//! What the agent asks the person: the password of an account that a request wants and that is not loaded, and
-//! consent to hand out a token.
+//! Loading an account that a request wants and that is not loaded: the person is asked for the password of its file.
 
-use std::{sync::Arc, time::Duration};
+use std::{borrow::Cow, sync::Arc};
 
 use oidc_proto::{
     error_code::ErrorCode,
@@ -17,40 +16,18 @@ use zeroize::Zeroizing;
 use super::{
     Accounts,
     account::{Account, Flags},
+    consent::{Asking, DEADLINE, MAX_NAME},
     disk::off_thread,
     held::Open,
     loading::{Asked, PasswordQuestion},
 };
 use crate::{
     clock::Expiry,
-    prompt::{Pinentry, PromptError, Question},
+    prompt::{Question, bounded},
 };
-
-/// How long a question stays open; the C suite's.
-const DEADLINE: Duration = Duration::from_secs(300);
 
 /// How often a password may be wrong; the C suite's.
 const TRIES: u32 = 3;
-
-/// Who asks, and whether the agent may ask the person in turn.
-pub struct Asking<'a> {
-    application: &'a str,
-    allowed: bool,
-}
-
-impl<'a> Asking<'a> {
-    /// `application_hint` and `prompt` of a request.
-    pub fn new(application_hint: Option<&'a str>, allowed: bool) -> Self {
-        Self { application: application_hint.unwrap_or("An application"), allowed }
-    }
-
-    fn pinentry(&self) -> Result<Pinentry, PromptError> {
-        if !self.allowed {
-            return Err(PromptError::Unavailable("the program that asks does not want a prompt".to_owned()));
-        }
-        Pinentry::find()
-    }
-}
 
 impl Accounts {
     /// Loads an account from its file, asking for the password unless `gpg` holds it.
@@ -64,6 +41,9 @@ impl Accounts {
     ) -> Result<Arc<Account>, Failure> {
         if !self.deps().options.autoload {
             return Err(not_loaded(name, "The agent runs with --no-autoload."));
+        }
+        if !asking.is_owner() {
+            return Err(not_loaded(name, "Only the owner of the agent can load it."));
         }
         if !asking.allowed {
             return self.autoload_quietly(name).await;
@@ -182,17 +162,23 @@ impl Accounts {
         bytes: Zeroizing<Vec<u8>>,
         asking: &Asking<'_>,
     ) -> Result<Result<Unlocked, VaultError>, Failure> {
-        let pinentry = asking.pinentry().map_err(|error| cannot_ask(name, &format!("{error}.")))?;
+        let found = asking.pinentry_for_password().await;
+        let (pinentry, process) = found.map_err(|error| cannot_ask(name, &format!("{error}.")))?;
         let description = format!(
-            "{} wants a token of the account '{name}', which is not loaded.\n\nPassword of the account's file:",
-            asking.application
+            "Password of the file of account '{}', of which a token is wanted and which is not loaded.\n\n{}",
+            bounded(name.as_str(), MAX_NAME),
+            asking.description(&process)
         );
         let bytes = Arc::new(bytes);
         let mut error = None;
         for _ in 0..TRIES {
-            let title = "Load account";
-            let question = Question { title, description: &description, label: "Password", error };
-            let password = pinentry.password(question, DEADLINE).await;
+            let question = Question {
+                title: "Load account".into(),
+                description: description.as_str().into(),
+                label: "Password".into(),
+                error: error.map(Cow::Borrowed),
+            };
+            let password = self.deps().prompts.password(&pinentry, question, DEADLINE).await;
             let password: Password = password.map_err(|error| not_loaded(name, &format!("{error}.")))?;
             let bytes = Arc::clone(&bytes);
             match off_thread(move || vault::unlock(&bytes, &password)).await {
@@ -202,54 +188,6 @@ impl Accounts {
         }
         Ok(Err(VaultError::WrongPassword))
     }
-
-    /// Asks whether an access token may be handed out.
-    pub(super) async fn confirm_access_token(
-        &self,
-        account: &Account,
-        asking: &Asking<'_>,
-    ) -> Result<(), Failure> {
-        confirm(account, asking, "an access token").await
-    }
-
-    /// Asks whether an ID token may be handed out.
-    pub(super) async fn confirm_id_token(
-        &self,
-        account: &Account,
-        asking: &Asking<'_>,
-    ) -> Result<(), Failure> {
-        confirm(account, asking, "an ID token, which tells who you are").await.map_err(|mut forbidden| {
-            if let Some(info) = &mut forbidden.info {
-                info.push_str(
-                    " To allow it without a question, load the account with --always-allow-idtoken.",
-                );
-            }
-            forbidden
-        })
-    }
-}
-
-async fn confirm(account: &Account, asking: &Asking<'_>, what: &str) -> Result<(), Failure> {
-    let description = format!(
-        "{} wants {what} of the account '{}' ({}).\n\nAllow this?",
-        asking.application, account.name, account.issuer
-    );
-    let question =
-        Question { title: "Allow the use of an account?", description: &description, label: "", error: None };
-    let answer = match asking.pinentry() {
-        Ok(pinentry) => pinentry.confirm(question, DEADLINE).await,
-        Err(error) => Err(error),
-    };
-    answer.map_err(|error| {
-        // The text is what C clients know. The code tells whether anybody was asked: a client that did not want a
-        // prompt may ask again and allow one.
-        let code = match error {
-            PromptError::Unavailable(_) => ErrorCode::PromptUnavailable,
-            PromptError::Cancelled | PromptError::Timeout(_) => ErrorCode::OperationForbidden,
-        };
-        let info = format!("The use of the account needs consent: {error}.");
-        Failure { code, ..Failure::operation_forbidden() }.with_info(info)
-    })
 }
 
 fn not_loaded(name: &Shortname, why: &str) -> Failure {

@@ -8,6 +8,7 @@ pub mod account;
 mod adopt;
 mod autoload;
 mod claims;
+mod consent;
 mod disk;
 mod forget;
 mod granted;
@@ -47,6 +48,7 @@ use crate::{
     clock::{Clock, Moment},
     issuer_data::IssuerData,
     options::Options,
+    prompt,
     provider::Providers,
 };
 
@@ -60,6 +62,8 @@ pub struct Deps {
     pub providers: Providers,
     /// How the agent was told to behave.
     pub options: Options,
+    /// Questions to the person.
+    pub prompts: prompt::Queue,
     /// What time it is.
     pub clock: Clock,
 }

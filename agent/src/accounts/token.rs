@@ -13,12 +13,13 @@ use tokio::time::Instant;
 use super::{
     Accounts,
     account::{Account, Answer, Outcome},
-    autoload::Asking,
+    consent::{Asking, Wanted},
     pending::Pending,
     refresh,
     select::ByIssuer,
     token_cache::{CachedToken, Purpose},
 };
+use crate::caller::Caller;
 
 /// How long a request waits for a refresh, its place in the queue of the account included. Longer than what the
 /// provider module allows for one exchange.
@@ -26,11 +27,17 @@ const DEADLINE: Duration = Duration::from_secs(60);
 
 impl Accounts {
     /// An access token, or why there is none.
-    pub async fn access_token(&self, request: TokenRequest) -> Result<Arc<CachedToken>, Failure> {
-        let asking = Asking::new(request.application_hint.as_deref(), request.prompt);
+    pub async fn access_token(
+        &self,
+        request: TokenRequest,
+        caller: Caller<'_>,
+    ) -> Result<Arc<CachedToken>, Failure> {
+        let asking = Asking::new(caller, request.application_hint.as_deref(), request.prompt);
         let account = self.account_for(&request.target, &asking).await?;
         if account.confirm || self.deps().options.confirm {
-            self.confirm_access_token(&account, &asking).await?;
+            let (scope, audience) = (request.scope.as_deref(), request.audience.as_deref());
+            let wanted = Wanted { what: "an access token", scope, audience };
+            self.consent(&account, &asking, &wanted).await?;
         }
         let purpose = Purpose::new(request.scope.as_deref(), request.audience.as_deref());
         let min_valid = match request.validity {
@@ -47,14 +54,21 @@ impl Accounts {
     }
 
     /// An ID token: always a new one, and only with the person's consent.
-    pub async fn id_token(&self, request: IdTokenRequest) -> Result<(Arc<IdToken>, Arc<str>), Failure> {
-        let asking = Asking::new(request.application_hint.as_deref(), request.prompt);
+    pub async fn id_token(
+        &self,
+        request: IdTokenRequest,
+        caller: Caller<'_>,
+    ) -> Result<(Arc<IdToken>, Arc<str>), Failure> {
+        let asking = Asking::new(caller, request.application_hint.as_deref(), request.prompt);
         let account = self.account_for(&request.target, &asking).await?;
         if !(account.always_allow_id_token || self.deps().options.always_allow_id_token) {
-            self.confirm_id_token(&account, &asking).await?;
+            let what = "an ID token, which tells who you are,";
+            let wanted = Wanted { what, scope: request.scope.as_deref(), audience: None };
+            self.consent(&account, &asking, &wanted).await.map_err(without_a_question)?;
         }
         if account.confirm && matches!(request.target, Target::Issuer(_)) {
-            self.confirm_access_token(&account, &asking).await?;
+            let wanted = Wanted { what: "an access token", scope: None, audience: None };
+            self.consent(&account, &asking, &wanted).await?;
         }
         let purpose = Purpose::new(request.scope.as_deref(), None);
         let refreshed = self.refreshed(&account, purpose, None).await?;
@@ -156,6 +170,13 @@ impl Drop for Ends<'_> {
     fn drop(&mut self) {
         self.account.ended(self.pending);
     }
+}
+
+fn without_a_question(mut refused: Failure) -> Failure {
+    if let Some(info) = &mut refused.info {
+        info.push_str("To allow it without a question, load the account with --always-allow-idtoken.\n");
+    }
+    refused
 }
 
 fn interrupted(account: &Account) -> Failure {

@@ -8,6 +8,8 @@ use tokio::{
 };
 use zeroize::Zeroizing;
 
+use super::text::is_format;
+
 /// Longest line of the protocol, with its newline.
 const LINE_BYTES: usize = 1000;
 
@@ -133,7 +135,7 @@ fn escape(text: &str, line: &mut String) {
         let escaped = match c {
             '%' => "%25",
             '\n' => "%0A",
-            _ if c.is_control() || is_direction_control(c) => "?",
+            _ if c.is_control() || is_format(c) => "?",
             _ => c.encode_utf8(&mut piece),
         };
         if line.len() + escaped.len() + 1 > LINE_BYTES {
@@ -141,10 +143,6 @@ fn escape(text: &str, line: &mut String) {
         }
         line.push_str(escaped);
     }
-}
-
-fn is_direction_control(c: char) -> bool {
-    matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 
 fn unescape(data: &[u8], into: &mut Zeroizing<Vec<u8>>) -> Result<(), Error> {

@@ -1,10 +1,13 @@
-//! Asking the person who sits at a display, through pinentry. Only for requests whose client has no terminal.
+//! Asking the person, through pinentry. Only for requests whose client cannot ask.
 //!
 //! Every question has a deadline. Dropping the future takes the question back: the window closes at once.
 
 mod assuan;
+mod queue;
+mod screen;
+mod text;
 
-use std::{ffi::OsString, process::Stdio, time::Duration};
+use std::{borrow::Cow, ffi::OsString, process::Stdio, time::Duration};
 
 use oidc_proto::secret::Password;
 use tokio::{
@@ -13,12 +16,14 @@ use tokio::{
 };
 
 use self::assuan::{Answer, Assuan};
+pub use self::{queue::Queue, screen::Screen, text::bounded};
+use crate::child;
 
-/// The variable that names another program than `pinentry`.
+/// The variable that names another program than `pinentry`. Set to nothing, the agent asks nobody.
 pub const PROGRAM_VARIABLE: &str = "OIDC_PINENTRY";
 
 /// Why there is no answer.
-#[derive(Debug, thiserror::Error)]
+#[derive(Debug, Clone, thiserror::Error)]
 #[non_exhaustive]
 pub enum PromptError {
     /// No display, no prompt program, or it does not work.
@@ -30,43 +35,66 @@ pub enum PromptError {
     /// Nobody answered in time.
     #[error("nobody answered the prompt within {} seconds", .0.as_secs())]
     Timeout(Duration),
+    /// The person cannot answer all of that.
+    #[error("too many questions wait for an answer already")]
+    TooMany,
 }
 
-/// What to ask. Texts may come from anybody: they are escaped, and shortened where they are too long for a window.
-#[derive(Debug, Clone, Copy)]
+/// What to ask. Texts of others are to be [`bounded`] before; whatever would break a line of the protocol is escaped.
+#[derive(Debug, Clone)]
 pub struct Question<'a> {
     /// What it is about, for the window's title.
-    pub title: &'a str,
+    pub title: Cow<'a, str>,
     /// Who wants what, with every detail the person needs to decide. Several lines are fine.
-    pub description: &'a str,
+    pub description: Cow<'a, str>,
     /// The label of the input field.
-    pub label: &'a str,
+    pub label: Cow<'a, str>,
     /// What went wrong with the last answer.
-    pub error: Option<&'a str>,
+    pub error: Option<Cow<'a, str>>,
 }
 
-/// A program that speaks the pinentry protocol.
+impl Question<'_> {
+    fn to_owned(&self) -> Question<'static> {
+        let own = |text: &Cow<'_, str>| Cow::Owned(text.clone().into_owned());
+        Question {
+            title: own(&self.title),
+            description: own(&self.description),
+            label: own(&self.label),
+            error: self.error.as_ref().map(own),
+        }
+    }
+}
+
+/// A program that speaks the pinentry protocol, and where it is to ask.
 #[derive(Debug, Clone)]
 pub struct Pinentry {
     program: OsString,
+    screen: Screen,
 }
 
 impl Pinentry {
-    /// The program to ask with: `$OIDC_PINENTRY`, else `pinentry` if there is a display.
-    pub fn find() -> Result<Self, PromptError> {
-        let variable = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty());
-        if let Some(program) = variable(PROGRAM_VARIABLE) {
-            return Ok(Self { program });
+    /// The program to ask with at the first of these places where somebody can be asked: `$OIDC_PINENTRY`, else
+    /// `pinentry`.
+    pub fn find(screens: impl IntoIterator<Item = Screen>) -> Result<Self, PromptError> {
+        let screen = screens.into_iter().find(|screen| !screen.is_none());
+        let unavailable = |why: &str| Err(PromptError::Unavailable(why.to_owned()));
+        match (std::env::var_os(PROGRAM_VARIABLE), screen) {
+            (Some(program), _) if program.is_empty() => {
+                unavailable("OIDC_PINENTRY is set to nothing where the agent was started")
+            }
+            // What the person has chosen may need neither display nor terminal.
+            (Some(program), screen) => Ok(Self { program, screen: screen.unwrap_or_default() }),
+            (None, Some(screen)) => Ok(Self { program: "pinentry".into(), screen }),
+            (None, None) => unavailable(
+                "there is neither a display nor a terminal to ask on (DISPLAY, WAYLAND_DISPLAY and GPG_TTY are \
+                 not set where the agent was started)",
+            ),
         }
-        if variable("WAYLAND_DISPLAY").or_else(|| variable("DISPLAY")).is_none() {
-            return Err(PromptError::Unavailable("there is no display".to_owned()));
-        }
-        Ok(Self::at("pinentry"))
     }
 
     /// A program by name or path.
     pub fn at(program: impl Into<OsString>) -> Self {
-        Self { program: program.into() }
+        Self { program: program.into(), screen: Screen::default() }
     }
 
     /// Asks for a password.
@@ -94,12 +122,16 @@ impl Pinentry {
         let conversation = async {
             let mut assuan = Assuan::over(&mut child)?;
             assuan.greeting().await?;
+            for (name, value) in self.options() {
+                // Not every program knows every option.
+                let _ = assuan.command("OPTION", &format!("{name}={value}")).await;
+            }
             // Own deadline first: the window closes by itself even if this process is stopped.
             let _ = assuan.command("SETTIMEOUT", &deadline.as_secs().to_string()).await;
-            assuan.command("SETTITLE", question.title).await?;
-            assuan.command("SETDESC", question.description).await?;
-            assuan.command("SETPROMPT", question.label).await?;
-            if let Some(error) = question.error {
+            assuan.command("SETTITLE", &question.title).await?;
+            assuan.command("SETDESC", &question.description).await?;
+            assuan.command("SETPROMPT", &question.label).await?;
+            if let Some(error) = &question.error {
                 assuan.command("SETERROR", error).await?;
             }
             let answer = assuan.command(command, "").await?;
@@ -113,11 +145,27 @@ impl Pinentry {
         }
     }
 
+    /// Where to ask, as gpg-agent tells it to pinentry.
+    fn options(&self) -> impl Iterator<Item = (&'static str, String)> {
+        let Screen { display, terminal, terminal_type, .. } = &self.screen;
+        let terminal = terminal.as_ref().map(|path| path.display().to_string());
+        let terminal_type = terminal_type.clone().filter(|_| terminal.is_some());
+        let options = [("display", display.clone()), ("ttyname", terminal), ("ttytype", terminal_type)];
+        options.into_iter().filter_map(|(name, value)| value.map(|value| (name, value)))
+    }
+
     fn spawn(&self) -> Result<Child, PromptError> {
-        let mut command = Command::new(&self.program);
+        let mut command = Command::from(child::command(&self.program));
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null()).kill_on_drop(true);
+        command.envs(self.screen.variables.iter().map(|(name, value)| (name, value)));
+        if let Some(terminal) = &self.screen.terminal {
+            command.env("GPG_TTY", terminal);
+        }
         command.spawn().map_err(|error| {
-            PromptError::Unavailable(format!("cannot run '{}': {error}", self.program.to_string_lossy()))
+            PromptError::Unavailable(format!(
+                "the prompt program '{}' cannot be run: {error}",
+                self.program.to_string_lossy()
+            ))
         })
     }
 }
@@ -129,17 +177,21 @@ mod tests {
     use super::*;
 
     const PLENTY: Duration = Duration::from_secs(30);
-    const QUESTION: Question<'static> =
-        Question { title: "oidc-agent", description: "Password of\n'a%b'", label: "Password", error: None };
+    pub(super) const QUESTION: Question<'static> = Question {
+        title: Cow::Borrowed("oidc-agent"),
+        description: Cow::Borrowed("Password of\n'a%b'"),
+        label: Cow::Borrowed("Password"),
+        error: None,
+    };
 
     /// A pinentry made of a shell script; what it was told is in `heard`.
-    struct Fake {
+    pub(super) struct Fake {
         directory: tempfile::TempDir,
     }
 
     impl Fake {
         /// `answer` is what it says to the command that opens the window.
-        fn new(answer: &str) -> Self {
+        pub(super) fn new(answer: &str) -> Self {
             let fake = Self { directory: tempfile::tempdir().expect("temporary directory") };
             let script = format!(
                 "#!/bin/sh\necho 'OK Pleased to meet you'\nwhile read -r line; do\nprintf '%s\\n' \"$line\" >> {heard}\n\
@@ -152,11 +204,11 @@ mod tests {
             fake
         }
 
-        fn program(&self) -> PathBuf {
+        pub(super) fn program(&self) -> PathBuf {
             self.directory.path().join("pinentry")
         }
 
-        fn heard(&self) -> PathBuf {
+        pub(super) fn heard(&self) -> PathBuf {
             self.directory.path().join("heard")
         }
 
@@ -172,6 +224,39 @@ mod tests {
         assert_eq!(password.expose(), "se%cret\nline");
         let heard = fs_err::read_to_string(fake.heard()).expect("heard");
         assert!(heard.contains("SETDESC Password of%0A'a%25b'\n"), "{heard}");
+    }
+
+    #[tokio::test]
+    async fn all_lines_of_an_answer_count() {
+        let fake = Fake::new("echo 'D one%20'; echo 'S note'; echo 'D two%0A'; echo 'D three'; echo OK");
+        assert_eq!(fake.password(PLENTY).await.expect("an answer").expose(), "one two\nthree");
+        let endless =
+            Fake::new("while :; do echo D xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx; done");
+        assert!(matches!(endless.password(PLENTY).await, Err(PromptError::Unavailable(_))));
+    }
+
+    #[tokio::test]
+    async fn the_program_learns_where_the_person_is() {
+        let fake = Fake::new("echo \"GPG_TTY=$GPG_TTY DISPLAY=$DISPLAY\" >> \"$0.environment\"; echo OK");
+        let screen = Screen {
+            variables: vec![("DISPLAY".to_owned(), ":7".to_owned())],
+            display: Some(":7".to_owned()),
+            terminal: Some("/dev/pts/99".into()),
+            terminal_type: Some("xterm".to_owned()),
+        };
+        let pinentry = Pinentry { screen, ..Pinentry::at(fake.program()) };
+        pinentry.confirm(QUESTION, PLENTY).await.expect("a yes");
+        let heard = fs_err::read_to_string(fake.heard()).expect("heard");
+        let options = "OPTION display=:7\nOPTION ttyname=/dev/pts/99\nOPTION ttytype=xterm\n";
+        assert!(heard.starts_with(options), "{heard}");
+        let environment = fs_err::read_to_string(fake.program().with_extension("environment"));
+        assert_eq!(environment.expect("written"), "GPG_TTY=/dev/pts/99 DISPLAY=:7\n");
+    }
+
+    #[test]
+    fn nowhere_to_ask_is_said_in_words() {
+        let error = Pinentry::find([Screen::default()]).expect_err("nowhere");
+        assert!(error.to_string().contains("neither a display nor a terminal"), "{error}");
     }
 
     #[tokio::test]

@@ -8,9 +8,10 @@ use oidc_proto::{
     shortname::Shortname,
 };
 
-use super::{Handler, Peer, report};
+use super::{Handler, report};
 use crate::{
     accounts::{Accounts, Added, CachedToken},
+    caller::Caller,
     clock::Moment,
     login::Login,
 };
@@ -27,12 +28,8 @@ impl Dispatch {
         Self { accounts, login }
     }
 
-    async fn answer(&self, request: Request) -> Result<Reply, Failure> {
-        let answered_while_locked = matches!(
-            request,
-            Request::Check | Request::Unlock { .. } | Request::AccountInfo | Request::Reset(_)
-        );
-        if !answered_while_locked {
+    async fn answer(&self, request: Request, caller: Caller<'_>) -> Result<Reply, Failure> {
+        if !request.is_answered_while_locked() {
             self.accounts.require_unlocked()?;
         }
         let (accounts, login) = (&self.accounts, &self.login);
@@ -43,10 +40,10 @@ impl Dispatch {
             Request::LoadedAccounts => Ok(Reply::success_with(names(&accounts.names()))),
             Request::AccountInfo => Ok(Reply::success_with(report::account_info(accounts).await.to_info())),
             Request::AccessToken(request) => {
-                let granted = accounts.access_token(request).await?;
+                let granted = accounts.access_token(request, caller).await?;
                 Ok(token(&granted, accounts.deps().clock.now()))
             }
-            Request::IdToken(request) => accounts.id_token(request).await.map(id_token),
+            Request::IdToken(request) => accounts.id_token(request, caller).await.map(id_token),
             Request::Add(request) => accounts.add(*request).await.map(added),
             Request::Remove { account } => self.remove(&account),
             Request::RemoveAll => {
@@ -89,8 +86,8 @@ impl Dispatch {
 }
 
 impl Handler for Dispatch {
-    async fn handle(&self, request: Request, _: Peer) -> Reply {
-        self.answer(request).await.unwrap_or_else(Into::into)
+    async fn handle(&self, request: Request, caller: Caller<'_>) -> Reply {
+        self.answer(request, caller).await.unwrap_or_else(Into::into)
     }
 
     /// While the agent is locked that is all it says, as the C agent does.

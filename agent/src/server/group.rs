@@ -1,8 +1,15 @@
-//! The group of `--with-group`, by name.
+//! The group of `--with-group`: by name, and whether somebody is in it.
 
-use std::process::{Command, Stdio};
+use std::{
+    io,
+    os::fd::AsFd,
+    process::{Command, Stdio},
+};
 
+use oidc_proto::peer::Peer;
 use rustix::fs::Gid;
+
+use crate::harden;
 
 /// The id of a group: from `/etc/group`, else from whatever the system's name service knows (LDAP, SSSD), asked
 /// through `getent` because the name service itself is C.
@@ -27,9 +34,44 @@ fn find_in(lines: &str, name: &str) -> Option<u32> {
     })
 }
 
+/// The supplementary groups of a socket's peer at the moment of its connect (`SO_PEERGROUPS`). Before Linux 4.13 those
+/// that its process has now.
+pub fn of_peer(socket: impl AsFd) -> io::Result<Vec<u32>> {
+    match harden::peer_groups(socket.as_fd()) {
+        Err(error) if error.raw_os_error() == Some(libc::ENOPROTOOPT) => {}
+        groups => return groups,
+    }
+    let pid = Peer::of(socket)?.pid.ok_or(io::ErrorKind::NotFound)?;
+    Ok(groups_in(&fs_err::read_to_string(format!("/proc/{pid}/status"))?))
+}
+
+/// The line `Groups:` of `/proc/PID/status`.
+fn groups_in(status: &str) -> Vec<u32> {
+    let line = status.lines().find_map(|line| line.strip_prefix("Groups:")).unwrap_or_default();
+    line.split_ascii_whitespace().filter_map(|group| group.parse().ok()).collect()
+}
+
 #[cfg(test)]
 mod tests {
+    use std::os::unix::net::UnixStream;
+
     use super::*;
+
+    #[test]
+    fn the_kernel_tells_a_peers_groups() {
+        let (ours, _theirs) = UnixStream::pair().expect("a pair");
+        let mut groups = of_peer(&ours).expect("groups");
+        let mut own = groups_in(&fs_err::read_to_string("/proc/self/status").expect("readable"));
+        groups.sort_unstable();
+        own.sort_unstable();
+        assert_eq!(groups, own);
+    }
+
+    #[test]
+    fn groups_are_read_from_their_line() {
+        assert_eq!(groups_in("Name:\tx\nGid:\t1\t1\nGroups:\t4 24 1000 \nThreads: 1\n"), [4, 24, 1000]);
+        assert!(groups_in("Name: x").is_empty());
+    }
 
     #[test]
     fn a_group_is_found_by_its_whole_name() {

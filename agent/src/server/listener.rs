@@ -1,8 +1,9 @@
 //! Accepts connections: how many, whose, and what to do when there are too many.
 
-use std::{io, os::unix::net::UnixListener as StdListener, sync::Arc, time::Duration};
+use std::{io, os::fd::AsFd, sync::Arc, time::Duration};
 
-use rustix::{io::Errno, process::geteuid};
+use oidc_proto::peer::Peer;
+use rustix::io::Errno;
 use tokio::{
     net::{UnixListener, UnixStream},
     sync::{OwnedSemaphorePermit, Semaphore},
@@ -11,7 +12,14 @@ use tokio::{
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tracing::{debug, warn};
 
-use super::{Handler, Peer, idle::Idle, session};
+use super::{
+    Handler,
+    entrance::{Entrance, Policy},
+    group,
+    idle::Idle,
+    session,
+};
+use crate::caller::Caller;
 
 /// Bounds that keep one client from using up what all need.
 #[derive(Debug, Clone)]
@@ -51,51 +59,29 @@ impl Limits {
     }
 }
 
-/// Whose connections are served.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Admission {
-    /// This user's and root's, who could read our memory anyway.
-    User(u32),
-    /// Of everybody whom the socket's mode lets connect: its owner and the group it was given to.
-    SocketMode,
-}
-
-impl Admission {
-    /// The user that this process runs as.
-    pub fn own_user() -> Self {
-        Self::User(geteuid().as_raw())
-    }
-
-    fn admits(self, uid: u32) -> bool {
-        match self {
-            Self::User(own) => uid == own || uid == 0,
-            Self::SocketMode => true,
-        }
-    }
-}
-
 /// A socket that is ready to be served.
 #[derive(Debug)]
 pub struct Listener {
     socket: UnixListener,
-    admission: Admission,
+    policy: Policy,
     limits: Limits,
 }
 
 impl Listener {
-    /// Takes a listening socket into the current runtime.
-    pub fn new(socket: StdListener, admission: Admission, limits: Limits) -> io::Result<Self> {
+    /// Takes an entrance into the current runtime.
+    pub fn new(entrance: Entrance, limits: Limits) -> io::Result<Self> {
+        let Entrance { socket, policy } = entrance;
         socket.set_nonblocking(true)?;
-        Ok(Self { socket: UnixListener::from_std(socket)?, admission, limits })
+        Ok(Self { socket: UnixListener::from_std(socket)?, policy, limits })
     }
 
     /// Serves until `stop`, then closes silent connections, lets requests in hand finish, and returns. An error is one
     /// after which no connection can ever be accepted.
     pub async fn serve<H: Handler>(self, handler: Arc<H>, stop: CancellationToken) -> io::Result<()> {
-        let Self { socket, admission, limits } = self;
+        let Self { socket, policy, limits } = self;
         let accepting = Accepting {
             socket,
-            admission,
+            policy,
             idle: Idle::default(),
             permits: Arc::new(Semaphore::new(limits.connections)),
             sessions: TaskTracker::new(),
@@ -107,7 +93,7 @@ impl Listener {
 
 struct Accepting<H> {
     socket: UnixListener,
-    admission: Admission,
+    policy: Policy,
     idle: Idle,
     permits: Arc<Semaphore>,
     sessions: TaskTracker,
@@ -167,26 +153,24 @@ impl<H: Handler> Accepting<H> {
 
     /// Begins a session, if the peer may have one. Nothing was read from it yet.
     fn start(&self, stream: UnixStream, permit: OwnedSemaphorePermit) {
-        let peer = match peer_of(&stream) {
-            Ok(peer) if self.admission.admits(peer.uid) => peer,
-            Ok(peer) => return warn!(uid = peer.uid, pid = peer.pid, "another user's connection is refused"),
+        let groups = || group::of_peer(&stream);
+        let (peer, role) = match Peer::of(&stream).map(|peer| (peer, self.policy.role(peer, groups))) {
+            Ok((peer, Some(role))) => (peer, role),
+            Ok((peer, None)) => {
+                return warn!(uid = peer.uid, pid = peer.pid, "another user's connection is refused");
+            }
             Err(error) => return debug!(%error, "a connection without credentials is refused"),
         };
         let context = Arc::clone(&self.context);
         let deadline = Instant::now() + context.limits.first_message;
         self.idle.enter(deadline, |ticket| {
             let session = async move {
-                session::serve(&stream, peer, ticket, &context).await;
+                session::serve(Caller::new(peer, role, stream.as_fd()), &stream, ticket, &context).await;
                 drop(permit);
             };
             self.sessions.spawn(session).abort_handle()
         });
     }
-}
-
-fn peer_of(stream: &UnixStream) -> io::Result<Peer> {
-    let credentials = stream.peer_cred()?;
-    Ok(Peer { uid: credentials.uid(), gid: credentials.gid(), pid: credentials.pid().filter(|pid| *pid > 0) })
 }
 
 /// Sorts accept(2)'s errors: some concern one connection, some pass when others end, the rest are final.

@@ -5,6 +5,7 @@
 pub mod activation;
 pub mod bind;
 pub mod dispatch;
+pub mod entrance;
 pub mod group;
 pub mod handover;
 mod idle;
@@ -16,6 +17,8 @@ mod session;
 
 use oidc_proto::message::{Failure, Reply, Request};
 
+use crate::caller::Caller;
+
 /// Answers requests. One handler serves all connections at once.
 pub trait Handler: Send + Sync + 'static {
     /// Answers one request.
@@ -23,7 +26,7 @@ pub trait Handler: Send + Sync + 'static {
     /// The future of a request that only asks (tokens, scopes) is dropped at whatever it waits for when its client
     /// goes away. What must be completed once it began, above all storing a rotated refresh token, has to go on
     /// elsewhere. The future of every other request is awaited to its end, whether or not the client is still there.
-    fn handle(&self, request: Request, peer: Peer) -> impl Future<Output = Reply> + Send;
+    fn handle(&self, request: Request, caller: Caller<'_>) -> impl Future<Output = Reply> + Send;
 
     /// The reply to bytes that are no request, given what is wrong with them.
     fn refuse(&self, failure: Failure) -> Reply {
@@ -34,15 +37,4 @@ pub trait Handler: Send + Sync + 'static {
     fn finish(&self) -> impl Future<Output = ()> + Send {
         std::future::ready(())
     }
-}
-
-/// Who is at the other end, as the kernel says (`SO_PEERCRED`): the state at the time of its connect.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Peer {
-    /// User.
-    pub uid: u32,
-    /// Primary group.
-    pub gid: u32,
-    /// Process; `None` from another pid namespace.
-    pub pid: Option<i32>,
 }

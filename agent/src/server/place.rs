@@ -79,6 +79,13 @@ impl Place {
         Self::prepare(Some(socket), 0)
     }
 
+    /// Whether a socket of somebody else's making stands where one of ours might.
+    pub fn check(socket: &Path) -> Result<(), PlaceError> {
+        let socket = std::path::absolute(socket)?;
+        Judge::this_process().holder(socket.parent().unwrap_or(&socket))?;
+        Ok(())
+    }
+
     /// The directory of the socket.
     pub fn directory(&self) -> &Path {
         self.socket.parent().unwrap_or(Path::new("/"))

@@ -24,8 +24,8 @@ use tokio::{
 use tracing::debug;
 use zeroize::Zeroize;
 
-use super::{Handler, Peer, idle::Ticket, listener::Limits};
-use crate::harden;
+use super::{Handler, entrance::permits, idle::Ticket, listener::Limits};
+use crate::{caller::Caller, harden};
 
 /// What one read takes; requests are seldom larger.
 const READ_BYTES: usize = 2048;
@@ -41,17 +41,22 @@ pub(super) struct Context<H> {
 }
 
 /// Serves a connection to its end.
-pub(super) async fn serve<H: Handler>(stream: &UnixStream, peer: Peer, ticket: Ticket, context: &Context<H>) {
+pub(super) async fn serve<H: Handler>(
+    caller: Caller<'_>,
+    stream: &UnixStream,
+    ticket: Ticket,
+    context: &Context<H>,
+) {
     let mut channel = AgentChannel::new();
     match receive(stream, &mut channel, ticket, &context.limits).await {
         Ok(Received::Request(payload)) => {
-            if let Some(reply) = answer(stream, payload, peer, context).await {
+            if let Some(reply) = answer(caller, stream, payload, context).await {
                 let reply = channel.reply(reply.to_json());
                 send(stream, &reply, context.limits.reply).await;
             }
         }
         Ok(Received::Refused(payload)) => send(stream, &payload, context.limits.reply).await,
-        Err(reason) => debug!(%reason, pid = peer.pid, "a connection ended without a request"),
+        Err(reason) => debug!(%reason, pid = caller.peer.pid, "a connection ended without a request"),
     }
 }
 
@@ -127,9 +132,9 @@ fn read_some(stream: &UnixStream, channel: &mut AgentChannel) -> io::Result<Cont
 
 /// Has the request answered. `None` when nobody is there any more to read the reply.
 async fn answer<H: Handler>(
+    caller: Caller<'_>,
     stream: &UnixStream,
     payload: Payload,
-    peer: Peer,
     context: &Context<H>,
 ) -> Option<Reply> {
     let request = match Request::parse(&payload) {
@@ -138,10 +143,13 @@ async fn answer<H: Handler>(
     };
     // A second copy of what the request holds is not kept while it is handled.
     drop(payload);
-    let (name, only_asks, stores) = (request.name(), only_asks(&request), stores_secrets(&request));
-    debug!(request = name, pid = peer.pid, "asked");
+    if let Err(failure) = permits(caller.role, &request) {
+        return Some(context.handler.refuse(failure));
+    }
+    let (name, class, only_asks) = (request.name(), request.class(), request.only_asks());
+    debug!(request = name, pid = caller.peer.pid, "asked");
     // On the heap, so that a silent connection does not hold room for everything a handler might do.
-    let handling = surviving(Box::pin(context.handler.handle(request, peer)));
+    let handling = surviving(Box::pin(context.handler.handle(request, caller)));
     let reply = if only_asks {
         tokio::select! {
             biased;
@@ -151,11 +159,11 @@ async fn answer<H: Handler>(
     } else {
         Some(handling.await)
     };
-    if stores {
+    if class.may_store_secrets() {
         harden::lock_heap();
     }
     if reply.is_none() {
-        debug!(request = name, pid = peer.pid, "the client went away");
+        debug!(request = name, pid = caller.peer.pid, "the client went away");
     }
     reply
 }
@@ -168,30 +176,6 @@ async fn surviving(mut handling: Pin<Box<impl Future<Output = Reply>>>) -> Reply
     });
     let reply = caught.await;
     reply.unwrap_or_else(|| Failure::new(ErrorCode::Internal, "internal error").into())
-}
-
-/// Requests without an effect that their client wants even if it does not wait for the reply.
-fn only_asks(request: &Request) -> bool {
-    matches!(
-        request,
-        Request::AccessToken(_)
-            | Request::IdToken(_)
-            | Request::Mytoken(_)
-            | Request::Scopes(_)
-            | Request::MytokenSupportedProviders(_)
-    )
-}
-
-/// Requests after which the agent holds more secrets than before.
-fn stores_secrets(request: &Request) -> bool {
-    matches!(
-        request,
-        Request::Add(_)
-            | Request::Gen(_)
-            | Request::CodeExchange(_)
-            | Request::Device(_)
-            | Request::FileWrite { .. }
-    )
 }
 
 /// Resolves when the peer has closed its connection. A peer that closed its writing side only still waits for the

@@ -4,6 +4,7 @@
 //! `Debug` of requests and replies never shows a password, a token or an account config.
 
 mod account;
+mod class;
 mod failure;
 mod field;
 mod issuer;
@@ -17,6 +18,7 @@ mod token;
 pub use account::{
     AddRequest, FileFormat, NewProtection, PasswdRequest, PasswordEntry, PasswordSources, ResetRequest,
 };
+pub use class::Class;
 pub use failure::Failure;
 pub use issuer::ProviderQuery;
 pub use login::{

@@ -1,0 +1,255 @@
+//! Questions that wait for the person: one window at a time, the same question once, and no more than can be answered.
+
+use std::{
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+
+use oidc_proto::secret::Password;
+use tokio::{
+    sync::{Semaphore, watch},
+    time::{Instant, timeout, timeout_at},
+};
+
+use super::{Pinentry, PromptError, Question};
+
+/// Questions that may wait at the same time, the one that is shown included.
+const MAX_QUESTIONS: usize = 32;
+
+type Answer = Result<(), PromptError>;
+
+/// All questions of an agent. A cheap handle.
+#[derive(Clone)]
+pub struct Queue(Arc<Shared>);
+
+struct Shared {
+    /// Who has the permit shows a window; in order of arrival.
+    window: Semaphore,
+    room: Semaphore,
+    open: Mutex<Vec<Open>>,
+}
+
+/// A question that waits or is shown.
+struct Open {
+    what: String,
+    answer: watch::Sender<Option<Answer>>,
+}
+
+impl Default for Queue {
+    fn default() -> Self {
+        Self(Arc::new(Shared {
+            window: Semaphore::new(1),
+            room: Semaphore::new(MAX_QUESTIONS),
+            open: Mutex::default(),
+        }))
+    }
+}
+
+impl Queue {
+    /// Asks for a yes. Whoever asks for the same (`what`) while the question is open gets the same answer; each waits
+    /// until a deadline of its own. The question is taken back when nobody waits for its answer any more.
+    pub async fn confirm(
+        &self,
+        pinentry: &Pinentry,
+        what: &str,
+        question: Question<'_>,
+        patience: Duration,
+    ) -> Answer {
+        let mut answer = self.join(what, patience, || (pinentry.clone(), question.to_owned()))?;
+        match timeout(patience, answer.wait_for(Option::is_some)).await {
+            Err(_) => Err(PromptError::Timeout(patience)),
+            Ok(Ok(answer)) => answer.clone().unwrap_or(Err(PromptError::Cancelled)),
+            Ok(Err(_)) => Err(PromptError::Cancelled),
+        }
+    }
+
+    /// Asks for a password, when its turn has come.
+    pub async fn password(
+        &self,
+        pinentry: &Pinentry,
+        question: Question<'_>,
+        patience: Duration,
+    ) -> Result<Password, PromptError> {
+        let deadline = Instant::now() + patience;
+        let _room = self.0.room.try_acquire().map_err(|_| PromptError::TooMany)?;
+        let too_late = |_| PromptError::Timeout(patience);
+        let _window = timeout_at(deadline, self.0.window.acquire()).await.map_err(too_late)?;
+        pinentry.password(question, deadline.duration_since(Instant::now())).await
+    }
+
+    fn join(
+        &self,
+        what: &str,
+        patience: Duration,
+        begin: impl FnOnce() -> (Pinentry, Question<'static>),
+    ) -> Result<watch::Receiver<Option<Answer>>, PromptError> {
+        let mut open = self.open();
+        if let Some(same) = open.iter().find(|open| open.what == what) {
+            return Ok(same.answer.subscribe());
+        }
+        self.0.room.try_acquire().map_err(|_| PromptError::TooMany)?.forget();
+        let answer = watch::Sender::new(None);
+        let receiver = answer.subscribe();
+        open.push(Open { what: what.to_owned(), answer: answer.clone() });
+        drop(open);
+        let (pinentry, question) = begin();
+        let (queue, what) = (self.clone(), what.to_owned());
+        tokio::spawn(async move {
+            let asked = queue.ask(&answer, &pinentry, &question, patience).await;
+            // Off the list first: who asks from now on gets a window of their own.
+            queue.close(&what);
+            answer.send_replace(asked);
+        });
+        Ok(receiver)
+    }
+
+    /// `None` when nobody waits any more.
+    async fn ask(
+        &self,
+        waiting: &watch::Sender<Option<Answer>>,
+        pinentry: &Pinentry,
+        question: &Question<'_>,
+        patience: Duration,
+    ) -> Option<Answer> {
+        let shown = async {
+            let _window = self.0.window.acquire().await;
+            // Everybody who joins within the first one's time has their own.
+            pinentry.confirm(question.clone(), patience * 2).await
+        };
+        tokio::pin!(shown);
+        loop {
+            tokio::select! {
+                biased;
+                answer = &mut shown => return Some(answer),
+                () = waiting.closed() => {
+                    let mut open = self.open();
+                    // Somebody may have joined at this very moment.
+                    if waiting.receiver_count() == 0 {
+                        open.retain(|open| !open.answer.same_channel(waiting));
+                        return None;
+                    }
+                }
+            }
+        }
+    }
+
+    fn close(&self, what: &str) {
+        self.open().retain(|open| open.what != what);
+        self.0.room.add_permits(1);
+    }
+
+    fn open(&self) -> MutexGuard<'_, Vec<Open>> {
+        self.0.open.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::{super::tests::Fake, *};
+
+    const PLENTY: Duration = Duration::from_secs(30);
+    const QUESTION: Question<'static> = super::super::tests::QUESTION;
+
+    /// Answers yes as soon as the file `go` is there.
+    fn patient() -> Fake {
+        Fake::new("while ! [ -e \"$0.go\" ]; do sleep 0.01; done; echo OK")
+    }
+
+    fn let_go(fake: &Fake) {
+        fs_err::write(fake.program().with_extension("go"), "").expect("written");
+    }
+
+    fn shown(fake: &Fake) -> usize {
+        fs_err::read_to_string(fake.heard()).unwrap_or_default().matches("CONFIRM").count()
+    }
+
+    async fn until(condition: impl Fn() -> bool) {
+        let wait = async {
+            while !condition() {
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
+        };
+        timeout(PLENTY, wait).await.expect("it happens");
+    }
+
+    fn spawn(queue: &Queue, program: &Path, what: String) -> tokio::task::JoinHandle<Answer> {
+        let (queue, pinentry) = (queue.clone(), Pinentry::at(program));
+        tokio::spawn(async move { queue.confirm(&pinentry, &what, QUESTION, PLENTY).await })
+    }
+
+    #[tokio::test]
+    async fn a_hundred_equal_questions_are_one_window() {
+        let (queue, fake) = (Queue::default(), patient());
+        let jobs: Vec<_> = (0..100).map(|_| spawn(&queue, &fake.program(), "same".into())).collect();
+        until(|| shown(&fake) == 1).await;
+        let_go(&fake);
+        for job in jobs {
+            job.await.expect("no panic").expect("a yes");
+        }
+        assert_eq!(shown(&fake), 1);
+        queue.confirm(&Pinentry::at(fake.program()), "same", QUESTION, PLENTY).await.expect("a yes");
+        assert_eq!(shown(&fake), 2, "an answer is for those who waited only");
+    }
+
+    #[tokio::test]
+    async fn different_questions_come_one_after_the_other() {
+        let (queue, fake) = (Queue::default(), patient());
+        let jobs: Vec<_> = (0..3).map(|n| spawn(&queue, &fake.program(), format!("question {n}"))).collect();
+        until(|| shown(&fake) == 1).await;
+        tokio::task::yield_now().await;
+        assert_eq!(shown(&fake), 1, "one window at a time");
+        let_go(&fake);
+        for job in jobs {
+            job.await.expect("no panic").expect("a yes");
+        }
+        assert_eq!(shown(&fake), 3);
+    }
+
+    #[tokio::test]
+    async fn a_window_closes_with_the_last_who_waits() {
+        let (queue, fake) = (Queue::default(), Fake::new("echo $$ > \"$0.pid\"; exec sleep 60"));
+        let jobs: Vec<_> = (0..2).map(|_| spawn(&queue, &fake.program(), "same".into())).collect();
+        let pid = fake.program().with_extension("pid");
+        until(|| fs_err::read_to_string(&pid).is_ok_and(|text| text.ends_with('\n'))).await;
+        let process = format!("/proc/{}", fs_err::read_to_string(&pid).expect("written").trim());
+        let mut jobs = jobs.into_iter();
+        jobs.next().expect("the first").abort();
+        tokio::task::yield_now().await;
+        assert!(Path::new(&process).exists(), "somebody still waits");
+        jobs.next().expect("the second").abort();
+        until(|| !Path::new(&process).exists()).await;
+        until(|| queue.open().is_empty()).await;
+    }
+
+    #[tokio::test]
+    async fn each_waits_until_its_own_deadline() {
+        let (queue, fake) = (Queue::default(), patient());
+        let long = spawn(&queue, &fake.program(), "same".into());
+        until(|| shown(&fake) == 1).await;
+        let pinentry = Pinentry::at(fake.program());
+        let short = queue.confirm(&pinentry, "same", QUESTION, Duration::from_millis(50)).await;
+        assert!(matches!(short, Err(PromptError::Timeout(_))), "{short:?}");
+        let_go(&fake);
+        long.await.expect("no panic").expect("a yes");
+    }
+
+    #[tokio::test]
+    async fn the_queue_is_bounded() {
+        let (queue, fake) = (Queue::default(), patient());
+        let jobs: Vec<_> =
+            (0..MAX_QUESTIONS).map(|n| spawn(&queue, &fake.program(), format!("question {n}"))).collect();
+        until(|| queue.open().len() == MAX_QUESTIONS).await;
+        let pinentry = Pinentry::at(fake.program());
+        let refused = queue.confirm(&pinentry, "one more", QUESTION, PLENTY).await;
+        assert!(matches!(refused, Err(PromptError::TooMany)), "{refused:?}");
+        let refused = queue.password(&pinentry, QUESTION, PLENTY).await;
+        assert!(matches!(refused, Err(PromptError::TooMany)), "{refused:?}");
+        let same = spawn(&queue, &fake.program(), "question 0".into());
+        let_go(&fake);
+        for job in jobs.into_iter().chain([same]) {
+            job.await.expect("no panic").expect("a yes");
+        }
+    }
+}

@@ -1,0 +1,100 @@
+//! What kind of request it is: for whoever decides who may make it, and how it is served.
+
+use super::Request;
+
+/// The four kinds of requests.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Class {
+    /// Wants a token of an account. Nobody needs the answer when the client is gone.
+    Token,
+    /// Wants to know how the agent is and what it holds. Changes nothing, shows no secret.
+    State,
+    /// Part of a login, a registration, or what comes before them.
+    Login,
+    /// Changes what the agent holds: accounts, their files, the lock.
+    Management,
+}
+
+impl Class {
+    /// Whether the agent may hold more secrets after such a request than before.
+    pub const fn may_store_secrets(self) -> bool {
+        matches!(self, Self::Login | Self::Management)
+    }
+}
+
+impl Request {
+    /// What kind of request it is.
+    pub const fn class(&self) -> Class {
+        match self {
+            Self::AccessToken(_) | Self::IdToken(_) | Self::Mytoken(_) => Class::Token,
+            Self::Check | Self::Status | Self::StatusJson | Self::LoadedAccounts | Self::AccountInfo => {
+                Class::State
+            }
+            Self::Gen(_)
+            | Self::Register(_)
+            | Self::CodeExchange(_)
+            | Self::StateLookup { .. }
+            | Self::Device(_)
+            | Self::TermHttpServer { .. }
+            | Self::Scopes(_)
+            | Self::MytokenSupportedProviders(_)
+            | Self::Reauthenticate { .. }
+            | Self::FileWrite(_)
+            | Self::FileRead { .. }
+            | Self::FileRemove { .. } => Class::Login,
+            Self::Add(_)
+            | Self::Remove { .. }
+            | Self::RemoveAll
+            | Self::Lock { .. }
+            | Self::Unlock { .. }
+            | Self::Delete(_)
+            | Self::DeleteClient(_)
+            | Self::Reset(_)
+            | Self::Passwd(_) => Class::Management,
+        }
+    }
+
+    /// Whether it has no effect but its reply: given up when its client is gone.
+    pub const fn only_asks(&self) -> bool {
+        matches!(self.class(), Class::Token)
+            || matches!(self, Self::Scopes(_) | Self::MytokenSupportedProviders(_))
+    }
+
+    /// Whether a locked agent answers it: what tells that it is there, what issuers there are, and the ways out of
+    /// the lock.
+    pub const fn is_answered_while_locked(&self) -> bool {
+        matches!(self, Self::Check | Self::AccountInfo | Self::Unlock { .. } | Self::Reset(_))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse(text: &str) -> Request {
+        Request::parse(text.as_bytes()).expect("a request")
+    }
+
+    #[test]
+    fn requests_have_their_class() {
+        for (request, class, only_asks, while_locked) in [
+            (r#"{"request":"access_token","account":"a"}"#, Class::Token, true, false),
+            (r#"{"request":"id_token","account":"a"}"#, Class::Token, true, false),
+            (r#"{"request":"mytoken","account":"a"}"#, Class::Token, true, false),
+            (r#"{"request":"check"}"#, Class::State, false, true),
+            (r#"{"request":"status_json"}"#, Class::State, false, false),
+            (r#"{"request":"account_info"}"#, Class::State, false, true),
+            (r#"{"request":"scopes","issuer":"https://example.org"}"#, Class::Login, true, false),
+            (r#"{"request":"file_read","filename":"x"}"#, Class::Login, false, false),
+            (r#"{"request":"reauthenticate","account":"a"}"#, Class::Login, false, false),
+            (r#"{"request":"lock","password":"p"}"#, Class::Management, false, false),
+            (r#"{"request":"unlock","password":"p"}"#, Class::Management, false, true),
+            (r#"{"request":"reset","account":"a"}"#, Class::Management, false, true),
+        ] {
+            let parsed = parse(request);
+            assert_eq!(parsed.class(), class, "{request}");
+            assert_eq!(parsed.only_asks(), only_asks, "{request}");
+            assert_eq!(parsed.is_answered_while_locked(), while_locked, "{request}");
+        }
+    }
+}
