@@ -234,7 +234,69 @@ async fn a_client_that_sent_only_its_key_is_closed_at_its_deadline() {
     let mut stream = server.connect().await;
     let (_, key) = ClientChannel::sealed(Request::Check.to_json());
     stream.write_all(&key).await.expect("written");
-    assert_eq!(read_to_end(&mut stream).await.len(), 44);
+    let heard = read_to_end(&mut stream).await;
+    assert!(heard[44..].contains("was not complete in time"), "{heard}");
+}
+
+#[tokio::test]
+async fn a_client_that_stops_within_its_request_hears_why_it_is_closed() {
+    let limits = Limits { first_message: Duration::from_millis(100), ..Limits::default() };
+    let server = Server::start(limits);
+    let mut stream = server.connect().await;
+    stream.write_all(br#"{"request":"check","#).await.expect("written");
+    let reply = read_to_end(&mut stream).await;
+    assert!(reply.contains("was not complete in time") && reply.contains("bad_request"), "{reply}");
+}
+
+#[tokio::test]
+async fn blanks_without_end_are_refused() {
+    let server = Server::start(Limits::default());
+    let mut stream = server.connect().await;
+    let blanks = vec![b' '; 1 << 16];
+    let mut sent = 0;
+    while sent < 64 << 20 && stream.write_all(&blanks).await.is_ok() {
+        sent += blanks.len();
+    }
+    assert!(sent < 4 << 20, "the agent read {sent} bytes");
+}
+
+#[tokio::test]
+async fn all_connections_together_have_a_budget_and_small_requests_are_always_served() {
+    let limits = Limits { memory: 1 << 20, ..Limits::default() };
+    let server = Server::start(limits);
+    let mut hungry = Vec::new();
+    let open = [br#"{"request":"check","x":""#.as_slice(), &vec![b'x'; 300_000]].concat();
+    for _ in 0..8 {
+        let mut stream = server.connect().await;
+        // The agent may refuse before it has read everything.
+        let _ = stream.write_all(&open).await;
+        hungry.push(stream);
+    }
+    let mut refused = 0;
+    for stream in &mut hungry {
+        let mut reply = String::new();
+        if timeout(Duration::from_millis(200), stream.read_to_string(&mut reply)).await.is_ok() {
+            assert!(reply.is_empty() || reply.contains("too_many_requests"), "{reply}");
+            refused += 1;
+        }
+    }
+    assert!((6..8).contains(&refused), "{refused} of 8 were refused");
+    assert_eq!(server.ask(CHECK).await, SUCCESS);
+    drop(hungry);
+    let large = [br#"{"request":"check","x":""#.as_slice(), &vec![b'x'; 50_000], br#""}"#].concat();
+    let freed = async {
+        while server.ask(&large).await != SUCCESS {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    };
+    timeout(PLENTY, freed).await.expect("the memory is given back");
+}
+
+#[tokio::test]
+async fn a_reply_that_finds_no_memory_is_a_failure() {
+    let server = Server::start(Limits { memory: 1 << 16, ..Limits::default() });
+    let reply = server.ask(br#"{"request":"file_read","filename":"x"}"#).await;
+    assert!(reply.contains("too_many_requests"), "{reply}");
 }
 
 #[tokio::test]

@@ -9,13 +9,14 @@
 //! | base64 | a public key, at the start of an exchange | 44 characters, the last one `=` |
 //! | digit | `len:nonce:cipher`, after the keys | as long as `len` says |
 //!
-//! White space and NUL bytes before a message are skipped; what follows it is not looked at.
+//! White space and NUL bytes before a message are skipped, up to [`MAX_MESSAGE`] of them; what follows it is not looked
+//! at.
 
 mod scanner;
 
 use std::ops::Range;
 
-pub use self::scanner::Scanner;
+pub use self::scanner::{Scanner, is_filler};
 
 /// The longest message: a JSON object, or the plaintext of a sealed message, in bytes.
 pub const MAX_MESSAGE: usize = 1 << 20;

@@ -10,8 +10,7 @@ use std::{
 };
 
 use tokio::{
-    sync::Notify,
-    task::AbortHandle,
+    sync::{Notify, oneshot},
     time::{Instant, sleep},
 };
 use tracing::debug;
@@ -36,7 +35,19 @@ struct Connections {
 struct Waiting {
     since: Instant,
     deadline: Instant,
-    task: AbortHandle,
+    /// Taken when it is closed.
+    close: Option<oneshot::Sender<Reason>>,
+}
+
+/// Why a connection is closed before its request is complete.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Reason {
+    /// Its time is over.
+    Deadline,
+    /// Another one needs its place.
+    Crowded,
+    /// The agent ends.
+    Ending,
 }
 
 /// One idle connection, held by its task. Leaves the list when dropped.
@@ -46,17 +57,17 @@ pub(super) struct Ticket {
 }
 
 impl Idle {
-    /// Adds a connection whose task `start` begins. The task ends at the deadline, unless it has left by then.
-    pub(super) fn enter(&self, deadline: Instant, start: impl FnOnce(Ticket) -> AbortHandle) {
-        // Held while the task is started, so that it cannot leave before it is in the list.
+    /// Adds a connection. The receiver resolves when it is to be closed, unless it has left by then.
+    pub(super) fn enter(&self, deadline: Instant) -> (Ticket, oneshot::Receiver<Reason>) {
+        let (close, closed) = oneshot::channel();
         let mut connections = self.connections();
         let number = connections.next;
         connections.next += 1;
-        let task = start(Ticket { idle: self.clone(), number });
-        connections.waiting.insert(number, Waiting { since: Instant::now(), deadline, task });
+        connections.waiting.insert(number, Waiting { since: Instant::now(), deadline, close: Some(close) });
         if connections.waiting.len() == 1 {
             self.0.begins.notify_one();
         }
+        (Ticket { idle: self.clone(), number }, closed)
     }
 
     /// Closes connections whose deadline has passed, looking every `tick`. Never returns.
@@ -67,7 +78,7 @@ impl Idle {
             }
             sleep(tick).await;
             let now = Instant::now();
-            self.close(|_, waiting| waiting.deadline <= now);
+            self.close(Reason::Deadline, |_, waiting| waiting.deadline <= now);
         }
     }
 
@@ -79,30 +90,31 @@ impl Idle {
             (*oldest, waiting.since + patience)
         };
         if due <= Instant::now() {
-            self.close(|number, _| *number == oldest);
+            self.close(Reason::Crowded, |number, _| *number == oldest);
         }
         Some(due)
     }
 
     /// Closes all of them.
     pub(super) fn close_all(&self) {
-        self.close(|_, _| true);
+        self.close(Reason::Ending, |_, _| true);
     }
 
-    fn close(&self, chosen: impl Fn(&u64, &Waiting) -> bool) {
+    fn close(&self, reason: Reason, chosen: impl Fn(&u64, &Waiting) -> bool) {
         let mut closed = Vec::new();
         self.connections().waiting.retain(|number, waiting| {
             let close = chosen(number, waiting);
             if close {
-                closed.push(waiting.task.clone());
+                closed.extend(waiting.close.take());
             }
             !close
         });
-        for task in &closed {
-            task.abort();
-        }
         if !closed.is_empty() {
-            debug!(connections = closed.len(), "silent connections are closed");
+            debug!(connections = closed.len(), ?reason, "silent connections are closed");
+        }
+        for close in closed {
+            // Its task may be ending by itself.
+            let _ = close.send(reason);
         }
     }
 
@@ -133,38 +145,29 @@ impl Drop for Ticket {
 
 #[cfg(test)]
 mod tests {
-    use tokio::{sync::oneshot, task::JoinHandle};
-
     use super::*;
 
     const SECOND: Duration = Duration::from_secs(1);
 
-    /// Enters and hands out the ticket; the task lives until it is closed.
-    async fn enter(idle: &Idle, deadline: Duration) -> (Ticket, JoinHandle<()>) {
-        let (sender, receiver) = oneshot::channel();
-        let mut task = None;
-        idle.enter(Instant::now() + deadline, |ticket| {
-            let _ = sender.send(ticket);
-            task.insert(tokio::spawn(std::future::pending())).abort_handle()
-        });
-        (receiver.await.expect("a ticket"), task.expect("a task"))
+    fn enter(idle: &Idle, deadline: Duration) -> (Ticket, oneshot::Receiver<Reason>) {
+        idle.enter(Instant::now() + deadline)
     }
 
     #[tokio::test(start_paused = true)]
     async fn the_oldest_goes_first_and_not_before_its_time() {
         let idle = Idle::default();
-        let (first, first_task) = enter(&idle, SECOND * 9).await;
+        let (first, mut first_closed) = enter(&idle, SECOND * 9);
         tokio::time::advance(SECOND / 2).await;
-        let (second, second_task) = enter(&idle, SECOND * 9).await;
+        let (second, mut second_closed) = enter(&idle, SECOND * 9);
         assert!(idle.evict(SECOND).is_some_and(|due| due > Instant::now()));
-        assert!(!first_task.is_finished());
+        assert!(first_closed.try_recv().is_err());
         tokio::time::advance(SECOND / 2).await;
         idle.evict(SECOND);
-        assert!(first_task.await.is_err_and(|end| end.is_cancelled()));
+        assert_eq!(first_closed.await, Ok(Reason::Crowded));
         assert!(!first.leave());
+        assert!(second_closed.try_recv().is_err());
         assert!(second.leave());
         assert_eq!(idle.evict(SECOND), None);
-        assert!(!second_task.is_finished());
     }
 
     #[tokio::test(start_paused = true)]
@@ -172,19 +175,30 @@ mod tests {
         let idle = Idle::default();
         let sweeper = idle.clone();
         tokio::spawn(async move { sweeper.sweep(SECOND).await });
-        let (_first, first_task) = enter(&idle, SECOND).await;
-        let (second, second_task) = enter(&idle, SECOND).await;
+        let (_first, first_closed) = enter(&idle, SECOND);
+        let (second, second_closed) = enter(&idle, SECOND);
         second.set_deadline(Instant::now() + SECOND * 5);
         let started = Instant::now();
-        assert!(first_task.await.is_err());
-        assert!(second_task.await.is_err());
+        assert_eq!(first_closed.await, Ok(Reason::Deadline));
+        assert_eq!(second_closed.await, Ok(Reason::Deadline));
         assert_eq!(started.elapsed().as_secs(), 5);
     }
 
     #[tokio::test]
     async fn a_dropped_connection_is_not_idle() {
         let idle = Idle::default();
-        drop(enter(&idle, SECOND).await);
+        drop(enter(&idle, SECOND));
         assert_eq!(idle.evict(Duration::ZERO), None);
+    }
+
+    #[tokio::test]
+    async fn all_are_closed_at_the_end() {
+        let idle = Idle::default();
+        let connections: Vec<_> = (0..3).map(|_| enter(&idle, SECOND)).collect();
+        idle.close_all();
+        for (ticket, closed) in connections {
+            assert_eq!(closed.await, Ok(Reason::Ending));
+            assert!(!ticket.leave());
+        }
     }
 }

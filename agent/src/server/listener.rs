@@ -14,6 +14,7 @@ use tracing::{debug, warn};
 
 use super::{
     Handler,
+    budget::Budget,
     entrance::{Entrance, Policy},
     group,
     idle::Idle,
@@ -26,6 +27,8 @@ use crate::caller::Caller;
 pub struct Limits {
     /// Connections served at the same time; further ones wait to be accepted.
     pub connections: usize,
+    /// What all connections together may hold of messages, in bytes, beyond a little for each.
+    pub memory: usize,
     /// How long a client may take for its first message. Scripts type slowly.
     pub first_message: Duration,
     /// How long a client may take for its request after the keys were exchanged.
@@ -42,6 +45,7 @@ impl Default for Limits {
     fn default() -> Self {
         Self {
             connections: 1024,
+            memory: 64 << 20,
             first_message: Duration::from_secs(30),
             request: Duration::from_secs(10),
             reply: Duration::from_secs(10),
@@ -85,7 +89,7 @@ impl Listener {
             idle: Idle::default(),
             permits: Arc::new(Semaphore::new(limits.connections)),
             sessions: TaskTracker::new(),
-            context: Arc::new(session::Context { handler, limits }),
+            context: Arc::new(session::Context { handler, budget: Budget::new(limits.memory), limits }),
         };
         accepting.run(stop).await
     }
@@ -163,12 +167,11 @@ impl<H: Handler> Accepting<H> {
         };
         let context = Arc::clone(&self.context);
         let deadline = Instant::now() + context.limits.first_message;
-        self.idle.enter(deadline, |ticket| {
-            let session = async move {
-                session::serve(Caller::new(peer, role, stream.as_fd()), &stream, ticket, &context).await;
-                drop(permit);
-            };
-            self.sessions.spawn(session).abort_handle()
+        let (ticket, closed) = self.idle.enter(deadline);
+        self.sessions.spawn(async move {
+            let caller = Caller::new(peer, role, stream.as_fd());
+            session::serve(caller, &stream, ticket, closed, &context).await;
+            drop(permit);
         });
     }
 }

@@ -4,6 +4,7 @@
 
 pub mod activation;
 pub mod bind;
+mod budget;
 pub mod dispatch;
 pub mod entrance;
 pub mod group;

@@ -19,39 +19,69 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use tokio::{
     io::Interest,
     net::UnixStream,
+    sync::oneshot::{self, error::RecvError},
     time::{Instant, interval, timeout},
 };
 use tracing::debug;
 use zeroize::Zeroize;
 
-use super::{Handler, entrance::permits, idle::Ticket, listener::Limits};
+use super::{
+    Handler,
+    budget::{Budget, Share},
+    entrance::permits,
+    idle::{Reason, Ticket},
+    listener::Limits,
+};
 use crate::{caller::Caller, harden};
 
 /// What one read takes; requests are seldom larger.
 const READ_BYTES: usize = 2048;
 /// What a client may have sent behind its request and still get its reply: see [`drain`].
 const DRAINED_BYTES: usize = 64 * 1024;
+/// How many times its length a request may take when it has been read.
+const EXPANSION: usize = 16;
 /// How often a client that closed its writing side is looked at; there is no event for its going away.
 const HALF_CLOSED_CHECK: Duration = Duration::from_millis(250);
 
 /// What all sessions of a listener share.
 pub(super) struct Context<H> {
     pub handler: std::sync::Arc<H>,
+    pub budget: Budget,
     pub limits: Limits,
 }
 
-/// Serves a connection to its end.
+/// Serves a connection to its end. `closed` says that it is to end before its request is complete.
 pub(super) async fn serve<H: Handler>(
     caller: Caller<'_>,
     stream: &UnixStream,
     ticket: Ticket,
+    closed: oneshot::Receiver<Reason>,
     context: &Context<H>,
 ) {
     let mut channel = AgentChannel::new();
-    match receive(stream, &mut channel, ticket, &context.limits).await {
+    let mut share = context.budget.share();
+    let received = tokio::select! {
+        biased;
+        received = read_request(stream, &mut channel, &mut share, &ticket, &context.limits) => received,
+        reason = closed => return close(stream, &mut channel, reason),
+    };
+    if !ticket.leave() {
+        // Decided just before.
+        return close(stream, &mut channel, Ok(Reason::Deadline));
+    }
+    match received {
         Ok(Received::Request(payload)) => {
-            if let Some(reply) = answer(caller, stream, payload, context).await {
-                let reply = channel.reply(reply.to_json());
+            let reply = if share.hold(payload.len().saturating_mul(EXPANSION)).is_ok() {
+                answer(caller, stream, payload, context).await
+            } else {
+                Some(too_much().into())
+            };
+            if let Some(reply) = reply {
+                let mut json = reply.to_json();
+                if share.hold(json.len()).is_err() {
+                    json = Reply::from(too_much()).to_json();
+                }
+                let reply = channel.reply(json);
                 send(stream, &reply, context.limits.reply).await;
             }
         }
@@ -60,25 +90,41 @@ pub(super) async fn serve<H: Handler>(
     }
 }
 
+/// What others send and are sent leaves no memory for this one.
+fn too_much() -> Failure {
+    Failure::new(
+        ErrorCode::TooManyRequests,
+        "the agent is dealing with too many large messages, try again later",
+    )
+}
+
+/// Says why a connection is closed, where a message had begun and the client takes it without being waited for.
+fn close(stream: &UnixStream, channel: &mut AgentChannel, reason: Result<Reason, RecvError>) {
+    let failure = match reason {
+        Ok(Reason::Deadline) => {
+            Failure::new(ErrorCode::BadRequest, "Bad Request: the request was not complete in time")
+        }
+        Ok(Reason::Crowded) => Failure::new(
+            ErrorCode::TooManyRequests,
+            "too many connections: this one was closed before its request was complete",
+        ),
+        Ok(Reason::Ending) | Err(_) => return,
+    };
+    if let Some(reply) = channel.give_up(failure) {
+        let _ = stream.try_write(&reply);
+    }
+}
+
 enum Received {
     Request(Payload),
     Refused(Payload),
 }
 
-/// Reads until there is a request, or a reason to give up. Dropped when the ticket's deadline has passed.
-async fn receive(
-    stream: &UnixStream,
-    channel: &mut AgentChannel,
-    ticket: Ticket,
-    limits: &Limits,
-) -> io::Result<Received> {
-    let received = read_request(stream, channel, &ticket, limits).await?;
-    if ticket.leave() { Ok(received) } else { Err(io::ErrorKind::TimedOut.into()) }
-}
-
+/// Reads until there is a request, or a reason to give up.
 async fn read_request(
     stream: &UnixStream,
     channel: &mut AgentChannel,
+    share: &mut Share,
     ticket: &Ticket,
     limits: &Limits,
 ) -> io::Result<Received> {
@@ -99,6 +145,11 @@ async fn read_request(
                 AgentStep::Request(payload) => return Ok(Received::Request(payload)),
                 AgentStep::Refuse(payload) => return Ok(Received::Refused(payload)),
             };
+        }
+        if share.hold(channel.held()).is_err()
+            && let Some(payload) = channel.give_up(too_much())
+        {
+            return Ok(Received::Refused(payload));
         }
     }
 }

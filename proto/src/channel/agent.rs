@@ -102,6 +102,18 @@ impl AgentChannel {
         StreamEnd::Incomplete(in_clear(failure))
     }
 
+    /// The memory that what was received takes, in bytes.
+    pub fn held(&self) -> usize {
+        self.inbox.held()
+    }
+
+    /// Why no more is read: what was received does not become a request. `None` before its first byte.
+    pub fn give_up(&mut self, failure: Failure) -> Option<Payload> {
+        let begun = matches!(self.end_of_stream(), StreamEnd::Incomplete(_));
+        self.state = State::Refused;
+        begun.then(|| in_clear(failure))
+    }
+
     fn take(&mut self, frame: Frame) -> Result<AgentStep, Failure> {
         match (frame, &self.state) {
             (Frame::Object(range), State::Opening) => {

@@ -11,6 +11,8 @@ const MAX_LENGTH_DIGITS: usize = 7;
 #[derive(Debug, Clone)]
 pub struct Scanner {
     expected: Expected,
+    /// Where it began.
+    origin: usize,
     /// Everything before it has been looked at.
     position: usize,
     state: State,
@@ -48,12 +50,17 @@ type Stepped = Result<Step, FramingError>;
 impl Scanner {
     /// A scanner that begins at `position` of the buffer.
     pub const fn new(expected: Expected, position: usize) -> Self {
-        Self { expected, position, state: State::Before }
+        Self { expected, origin: position, position, state: State::Before }
     }
 
     /// Whether no byte of a message has been seen yet.
     pub const fn is_before(&self) -> bool {
         matches!(self.state, State::Before)
+    }
+
+    /// How many bytes have been looked at.
+    pub const fn seen(&self) -> usize {
+        self.position
     }
 
     /// Goes on where the last call stopped; `buffer` is the one of that call, perhaps with more bytes at its end.
@@ -79,9 +86,10 @@ impl Scanner {
     fn begin(&mut self, buffer: &[u8]) -> Stepped {
         let filler = buffer[self.position..].iter().take_while(|byte| is_filler(**byte)).count();
         let start = self.position + filler;
+        bounded(self.origin, start)?;
         let Some(first) = buffer.get(start) else {
             self.position = start;
-            return if filler > MAX_MESSAGE { Err(FramingError::TooLarge) } else { Ok(Step::NeedMore) };
+            return Ok(Step::NeedMore);
         };
         (self.position, self.state) = match (first, self.expected) {
             (b'{', Expected::Opening | Expected::SealedOrObject) => {
@@ -193,7 +201,8 @@ fn bounded(start: usize, end: usize) -> Result<(), FramingError> {
     if end - start > MAX_MESSAGE { Err(FramingError::TooLarge) } else { Ok(()) }
 }
 
-const fn is_filler(byte: u8) -> bool {
+/// What may stand before a message and means nothing.
+pub const fn is_filler(byte: u8) -> bool {
     matches!(byte, b' ' | b'\t' | b'\n' | b'\r' | 0)
 }
 
