@@ -113,6 +113,24 @@ fn a_message_beyond_the_limit_is_refused() {
 }
 
 #[test]
+fn a_password_file_that_is_none_is_not_waited_for() {
+    let scene = Scene::new();
+    let pipe = scene.environment.home().join("pipe");
+    let made = std::process::Command::new("mkfifo").arg(&pipe).status().expect("mkfifo runs");
+    assert!(made.success());
+    let (account, _) = scene.environment.unlock_account(ACCOUNT);
+    for path in [pipe.as_path(), std::path::Path::new("/dev/zero"), &scene.environment.home()] {
+        let entry = json!({"account": ACCOUNT, "type": 16, "pw_file": path});
+        let order = json!({"request": "add", "config": account.to_object().members(), "pw_entry": entry});
+        let (reply, elapsed) = timed(|| scene.agent.request(&order).expect("a reply"));
+        assert_eq!(reply["status"], "success", "{reply}");
+        assert!(elapsed < Duration::from_secs(5), "{elapsed:?} for {}", path.display());
+        let reply = scene.agent.request(&json!({"request": "remove", "account": ACCOUNT})).expect("a reply");
+        assert_eq!(reply["status"], "success", "{reply}");
+    }
+}
+
+#[test]
 fn names_that_are_none_lead_nowhere() {
     let scene = Scene::new();
     fs_err::write(scene.environment.home().join("outside"), "{}").expect("a file");

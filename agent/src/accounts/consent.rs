@@ -173,12 +173,6 @@ mod tests {
     use super::*;
     use crate::accounts::{account::Flags, held::Open};
 
-    fn account() -> Account {
-        let mut config = AccountConfig::default();
-        config.issuer_url = Some("https://issuer.example/".to_owned());
-        Account::new("demo".parse().expect("a name"), Open::new(config), Flags::default(), None)
-    }
-
     fn process() -> Process {
         Process {
             pid: Some(7),

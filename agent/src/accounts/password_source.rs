@@ -1,13 +1,10 @@
 //! Where the password of an account's file may be had again: only what the person told the client to pass on
 //! (`--pw-store`, `--pw-env`, `--pw-cmd`, `--pw-file`). A typed password is never kept.
 
-use std::{
-    io::{self, BufRead, BufReader, Read},
-    process::{Command, Stdio},
-    sync::mpsc,
-    thread,
-    time::Duration,
-};
+mod command;
+mod file;
+
+use std::{io, sync::atomic::AtomicUsize, sync::atomic::Ordering, time::Duration};
 
 use oidc_proto::{
     json::Object,
@@ -15,15 +12,23 @@ use oidc_proto::{
     secret::Password,
 };
 use serde_json::Value;
-use zeroize::Zeroize;
+use tracing::warn;
+use zeroize::Zeroizing;
 
 use crate::clock::Clock;
 
 /// How long a password command may take.
 const COMMAND_DEADLINE: Duration = Duration::from_secs(30);
 
-/// The longest password read from a command or file, in bytes.
-const MAX_PASSWORD: u64 = 64 * 1024;
+/// How long a file may take to be read: a network file system may have to wake up.
+const FILE_DEADLINE: Duration = Duration::from_secs(10);
+
+/// The longest output of a command, and the largest file, in bytes.
+const MAX_LENGTH: usize = 64 * 1024;
+
+/// Commands and files that are waited for at the same time. More of them would take the threads that files of accounts
+/// need.
+const MAX_WAITING: usize = 8;
 
 /// The sources of a `pw_entry` that need no person.
 #[derive(Clone)]
@@ -37,15 +42,22 @@ impl PasswordSource {
     }
 
     /// The password, from the first source that gives one, in the C suite's order: memory, command, file.
-    /// Blocks, for a command up to half a minute.
+    /// Blocks for up to [`COMMAND_DEADLINE`] and [`FILE_DEADLINE`]. What is wrong with a command or file is logged.
     pub fn password(&self) -> Option<Password> {
         let entry = &self.0;
         let has = |source| entry.sources.contains(source);
         let remembered = entry.expires_at.is_none_or(|end| Clock::system().now().wall < end);
         let in_memory = || entry.password.clone().filter(|_| has(PasswordSources::MEMORY) && remembered);
-        let command =
-            || entry.command.as_deref().filter(|_| has(PasswordSources::COMMAND)).and_then(from_command);
-        let file = || entry.pw_file.as_deref().filter(|_| has(PasswordSources::FILE)).and_then(from_file);
+        let command = || {
+            let command = entry.command.as_deref().filter(|_| has(PasswordSources::COMMAND))?;
+            waited_for("command", &entry.account, || {
+                command::output(command, MAX_LENGTH, COMMAND_DEADLINE).map(without_newline)
+            })
+        };
+        let file = || {
+            let path = entry.pw_file.as_deref().filter(|_| has(PasswordSources::FILE))?;
+            waited_for("file", &entry.account, || file::first_line(path, MAX_LENGTH as u64, FILE_DEADLINE))
+        };
         in_memory().or_else(command).or_else(file)
     }
 
@@ -60,45 +72,36 @@ impl PasswordSource {
     }
 }
 
-/// The output of a shell command, one final newline dropped. `None` when it fails, says nothing or takes too long.
-fn from_command(command: &str) -> Option<Password> {
-    let mut child = Command::new("/bin/sh")
-        .args(["-c", command])
-        .stdin(Stdio::null())
-        .stdout(Stdio::piped())
-        .spawn()
-        .ok()?;
-    let output = child.stdout.take()?;
-    let (sender, receiver) = mpsc::channel();
-    thread::spawn(move || {
-        let mut text = String::with_capacity(256);
-        let read = output.take(MAX_PASSWORD).read_to_string(&mut text);
-        // Nobody listens any more once the deadline is over.
-        let _ = sender.send(read.map(|_| text));
-    });
-    let Ok(Ok(text)) = receiver.recv_timeout(COMMAND_DEADLINE) else {
-        let _ = child.kill();
-        let _ = child.wait();
-        return None;
+/// The password from outside, unless too many are waited for already.
+fn waited_for(
+    source: &str,
+    account: &str,
+    read: impl FnOnce() -> io::Result<Zeroizing<Vec<u8>>>,
+) -> Option<Password> {
+    static WAITING: AtomicUsize = AtomicUsize::new(0);
+    let outcome = if WAITING.fetch_add(1, Ordering::Relaxed) < MAX_WAITING {
+        read().and_then(password)
+    } else {
+        Err(io::Error::other("too many password commands and files are waited for already"))
     };
-    let succeeded = child.wait().is_ok_and(|status| status.success());
-    without_newline(text).filter(|_| succeeded)
+    WAITING.fetch_sub(1, Ordering::Relaxed);
+    outcome.inspect_err(|error| warn!(account, %error, "no password from the {source}")).ok()
 }
 
-/// The first line of a file.
-fn from_file(path: &str) -> Option<Password> {
-    let first_line = || -> io::Result<String> {
-        let mut line = String::with_capacity(256);
-        BufReader::new(fs_err::File::open(path)?).take(MAX_PASSWORD).read_line(&mut line)?;
-        Ok(line)
-    };
-    first_line().ok().and_then(without_newline)
+fn without_newline(mut text: Zeroizing<Vec<u8>>) -> Zeroizing<Vec<u8>> {
+    if text.last() == Some(&b'\n') {
+        text.pop();
+    }
+    text
 }
 
-fn without_newline(mut text: String) -> Option<Password> {
-    let password = Password::from(text.strip_suffix('\n').unwrap_or(&text));
-    text.zeroize();
-    (!password.is_empty()).then_some(password)
+fn password(mut bytes: Zeroizing<Vec<u8>>) -> io::Result<Password> {
+    let text = String::from_utf8(std::mem::take(&mut *bytes)).map_err(|error| {
+        drop(Zeroizing::new(error.into_bytes()));
+        io::Error::other("it is not UTF-8")
+    })?;
+    let password = Password::new(text);
+    if password.is_empty() { Err(io::Error::other("it gave none")) } else { Ok(password) }
 }
 
 #[cfg(test)]

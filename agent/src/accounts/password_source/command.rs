@@ -1,0 +1,141 @@
+//! What a shell command prints, within a time. It is a process group of its own, so that its children end with it.
+
+use std::{
+    io,
+    os::{fd::AsFd, unix::process::CommandExt},
+    process::{Child, ChildStdout, Stdio},
+    time::{Duration, Instant},
+};
+
+use rustix::{
+    event::{PollFd, PollFlags, Timespec, poll},
+    io::{Errno, ioctl_fionbio, read},
+    process::{Pid, PidfdFlags, Signal, kill_process_group, pidfd_open},
+};
+use zeroize::Zeroizing;
+
+use crate::child;
+
+/// The output of a command that succeeds, at most `longest` bytes. Blocks until the deadline at most; what runs longer
+/// or says more is killed, and what it has started with it.
+pub fn output(command: &str, longest: usize, deadline: Duration) -> io::Result<Zeroizing<Vec<u8>>> {
+    let deadline = Instant::now() + deadline;
+    let mut child = child::command("/bin/sh")
+        .args(["-c", command])
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .process_group(0)
+        .spawn()?;
+    let read = child.stdout.take().ok_or_else(|| io::Error::from(io::ErrorKind::BrokenPipe));
+    let read = read.and_then(|stdout| read_all(&stdout, longest, deadline));
+    let ended = read.and_then(|output| wait(&child, deadline).map(|()| output));
+    if ended.is_err() {
+        // Before it is waited for: until then its number is nobody else's.
+        let _ = kill_process_group(Pid::from_child(&child), Signal::KILL);
+    }
+    let status = child.wait()?;
+    let output = ended?;
+    if status.success() { Ok(output) } else { Err(io::Error::other(format!("the command failed: {status}"))) }
+}
+
+/// Reads to the end in a buffer that never moves.
+fn read_all(stdout: &ChildStdout, longest: usize, deadline: Instant) -> io::Result<Zeroizing<Vec<u8>>> {
+    ioctl_fionbio(stdout, true)?;
+    let mut output = Zeroizing::new(vec![0; longest + 1]);
+    let mut length = 0;
+    loop {
+        match read(stdout, &mut output[length..]) {
+            Ok(0) => break,
+            Ok(count) => length += count,
+            Err(Errno::AGAIN) => until_readable(stdout, deadline)?,
+            Err(Errno::INTR) => {}
+            Err(error) => return Err(error.into()),
+        }
+        if length > longest {
+            return Err(io::Error::other(format!("the command says more than {longest} bytes")));
+        }
+    }
+    output.truncate(length);
+    Ok(output)
+}
+
+/// Waits until the process has ended, without collecting it.
+fn wait(child: &Child, deadline: Instant) -> io::Result<()> {
+    until_readable(&pidfd_open(Pid::from_child(child), PidfdFlags::empty())?, deadline)
+}
+
+fn until_readable(descriptor: impl AsFd, deadline: Instant) -> io::Result<()> {
+    loop {
+        let left = Timespec::try_from(deadline.saturating_duration_since(Instant::now()))
+            .map_err(io::Error::other)?;
+        match poll(&mut [PollFd::new(&descriptor, PollFlags::IN)], Some(&left)) {
+            Ok(0) => return Err(io::ErrorKind::TimedOut.into()),
+            Ok(_) => return Ok(()),
+            Err(Errno::INTR) => {}
+            Err(error) => return Err(error.into()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::*;
+
+    const PLENTY: Duration = Duration::from_secs(30);
+
+    fn text(command: &str) -> Option<String> {
+        let output = output(command, 100, PLENTY).ok()?;
+        String::from_utf8(output.to_vec()).ok()
+    }
+
+    #[test]
+    fn only_success_counts() {
+        assert_eq!(text("echo printed").as_deref(), Some("printed\n"));
+        assert_eq!(text("printf ''").as_deref(), Some(""));
+        assert_eq!(text("echo half; exit 3"), None);
+        assert_eq!(text("echo half; kill -9 $$"), None);
+    }
+
+    #[test]
+    fn what_says_too_much_is_ended() {
+        assert!(text("yes").is_none());
+        assert!(text("printf '%0100d' 0").is_some());
+        assert!(text("printf '%0101d' 0").is_none());
+    }
+
+    #[test]
+    fn at_the_deadline_its_children_end_too() {
+        let directory = tempfile::tempdir().expect("a directory");
+        let pids = directory.path().join("pids");
+        // Children of a child, one that ignores what can be ignored, and one that holds no output.
+        let command = format!(
+            "touch {0}; (trap '' TERM HUP INT; sh -c 'echo $$ >> {0}; sleep 1000') & sh -c 'echo $$ >> {0}; exec sleep 1000' >/dev/null & \
+             while [ \"$(wc -l < {0})\" -lt 2 ]; do sleep 0.01; done; echo ready >> {0}; wait",
+            pids.display()
+        );
+        let started = Instant::now();
+        let error = loop {
+            // A loaded machine may need a second try to have started all of it.
+            let error = output(&command, 100, Duration::from_secs(1)).expect_err("it never ends");
+            if fs_err::read_to_string(&pids).is_ok_and(|text| text.contains("ready")) {
+                break error;
+            }
+            assert!(started.elapsed() < PLENTY, "{error}");
+        };
+        assert_eq!(error.kind(), io::ErrorKind::TimedOut);
+        let pids = fs_err::read_to_string(&pids).expect("written");
+        for pid in pids.lines().filter(|line| *line != "ready") {
+            // Killed, but perhaps not yet gone or collected.
+            let gone = || {
+                let stat = fs_err::read_to_string(Path::new("/proc").join(pid).join("stat"));
+                stat.map_or(true, |stat| stat.contains(") Z "))
+            };
+            while !gone() {
+                assert!(started.elapsed() < PLENTY, "process {pid} lives on");
+                std::thread::sleep(Duration::from_millis(5));
+            }
+        }
+    }
+}
