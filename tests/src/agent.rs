@@ -21,6 +21,9 @@ const REQUEST: Duration = Duration::from_secs(60);
 /// Between two tries to connect: there is nothing to wait on before a socket exists.
 const RETRY: Duration = Duration::from_millis(5);
 
+/// The program that the agent asks with; set to nothing it asks nobody.
+pub const PINENTRY: &str = "OIDC_PINENTRY";
+
 /// A running agent; killed with its children when dropped.
 #[derive(Debug)]
 pub struct Agent {
@@ -57,6 +60,10 @@ impl Agent {
     /// # Panics
     /// When it cannot be started or its socket does not answer in time; its log is in the message.
     pub fn spawn(environment: &Environment, mut command: Command, name: &str) -> Self {
+        // Nobody is asked on the display or terminal at which the tests happen to run.
+        if !command.get_envs().any(|(name, _)| name == PINENTRY) {
+            command.env(PINENTRY, "");
+        }
         let socket = environment.path(&format!("run/{name}/oidc-agent.sock"));
         let log = environment.path(&format!("{name}.log"));
         let output = fs_err::File::create(&log).expect("a log file").into_parts().0;
@@ -92,6 +99,18 @@ impl Agent {
     /// Its process id.
     pub fn pid(&self) -> Pid {
         Pid::from_child(&self.child)
+    }
+
+    /// Its memory in RAM, in bytes.
+    ///
+    /// # Panics
+    /// When it has ended.
+    pub fn resident(&self) -> usize {
+        let path = format!("/proc/{}/status", self.pid().as_raw_nonzero());
+        let status = fs_err::read_to_string(path).expect("a running agent");
+        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).expect("VmRSS");
+        let kib: usize = line.trim().trim_end_matches(" kB").parse().expect("a number");
+        kib * 1024
     }
 
     /// What it wrote to standard output and standard error so far.

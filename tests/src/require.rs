@@ -41,6 +41,11 @@ pub fn browser() -> Option<BrowserPrograms> {
         .or_else(|| not_run("chromium and chromedriver"))
 }
 
+/// A pinentry that asks on a terminal.
+pub fn pinentry_curses() -> Option<PathBuf> {
+    on_path("pinentry-curses").or_else(|| not_run("pinentry-curses"))
+}
+
 /// Python 3, which calls C libraries without a compiler.
 pub fn python() -> Option<PathBuf> {
     tool("python3").or_else(|| not_run("python3"))

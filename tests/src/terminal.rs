@@ -48,6 +48,14 @@ impl Terminal {
         self.session.send_line(line).expect("a terminal that takes input");
     }
 
+    /// Types a text and no Enter.
+    ///
+    /// # Panics
+    /// When the terminal is gone.
+    pub fn type_text(&mut self, text: &str) {
+        self.session.send(text).and_then(|_| self.session.flush()).expect("a terminal that takes input");
+    }
+
     /// Types control and a letter.
     ///
     /// # Panics

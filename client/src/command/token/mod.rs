@@ -58,10 +58,12 @@ fn obtain(args: &TokenArgs, context: &mut Context) -> Result<Reply, Error> {
         Error::Failure(failure) if wants_account(failure.code) => failure,
         error => return Err(error),
     };
+    // Where consent can be asked for is known to the agent: it may have a display, a terminal or a program for that.
+    let may_ask = failure.code == ErrorCode::PromptUnavailable || has_display();
     if load_on_terminal(args, &failure, context)? {
-        return context.call(&request(args, has_display()));
+        return context.call(&request(args, true));
     }
-    if failure.code != ErrorCode::AccountNotFound && has_display() {
+    if failure.code != ErrorCode::AccountNotFound && may_ask {
         return context.call(&request(args, true)).map_err(|error| not_loaded(args, error));
     }
     Err(not_loaded(args, Error::Failure(failure)))
