@@ -269,9 +269,7 @@ mod tests {
             let mut nobody = Terminal::new(false);
             sealed.open(&home, &Sources { variable: None, ..sources.clone() }, &mut nobody)
         });
-        let Request::Add(request) = request(&name, opened.expect("opened"), &sources, &args) else {
-            panic!("no add")
-        };
+        let request = request(&name, opened.expect("opened"), &sources, &args);
         assert!(request.pw_entry.is_none() && request.file_key.is_none());
         assert!(request.config.refresh_token.is_some());
     }
