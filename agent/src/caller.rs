@@ -4,7 +4,6 @@
 //! `/proc` and is read when somebody wants to know it, under a pidfd that proves whose it is.
 
 use std::{
-    fs::File,
     io::{self, Read},
     os::{
         fd::{BorrowedFd, OwnedFd},
@@ -69,6 +68,13 @@ impl<'a> Caller<'a> {
         Self { peer, role, socket }
     }
 
+    /// The agent's user, by a process that cannot be seen.
+    #[cfg(test)]
+    pub fn unseen() -> Caller<'static> {
+        let peer = Peer { uid: geteuid().as_raw(), gid: 0, pid: None };
+        Caller { peer, role: Role::Owner, socket: rustix::stdio::stdin() }
+    }
+
     /// What is known of the process; nothing if it has ended, or is of another PID namespace.
     pub async fn process(&self) -> Process {
         let peer = self.peer;
@@ -114,7 +120,7 @@ impl Process {
 
 fn read(path: &Path) -> io::Result<String> {
     let mut bytes = Vec::new();
-    File::open(path)?.take(MAX_READ).read_to_end(&mut bytes)?;
+    fs_err::File::open(path)?.take(MAX_READ).read_to_end(&mut bytes)?;
     Ok(String::from_utf8_lossy(&bytes).into_owned())
 }
 

@@ -18,8 +18,7 @@ use crate::{
         Handler,
         bind::{Bound, Claim},
         entrance::{Entrance, Policy},
-        group,
-        service,
+        group, service,
     },
     start::StartError,
 };

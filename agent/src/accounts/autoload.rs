@@ -222,6 +222,7 @@ mod tests {
     use std::path::Path;
 
     use super::{super::testing::Bench, *};
+    use crate::caller::Caller;
 
     /// A directory with an account file of the C suite.
     fn with_file() -> Bench {
@@ -236,7 +237,7 @@ mod tests {
     }
 
     async fn autoload(bench: &Bench, prompt: bool) -> Result<Arc<Account>, Failure> {
-        bench.accounts.autoload(&name(), &Asking::new(None, prompt)).await
+        bench.accounts.autoload(&name(), &Asking::new(Caller::unseen(), None, prompt)).await
     }
 
     #[tokio::test(start_paused = true)]
@@ -269,8 +270,9 @@ mod tests {
         let bench = with_file();
         let PasswordQuestion::Ours(asked) = bench.accounts.0.loading.ask(&name()) else { panic!("theirs") };
         let accounts = bench.accounts.clone();
-        let waiting =
-            tokio::spawn(async move { accounts.autoload(&name(), &Asking::new(None, true)).await.map(drop) });
+        let waiting = tokio::spawn(async move {
+            accounts.autoload(&name(), &Asking::new(Caller::unseen(), None, true)).await.map(drop)
+        });
         tokio::task::yield_now().await;
         asked.failed(&Failure::wrong_password());
         assert_eq!(waiting.await.expect("no panic").err(), Some(Failure::wrong_password()));
@@ -295,7 +297,8 @@ mod tests {
             drop(asked);
             account
         };
-        let waiting = async move { waiting.autoload(&name(), &Asking::new(None, true)).await };
+        let waiting =
+            async move { waiting.autoload(&name(), &Asking::new(Caller::unseen(), None, true)).await };
         let (load, waiting) = (tokio::spawn(load), tokio::spawn(waiting));
         tokio::task::yield_now().await;
         bench.add("https://op.example", "acc").await;

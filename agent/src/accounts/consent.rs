@@ -3,7 +3,7 @@
 //! What the kernel says comes first and in the agent's words. What a program says of itself comes last, and cannot look
 //! like anything else.
 
-use std::{borrow::Cow, time::Duration};
+use std::{borrow::Cow, fmt::Write, time::Duration};
 
 use oidc_proto::{error_code::ErrorCode, message::Failure};
 
@@ -92,13 +92,14 @@ impl<'a> Asking<'a> {
     }
 
     fn program(&self, process: &Process) -> String {
+        // Writing to a string does not fail.
         let executable = process.executable.as_deref();
         let mut program = executable.map_or_else(|| "a process".to_owned(), |path| bounded(path, MAX_PATH));
         if let Some(pid) = self.caller.peer.pid {
-            program.push_str(&format!(" (process {pid})"));
+            let _ = write!(program, " (process {pid})");
         }
         if !self.is_owner() {
-            program.push_str(&format!(" of ANOTHER USER (uid {})", self.caller.peer.uid));
+            let _ = write!(program, " of ANOTHER USER (uid {})", self.caller.peer.uid);
         }
         program
     }
@@ -146,7 +147,7 @@ fn subject(account: &Account, wanted: &Wanted<'_>) -> String {
     );
     for (label, value) in [("scope", wanted.scope), ("audience", wanted.audience)] {
         if let Some(value) = value {
-            subject.push_str(&format!(" with the {label} '{}'", bounded(value, MAX_SCOPE)));
+            let _ = write!(subject, " with the {label} '{}'", bounded(value, MAX_SCOPE));
         }
     }
     subject
@@ -203,8 +204,7 @@ mod tests {
     fn a_question_fits_a_line_of_the_protocol() {
         let (ours, _theirs) = UnixStream::pair().expect("a pair");
         for long in ["x".repeat(2000), "%".repeat(2000), "\u{1f600}".repeat(2000), "\n".repeat(2000)] {
-            let mut config = AccountConfig::default();
-            config.issuer_url = Some(long.clone());
+            let config = AccountConfig { issuer_url: Some(long.clone()), ..AccountConfig::default() };
             let name = "n".repeat(200).parse().expect("a name");
             let account = Account::new(name, Open::new(config), Flags::default(), None);
             let process = Process {

@@ -10,7 +10,7 @@ use oidc_proto::{
 use tempfile::TempDir;
 
 use super::{Accounts, CachedToken, Deps};
-use crate::{clock::Clock, issuer_data::IssuerData, options::Options, provider::Providers};
+use crate::{caller::Caller, clock::Clock, issuer_data::IssuerData, options::Options, provider::Providers};
 
 /// What the wall clock shows at first.
 pub const START: u64 = 1_800_000_000;
@@ -37,7 +37,9 @@ impl Bench {
         let issuers = IssuerData::read(&home, None);
         let settings = issuers.clone();
         let providers = Providers::new(move |issuer| settings.settings(issuer));
-        let accounts = Accounts::new(Deps { home, issuers, providers, options, clock: clock.clone() });
+        let prompts = crate::prompt::Queue::default();
+        let accounts =
+            Accounts::new(Deps { home, issuers, providers, options, prompts, clock: clock.clone() });
         Self { clock, accounts, _directory: directory }
     }
 
@@ -53,7 +55,7 @@ impl Bench {
 
     /// A token of an account that may be served from the cache.
     pub async fn token(&self, name: &str) -> Result<Arc<CachedToken>, Failure> {
-        self.accounts.access_token(token_request(name)).await
+        self.accounts.access_token(token_request(name), Caller::unseen()).await
     }
 }
 

@@ -274,11 +274,11 @@ mod tests {
     async fn more_life_than_there_is_costs_one_refresh_in_a_while() {
         let op = granting().await;
         let bench = loaded(&op).await;
-        let first = bench.accounts.access_token(lasting(2 * HOUR)).await.expect("a token");
-        let same = bench.accounts.access_token(lasting(u64::MAX)).await.expect("a token");
+        let first = bench.accounts.access_token(lasting(2 * HOUR), Caller::unseen()).await.expect("a token");
+        let same = bench.accounts.access_token(lasting(u64::MAX), Caller::unseen()).await.expect("a token");
         assert_eq!(same.access_token, first.access_token);
         bench.clock.suspend(Duration::from_secs(10));
-        let other = bench.accounts.access_token(lasting(u64::MAX)).await.expect("a token");
+        let other = bench.accounts.access_token(lasting(u64::MAX), Caller::unseen()).await.expect("a token");
         assert_ne!(other.access_token, first.access_token);
     }
 
@@ -298,20 +298,25 @@ mod tests {
         let bench = loaded(&op).await;
         let asked = || op.asked("/token").len();
         for _ in 0..5 {
-            let refused = bench.accounts.access_token(scope("bad")).await.expect_err("refused");
+            let refused =
+                bench.accounts.access_token(scope("bad"), Caller::unseen()).await.expect_err("refused");
             assert_eq!(refused.code, ErrorCode::InvalidScope);
         }
         assert_eq!(asked(), 1, "asked again for each caller");
-        bench.accounts.access_token(scope("good")).await.expect("another scope is not concerned");
+        bench
+            .accounts
+            .access_token(scope("good"), Caller::unseen())
+            .await
+            .expect("another scope is not concerned");
         let before = asked();
         bench.clock.suspend(Duration::from_secs(6));
-        bench.accounts.access_token(scope("bad")).await.expect_err("refused again");
+        bench.accounts.access_token(scope("bad"), Caller::unseen()).await.expect_err("refused again");
         assert_eq!(asked(), before + 1, "the time was over");
         refuses.store(false, Ordering::Relaxed);
-        bench.accounts.access_token(scope("bad")).await.expect_err("still remembered");
+        bench.accounts.access_token(scope("bad"), Caller::unseen()).await.expect_err("still remembered");
         // The person says that it was mended.
         bench.try_add(add_request(&op.issuer(), "acc")).await.expect("loaded already");
-        bench.accounts.access_token(scope("bad")).await.expect("granted");
+        bench.accounts.access_token(scope("bad"), Caller::unseen()).await.expect("granted");
     }
 
     #[tokio::test]
@@ -321,7 +326,7 @@ mod tests {
         let refused = bench.token("acc").await.expect_err("refused");
         let asked = op.asked("/token").len();
         for number in 0..5 {
-            let other = bench.accounts.access_token(scope(&format!("s{number}"))).await;
+            let other = bench.accounts.access_token(scope(&format!("s{number}")), Caller::unseen()).await;
             assert_eq!(other.expect_err("refused").code, refused.code);
         }
         assert_eq!(op.asked("/token").len(), asked);

@@ -19,7 +19,7 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use tokio::{
     io::Interest,
     net::UnixStream,
-    sync::oneshot::{self, error::RecvError},
+    sync::oneshot,
     time::{Instant, interval, timeout},
 };
 use tracing::debug;
@@ -63,11 +63,12 @@ pub(super) async fn serve<H: Handler>(
     let received = tokio::select! {
         biased;
         received = read_request(stream, &mut channel, &mut share, &ticket, &context.limits) => received,
-        reason = closed => return close(stream, &mut channel, reason),
+        // Without its list a connection has nowhere to go.
+        reason = closed => return close(stream, &mut channel, reason.unwrap_or(Reason::Ending)),
     };
     if !ticket.leave() {
         // Decided just before.
-        return close(stream, &mut channel, Ok(Reason::Deadline));
+        return close(stream, &mut channel, Reason::Deadline);
     }
     match received {
         Ok(Received::Request(payload)) => {
@@ -99,16 +100,16 @@ fn too_much() -> Failure {
 }
 
 /// Says why a connection is closed, where a message had begun and the client takes it without being waited for.
-fn close(stream: &UnixStream, channel: &mut AgentChannel, reason: Result<Reason, RecvError>) {
+fn close(stream: &UnixStream, channel: &mut AgentChannel, reason: Reason) {
     let failure = match reason {
-        Ok(Reason::Deadline) => {
+        Reason::Deadline => {
             Failure::new(ErrorCode::BadRequest, "Bad Request: the request was not complete in time")
         }
-        Ok(Reason::Crowded) => Failure::new(
+        Reason::Crowded => Failure::new(
             ErrorCode::TooManyRequests,
             "too many connections: this one was closed before its request was complete",
         ),
-        Ok(Reason::Ending) | Err(_) => return,
+        Reason::Ending => return,
     };
     if let Some(reply) = channel.give_up(failure) {
         let _ = stream.try_write(&reply);
