@@ -3,7 +3,6 @@
 pub mod accounts;
 pub mod announce;
 pub mod caller;
-mod child;
 pub mod cli;
 pub mod clock;
 pub mod config;

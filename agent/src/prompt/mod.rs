@@ -17,7 +17,6 @@ use tokio::{
 
 use self::assuan::{Answer, Assuan};
 pub use self::{queue::Queue, screen::Screen, text::bounded};
-use crate::child;
 
 /// The variable that names another program than `pinentry`. Set to nothing, the agent asks nobody.
 pub const PROGRAM_VARIABLE: &str = "OIDC_PINENTRY";
@@ -155,7 +154,7 @@ impl Pinentry {
     }
 
     fn spawn(&self) -> Result<Child, PromptError> {
-        let mut command = Command::from(child::command(&self.program));
+        let mut command = Command::new(&self.program);
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null()).kill_on_drop(true);
         command.envs(self.screen.variables.iter().map(|(name, value)| (name, value)));
         if let Some(terminal) = &self.screen.terminal {

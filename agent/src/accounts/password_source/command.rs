@@ -3,7 +3,7 @@
 use std::{
     io,
     os::{fd::AsFd, unix::process::CommandExt},
-    process::{Child, ChildStdout, Stdio},
+    process::{Child, ChildStdout, Command, Stdio},
     time::{Duration, Instant},
 };
 
@@ -14,13 +14,11 @@ use rustix::{
 };
 use zeroize::Zeroizing;
 
-use crate::child;
-
 /// The output of a command that succeeds, at most `longest` bytes. Blocks until the deadline at most; what runs longer
 /// or says more is killed, and what it has started with it.
 pub fn output(command: &str, longest: usize, deadline: Duration) -> io::Result<Zeroizing<Vec<u8>>> {
     let deadline = Instant::now() + deadline;
-    let mut child = child::command("/bin/sh")
+    let mut child = Command::new("/bin/sh")
         .args(["-c", command])
         .stdin(Stdio::null())
         .stdout(Stdio::piped())

@@ -42,7 +42,7 @@ const ENVIRONMENT: &[(&str, &str)] = &[
     ("OIDC_REFRESH_TOKEN", "A refresh token, for --rt-env; kept from other programs in the same way."),
     (
         "OIDC_PINENTRY",
-        "The program that asks for passwords in a window, for --pw-prompt=gui and in the agent. Unset: pinentry.",
+        "The program that asks for passwords in a window, for --pw-prompt=gui and in the agent. Unset: pinentry; set to nothing, the agent asks nobody.",
     ),
     ("NO_COLOR, OIDC_AGENT_NOCOLOR", "Set: no colours."),
 ];
