@@ -43,7 +43,9 @@ fn two_agents_on_one_directory_rotate_without_end() {
     let environment = Environment::new();
     environment.add_account(&provider.seed_account(ACCOUNT), FileFormat::Native);
     let agents = [Agent::named(&environment, "one"), Agent::named(&environment, "two")];
-    agents.iter().for_each(|agent| load_into(agent, &environment, ACCOUNT));
+    for agent in &agents {
+        load_into(agent, &environment, ACCOUNT);
+    }
 
     let left = AtomicUsize::new(rotations());
     let ask = |agent: &Agent| {
@@ -53,7 +55,9 @@ fn two_agents_on_one_directory_rotate_without_end() {
         }
     };
     // Both have done everything once.
-    agents.iter().for_each(|agent| drop(agent.token(ACCOUNT, json!({"min_valid_period": -1}))));
+    for agent in &agents {
+        agent.token(ACCOUNT, json!({"min_valid_period": -1}));
+    }
     let before = agents.each_ref().map(size);
     thread::scope(|scope| {
         for agent in &agents {
