@@ -64,20 +64,24 @@ fn end(variable: Option<OsString>, socket: Option<&Path>) -> Result<i32, KillErr
     let text = variable.ok_or(KillError::NoPid)?.to_string_lossy().into_owned();
     let pid = text.parse().ok().filter(|pid| *pid > 0).ok_or(KillError::InvalidPid(text))?;
     let process = Process::open(pid)?;
-    if let Some(socket) = socket {
-        check_socket(pid, socket)?;
-    }
-    Ok(process.end_agent()?)
+    let listener = socket.map_or(Ok(None), |socket| listener(pid, socket))?;
+    Ok(listener.unwrap_or(process).end_agent()?)
 }
 
-/// A stale number may have been given to another agent of this user: the one that listens knows better.
-fn check_socket(pid: i32, socket: &Path) -> Result<(), KillError> {
+/// The agent that answers at the socket. A stale number may have been given to another agent of this user: who listens
+/// knows better.
+fn listener(pid: i32, socket: &Path) -> Result<Option<Process>, KillError> {
     // Where no agent of this user answers, there is nothing to compare.
-    let Ok(connection) = connect_to(&Places::Named(socket.to_owned()), PATIENCE) else { return Ok(()) };
-    match Process::peer_of(&connection.stream).and_then(|process| process.pid()) {
+    let Ok(connection) = connect_to(&Places::Named(socket.to_owned()), PATIENCE) else { return Ok(None) };
+    let listener = match Process::peer_of(&connection.stream) {
+        // A starter bound the socket for it, and has ended since.
+        Err(EndError::Gone) => return Ok(None),
+        listener => listener?,
+    };
+    match listener.pid() {
         Ok(peer) if peer != pid => Err(KillError::Differ { pid, peer, socket: socket.to_owned() }),
-        // An agent that a starter, ended since, bound the socket for.
-        Ok(_) | Err(EndError::Gone) => Ok(()),
+        Ok(_) => Ok(Some(listener)),
+        Err(EndError::Gone) => Ok(None),
         Err(error) => Err(error.into()),
     }
 }

@@ -45,7 +45,7 @@ impl Peer {
 /// Before Linux 6.5, which has no `SO_PEERPIDFD`, it is opened by number: the process may then have ended before, and
 /// its number have been given to another one.
 ///
-/// Errors: `ESRCH` when the process has ended or cannot be seen from here.
+/// Errors: `ESRCH` when the process has ended or cannot be seen from here; `ENOSYS` before Linux 5.3.
 pub fn pidfd(socket: impl AsFd) -> io::Result<OwnedFd> {
     match getsockopt(&socket, sockopt::PeerPidfd) {
         Ok(pidfd) => return Ok(pidfd),

@@ -8,21 +8,26 @@ use std::{
         unix::ffi::OsStrExt,
     },
     path::PathBuf,
+    thread,
     time::{Duration, Instant},
 };
 
 use rustix::{
     event::{PollFd, PollFlags, Timespec, poll},
     io::Errno,
-    process::{Pid, PidfdFlags, Signal, geteuid, pidfd_open, pidfd_send_signal},
+    process::{
+        Pid, PidfdFlags, Signal, geteuid, kill_process, pidfd_open, pidfd_send_signal, test_kill_process,
+    },
 };
 
-use crate::peer;
+use crate::peer::{self, Peer};
 
 /// The name of the agent's program, ours and the C suite's.
 const AGENT: &[u8] = b"oidc-agent";
 /// How long an agent may take to end: it finishes what it has begun, which may be an exchange with a provider.
 pub const PATIENCE: Duration = Duration::from_secs(60);
+/// How often to look, where nothing tells.
+const POLL: Duration = Duration::from_millis(20);
 
 /// Why a process was not ended, or is not known to have ended.
 #[derive(Debug, thiserror::Error)]
@@ -47,6 +52,14 @@ pub enum EndError {
         /// Its user.
         uid: u32,
     },
+    /// `/proc` does not show it, because others may not look into it or because of the mount option `hidepid`.
+    #[error(
+        "process {pid} cannot be looked at; nothing was ended. `oidc agent stop` ends the agent that answers at a socket"
+    )]
+    Unseen {
+        /// Its number.
+        pid: i32,
+    },
     /// It was asked to end.
     #[error("the agent (process {pid}) was asked to end, but still runs after {} seconds; it may be waiting for a \
              provider's answer", PATIENCE.as_secs())]
@@ -61,28 +74,60 @@ pub enum EndError {
 
 /// A process.
 #[derive(Debug)]
-pub struct Process(OwnedFd);
+pub struct Process {
+    handle: Handle,
+    /// The user who listens at the socket that it was found by.
+    listens_as: Option<u32>,
+}
+
+#[derive(Debug)]
+enum Handle {
+    Pidfd(OwnedFd),
+    /// Before Linux 5.3: its number, and the time at which it was started, in ticks since the boot, where that may be
+    /// read.
+    Number(Pid, Option<String>),
+}
 
 impl Process {
     /// The process that has this number now.
     pub fn open(pid: i32) -> Result<Self, EndError> {
         // Not 0 and not negative: those mean whole groups of processes elsewhere.
         let pid = Some(pid).filter(|pid| *pid > 0).and_then(Pid::from_raw).ok_or(EndError::Gone)?;
-        pidfd_open(pid, PidfdFlags::empty()).map(Self).map_err(of_errno)
+        let handle = match pidfd_open(pid, PidfdFlags::empty()) {
+            Ok(pidfd) => Handle::Pidfd(pidfd),
+            // What is too old for it, or forbids it as unknown.
+            Err(Errno::NOSYS | Errno::PERM) => {
+                test_kill_process(pid).or_else(seen_if_forbidden).map_err(of_errno)?;
+                Handle::Number(pid, start_time(pid))
+            }
+            Err(error) => return Err(of_errno(error)),
+        };
+        Ok(Self { handle, listens_as: None })
     }
 
-    /// The process on the other side of a connected UNIX socket.
+    /// The process that listens on the other side of a connected UNIX socket.
     pub fn peer_of(socket: impl AsFd) -> Result<Self, EndError> {
-        match peer::pidfd(socket) {
-            Ok(pidfd) => Ok(Self(pidfd)),
-            Err(error) if error.raw_os_error() == Some(Errno::SRCH.raw_os_error()) => Err(EndError::Gone),
-            Err(error) => Err(error.into()),
+        let peer = Peer::of(&socket)?;
+        let listens_as = Some(peer.uid);
+        match peer::pidfd(&socket) {
+            Ok(pidfd) => Ok(Self { handle: Handle::Pidfd(pidfd), listens_as }),
+            Err(error) => match Errno::from_io_error(&error) {
+                Some(Errno::NOSYS | Errno::PERM) => {
+                    Ok(Self { listens_as, ..Self::open(peer.pid.unwrap_or_default())? })
+                }
+                Some(error) => Err(of_errno(error)),
+                None => Err(error.into()),
+            },
         }
     }
 
     /// Its number, as `/proc` has it.
     pub fn pid(&self) -> Result<i32, EndError> {
-        let information = fs_err::read_to_string(format!("/proc/self/fdinfo/{}", self.0.as_raw_fd()))?;
+        let pidfd = match &self.handle {
+            Handle::Pidfd(pidfd) => pidfd,
+            Handle::Number(pid, _) => return Ok(pid.as_raw_nonzero().get()),
+        };
+        let information = fs_err::read_to_string(format!("/proc/self/fdinfo/{}", pidfd.as_raw_fd()))?;
         let pid = field(&information, "Pid:").and_then(|pid| pid.parse().ok());
         // -1: it has ended. 0: it is in a PID namespace that this one cannot see.
         pid.filter(|pid| *pid > 0).ok_or(EndError::Gone)
@@ -92,7 +137,11 @@ impl Process {
     pub fn end_agent(&self) -> Result<i32, EndError> {
         let pid = self.pid()?;
         self.check_agent(pid)?;
-        pidfd_send_signal(&self.0, Signal::TERM).map_err(of_errno)?;
+        match &self.handle {
+            Handle::Pidfd(pidfd) => pidfd_send_signal(pidfd, Signal::TERM),
+            Handle::Number(pid, _) => kill_process(*pid, Signal::TERM),
+        }
+        .map_err(of_errno)?;
         if self.has_ended_within(PATIENCE)? { Ok(pid) } else { Err(EndError::StillRuns { pid }) }
     }
 
@@ -101,24 +150,43 @@ impl Process {
         let deadline = Instant::now() + patience;
         loop {
             let left = deadline.saturating_duration_since(Instant::now());
-            let left = Timespec::try_from(left).map_err(io::Error::other)?;
-            match poll(&mut [PollFd::new(&self.0, PollFlags::IN)], Some(&left)) {
-                Err(Errno::INTR) => {}
-                ready => return Ok(ready? > 0),
+            match &self.handle {
+                Handle::Pidfd(pidfd) => {
+                    let left = Timespec::try_from(left).map_err(io::Error::other)?;
+                    match poll(&mut [PollFd::new(pidfd, PollFlags::IN)], Some(&left)) {
+                        Err(Errno::INTR) => {}
+                        ready => return Ok(ready? > 0),
+                    }
+                }
+                Handle::Number(pid, started) => {
+                    let is_there = test_kill_process(*pid).or_else(seen_if_forbidden).is_ok();
+                    if !is_there || start_time(*pid) != *started {
+                        return Ok(true);
+                    }
+                    if left.is_zero() {
+                        return Ok(false);
+                    }
+                    thread::sleep(POLL.min(left));
+                }
             }
         }
     }
 
     fn check_agent(&self, pid: i32) -> Result<(), EndError> {
-        let status = fs_err::read_to_string(format!("/proc/{pid}/status")).map_err(|_| EndError::Gone)?;
+        let status = fs_err::read_to_string(format!("/proc/{pid}/status"));
         let program = program(pid);
         // Before this, the number might have been another process's already.
         if self.has_ended_within(Duration::ZERO)? {
             return Err(EndError::Gone);
         }
+        let own_uid = geteuid().as_raw();
+        let Ok(status) = status else {
+            // Where `/proc` hides what others may not look into, it hides our agent. It listens: that is enough.
+            return if self.listens_as == Some(own_uid) { Ok(()) } else { Err(EndError::Unseen { pid }) };
+        };
         let name = field(&status, "Name:").unwrap_or_default();
         let uid = effective_uid(&status).ok_or(EndError::Gone)?;
-        if uid != geteuid().as_raw() {
+        if uid != own_uid {
             return Err(EndError::Foreign { pid, uid });
         }
         if name.as_bytes() == AGENT || program.as_deref() == Some(AGENT) {
@@ -126,6 +194,21 @@ impl Process {
         }
         Err(EndError::NotAnAgent { pid, name: name.to_owned() })
     }
+}
+
+/// A process that may not be sent a signal is there.
+fn seen_if_forbidden(error: Errno) -> rustix::io::Result<()> {
+    if error == Errno::PERM { Ok(()) } else { Err(error) }
+}
+
+/// Field 22 of `/proc/PID/stat`; of the fields behind the name in parentheses, which may hold anything, the 20th. A
+/// process that has ended and is not waited for has none.
+fn start_time(pid: Pid) -> Option<String> {
+    let stat = fs_err::read_to_string(format!("/proc/{}/stat", pid.as_raw_nonzero())).ok()?;
+    let (_, fields) = stat.rsplit_once(')')?;
+    let mut fields = fields.split_whitespace();
+    let is_zombie = fields.next()? == "Z";
+    (!is_zombie).then(|| fields.nth(18).map(str::to_owned)).flatten()
 }
 
 /// The file name of what a process runs, where this may be read: not of ours, which nobody may look into.
@@ -213,6 +296,23 @@ mod tests {
         let (ours, _theirs) = UnixStream::pair().expect("a pair");
         let pid = Process::peer_of(&ours).and_then(|process| process.pid()).expect("a pid");
         assert_eq!(u32::try_from(pid), Ok(std::process::id()));
+    }
+
+    #[test]
+    fn without_pidfds_the_time_of_its_start_tells_a_process_from_the_next() {
+        let mut child = sleeper("sleep");
+        let pid = Pid::from_child(&child);
+        let process = |started| Process { handle: Handle::Number(pid, started), listens_as: None };
+        let started = start_time(pid);
+        assert!(started.as_deref().is_some_and(|time| time.parse::<u64>().is_ok()), "{started:?}");
+        let same = process(started);
+        assert!(!same.has_ended_within(Duration::ZERO).expect("looked"));
+        assert!(matches!(same.end_agent(), Err(EndError::NotAnAgent { .. })));
+        assert!(process(Some("1".into())).has_ended_within(Duration::ZERO).expect("looked"), "another one");
+        child.kill().expect("killed");
+        assert!(same.has_ended_within(PATIENCE).expect("looked"), "though nobody has waited for it");
+        child.wait().expect("waited for");
+        assert!(matches!(same.end_agent(), Err(EndError::Gone)));
     }
 
     #[test]

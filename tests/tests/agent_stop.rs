@@ -1,6 +1,6 @@
 //! What ends an agent ends nothing else, and has ended it when it says so. In a PID namespace of its own.
 
-use oidc_tests::{machine::Machine, require};
+use oidc_tests::{machine::Machine, programs::run, require};
 
 fn start(machine: &Machine) -> i32 {
     let _ = machine.run(&["oidc", "agent", "start"], &[]).success();
@@ -116,10 +116,61 @@ fn another_users_agent_is_not_ended() {
     let Some(machine) = Machine::new() else { return };
     let mut command = machine.command_as(1234, "oidc-agent", &[]);
     command.arg("--json");
-    let printed = oidc_tests::programs::run(command).success();
+    let printed = run(command).success();
     let printed: serde_json::Value = serde_json::from_str(&printed).expect("JSON");
     let pid = printed["dpid"].as_str().expect("a number");
     let killed = machine.run(&["oidc-agent", "-k"], &[("OIDCD_PID", pid)]);
     assert!(killed.failure().contains("belongs to another user (uid 1234)"));
     assert_eq!(machine.processes("oidc-agent").len(), 1);
+}
+
+#[test]
+fn an_agent_that_proc_hides_is_ended_where_it_listens() {
+    let Some(()) = require::root() else { return };
+    let Some(machine) = Machine::new() else { return };
+    let _ = machine.run(&["mount", "-o", "remount,hidepid=2", "/proc"], &[]).success();
+    let run_as_user = |line: &[&str], variables: &[(&str, &str)]| {
+        let mut command = machine.command_as(1234, line[0], variables);
+        command.args(&line[1..]);
+        run(command)
+    };
+    let printed = run_as_user(&["oidc-agent", "--json"], &[]).success();
+    let printed: serde_json::Value = serde_json::from_str(&printed).expect("JSON");
+    let socket = printed["socket"].as_str().expect("text");
+    let pid = printed["dpid"].as_str().expect("text");
+    let killed = run_as_user(&["oidc-agent", "-k"], &[("OIDCD_PID", pid)]);
+    assert!(killed.failure().contains("cannot be looked at"), "by its number alone it could be anything");
+    let killed = run_as_user(&["oidc-agent", "-k"], &[("OIDCD_PID", pid), ("OIDC_SOCK", socket)]);
+    assert_eq!(killed.code, Some(0), "{killed:?}");
+    let _ = run_as_user(&["oidc", "agent", "start"], &[]).success();
+    let _ = run_as_user(&["oidc", "agent", "stop"], &[]).success();
+    assert_eq!(machine.processes("oidc-agent"), [0; 0]);
+}
+
+#[test]
+fn an_old_kernel_has_no_handles_and_ends_agents_all_the_same() {
+    let Some(strace) = require::strace() else { return };
+    let Some(machine) = Machine::new() else { return };
+    let strace = strace.to_str().expect("text");
+    let (_, pid) = start_another(&machine);
+    let no_pidfd = [
+        "-qq",
+        "-o",
+        "/dev/null",
+        "-e",
+        "trace=pidfd_open,getsockopt",
+        "-e",
+        "inject=pidfd_open:error=ENOSYS",
+    ];
+    let line = [&[strace], &no_pidfd[..], &["/mnt/programs/oidc-agent", "-k"]].concat();
+    let killed = machine.run(&line, &[("OIDCD_PID", &pid)]);
+    assert_eq!(killed.code, Some(0), "{killed:?}");
+    assert_eq!(machine.processes("oidc-agent"), [0; 0]);
+    let _ = start(&machine);
+    // The first two ask for credentials.
+    let no_peer_pidfd = ["-e", "inject=getsockopt:error=ENOPROTOOPT:when=3"];
+    let line = [&[strace], &no_pidfd[..], &no_peer_pidfd, &["/mnt/programs/oidc", "agent", "stop"]].concat();
+    let stopped = machine.run(&line, &[]);
+    assert_eq!(stopped.code, Some(0), "{stopped:?}");
+    assert_eq!(machine.processes("oidc-agent"), [0; 0]);
 }

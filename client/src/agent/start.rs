@@ -6,13 +6,13 @@ use std::{
     io::{self, Read},
     path::{Path, PathBuf},
     process::{Child, ChildStderr, Command, ExitStatus, Stdio},
+    thread,
     time::{Duration, Instant},
 };
 
 use oidc_proto::{
     connect::connect_to,
     environment::without_secrets,
-    process::{EndError, Process},
     socket::{Places, SocketError},
     trust::Judge,
 };
@@ -21,7 +21,7 @@ use super::{AgentError, exchange::STEP_TIMEOUT};
 
 /// How long a new agent may take until its socket answers.
 const START_TIMEOUT: Duration = Duration::from_secs(10);
-/// How often to look whether it does, where nothing tells.
+/// How often to look whether it does.
 const POLL: Duration = Duration::from_millis(5);
 /// How our agent ends when another one serves there, or is about to.
 const ALREADY_RUNNING: i32 = 3;
@@ -80,22 +80,17 @@ fn usable(paths: &[PathBuf]) -> Option<&PathBuf> {
 /// Waits until an agent answers. `is_daemon`: what was started will end as soon as its daemon serves.
 fn wait(child: &mut Child, places: &Places, is_daemon: bool) -> Result<Started, AgentError> {
     let deadline = Instant::now() + START_TIMEOUT;
-    let pid = i32::try_from(child.id()).unwrap_or_default();
-    let process = Process::open(pid).map_err(|error: EndError| AgentError::Start(error.to_string()))?;
     loop {
-        // One that stays in the foreground does not end: then this is the time between two looks.
-        process.has_ended_within(POLL).map_err(|error| start_error(&error))?;
         let ended = child.try_wait().map_err(|error| start_error(&error))?;
         match (connect_to(places, STEP_TIMEOUT), ended) {
-            (Ok(connection), _) => {
-                let socket = connection.path;
-                // A daemon's starter ends at once, and is waited for. It may have had a warning.
-                if !is_daemon || !process.has_ended_within(START_TIMEOUT).is_ok_and(|ended| ended) {
-                    return Ok(Started { socket, is_own: true, said: String::new() });
-                }
-                let is_own = child.wait().is_ok_and(|status| status.success());
+            // A daemon's starter ends at once, and is waited for. It may have had a warning.
+            (Ok(connection), None) if !is_daemon || Instant::now() >= deadline => {
+                return Ok(Started { socket: connection.path, is_own: true, said: String::new() });
+            }
+            (Ok(connection), Some(status)) => {
+                let is_own = status.success();
                 let said = if is_own { said_by(child) } else { String::new() };
-                return Ok(Started { socket, is_own, said });
+                return Ok(Started { socket: connection.path, is_own, said });
             }
             (Err(_), Some(status)) if !status.success() && status.code() != Some(ALREADY_RUNNING) => {
                 return Err(AgentError::Start(failure(status, &said_by(child))));
@@ -103,8 +98,7 @@ fn wait(child: &mut Child, places: &Places, is_daemon: bool) -> Result<Started, 
             (Err(error), _) if Instant::now() >= deadline => {
                 return Err(AgentError::Start(format!("it does not answer: {error}")));
             }
-            (Err(_), Some(_)) => std::thread::sleep(POLL),
-            (Err(_), None) => {}
+            _ => thread::sleep(POLL),
         }
     }
 }
