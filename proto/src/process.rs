@@ -274,7 +274,7 @@ mod tests {
         // Busy for a moment where another thread has forked with the copy open.
         let mut agent = loop {
             match Command::new(&program).arg("60").spawn() {
-                Err(error) if error.kind() == io::ErrorKind::ExecutableFileBusy => std::thread::yield_now(),
+                Err(error) if error.kind() == io::ErrorKind::ExecutableFileBusy => thread::yield_now(),
                 started => break started.expect("a process"),
             }
         };
