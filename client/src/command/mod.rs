@@ -7,7 +7,7 @@ pub mod file_key;
 pub mod r#gen;
 pub mod generate;
 #[cfg(test)]
-mod json_tests;
+pub mod json_tests;
 pub mod list;
 pub mod lock;
 pub mod passwd;

@@ -13,7 +13,7 @@ use oidc_proto::{
 };
 
 use super::testing::{Run, Stage};
-use crate::cli::Dialect;
+use crate::{cli::Dialect, command::json_tests::expect_documented};
 
 const PASSWORD: [&str; 2] = ["--pw-cmd", "echo pw"];
 
@@ -257,6 +257,26 @@ fn a_token_of_the_persons_own_that_was_replaced_is_given_back() {
     assert_eq!(run.stdout, "at\n");
     assert!(run.stderr.contains("the new one is successor"), "{}", run.stderr);
     assert_eq!(token(&stored(&home, "acc")), "old");
+}
+
+#[test]
+fn every_member_of_a_result_as_json_is_documented() {
+    let mut stage = Stage::new(rotating);
+    put(&stage.home(), &account("old"), &Protection::Native(&"pw".into()));
+    let client =
+        ["--issuer=https://op", "--rt=t", "--client-id=c", "--client-secret=s", "--scope=a", "--json"];
+    for (line, row) in [
+        (&["new"][..], "| `oidc gen` |"),
+        (&["--only-at"], "| `oidc gen --only-at` |"),
+        (&["--update", "acc"], "| `oidc gen --update`,"),
+        (&["acc", "--rename=moved"], "| `oidc gen --update`,"),
+        (&["-d", "moved", "--confirm-yes"], "| `oidc gen --update`,"),
+    ] {
+        let run = run(&mut stage, &[line, &client].concat());
+        run.result.unwrap_or_else(|error| panic!("{line:?}: {error}"));
+        assert_eq!(run.stderr, "", "{line:?}");
+        expect_documented(row, &run.stdout);
+    }
 }
 
 #[test]
