@@ -5,7 +5,7 @@
 pub mod add;
 pub mod common;
 pub mod completion;
-mod environment;
+pub mod environment;
 pub mod r#gen;
 pub mod getopt;
 pub mod others;

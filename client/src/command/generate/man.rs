@@ -10,42 +10,10 @@ use clap_mangen::{
     roff::{Roff, bold, roman},
 };
 
-use crate::{cli::completion::programs, exit};
-
-/// Variables that every command heeds, with what they are for.
-const ENVIRONMENT: &[(&str, &str)] = &[
-    (
-        "OIDC_SOCK",
-        "The agent's socket. Nobody there is an error, and no agent is started. Unset: the agent is looked for at its default places, and started if there is none.",
-    ),
-    (
-        "OIDC_SOCK_UID",
-        "The number of the user whose agent may answer at OIDC_SOCK, wherever that is. Unset: only one's own or root's, in a directory that nobody else may write.",
-    ),
-    (
-        "XDG_RUNTIME_DIR, TMPDIR",
-        "The default places are below them, /run/user/UID and /tmp. If both name directories, no others are looked at.",
-    ),
-    (
-        "OIDC_REMOTE_SOCK",
-        "host[:port] of an agent on another machine, port 42424 unless given; asked second by the token command, and by commands with --remote. None is started there.",
-    ),
-    ("OIDC_NO_AUTOSTART", "Set: no agent is started, as with --no-autostart."),
-    (
-        "OIDC_CONFIG_DIR",
-        "The oidc-agent directory. Unset: ~/.config/oidc-agent or ~/.oidc-agent, whichever exists.",
-    ),
-    (
-        "OIDC_ENCRYPTION_PW",
-        "The password of an account file, for --pw-env. Kept from every program that is started, as is any variable that such an option names.",
-    ),
-    ("OIDC_REFRESH_TOKEN", "A refresh token, for --rt-env; kept from other programs in the same way."),
-    (
-        "OIDC_PINENTRY",
-        "The program that asks for passwords in a window, for --pw-prompt=gui and in the agent. Unset: pinentry; set to nothing, the agent asks nobody.",
-    ),
-    ("NO_COLOR, OIDC_AGENT_NOCOLOR", "Set: no colours."),
-];
+use crate::{
+    cli::{completion::programs, environment},
+    exit,
+};
 
 const FILES: &[(&str, &str)] = &[
     ("~/.config/oidc-agent/ACCOUNT", "An encrypted account."),
@@ -104,7 +72,7 @@ fn page(name: &str, command: Command, all: &[String]) -> io::Result<Vec<u8>> {
     }
     let mut rest = Roff::new();
     exit_status(&mut rest);
-    described(&mut rest, "ENVIRONMENT", ENVIRONMENT);
+    described(&mut rest, "ENVIRONMENT", environment::VARIABLES);
     described(&mut rest, "FILES", FILES);
     see_also(&mut rest, name, all);
     rest.to_writer(&mut text)?;
