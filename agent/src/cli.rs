@@ -11,7 +11,7 @@ use clap::{
     ArgAction, Parser,
     error::{ContextKind, ContextValue, ErrorKind},
 };
-use oidc_proto::timespan::seconds;
+use oidc_proto::timespan::seconds_or_leading_digits;
 
 use crate::options::Options;
 
@@ -35,7 +35,7 @@ pub struct Cli {
     pub status: bool,
 
     /// Unload accounts after TIME seconds (also 30m, 8h), unless told otherwise when one is loaded; 0 is for ever.
-    #[arg(short = 't', long, value_name = "TIME", allow_negative_numbers = true, value_parser = seconds)]
+    #[arg(short = 't', long, value_name = "TIME", allow_negative_numbers = true, value_parser = seconds_or_leading_digits)]
     pub lifetime: Option<u64>,
     /// Ask before every use of an account.
     #[arg(short = 'c', long)]
@@ -250,6 +250,14 @@ mod tests {
         assert!(!options.autoload);
         assert!(!options.webserver);
         assert_eq!(parse(&[]).options(defaults.clone()), defaults);
+    }
+
+    #[test]
+    fn a_number_is_read_as_the_c_suite_reads_it() {
+        for (text, seconds) in [("10x", 10), ("1.5", 1), ("30m", 1800)] {
+            let options = parse(&["-t", text]).options(Options::default());
+            assert_eq!(options.lifetime, Some(Duration::from_secs(seconds)), "{text}");
+        }
     }
 
     #[test]
