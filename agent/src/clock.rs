@@ -85,6 +85,17 @@ impl Expiry {
         if by_boot.saturating_add(DRIFT) < self.wall { by_boot } else { self.wall }
     }
 
+    /// The same, but over by then at the latest.
+    #[must_use]
+    pub fn no_later_than(self, boot: BootTime) -> Self {
+        Self { boot: self.boot.min(boot), ..self }
+    }
+
+    /// When it ends by the boot clock.
+    pub fn boot(self) -> BootTime {
+        self.boot
+    }
+
     fn left_by_boot(self, now: Moment) -> u64 {
         let left = self.boot.since(now.boot);
         left.as_secs() + u64::from(left.subsec_nanos() > 0)

@@ -15,7 +15,7 @@ use serde_json::Value;
 use tracing::warn;
 use zeroize::Zeroizing;
 
-use crate::clock::Clock;
+use crate::clock::{BootTime, Clock, Expiry};
 
 /// How long a password command may take.
 const COMMAND_DEADLINE: Duration = Duration::from_secs(30);
@@ -30,23 +30,41 @@ const MAX_LENGTH: usize = 64 * 1024;
 /// need.
 const MAX_WAITING: usize = 8;
 
+/// Under the agent's lock: the end of the password's time by the boot clock, in milliseconds.
+const FORGOTTEN_BY_BOOT: &str = "forgotten_by_boot";
+
 /// The sources of a `pw_entry` that need no person.
 #[derive(Clone)]
-pub struct PasswordSource(PasswordEntry);
+pub struct PasswordSource {
+    entry: PasswordEntry,
+    /// When the password in it is no longer used, by both clocks: one that is set prolongs nothing.
+    forgotten: Option<Expiry>,
+    clock: Clock,
+}
 
 impl PasswordSource {
     /// The entry, when it names a source that needs no person.
     pub fn new(entry: PasswordEntry) -> Option<Self> {
         let usable = [PasswordSources::MEMORY, PasswordSources::COMMAND, PasswordSources::FILE];
-        usable.iter().any(|source| entry.sources.contains(*source)).then_some(Self(entry))
+        usable
+            .iter()
+            .any(|source| entry.sources.contains(*source))
+            .then(|| Self::with_clock(entry, Clock::system()))
+    }
+
+    fn with_clock(entry: PasswordEntry, clock: Clock) -> Self {
+        let now = clock.now();
+        let forgotten =
+            entry.expires_at.map(|end| Expiry::after(now, Duration::from_secs(end.saturating_sub(now.wall))));
+        Self { entry, forgotten, clock }
     }
 
     /// The password, from the first source that gives one, in the C suite's order: memory, command, file.
     /// Blocks for up to [`COMMAND_DEADLINE`] and [`FILE_DEADLINE`]. What is wrong with a command or file is logged.
     pub fn password(&self) -> Option<Password> {
-        let entry = &self.0;
+        let entry = &self.entry;
         let has = |source| entry.sources.contains(source);
-        let remembered = entry.expires_at.is_none_or(|end| Clock::system().now().wall < end);
+        let remembered = self.forgotten.is_none_or(|end| !end.is_over(self.clock.now()));
         let in_memory = || entry.password.clone().filter(|_| has(PasswordSources::MEMORY) && remembered);
         let command = || {
             let command = entry.command.as_deref().filter(|_| has(PasswordSources::COMMAND))?;
@@ -63,12 +81,21 @@ impl PasswordSource {
 
     /// For sealing under the agent's lock.
     pub fn to_value(&self) -> Value {
-        Value::Object(self.0.to_object().members().clone())
+        let mut object = self.entry.to_object();
+        if let Some(forgotten) = self.forgotten {
+            object.insert(FORGOTTEN_BY_BOOT, forgotten.boot().as_millis());
+        }
+        object.into_value()
     }
 
     /// What [`PasswordSource::to_value`] gave.
     pub fn from_object(object: &Object) -> Option<Self> {
-        PasswordEntry::from_object(object).and_then(Self::new)
+        let mut source = PasswordEntry::from_object(object).and_then(Self::new)?;
+        let by_boot = object.integer(FORGOTTEN_BY_BOOT).and_then(|millis| u64::try_from(millis).ok());
+        if let Some((forgotten, millis)) = source.forgotten.as_mut().zip(by_boot) {
+            *forgotten = forgotten.no_later_than(BootTime::from_millis(millis));
+        }
+        Some(source)
     }
 }
 
@@ -119,6 +146,24 @@ mod tests {
         let source =
             entry(r#"{"account":"a","type":13,"password":"kept","expires_at":1,"command":"echo printed"}"#);
         assert_eq!(source.and_then(|source| source.password()), Some("printed".into()));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_password_is_kept_no_longer_because_the_clock_was_set() {
+        let clock = Clock::simulated(1_800_000_000);
+        let entry = entry(r#"{"account":"a","type":1,"password":"kept","expires_at":1800000600}"#);
+        let source = PasswordSource::with_clock(entry.expect("a source").entry, clock.clone());
+        clock.set_wall(-30 * 24 * 3600);
+        tokio::time::advance(Duration::from_secs(599)).await;
+        assert_eq!(source.password(), Some("kept".into()));
+        tokio::time::advance(Duration::from_secs(1)).await;
+        assert_eq!(source.password(), None);
+
+        // Nor because the agent was locked meanwhile.
+        let mut sealed = source.to_value();
+        sealed["expires_at"] = (1_u64 << 40).into();
+        let sealed = Object::from_value(sealed).expect("an object");
+        assert!(PasswordSource::from_object(&sealed).expect("a source").password().is_none());
     }
 
     #[test]
