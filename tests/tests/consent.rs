@@ -1,6 +1,11 @@
 //! `--confirm` and accounts that are not loaded: what the person is asked, by a played pinentry or a real one.
 
-use std::{os::unix::fs::PermissionsExt, path::PathBuf, thread};
+use std::{
+    os::unix::fs::PermissionsExt,
+    path::PathBuf,
+    thread,
+    time::{Duration, Instant},
+};
 
 use oidc_tests::{
     agent::{Agent, PINENTRY},
@@ -56,6 +61,15 @@ impl Asked {
     }
 }
 
+/// Waits for what a prompt program does; there is no event to wait on outside of the agent.
+fn until(condition: impl Fn() -> bool) {
+    let end = Instant::now() + Duration::from_secs(30);
+    while !condition() {
+        assert!(Instant::now() < end, "it does not happen");
+        thread::sleep(Duration::from_millis(10));
+    }
+}
+
 /// Says yes when the test lets it.
 fn patient(environment: &str) -> String {
     format!("while ! [ -e \"${{0%/*}}/{environment}\" ]; do sleep 0.01; done; echo OK")
@@ -70,9 +84,7 @@ fn a_hundred_jobs_are_one_question_that_the_caller_cannot_write() {
         let jobs: Vec<_> = (0..100)
             .map(|_| scope.spawn(|| asked.agent.token(ACCOUNT, json!({"application_hint": hint}))))
             .collect();
-        while !asked.heard().contains("CONFIRM") {
-            thread::sleep(std::time::Duration::from_millis(10));
-        }
+        until(|| asked.heard().contains("CONFIRM"));
         asked.let_go();
         for job in jobs {
             access_token(&job.join().expect("no panic"));
@@ -127,16 +139,11 @@ fn a_window_closes_when_the_last_program_that_waits_is_gone() {
     let mut stream = std::os::unix::net::UnixStream::connect(asked.agent.socket()).expect("a connection");
     let request = json!({"request": "access_token", "account": ACCOUNT}).to_string();
     std::io::Write::write_all(&mut stream, request.as_bytes()).expect("written");
-    let until = |condition: &dyn Fn() -> bool| {
-        while !condition() {
-            thread::sleep(std::time::Duration::from_millis(10));
-        }
-    };
-    until(&|| fs_err::read_to_string(&pid_file).is_ok_and(|pid| pid.ends_with('\n')));
+    until(|| fs_err::read_to_string(&pid_file).is_ok_and(|pid| pid.ends_with('\n')));
     let process = PathBuf::from("/proc").join(fs_err::read_to_string(&pid_file).expect("written").trim());
     assert!(process.exists());
     drop(stream);
-    until(&|| !process.exists());
+    until(|| !process.exists());
 }
 
 /// What a client of the C suite does on a terminal: asks, and waits.
