@@ -4,6 +4,7 @@
 #![forbid(unsafe_code)]
 
 pub mod account;
+pub mod assuan;
 pub mod channel;
 pub mod connect;
 pub mod environment;

@@ -9,13 +9,16 @@ mod text;
 
 use std::{borrow::Cow, ffi::OsString, process::Stdio, time::Duration};
 
-use oidc_proto::secret::Password;
+use oidc_proto::{
+    assuan::{Answer, AssuanError},
+    secret::Password,
+};
 use tokio::{
     process::{Child, Command},
     time::timeout,
 };
 
-use self::assuan::{Answer, Assuan};
+use self::assuan::Assuan;
 pub use self::{queue::Queue, screen::Screen, text::bounded};
 
 /// The variable that names another program than `pinentry`. Set to nothing, the agent asks nobody.
@@ -103,7 +106,7 @@ impl Pinentry {
         deadline: Duration,
     ) -> Result<Password, PromptError> {
         let answer = self.ask(question, "GETPIN", deadline).await?;
-        Ok(Password::new(answer.into_text()?))
+        answer.into_password().ok_or_else(|| PromptError::Unavailable("the answer is not UTF-8".to_owned()))
     }
 
     /// Asks for a yes; a no is [`PromptError::Cancelled`].
@@ -138,8 +141,10 @@ impl Pinentry {
             Ok(answer)
         };
         match timeout(deadline, conversation).await {
-            Ok(Err(assuan::Error::Cancelled)) => Err(PromptError::Cancelled),
-            Ok(Err(assuan::Error::Timeout)) | Err(_) => Err(PromptError::Timeout(deadline)),
+            Ok(Err(assuan::Error::Said(AssuanError::Cancelled))) => Err(PromptError::Cancelled),
+            Ok(Err(assuan::Error::Said(AssuanError::Timeout))) | Err(_) => {
+                Err(PromptError::Timeout(deadline))
+            }
             Ok(result) => result.map_err(|error| PromptError::Unavailable(error.to_string())),
         }
     }

@@ -1,5 +1,7 @@
 //! Texts of others in a question: nothing in them may look like the agent's own words.
 
+use oidc_proto::shortname::is_format;
+
 /// A text of at most `longest` bytes on the way to pinentry. What could break the line, change its direction or hide in
 /// it is shown as an escape; where something was cut off stands `…`.
 pub fn bounded(text: &str, longest: usize) -> String {
@@ -29,15 +31,6 @@ fn line_bytes(c: char) -> usize {
 fn escape(c: char) -> Option<String> {
     let hidden = c.is_control() || is_format(c) || matches!(c, '\u{2028}' | '\u{2029}');
     (hidden || c == '\\').then(|| c.escape_default().to_string())
-}
-
-/// Characters without a shape of their own (Unicode's category Cf, as far as they move or hide something), and blanks
-/// that are no blanks.
-pub fn is_format(c: char) -> bool {
-    matches!(c,
-        '\u{ad}' | '\u{61c}' | '\u{115f}' | '\u{1160}' | '\u{180e}' | '\u{200b}'..='\u{200f}'
-        | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{3164}' | '\u{fe00}'..='\u{fe0f}'
-        | '\u{feff}' | '\u{ffa0}' | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e0fff}')
 }
 
 #[cfg(test)]

@@ -1,21 +1,22 @@
 //! Asking in a window: one exchange with the `pinentry` program (the Assuan protocol of `gpg`).
 //!
-//! Only for `--pw-prompt=gui`; the agent has its own way to ask.
+//! Only for `--pw-prompt=gui`; the agent has its own way to ask. Where the window is one on the terminal
+//! (`pinentry-curses`, `pinentry-tty`), the program is told which terminal, as gpg tells it.
 
 use std::{
     env,
-    fmt::Write as _,
-    io::{self, BufRead, BufReader, Write},
+    ffi::OsString,
+    io::{self, IsTerminal, Read, Write},
+    os::{fd::AsFd, unix::ffi::OsStringExt},
     process::{Child, ChildStdin, ChildStdout, Command, Stdio},
 };
 
-use oidc_proto::{environment::without_secrets, secret::Password};
-use zeroize::Zeroizing;
-
-/// Lines of the Assuan protocol are at most this long, in bytes.
-const MAX_LINE: usize = 1000;
-/// The code for "the person pressed Cancel", without the part that names its source.
-const CANCELLED: u32 = 99;
+use oidc_proto::{
+    assuan::{self, Answer, AssuanError, Replies},
+    environment::without_secrets,
+    secret::Password,
+};
+use rustix::termios::ttyname;
 
 /// Why pinentry gave no password.
 #[derive(Debug, thiserror::Error)]
@@ -24,34 +25,84 @@ pub enum PinentryError {
     /// It cannot be run.
     #[error("cannot run pinentry: {0}")]
     Run(io::Error),
-    /// The person pressed Cancel.
+    /// The person pressed Cancel, or the window closed by itself.
     #[error("user cancelled password prompt")]
     Cancelled,
-    /// It cannot show a window, or broke off.
-    #[error("pinentry could not ask")]
-    Refused,
+    /// It cannot show a window.
+    #[error("pinentry could not ask: {0}")]
+    Refused(AssuanError),
+    /// It broke off.
+    #[error("pinentry broke off: {0}")]
+    Ended(io::Error),
+    /// What was typed is not UTF-8.
+    #[error("the answer is not valid UTF-8")]
+    NotUtf8,
+}
+
+impl From<AssuanError> for PinentryError {
+    fn from(error: AssuanError) -> Self {
+        match error {
+            AssuanError::Cancelled | AssuanError::Timeout => Self::Cancelled,
+            error => Self::Refused(error),
+        }
+    }
 }
 
 /// Asks once for a secret.
 pub fn ask(prompt: &str) -> Result<Password, PinentryError> {
-    let mut pinentry = Pinentry::start()?;
-    pinentry.command(&format!("SETDESC {}", encode(prompt)))?;
-    pinentry.command("SETPROMPT Password:")?;
-    let answer = pinentry.command("GETPIN");
+    let program = env::var_os("OIDC_PINENTRY").filter(|name| !name.is_empty());
+    ask_by(program.unwrap_or_else(|| "pinentry".into()), &terminal_options(), prompt)
+}
+
+fn ask_by(program: OsString, options: &[String], prompt: &str) -> Result<Password, PinentryError> {
+    let mut pinentry = Pinentry::start(program)?;
+    for option in options {
+        match pinentry.command("OPTION", option) {
+            // Not every pinentry knows every option, and the ones for windows need none.
+            Ok(_) | Err(PinentryError::Refused(AssuanError::Refused(_))) => {}
+            Err(error) => return Err(error),
+        }
+    }
+    pinentry.command("SETDESC", prompt)?;
+    pinentry.command("SETPROMPT", "Password:")?;
+    let answer = pinentry.command("GETPIN", "");
     // It ends by itself when its input closes; BYE is a courtesy.
-    let _ = pinentry.command("BYE");
-    Ok(answer?.unwrap_or_else(|| Password::new(String::new())))
+    let _ = pinentry.send("BYE", "");
+    answer?.into_password().ok_or(PinentryError::NotUtf8)
+}
+
+/// What `pinentry-curses` has to know to find the terminal.
+fn terminal_options() -> Vec<String> {
+    let variable = |name: &str| env::var(name).ok().filter(|value| !value.is_empty());
+    let locale = ["LC_ALL", "LC_CTYPE", "LANG"].into_iter().find_map(variable);
+    [
+        ("ttyname", variable("GPG_TTY").or_else(own_terminal)),
+        ("ttytype", variable("TERM")),
+        ("lc-ctype", locale),
+    ]
+    .into_iter()
+    .filter_map(|(name, value)| Some(format!("{name}={}", value?)))
+    .collect()
+}
+
+/// The path of the terminal that one of the standard streams is.
+fn own_terminal() -> Option<String> {
+    fn name(stream: impl AsFd + IsTerminal) -> Option<String> {
+        let path = stream.is_terminal().then(|| ttyname(stream, Vec::new()).ok()).flatten()?;
+        OsString::from_vec(path.into_bytes()).into_string().ok()
+    }
+    name(io::stdin()).or_else(|| name(io::stderr())).or_else(|| name(io::stdout()))
 }
 
 struct Pinentry {
     child: Child,
     input: ChildStdin,
-    output: BufReader<ChildStdout>,
+    output: ChildStdout,
+    replies: Replies,
 }
 
 impl Pinentry {
-    fn start() -> Result<Self, PinentryError> {
-        let program = env::var_os("OIDC_PINENTRY").unwrap_or_else(|| "pinentry".into());
+    fn start(program: OsString) -> Result<Self, PinentryError> {
         let mut child = without_secrets(&mut Command::new(program))
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
@@ -59,32 +110,32 @@ impl Pinentry {
             .spawn()
             .map_err(PinentryError::Run)?;
         let (Some(input), Some(output)) = (child.stdin.take(), child.stdout.take()) else {
-            return Err(PinentryError::Refused);
+            return Err(PinentryError::Ended(io::ErrorKind::BrokenPipe.into()));
         };
-        let mut pinentry = Self { child, input, output: BufReader::new(output) };
-        pinentry.reply()?;
+        let mut pinentry = Self { child, input, output, replies: Replies::new() };
+        pinentry.answer()?;
         Ok(pinentry)
     }
 
-    /// Sends one line; the data of the answer, if it has any.
-    fn command(&mut self, line: &str) -> Result<Option<Password>, PinentryError> {
-        writeln!(self.input, "{line}").map_err(|_| PinentryError::Refused)?;
-        self.reply()
+    fn command(&mut self, name: &str, argument: &str) -> Result<Answer, PinentryError> {
+        self.send(name, argument).map_err(PinentryError::Ended)?;
+        self.answer()
     }
 
-    fn reply(&mut self) -> Result<Option<Password>, PinentryError> {
-        let mut data = None;
+    fn send(&mut self, name: &str, argument: &str) -> io::Result<()> {
+        self.input.write_all(assuan::command(name, argument).as_bytes())
+    }
+
+    fn answer(&mut self) -> Result<Answer, PinentryError> {
         loop {
-            let mut line = Zeroizing::new(String::with_capacity(2 * MAX_LINE));
-            let read = self.output.read_line(&mut line).map_err(|_| PinentryError::Refused)?;
-            let line = line.trim_end_matches(['\r', '\n']);
-            match line.split_once(' ').unwrap_or((line, "")) {
-                _ if read == 0 => return Err(PinentryError::Refused),
-                ("OK", _) => return Ok(data),
-                ("D", text) => data = Some(decode(text).ok_or(PinentryError::Refused)?),
-                ("ERR", text) if is_cancelled(text) => return Err(PinentryError::Cancelled),
-                ("ERR", _) => return Err(PinentryError::Refused),
-                _ => {}
+            if let Some(answer) = self.replies.answer()? {
+                return Ok(answer);
+            }
+            match self.output.read(self.replies.space()) {
+                Ok(0) => return Err(PinentryError::Ended(io::ErrorKind::UnexpectedEof.into())),
+                Ok(count) => self.replies.received(count),
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(PinentryError::Ended(error)),
             }
         }
     }
@@ -97,58 +148,48 @@ impl Drop for Pinentry {
     }
 }
 
-/// The low 16 bits of an error are its code.
-fn is_cancelled(text: &str) -> bool {
-    text.split(' ')
-        .next()
-        .and_then(|code| code.parse::<u32>().ok())
-        .is_some_and(|code| code & 0xffff == CANCELLED)
-}
-
-fn encode(text: &str) -> String {
-    let mut encoded = String::with_capacity(text.len());
-    for c in text.chars() {
-        match c {
-            '%' | '\u{0}'..='\u{1f}' => {
-                let _ = write!(encoded, "%{:02X}", u32::from(c));
-            }
-            _ => encoded.push(c),
-        }
-    }
-    encoded
-}
-
-fn decode(text: &str) -> Option<Password> {
-    let mut decoded = Zeroizing::new(Vec::with_capacity(text.len()));
-    let mut bytes = text.bytes();
-    while let Some(byte) = bytes.next() {
-        if byte == b'%' {
-            let mut digit = || char::from(bytes.next()?).to_digit(16);
-            let (high, low) = (digit()?, digit()?);
-            decoded.push(u8::try_from(high * 16 + low).ok()?);
-        } else {
-            decoded.push(byte);
-        }
-    }
-    String::from_utf8(std::mem::take(&mut *decoded)).ok().map(Password::new)
-}
-
 #[cfg(test)]
 mod tests {
+    use std::os::unix::fs::PermissionsExt;
+
     use super::*;
 
-    #[test]
-    fn text_survives_the_protocol() {
-        assert_eq!(encode("a%b\nc"), "a%25b%0Ac");
-        assert_eq!(decode("a%25b%0Ac").map(|text| text.expose().to_owned()).as_deref(), Some("a%b\nc"));
-        assert!(decode("%2").is_none());
-        assert!(decode("%zz").is_none());
+    /// Asks a pinentry made of a shell script, which answers GETPIN so; and everything that it heard.
+    fn ask_script(answer: &str) -> (Result<String, PinentryError>, String) {
+        let directory = tempfile::tempdir().expect("a directory");
+        let (program, heard) = (directory.path().join("pinentry"), directory.path().join("heard"));
+        let script = format!(
+            "#!/bin/sh\necho 'OK ready'\nwhile read -r line; do\nprintf '%s\\n' \"$line\" >>{}\n\
+             case \"$line\" in OPTION\\ unknown=*) echo 'ERR 83886254 Unknown option';;\nGETPIN) {answer};;\n\
+             *) echo OK;; esac\ndone\n",
+            heard.display()
+        );
+        fs_err::write(&program, script).expect("written");
+        fs_err::set_permissions(&program, std::fs::Permissions::from_mode(0o700)).expect("executable");
+        let options = ["unknown=1".to_owned(), "ttyname=/dev/pts/7".to_owned()];
+        let asked = ask_by(program.into(), &options, "Password of 'a%b'");
+        let heard = fs_err::read_to_string(heard).unwrap_or_default();
+        (asked.map(|password| password.expose().to_owned()), heard)
     }
 
     #[test]
-    fn cancel_is_known_from_any_source() {
-        assert!(is_cancelled("83886179 Operation cancelled <Pinentry>"));
-        assert!(!is_cancelled("83886340 No pinentry <Pinentry>"));
-        assert!(!is_cancelled("text"));
+    fn a_password_in_several_lines_is_put_together() {
+        let (asked, heard) = ask_script("echo 'S note'; echo 'D fir%25'; echo 'D st'; echo OK");
+        assert_eq!(asked.expect("an answer"), "fir%st");
+        assert!(heard.contains("OPTION ttyname=/dev/pts/7\nSETDESC Password of 'a%25b'\n"), "{heard}");
+    }
+
+    #[test]
+    fn what_is_no_answer_is_told_apart() {
+        let asked = |answer| ask_script(answer).0;
+        assert_eq!(asked("echo OK").expect("an empty answer"), "");
+        let cancelled = asked("echo 'ERR 83886179 Operation cancelled <Pinentry>'");
+        assert!(matches!(cancelled, Err(PinentryError::Cancelled)));
+        assert!(matches!(asked("echo 'ERR 83886340 No display'"), Err(PinentryError::Refused(_))));
+        assert!(matches!(asked("exec tr '\\0' x </dev/zero"), Err(PinentryError::Refused(_))));
+        assert!(matches!(asked("exit 1"), Err(PinentryError::Ended(_))));
+        assert!(matches!(asked("printf 'D \\377\\nOK\\n'"), Err(PinentryError::NotUtf8)));
+        let missing = ask_by("/no/such/pinentry".into(), &[], "?");
+        assert!(matches!(missing, Err(PinentryError::Run(_))));
     }
 }
