@@ -7,6 +7,7 @@ use oidc_proto::{
     home::HomeError,
     message::Failure,
     rotation::RotationError,
+    shell,
     shortname::{Shortname, ShortnameError},
     vault::VaultError,
 };
@@ -16,7 +17,6 @@ use crate::{
     cli::UsageError,
     command::is_issuer,
     exit::Exit,
-    output::shell_quoted,
     password::{AskError, PasswordError},
 };
 
@@ -215,12 +215,13 @@ impl Error {
                     .to_owned(),
             ),
             Self::NotLoaded { account, .. } => Some(format!(
-                "Run `oidc add {}` in a terminal, or with --pw-env, --pw-cmd or --pw-file for its password.",
-                shell_quoted(account)
+                "Run `{}` in a terminal, or with --pw-env, --pw-cmd or --pw-file for its password.",
+                shell::command("oidc add", account)
             )),
             Self::Agent(error) => error.hint(),
             Self::NoSuchAccount(name) => {
-                Some(format!("`oidc list` shows the accounts, `oidc gen {name}` makes a new one."))
+                let generate = shell::command("oidc gen", name.as_str());
+                Some(format!("`oidc list` shows the accounts, `{generate}` makes a new one."))
             }
             Self::NoDefaultAccount(_) => Some("Name an account; `oidc list` shows them.".to_owned()),
             Self::Home(HomeError::NoDirectory) => Some("`oidc gen` makes the first account.".to_owned()),

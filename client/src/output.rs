@@ -298,15 +298,6 @@ pub fn escaped(text: &str) -> Cow<'_, str> {
     Cow::Owned(escaped)
 }
 
-/// A value for a POSIX shell: as it stands where that is safe, else in single quotes.
-pub fn shell_quoted(value: &str) -> Cow<'_, str> {
-    let safe = |byte: u8| byte.is_ascii_alphanumeric() || b"_-./:@%+=,~".contains(&byte);
-    if !value.is_empty() && !value.starts_with('~') && value.bytes().all(safe) {
-        return Cow::Borrowed(value);
-    }
-    Cow::Owned(format!("'{}'", value.replace('\'', "'\\''")))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -315,17 +306,6 @@ mod tests {
     fn a_terminal_is_not_fooled() {
         assert_eq!(escaped("plain\n\ttext é"), "plain\n\ttext é");
         assert_eq!(escaped("a\u{1b}[2Jb\r\u{202e}"), "a\\u{1b}[2Jb\\u{d}\\u{202e}");
-    }
-
-    #[test]
-    fn shell_values_are_quoted_only_where_needed() {
-        assert_eq!(shell_quoted("eyJh.b-c_d~e/f+g=="), "eyJh.b-c_d~e/f+g==");
-        assert_eq!(shell_quoted("https://op.example/realm"), "https://op.example/realm");
-        assert_eq!(shell_quoted("x;reboot"), "'x;reboot'");
-        assert_eq!(shell_quoted("a'b"), r"'a'\''b'");
-        assert_eq!(shell_quoted(""), "''");
-        assert_eq!(shell_quoted("~root"), "'~root'");
-        assert_eq!(shell_quoted("$(x)"), "'$(x)'");
     }
 
     #[test]

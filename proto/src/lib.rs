@@ -18,6 +18,7 @@ pub mod peer;
 pub mod process;
 pub mod rotation;
 pub mod secret;
+pub mod shell;
 pub mod shortname;
 pub mod socket;
 pub mod timespan;

@@ -1,7 +1,7 @@
 //! What an account makes of its file: a newer refresh token is taken over, an older one is not.
 
 use oidc_proto::{
-    account::AccountConfig, error_code::ErrorCode, home::Home, message::Failure, secret::RefreshToken,
+    account::AccountConfig, error_code::ErrorCode, home::Home, message::Failure, secret::RefreshToken, shell,
     shortname::Shortname,
 };
 
@@ -118,6 +118,7 @@ impl Open {
 fn rekeyed(name: &Shortname) -> Failure {
     Failure::account_not_loaded().with_info(format!(
         "The file of account '{name}' was changed by another program since it was loaded, and may hold a newer refresh \
-         token. Run 'oidc add {name}' to load it again."
+         token. Run `{}` to load it again.",
+        shell::command("oidc add", name.as_str())
     ))
 }

@@ -7,6 +7,7 @@ use oidc_proto::{
     home::HomeError,
     message::Failure,
     secret::Password,
+    shell,
     shortname::Shortname,
     vault::{self, Format, GpgError, Unlocked, VaultError},
 };

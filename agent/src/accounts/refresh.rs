@@ -13,6 +13,7 @@ use oidc_proto::{
     message::Failure,
     rotation::{RotationError, Stored},
     secret::RefreshToken,
+    shell,
     vault::FileKey,
 };
 use tokio::time::Instant;
@@ -282,7 +283,8 @@ fn refuse(account: &Account, purpose: &Purpose, error: &ProviderError, now: Boot
 fn no_refresh_token(account: &Account) -> Failure {
     let name = &account.name;
     Failure::no_refresh_token().with_info(format!(
-        "The account '{name}' holds no refresh token. Run 'oidc gen --reauthenticate {name}'."
+        "The account '{name}' holds no refresh token. Run `{}`.",
+        shell::command("oidc gen --reauthenticate", name.as_str())
     ))
 }
 

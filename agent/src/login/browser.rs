@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use oidc_proto::{error_code::ErrorCode, message::Failure};
+use oidc_proto::{error_code::ErrorCode, message::Failure, shell};
 
 use super::{
     Login,
@@ -61,7 +61,10 @@ fn logged_in(login: &CodeLogin) -> Page {
     let text = format!("The account '{}' at {} is ready.", login.account, login.provider);
     Page::new(200, Tone::Good, "You are logged in", text)
         .and("You can close this page and go back to your terminal.")
-        .folded("Nothing waits there any more?", format!("oidc-gen --state='{}'", login.state.as_str()))
+        .folded(
+            "Nothing waits there any more?",
+            format!("oidc-gen --state={}", shell::quoted(login.state.as_str())),
+        )
 }
 
 fn failed(account: &str, failure: &Failure) -> Page {

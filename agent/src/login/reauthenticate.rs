@@ -2,6 +2,7 @@
 
 use oidc_proto::{
     message::{Failure, Flow, GenRequest, Reply},
+    shell,
     shortname::Shortname,
 };
 
@@ -29,7 +30,9 @@ impl Login {
         if !self.0.accounts.deps().home.file(name).is_file() {
             return Failure::account_not_found();
         }
-        Failure::account_not_loaded()
-            .with_info(format!("Load the account first: run 'oidc add {name}', then try again."))
+        Failure::account_not_loaded().with_info(format!(
+            "Load the account first: run `{}`, then try again.",
+            shell::command("oidc add", name.as_str())
+        ))
     }
 }

@@ -3,7 +3,10 @@
 use std::fmt::Write;
 
 use jiff::{SignedDuration, Timestamp, tz::TimeZone};
-use oidc_proto::message::{AccountStatus, AgentStatus, Reply, Request};
+use oidc_proto::{
+    message::{AccountStatus, AgentStatus, Reply, Request},
+    shell,
+};
 use serde_json::{Value, json};
 
 use super::Context;
@@ -51,11 +54,10 @@ fn text(address: &str, status: &AgentStatus, now: Timestamp) -> String {
 
 fn details(account: &AccountStatus, now: Timestamp) -> Vec<String> {
     let mut lines = vec![account.issuer.clone()];
-    lines.extend(
-        account.login_needed.as_ref().map(|reason| {
-            format!("login needed ({reason}): run `oidc gen {} --reauthenticate`", account.name)
-        }),
-    );
+    lines.extend(account.login_needed.as_ref().map(|reason| {
+        let log_in = shell::command("oidc gen --reauthenticate", &account.name);
+        format!("login needed ({reason}): run `{log_in}`")
+    }));
     lines.extend(account.token_expires_at.map(|time| format!("token until {}", clock(time, now))));
     lines.extend(account.refresh_token_expires_at.map(|time| {
         let soon = timestamp(time).is_some_and(|end| end.duration_since(now) < SOON);

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use oidc_proto::message::Failure;
+use oidc_proto::{message::Failure, shell};
 
 use super::{OAuthError, ProviderError, ProviderErrorKind, Unsupported};
 
@@ -130,7 +130,8 @@ impl fmt::Display for ProviderError {
 fn login_help(account: &str) -> String {
     format!(
         "Most likely the refresh token expired. To create a new one, just run:\n\
-         \t$ oidc-gen {account} --reauthenticate\n"
+         \t$ {}\n",
+        shell::command_then("oidc-gen", account, "--reauthenticate")
     )
 }
 
@@ -142,8 +143,9 @@ fn refusal_help(error: &str, account: &str, issuer: &str) -> Option<String> {
     if error.starts_with("invalid_scope:") {
         return Some(format!(
             "We cannot get these scopes with the current configuration. To get these scopes you might need to adapt \
-             the account configuration with\n\t$ oidc-gen -m {account}\n\
-             but it also might be necessary to change the client configuration with the OpenID provider.\n"
+             the account configuration with\n\t$ {}\n\
+             but it also might be necessary to change the client configuration with the OpenID provider.\n",
+            shell::command("oidc-gen -m", account)
         ));
     }
     if error.starts_with("invalid_request") {
@@ -152,10 +154,13 @@ fn refusal_help(error: &str, account: &str, issuer: &str) -> Option<String> {
     if error.starts_with("invalid_client") {
         return Some(format!(
             "Probably the OIDC client has been deleted. You must register a new client with the OpenID Provider \
-             manually and then use \n\t$ oidc-gen -m {account}\n\
+             manually and then use \n\t$ {}\n\
              to update this account configuration, or you delete this account configuration and create a new one \
              using dynamic client configuration (if supported):\n\
-             \t $ oidc-gen -d {account}\n\t $ oidc-gen {account} --iss={issuer}\n"
+             \t $ {}\n\t $ {}\n",
+            shell::command("oidc-gen -m", account),
+            shell::command("oidc-gen -d", account),
+            shell::command_then("oidc-gen", account, &format!("--iss={}", shell::quoted(issuer)))
         ));
     }
     None

@@ -111,8 +111,10 @@ fn name(session: &mut Session) -> Result<Shortname, Error> {
 
 fn exists_already(name: &Shortname) -> String {
     format!(
-        "An account with that shortname is already configured. `oidc gen {name} --reauthenticate` logs in anew, \
-         `oidc gen -m {name}` changes it, `oidc gen --delete {name}` deletes it."
+        "An account with that shortname is already configured. `{}` logs in anew, `{}` changes it, `{}` deletes it.",
+        shell::command("oidc gen --reauthenticate", name.as_str()),
+        shell::command("oidc gen -m", name.as_str()),
+        shell::command("oidc gen --delete", name.as_str()),
     )
 }
 
@@ -153,8 +155,8 @@ fn expect_same_issuer(session: &Session, account: &AccountConfig, name: &Shortna
     }
     let issuer = account.issuer_url.as_deref().unwrap_or_default();
     let text = format!(
-        "the unfinished registration for '{name}' is one at {issuer}; finish it without --issuer, or remove it with \
-         `oidc gen --delete {name}`"
+        "the unfinished registration for '{name}' is one at {issuer}; finish it without --issuer, or remove it with `{}`",
+        shell::command("oidc gen --delete", name.as_str())
     );
     Err(Error::Other(Exit::Failure, text))
 }

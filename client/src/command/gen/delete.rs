@@ -5,6 +5,7 @@ use oidc_proto::{
     home::Home,
     issuers,
     message::{RemoteOutcome, Reply, Request, ResetReport, ResetRequest},
+    shell,
     shortname::Shortname,
 };
 use serde_json::json;
@@ -75,7 +76,8 @@ fn reset_by_agent(session: &mut Session, name: &Shortname) -> Result<bool, Error
 /// An account that was never written, in an agent of the C suite: nobody can say what to revoke.
 fn not_by_this_agent(name: &Shortname) -> Error {
     let text = format!(
-        "'{name}' has no account file, and this agent cannot revoke it; `oidc remove {name}` unloads it"
+        "'{name}' has no account file, and this agent cannot revoke it; `{}` unloads it",
+        shell::command("oidc remove", name.as_str())
     );
     Error::Other(Exit::Failure, text)
 }

@@ -4,6 +4,7 @@ use oidc_proto::{
     account::AccountConfig,
     home::Home,
     message::{DeleteClientRequest, Request},
+    shell,
     shortname::Shortname,
     vault,
 };
@@ -119,8 +120,9 @@ pub fn after_failure(session: &mut Session, name: &Shortname, account: &AccountC
     let client = account.client_id.as_deref().unwrap_or_default();
     let issuer = account.issuer_url.as_deref().unwrap_or("the provider");
     session.context.output.hint(&format!(
-        "The client {client} stays registered at {issuer}. `oidc gen {name}` goes on with it, `oidc gen --delete {name}` \
-         removes it."
+        "The client {client} stays registered at {issuer}. `{}` goes on with it, `{}` removes it.",
+        shell::command("oidc gen", name.as_str()),
+        shell::command("oidc gen --delete", name.as_str())
     ));
 }
 
@@ -131,8 +133,8 @@ pub fn after_success(session: &mut Session, name: &Shortname, account: &AccountC
     }
     tell_left(session, account, None);
     if !session.args.login.only_at {
-        let hint =
-            format!("While the agent holds the account, `oidc gen --delete {name}` removes the client too.");
+        let delete = shell::command("oidc gen --delete", name.as_str());
+        let hint = format!("While the agent holds the account, `{delete}` removes the client too.");
         session.context.output.hint(&hint);
     }
 }

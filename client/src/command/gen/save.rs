@@ -221,7 +221,8 @@ fn report(
     let place =
         if is_saved { format!("stored in {} and ", file.display()) } else { "not stored, but ".to_owned() };
     output.note(&format!(
-        "The account is {place}loaded in the agent; `oidc token {name}` prints an access token."
+        "The account is {place}loaded in the agent; `{}` prints an access token.",
+        shell::command("oidc token", name.as_str())
     ));
     Ok(())
 }

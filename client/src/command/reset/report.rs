@@ -1,6 +1,9 @@
 //! What a reset did, and what it left.
 
-use oidc_proto::message::{RemoteOutcome, ResetReport};
+use oidc_proto::{
+    message::{RemoteOutcome, ResetReport},
+    shell,
+};
 use serde_json::{Value, json};
 
 use super::plan::Plan;

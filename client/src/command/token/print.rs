@@ -3,15 +3,12 @@
 use oidc_proto::{
     json::Object,
     message::{IdTokenReply, TokenReply},
+    shell,
 };
 use serde_json::{Value, json};
 use zeroize::Zeroizing;
 
-use crate::{
-    cli::token::FormatArgs,
-    error::Error,
-    output::{Output, shell_quoted},
-};
+use crate::{cli::token::FormatArgs, error::Error, output::Output};
 
 /// Prints an access token.
 pub fn token(args: &FormatArgs, reply: &TokenReply, output: &mut Output) -> Result<(), Error> {
@@ -50,7 +47,7 @@ fn plain(args: &FormatArgs, token: &str, issuer: &str, expires_at: &str) -> Zero
             let mut text = Zeroizing::new(String::with_capacity(3 * (token.len() + 64)));
             for (name, default, value) in several {
                 let name = name.and_then(|name| name.as_deref()).unwrap_or(default);
-                for part in [name, "=", &shell_quoted(value), "; export ", name, ";\n"] {
+                for part in [name, "=", &shell::quoted(value), "; export ", name, ";\n"] {
                     text.push_str(part);
                 }
             }
