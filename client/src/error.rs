@@ -17,7 +17,7 @@ use crate::{
     cli::UsageError,
     command::is_issuer,
     exit::Exit,
-    password::{AskError, PasswordError},
+    password::{AskError, PasswordError, pinentry::PinentryError},
 };
 
 /// Why a command failed.
@@ -100,6 +100,19 @@ pub enum Error {
     /// An empty new password.
     #[error("the new password is empty")]
     EmptyPassword,
+    /// Nobody can be asked what only an option could tell instead.
+    #[error("{0}")]
+    CannotAsk(String),
+    /// `oidc passwd` has neither the password nor the agent's copy.
+    #[error("{error}")]
+    NoCopy {
+        /// The account.
+        name: Shortname,
+        /// Why the file cannot be opened.
+        error: Box<Error>,
+        /// Why the copy cannot be used.
+        copy: Held,
+    },
     /// A question that only an option can answer without a terminal.
     #[error("{0} needs a confirmation, and there is no terminal to ask on")]
     NeedsForce(&'static str),
@@ -118,6 +131,17 @@ pub enum Error {
     /// Anything else, with its exit code.
     #[error("{1}")]
     Other(Exit, String),
+}
+
+/// What is known of the copy of an account that an agent may hold.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Held {
+    /// The agent is locked and does not tell.
+    Locked,
+    /// There is one, and nobody could be asked whether to use it.
+    Unasked,
+    /// No agent holds the account.
+    Not,
 }
 
 impl From<io::Error> for Error {
@@ -162,10 +186,14 @@ impl Error {
             Self::Password(PasswordError::Ask(AskError::Interrupted)) | Self::Ask(AskError::Interrupted) => {
                 Exit::Interrupted
             }
-            Self::Password(_) | Self::WrongPassword { .. } | Self::PasswordsDiffer | Self::EmptyPassword => {
-                Exit::Password
+            Self::Password(PasswordError::Source { .. })
+            | Self::WrongPassword { .. }
+            | Self::PasswordsDiffer
+            | Self::EmptyPassword => Exit::Password,
+            Self::Password(_) | Self::Ask(_) | Self::CannotAsk(_) | Self::NeedsForce(_) | Self::Declined => {
+                Exit::Refused
             }
-            Self::Ask(_) | Self::NeedsForce(_) | Self::Declined => Exit::Refused,
+            Self::NoCopy { error, .. } => error.exit(),
             Self::NotGranted(_) => Exit::NotGranted,
             Self::Other(exit, _) => *exit,
             Self::Agent(_) | Self::UnexpectedReply(_) | Self::Output(_) => Exit::Failure,
@@ -174,11 +202,15 @@ impl Error {
 
     /// A stable name for programs: the agent's code, or one for what happened here.
     pub fn code(&self) -> &'static str {
-        if let Some(code) = self.failure_code() {
+        if let Some(code) = self.failure_code().or_else(|| self.asking_code()) {
             return code.as_str();
         }
-        if let Self::Reencrypted { .. } = self {
-            return "file_changed";
+        match self {
+            Self::Password(PasswordError::Source { .. }) | Self::EmptyPassword => return "no_password",
+            Self::PasswordsDiffer => return "passwords_differ",
+            Self::NoCopy { error, .. } => return error.code(),
+            Self::Reencrypted { .. } => return "file_changed",
+            _ => {}
         }
         match self.exit() {
             Exit::Success => "success",
@@ -196,6 +228,28 @@ impl Error {
             Exit::Usage => "usage",
             Exit::Interrupted => "interrupted",
             Exit::Failure => "other",
+        }
+    }
+
+    /// The agent's codes for questions without an answer, which hold for those of this program too.
+    fn asking_code(&self) -> Option<ErrorCode> {
+        match self {
+            Self::CannotAsk(_) | Self::NeedsForce(_) | Self::Password(PasswordError::Nothing(..)) => {
+                Some(ErrorCode::PromptUnavailable)
+            }
+            Self::Password(PasswordError::Window(PinentryError::Cancelled)) => {
+                Some(ErrorCode::PromptCancelled)
+            }
+            Self::Password(PasswordError::Window(PinentryError::NotUtf8)) => None,
+            Self::Password(PasswordError::Window(_)) => Some(ErrorCode::PromptUnavailable),
+            Self::Password(PasswordError::Ask(error)) | Self::Ask(error) => match error {
+                AskError::NoTerminal | AskError::NotWanted | AskError::Io(_) => {
+                    Some(ErrorCode::PromptUnavailable)
+                }
+                AskError::Cancelled(_) => Some(ErrorCode::PromptCancelled),
+                AskError::Interrupted | AskError::TooLong | AskError::NotUtf8 => None,
+            },
+            _ => None,
         }
     }
 
@@ -226,18 +280,32 @@ impl Error {
             Self::NoDefaultAccount(_) => Some("Name an account; `oidc list` shows them.".to_owned()),
             Self::Home(HomeError::NoDirectory) => Some("`oidc gen` makes the first account.".to_owned()),
             Self::WrongPassword { name, .. } => Some(format!(
-                "Forgotten? `oidc passwd {name}` sets a new one while the agent still holds the account; \
-                 `oidc reset {name}` gives the account up, so that `oidc gen {name}` can make it anew."
+                "Forgotten? `{}` sets a new one while the agent still holds the account; {}",
+                shell::command("oidc passwd", name.as_str()),
+                giving_up(name)
             )),
             Self::Vault { name, error: VaultError::Damaged(_) | VaultError::NotAnAccountFile(_), .. } => {
                 Some(format!(
-                    "No password opens it. Put a backup in its place; or `oidc passwd {name}` writes it anew while the \
-                     agent still holds the account; or `oidc reset {name}` gives it up."
+                    "No password opens it. Put a backup in its place; or `{}` writes it anew while the agent still holds \
+                     the account; or {}",
+                    shell::command("oidc passwd", name.as_str()),
+                    giving_up(name)
                 ))
             }
             Self::Reencrypted { .. } => {
                 Some("Run the command again, with the password that the file has now.".to_owned())
             }
+            Self::NoCopy { name, copy, .. } => Some(match copy {
+                Held::Locked => format!(
+                    "The agent is locked: run `oidc unlock` first, then `{}` can use the copy that it may hold.",
+                    shell::command("oidc passwd", name.as_str())
+                ),
+                Held::Unasked => format!(
+                    "`{}` uses the copy that the agent holds.",
+                    shell::command("oidc passwd --from-agent --force", name.as_str())
+                ),
+                Held::Not => format!("No agent holds the account, so there is no copy to use: {}", giving_up(name)),
+            }),
             Self::Password(PasswordError::Ask(AskError::NoTerminal)) => {
                 Some("Without a terminal, give the password by --pw-env, --pw-cmd or --pw-file.".to_owned())
             }
@@ -245,6 +313,14 @@ impl Error {
             _ => None,
         }
     }
+}
+
+fn giving_up(name: &Shortname) -> String {
+    format!(
+        "`{}` gives the account up, so that `{}` can make it anew.",
+        shell::command("oidc reset", name.as_str()),
+        shell::command("oidc gen", name.as_str())
+    )
 }
 
 /// The C suite's agent separates code and description in `error`, a mytoken server's answer keeps them apart.

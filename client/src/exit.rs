@@ -30,8 +30,8 @@ exits! {
     NotLoaded = 4, "the account is not loaded and could not be loaded";
     /// The agent is locked.
     Locked = 5, "the agent is locked";
-    /// Wrong password, or no way to get one.
-    Password = 6, "wrong password, or nobody to ask for it";
+    /// Wrong password, or the named source of it cannot be read.
+    Password = 6, "wrong password, or none to be had from where an option says";
     /// Only a new login helps.
     LoginNeeded = 7, "the login has expired: a new one is needed";
     /// Trying again later may help.

@@ -10,6 +10,7 @@ mod error;
 mod exit;
 mod output;
 mod password;
+mod signals;
 #[cfg(test)]
 mod testing;
 
@@ -46,6 +47,7 @@ fn main() -> ExitCode {
         context.output.note(&format!("{option} has no effect"));
     }
     let result = command::run(&command, &mut context);
+    drop(command);
     end(result, context.output)
 }
 
@@ -65,6 +67,9 @@ fn end(result: Result<(), Error>, mut output: Output) -> ExitCode {
         Err(error) => error,
     };
     output.error(&error);
+    if error.exit() == Exit::Interrupted {
+        signals::end_by_signal();
+    }
     match (error.exit(), output.dialect) {
         (Exit::Usage, _) | (_, Dialect::Ours) => error.exit().into(),
         (Exit::Interrupted, Dialect::CSuite) => Exit::Interrupted.into(),

@@ -28,7 +28,7 @@ use crate::{
     command::{self, Context},
     error::Error,
     output::Output,
-    password::{AskError, Asker},
+    password::{AskError, Asked, Asker},
 };
 
 /// The password of the account files made here.
@@ -104,13 +104,13 @@ struct Person {
 }
 
 impl Person {
-    fn answer(&self, prompt: &str) -> Result<String, AskError> {
+    fn answer(&self, prompt: &str, asked: Asked) -> Result<String, AskError> {
         if let Some(meanwhile) = &self.meanwhile {
             meanwhile(prompt);
         }
         self.asked.borrow_mut().push(prompt.to_owned());
         let mut answers = self.answers.borrow_mut();
-        answers.as_mut().ok_or(AskError::NoTerminal)?.pop_front().ok_or(AskError::Cancelled)
+        answers.as_mut().ok_or(AskError::NoTerminal)?.pop_front().ok_or(AskError::Cancelled(asked))
     }
 }
 
@@ -120,11 +120,11 @@ impl Asker for Person {
     }
 
     fn secret(&mut self, prompt: &str) -> Result<Password, AskError> {
-        self.answer(prompt).map(Password::new)
+        self.answer(prompt, Asked::Password).map(Password::new)
     }
 
     fn line(&mut self, prompt: &str) -> Result<String, AskError> {
-        self.answer(prompt)
+        self.answer(prompt, Asked::Question)
     }
 
     fn tell(&mut self, text: &str) -> Result<(), AskError> {

@@ -13,6 +13,7 @@ pub mod machine;
 pub mod npm_provider;
 pub mod programs;
 pub mod provider;
+pub mod pty;
 pub mod require;
 pub mod scene;
 pub mod terminal;

@@ -3,6 +3,7 @@
 use std::{ffi::OsString, path::PathBuf};
 
 use clap::{Args, ValueEnum};
+use oidc_proto::secret::SecretText;
 
 use super::getopt::EXTENSIONS;
 use crate::password::{DEFAULT_VARIABLE, PromptMode, Sources};
@@ -43,15 +44,15 @@ pub struct PasswordArgs {
 
     /// Use the output of a shell command as the password
     #[arg(long, value_name = "CMD")]
-    pub pw_cmd: Option<String>,
+    pub pw_cmd: Option<SecretText>,
 
-    /// Use the first line of a file as the password
+    /// Use the first line of a file or pipe as the password; - is standard input
     #[arg(long, value_name = "FILE")]
     pub pw_file: Option<PathBuf>,
 
-    /// How to ask for the password
-    #[arg(long, value_name = "MODE", default_value = "cli")]
-    pub pw_prompt: PromptArg,
+    /// How to ask for the password [default: cli, and none with --prompt=none]
+    #[arg(long, value_name = "MODE")]
+    pub pw_prompt: Option<PromptArg>,
 }
 
 /// The words of `--pw-prompt`.
@@ -73,7 +74,7 @@ impl PasswordArgs {
             variable: self.pw_env.clone(),
             command: self.pw_cmd.clone(),
             file: self.pw_file.clone(),
-            prompt: match self.pw_prompt {
+            prompt: match self.pw_prompt.unwrap_or_default() {
                 PromptArg::Cli => PromptMode::Terminal,
                 PromptArg::Gui => PromptMode::Window,
                 PromptArg::None => PromptMode::Never,

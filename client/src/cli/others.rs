@@ -3,6 +3,7 @@
 use std::{ffi::OsString, path::PathBuf};
 
 use clap::{Parser, ValueEnum};
+use oidc_proto::secret::SecretText;
 
 use super::common::{Common, PasswordArgs};
 
@@ -71,9 +72,9 @@ pub struct PasswdArgs {
 
     /// Use the output of a shell command as the new password
     #[arg(long, value_name = "CMD", help_heading = "New password")]
-    pub new_pw_cmd: Option<String>,
+    pub new_pw_cmd: Option<SecretText>,
 
-    /// Use the first line of a file as the new password
+    /// Use the first line of a file or pipe as the new password; - is standard input
     #[arg(long, value_name = "FILE", help_heading = "New password")]
     pub new_pw_file: Option<PathBuf>,
 

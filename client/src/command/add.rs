@@ -152,7 +152,9 @@ pub fn password_entry(
     if sources.command.is_some() {
         kinds = kinds.with(PasswordSources::COMMAND);
     }
-    if sources.file.is_some() {
+    // A pipe cannot be read again.
+    let file = sources.file.as_ref().filter(|path| path.is_file());
+    if file.is_some() {
         kinds = kinds.with(PasswordSources::FILE);
     }
     let span = store.filter(|seconds| *seconds > 0);
@@ -162,8 +164,8 @@ pub fn password_entry(
         password,
         expires_at: span.map(|seconds| now().saturating_add(seconds)),
         expires_after: span,
-        command: sources.command.clone(),
-        pw_file: sources.file.as_ref().and_then(|path| path.to_str().map(str::to_owned)),
+        command: sources.command.as_ref().map(|command| command.expose().to_owned()),
+        pw_file: file.and_then(|path| path.to_str().map(str::to_owned)),
         gpg_key: None,
     }
 }

@@ -76,6 +76,24 @@ mod tests {
     }
 
     #[test]
+    fn nobody_to_ask_is_no_wrong_password() {
+        let nobody = || Bench::new().with_agent(|_| Reply::success());
+        for (bench, options, code, text) in [
+            (nobody(), &[][..], "prompt_unavailable", "there is no terminal to ask on"),
+            (nobody(), &["--pw-prompt=none"], "prompt_unavailable", "asking is switched off"),
+            (nobody(), &["--pw-env=OIDC_TEST_SURELY_UNSET"], "prompt_unavailable", "OIDC_TEST_SURELY_UNSET"),
+            (bench(&[]), &[], "prompt_cancelled", "user cancelled password prompt"),
+        ] {
+            let line = [&["oidc", "unlock"], options].concat();
+            let error = bench.run(&line).result.expect_err("no password");
+            assert_eq!((error.exit(), error.code()), (Exit::Refused, code), "{error}");
+            assert!(error.to_string().contains(text), "{error}");
+        }
+        let error = nobody().run(&["oidc", "unlock", "--pw-file=/nonexistent"]).result.expect_err("no file");
+        assert_eq!((error.exit(), error.code()), (Exit::Password, "no_password"));
+    }
+
+    #[test]
     fn unlocks() {
         let ran = bench(&["pw"]).run(&["oidc-add", "--unlock"]);
         assert_eq!((ran.stdout.as_str(), ran.stderr.as_str()), ("success\n", "Agent unlocked\n"));

@@ -130,12 +130,14 @@ impl Context {
         if let Some(password) = sources.read()? {
             return not_empty(password);
         }
-        for _ in 0..TRIES {
+        for try_number in 1..=TRIES {
             let password = not_empty(sources.ask(self.asker.as_mut(), prompt)?)?;
             if sources.ask(self.asker.as_mut(), confirmation)? == password {
                 return Ok(password);
             }
-            self.output.note("Encryption passwords did not match.");
+            if try_number < TRIES {
+                self.output.note("Encryption passwords did not match.");
+            }
         }
         Err(Error::PasswordsDiffer)
     }

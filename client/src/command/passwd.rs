@@ -1,6 +1,7 @@
 //! `oidc passwd`: a new password for an account file, with the old one or from the agent's unlocked copy.
 
 use oidc_proto::{
+    error_code::ErrorCode,
     home::Home,
     message::{FileFormat, NewProtection, PasswdRequest, Request},
     secret::Password,
@@ -14,7 +15,7 @@ use super::{Context, file_key, is_unknown_request, remove::expect_success};
 use crate::{
     account_file::{LOCK_TIMEOUT, Opened, Sealed},
     cli::others::{FormatArg, PasswdArgs},
-    error::Error,
+    error::{Error, Held},
     password::Sources,
 };
 
@@ -94,9 +95,14 @@ fn request(name: &Shortname, protection: NewProtection, context: &mut Context) -
 /// After three wrong passwords, or with a damaged file: the agent's copy, if there is one and the person wants it.
 /// Otherwise the error stands.
 fn offer_copy(args: &PasswdArgs, name: &Shortname, error: Error, context: &mut Context) -> Result<(), Error> {
-    let loaded = context.loaded_accounts().unwrap_or_default();
-    if !loaded.iter().any(|other| other == name.as_str()) || !context.asker.is_there() {
-        return Err(error);
+    let copy = match context.loaded_accounts() {
+        Ok(loaded) if !loaded.iter().any(|other| other == name.as_str()) => Some(Held::Not),
+        Ok(_) => (!context.asker.is_there()).then_some(Held::Unasked),
+        Err(error) if error.failure_code() == Some(ErrorCode::AgentLocked) => Some(Held::Locked),
+        Err(_) => Some(Held::Not),
+    };
+    if let Some(copy) = copy {
+        return Err(Error::NoCopy { name: name.clone(), error: Box::new(error), copy });
     }
     context.output.note(&format!("{error}."));
     confirm_copy(args, name, context)
@@ -270,13 +276,29 @@ mod tests {
         assert_eq!(bench.run(&["oidc", "passwd", "acc"]).result.expect_err("no").exit(), Exit::Refused);
         let answers = [PASSWORD, "a", "b", "c", "d", "e", "f"];
         let bench = Bench::new().with_account("acc").with_person(&answers);
-        assert!(matches!(bench.run(&["oidc", "passwd", "acc"]).result, Err(Error::PasswordsDiffer)));
+        let ran = bench.run(&["oidc", "passwd", "acc"]);
+        assert!(matches!(ran.result, Err(Error::PasswordsDiffer)));
+        // The error that ends the command says it the third time.
+        assert_eq!(ran.stderr.matches("did not match").count(), 2, "{ran:?}");
         assert!(unlocks(&bench, PASSWORD).is_some());
     }
 
     #[test]
-    fn without_the_account_in_the_agent_a_wrong_password_stays_one() {
-        let bench = Bench::new().with_account("acc").with_agent(agent(&[])).with_person(&["a", "b", "c"]);
-        assert!(matches!(bench.run(&["oidc", "passwd", "acc"]).result, Err(Error::WrongPassword { .. })));
+    fn without_a_copy_the_way_out_is_not_the_command_that_failed() {
+        let locked = |_: &Request| Failure::new(ErrorCode::AgentLocked, "Agent locked").into();
+        let typed = ["a", "b", "c"];
+        let bench = || Bench::new().with_account("acc").with_person(&typed);
+        for (bench, hint) in [
+            (bench(), "No agent holds the account"),
+            (bench().with_agent(agent(&[])), "No agent holds the account"),
+            (bench().with_agent(locked), "run `oidc unlock` first"),
+        ] {
+            let error = bench.run(&["oidc", "passwd", "acc"]).result.expect_err("wrong");
+            assert_eq!((error.exit(), error.code()), (Exit::Password, "wrong_password"));
+            assert!(error.to_string().contains("wrong password"), "{error}");
+            let told = error.hint().unwrap_or_default();
+            assert!(told.contains(hint), "{told}");
+            assert_eq!(told.contains("oidc passwd"), hint.contains("unlock"), "{told}");
+        }
     }
 }

@@ -3,28 +3,28 @@
 //! The order and the exact values are the C suite's: the whole variable, the command's output less one newline, the
 //! file's first line less its newline. A source that yields nothing is passed over.
 
+mod command;
+pub mod file;
+mod keys;
 pub mod pinentry;
 pub mod terminal;
+mod tty;
 
-use std::{
-    env,
-    ffi::OsString,
-    io::{self, Read},
-    path::PathBuf,
-    process::{Command, Stdio},
-};
+use std::{env, ffi::OsString, path::PathBuf, time::Duration};
 
-use oidc_proto::{environment::without_secrets, secret::Password};
+use oidc_proto::secret::{Password, SecretText};
 use zeroize::Zeroizing;
 
-pub use terminal::{AskError, Asker, Terminal};
+pub use terminal::{AskError, Asked, Asker, Terminal};
 
 /// The variable `--pw-env` reads when it names none.
 pub const DEFAULT_VARIABLE: &str = "OIDC_ENCRYPTION_PW";
 /// How often a person may mistype.
 pub const TRIES: usize = 3;
 /// The most a source may yield, in bytes.
-const MAX_PASSWORD: u64 = 64 * 1024;
+const MAX_PASSWORD: usize = 64 * 1024;
+/// How long a command or a pipe may take: a person may have to unlock something first.
+pub const SOURCE_DEADLINE: Duration = Duration::from_secs(5 * 60);
 
 /// How a person is asked.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -43,8 +43,8 @@ pub enum PromptMode {
 pub struct Sources {
     /// `--pw-env`: a variable's name.
     pub variable: Option<OsString>,
-    /// `--pw-cmd`: a shell command.
-    pub command: Option<String>,
+    /// `--pw-cmd`: a shell command, which may have a password in it.
+    pub command: Option<SecretText>,
     /// `--pw-file`.
     pub file: Option<PathBuf>,
     /// `--pw-prompt`.
@@ -62,8 +62,8 @@ pub enum PasswordError {
     #[error(transparent)]
     Window(#[from] pinentry::PinentryError),
     /// The named sources have none, and nobody can be asked instead.
-    #[error("no password: {0}, and there is no terminal to ask on")]
-    Nothing(String),
+    #[error("no password: {0}, and {1}")]
+    Nothing(String, AskError),
     /// A named source cannot be used.
     #[error("cannot read the password from {origin}: {reason}")]
     Source {
@@ -85,14 +85,12 @@ impl Sources {
             return utf8("--pw-env", Zeroizing::new(value.into_encoded_bytes())).map(Some);
         }
         if let Some(command) = &self.command
-            && let Some(output) = command_output(command)?
+            && let Some(output) = command::output("--pw-cmd", command.expose(), SOURCE_DEADLINE)?
         {
             return utf8("--pw-cmd", output).map(Some);
         }
-        match &self.file {
-            Some(path) => first_line(path).map(Some),
-            None => Ok(None),
-        }
+        let Some(path) = &self.file else { return Ok(None) };
+        utf8("--pw-file", file::first_line("--pw-file", path, SOURCE_DEADLINE)?).map(Some)
     }
 
     /// Asks the person once.
@@ -100,18 +98,22 @@ impl Sources {
         let asked = match self.prompt {
             PromptMode::Terminal => asker.secret(prompt),
             PromptMode::Window => return Ok(pinentry::ask(prompt)?),
-            PromptMode::Never => Err(AskError::NoTerminal),
+            PromptMode::Never => Err(AskError::NotWanted),
         };
         asked.map_err(|error| match (error, self.nothing()) {
-            (AskError::NoTerminal, Some(reason)) => PasswordError::Nothing(reason),
+            (error @ (AskError::NoTerminal | AskError::NotWanted), Some(reason)) => {
+                PasswordError::Nothing(reason, error)
+            }
             (error, _) => error.into(),
         })
     }
 
     /// Why the sources that were named, if any were, had no password: nobody would be asked else.
     fn nothing(&self) -> Option<String> {
-        let variable =
-            self.variable.as_ref().map(|name| format!("the variable {} is not set", name.to_string_lossy()));
+        let variable = self
+            .variable
+            .as_ref()
+            .map(|name| format!("--pw-env: the variable {} is not set", name.to_string_lossy()));
         let command = self.command.as_ref().map(|_| "the command of --pw-cmd gave none".to_owned());
         let reasons: Vec<_> = variable.into_iter().chain(command).collect();
         (!reasons.is_empty()).then(|| reasons.join(", "))
@@ -127,40 +129,8 @@ impl Sources {
     }
 }
 
-/// Runs the command once by `/bin/sh -c`. Descriptors this process inherited stay open for it: `cat <&7` works.
-fn command_output(command: &str) -> Result<Option<Zeroizing<Vec<u8>>>, PasswordError> {
-    let failed = |error: io::Error| source_error("--pw-cmd", &error);
-    let mut child = without_secrets(&mut Command::new("/bin/sh"))
-        .args(["-c", command])
-        .stdin(Stdio::inherit())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::inherit())
-        .spawn()
-        .map_err(failed)?;
-    let mut output = Zeroizing::new(Vec::with_capacity(4096));
-    if let Some(stdout) = child.stdout.take() {
-        stdout.take(MAX_PASSWORD).read_to_end(&mut output).map_err(failed)?;
-    }
-    let succeeded = child.wait().map_err(failed)?.success();
-    if output.last() == Some(&b'\n') {
-        output.pop();
-    }
-    Ok((succeeded && !output.is_empty()).then_some(output))
-}
-
-fn first_line(path: &PathBuf) -> Result<Password, PasswordError> {
-    let failed = |error: io::Error| source_error("--pw-file", &error);
-    let mut content = Zeroizing::new(Vec::with_capacity(4096));
-    fs_err::File::open(path)
-        .and_then(|file| file.take(MAX_PASSWORD).read_to_end(&mut content))
-        .map_err(failed)?;
-    if let Some(end) = content.iter().position(|byte| *byte == b'\n') {
-        content.truncate(end);
-    }
-    utf8("--pw-file", content)
-}
-
-fn utf8(origin: &'static str, mut bytes: Zeroizing<Vec<u8>>) -> Result<Password, PasswordError> {
+/// The text of a secret that an option names.
+pub fn utf8(origin: &'static str, mut bytes: Zeroizing<Vec<u8>>) -> Result<Password, PasswordError> {
     match String::from_utf8(std::mem::take(&mut *bytes)) {
         Ok(text) => Ok(Password::new(text)),
         Err(error) => {
@@ -170,36 +140,17 @@ fn utf8(origin: &'static str, mut bytes: Zeroizing<Vec<u8>>) -> Result<Password,
     }
 }
 
-fn source_error(origin: &'static str, error: &io::Error) -> PasswordError {
-    PasswordError::Source { origin, reason: error.to_string() }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    fn read(sources: &Sources) -> Result<Option<Password>, PasswordError> {
+        let _alone = crate::signals::alone();
+        sources.read()
+    }
+
     fn text(sources: &Sources) -> Option<String> {
-        sources.read().expect("a source").map(|password| password.expose().to_owned())
-    }
-
-    #[test]
-    fn a_command_gives_its_output_less_one_newline() {
-        let command = |line: &str| Sources { command: Some(line.into()), ..Sources::default() };
-        assert_eq!(text(&command("echo ' pw '")).as_deref(), Some(" pw "));
-        assert_eq!(text(&command("printf 'a\\nb\\n\\n'")).as_deref(), Some("a\nb\n"));
-        assert_eq!(text(&command("true")), None);
-        assert_eq!(text(&command("echo pw; exit 3")), None);
-        assert!(command("printf '\\377'").read().is_err());
-    }
-
-    #[test]
-    fn a_file_gives_its_first_line() {
-        let file = tempfile::NamedTempFile::new().expect("a temporary file");
-        let sources = Sources { file: Some(file.path().into()), ..Sources::default() };
-        for (content, expected) in [("pw\nmore\n", "pw"), ("pw", "pw"), ("pw\r\n", "pw\r"), ("", "")] {
-            fs_err::write(file.path(), content).expect("a written file");
-            assert_eq!(text(&sources).as_deref(), Some(expected));
-        }
+        read(sources).expect("a source").map(|password| password.expose().to_owned())
     }
 
     #[test]
@@ -214,9 +165,21 @@ mod tests {
     }
 
     #[test]
-    fn a_missing_password_file_is_named() {
-        let sources = Sources { file: Some("/nonexistent/pw".into()), ..Sources::default() };
-        let error = sources.read().expect_err("no such file").to_string();
-        assert!(error.contains("--pw-file") && error.contains("/nonexistent/pw"), "{error}");
+    fn a_source_that_is_no_text_is_refused() {
+        let sources = Sources { command: Some("printf '\\377'".into()), ..Sources::default() };
+        assert!(read(&sources).expect_err("no text").to_string().contains("--pw-cmd"));
+    }
+
+    #[test]
+    fn without_a_person_the_option_and_its_variable_are_named() {
+        let sources = Sources {
+            variable: Some("OIDC_TEST_SURELY_UNSET".into()),
+            prompt: PromptMode::Never,
+            ..Sources::default()
+        };
+        let asked = sources.ask(&mut Terminal::new(false), "Password");
+        let text = asked.expect_err("nobody is asked").to_string();
+        assert!(text.contains("--pw-env: the variable OIDC_TEST_SURELY_UNSET is not set"), "{text}");
+        assert!(!text.contains("terminal"), "{text}");
     }
 }

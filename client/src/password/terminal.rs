@@ -1,24 +1,12 @@
-//! Asking the person at the terminal: `/dev/tty`, whatever standard input and output are.
-//!
-//! While a password is typed, echo, line editing and the terminal's signals are off and handled here, so that
-//! Ctrl-C finds the terminal restored before the program ends.
+//! Asking the person at the terminal.
 
-use std::{
-    fs::File,
-    io::{self, Read, Write},
-    mem,
-};
+use std::{io, mem};
 
 use oidc_proto::secret::Password;
-use rustix::termios::{self, LocalModes, OptionalActions, SpecialCodeIndex, Termios};
 use zeroize::Zeroizing;
 
+use super::tty::{Manner, Tty};
 use crate::output::escaped;
-
-/// The longest password that can be typed, in bytes; the buffer never grows, so it leaves no copies behind.
-const MAX_PASSWORD: usize = 4096;
-/// The longest other answer, in bytes.
-const MAX_ANSWER: u64 = 4096;
 
 /// Why a question has no answer.
 #[derive(Debug, thiserror::Error)]
@@ -27,18 +15,43 @@ pub enum AskError {
     /// Nobody to ask.
     #[error("there is no terminal to ask on")]
     NoTerminal,
-    /// Ctrl-C.
+    /// An option says that nobody is to be asked.
+    #[error("asking is switched off by --prompt=none or --pw-prompt=none")]
+    NotWanted,
+    /// Ctrl-C, or another signal that asks to end.
     #[error("interrupted")]
     Interrupted,
     /// Ctrl-D, or the terminal went away.
-    #[error("user cancelled password prompt")]
-    Cancelled,
+    #[error("user cancelled {0}")]
+    Cancelled(Asked),
+    /// More than can be typed.
+    #[error("the answer is too long")]
+    TooLong,
     /// What was typed is not UTF-8.
     #[error("the answer is not valid UTF-8")]
     NotUtf8,
     /// The terminal failed.
     #[error("cannot ask on the terminal: {0}")]
     Io(#[from] io::Error),
+}
+
+/// What was asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Asked {
+    /// A password or another secret.
+    Password,
+    /// Anything else.
+    Question,
+}
+
+impl std::fmt::Display for Asked {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        // The first is the C suite's.
+        f.write_str(match self {
+            Self::Password => "password prompt",
+            Self::Question => "the question",
+        })
+    }
 }
 
 /// Whoever can be asked. A test gives answers of its own.
@@ -49,14 +62,18 @@ pub trait Asker {
     fn secret(&mut self, prompt: &str) -> Result<Password, AskError>;
     /// Asks for one line with echo, shown with a blank behind it; without white space around it.
     fn line(&mut self, prompt: &str) -> Result<String, AskError>;
+    /// As [`Asker::line`], for lines that are pasted and may be longer than a terminal's own (4095 bytes).
+    fn long_line(&mut self, prompt: &str) -> Result<String, AskError> {
+        self.line(prompt)
+    }
     /// Tells the person something between two questions.
     fn tell(&mut self, text: &str) -> Result<(), AskError>;
 }
 
-/// The terminal that controls this process, opened when it is first needed.
+/// The terminal of this process, found when it is first needed.
 #[derive(Default)]
 pub struct Terminal {
-    tty: Option<File>,
+    tty: Option<Tty>,
     colour: bool,
 }
 
@@ -66,20 +83,23 @@ impl Terminal {
         Self { tty: None, colour }
     }
 
-    fn tty(&mut self) -> Result<&mut File, AskError> {
+    fn tty(&mut self) -> Result<&Tty, AskError> {
         if self.tty.is_none() {
-            let opened = fs_err::OpenOptions::new().read(true).write(true).open("/dev/tty");
-            self.tty = Some(opened.map_err(|_| AskError::NoTerminal)?.into_file());
+            self.tty = Some(Tty::find()?);
         }
-        self.tty.as_mut().ok_or(AskError::NoTerminal)
+        self.tty.as_ref().ok_or(AskError::NoTerminal)
     }
 
-    fn show(&mut self, prompt: &str) -> Result<&mut File, AskError> {
+    fn ask(&mut self, prompt: &str, manner: Manner) -> Result<Zeroizing<Vec<u8>>, AskError> {
         let prompt = escaped(prompt);
         let shown = if self.colour { format!("\u{1b}[36m{prompt}\u{1b}[0m") } else { prompt.into_owned() };
-        let tty = self.tty()?;
-        tty.write_all(shown.as_bytes())?;
-        Ok(tty)
+        self.tty()?.ask(shown.as_bytes(), manner)
+    }
+
+    fn text(&mut self, prompt: &str, manner: Manner) -> Result<String, AskError> {
+        let mut typed = self.ask(&format!("{prompt} "), manner)?;
+        let text = String::from_utf8(mem::take(&mut *typed)).map_err(|_| AskError::NotUtf8)?;
+        Ok(text.trim().to_owned())
     }
 }
 
@@ -89,153 +109,26 @@ impl Asker for Terminal {
     }
 
     fn secret(&mut self, prompt: &str) -> Result<Password, AskError> {
-        let tty = self.show(&format!("{prompt}: "))?;
-        let typed = {
-            let mut quiet = Quiet::new(tty)?;
-            read_secret(&mut quiet.tty)
-        };
-        tty.write_all(b"\n")?;
-        typed
+        let mut typed = self.ask(&format!("{prompt}: "), Manner::Secret)?;
+        match String::from_utf8(mem::take(&mut *typed)) {
+            Ok(text) => Ok(Password::new(text)),
+            Err(error) => {
+                drop(Zeroizing::new(error.into_bytes()));
+                Err(AskError::NotUtf8)
+            }
+        }
     }
 
     fn line(&mut self, prompt: &str) -> Result<String, AskError> {
-        let tty = self.show(&format!("{prompt} "))?;
-        read_line(tty)
+        self.text(prompt, Manner::Line)
+    }
+
+    fn long_line(&mut self, prompt: &str) -> Result<String, AskError> {
+        self.text(prompt, Manner::LongLine)
     }
 
     fn tell(&mut self, text: &str) -> Result<(), AskError> {
-        let tty = self.tty()?;
-        Ok(writeln!(tty, "{}", escaped(text))?)
-    }
-}
-
-/// A terminal without echo, line editing and signals, restored when dropped.
-struct Quiet<'a> {
-    tty: &'a File,
-    before: Termios,
-}
-
-impl<'a> Quiet<'a> {
-    fn new(tty: &'a File) -> io::Result<Self> {
-        let before = termios::tcgetattr(tty)?;
-        let mut quiet = before.clone();
-        quiet.local_modes -= LocalModes::ECHO | LocalModes::ECHONL | LocalModes::ICANON | LocalModes::ISIG;
-        quiet.special_codes[SpecialCodeIndex::VMIN] = 1;
-        quiet.special_codes[SpecialCodeIndex::VTIME] = 0;
-        // Flush: what was typed before the question was not an answer to it.
-        termios::tcsetattr(tty, OptionalActions::Flush, &quiet)?;
-        Ok(Self { tty, before })
-    }
-}
-
-impl Drop for Quiet<'_> {
-    fn drop(&mut self) {
-        // Nothing better can be done when the terminal is gone.
-        let _ = termios::tcsetattr(self.tty, OptionalActions::Now, &self.before);
-    }
-}
-
-/// Reads up to Enter, byte by byte, with the keys people know from a terminal's line.
-fn read_secret(input: &mut impl Read) -> Result<Password, AskError> {
-    let mut typed = Zeroizing::new(Vec::with_capacity(MAX_PASSWORD));
-    let mut key = Zeroizing::new([0]);
-    loop {
-        if read_key(input, &mut key)? == 0 {
-            return Err(AskError::Cancelled);
-        }
-        match key[0] {
-            0x03 => return Err(AskError::Interrupted),
-            0x04 if typed.is_empty() => return Err(AskError::Cancelled),
-            b'\n' | b'\r' | 0x04 => break,
-            0x08 | 0x7f => remove_last_character(&mut typed),
-            0x15 => typed.clear(),
-            byte if typed.len() < MAX_PASSWORD => typed.push(byte),
-            _ => {}
-        }
-    }
-    let text = String::from_utf8(mem::take(&mut *typed)).map_err(|error| {
-        drop(Zeroizing::new(error.into_bytes()));
-        AskError::NotUtf8
-    })?;
-    Ok(Password::new(text))
-}
-
-fn read_key(input: &mut impl Read, key: &mut [u8; 1]) -> io::Result<usize> {
-    loop {
-        match input.read(key) {
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            other => return other,
-        }
-    }
-}
-
-/// One UTF-8 character, which may be several bytes.
-fn remove_last_character(typed: &mut Vec<u8>) {
-    while typed.pop().is_some_and(|byte| byte & 0xc0 == 0x80) {}
-}
-
-fn read_line(input: &mut impl Read) -> Result<String, AskError> {
-    let mut line = Vec::new();
-    let mut key = [0];
-    loop {
-        let read = read_key(input, &mut key)?;
-        match key[0] {
-            _ if read == 0 && line.is_empty() => return Err(AskError::Cancelled),
-            _ if read == 0 => break,
-            b'\n' => break,
-            byte if (line.len() as u64) < MAX_ANSWER => line.push(byte),
-            _ => {}
-        }
-    }
-    let line = String::from_utf8(line).map_err(|_| AskError::NotUtf8)?;
-    Ok(line.trim().to_owned())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn typed(keys: &[u8]) -> Result<String, String> {
-        match read_secret(&mut &*keys) {
-            Ok(password) => Ok(password.expose().to_owned()),
-            Err(error) => Err(error.to_string()),
-        }
-    }
-
-    #[test]
-    fn a_password_can_be_corrected_while_typing() {
-        for (keys, expected) in [
-            (&b"secret\nrest"[..], "secret"),
-            (b"secreX\x7ft\r", "secret"),
-            (b"wrong\x15right\n", "right"),
-            ("pä\u{7f}a\n".as_bytes(), "pa"),
-            (b"\x7f\n", ""),
-            (b"tail\x04", "tail"),
-            (b" \t a\n", " \t a"),
-        ] {
-            assert_eq!(typed(keys).as_deref(), Ok(expected));
-        }
-    }
-
-    #[test]
-    fn leaving_is_no_password() {
-        assert_eq!(typed(b"abc\x03"), Err("interrupted".into()));
-        assert_eq!(typed(b"\x04"), Err("user cancelled password prompt".into()));
-        assert_eq!(typed(b"abc"), Err("user cancelled password prompt".into()));
-        assert_eq!(typed(b"\xff\n"), Err("the answer is not valid UTF-8".into()));
-    }
-
-    #[test]
-    fn a_password_is_bounded() {
-        let keys = [vec![b'x'; MAX_PASSWORD + 10], b"\n".to_vec()].concat();
-        assert_eq!(typed(&keys).map(|text| text.len()), Ok(MAX_PASSWORD));
-    }
-
-    #[test]
-    fn an_answer_is_one_trimmed_line() {
-        let mut input = &b" yes \nno\n"[..];
-        assert_eq!(read_line(&mut input).ok().as_deref(), Some("yes"));
-        assert_eq!(read_line(&mut input).ok().as_deref(), Some("no"));
-        assert!(matches!(read_line(&mut input), Err(AskError::Cancelled)));
+        let line = format!("{}\n", escaped(text));
+        Ok(self.tty()?.show(line.as_bytes())?)
     }
 }

@@ -74,7 +74,7 @@ impl Desk for Machine {
         if self.interrupts.is_none() && hold {
             self.interrupts = Some(Interrupts::install()?);
         }
-        if let Some(interrupts) = &self.interrupts {
+        if let Some(interrupts) = &mut self.interrupts {
             interrupts.hold(hold);
         }
         Ok(())

@@ -6,7 +6,6 @@ use crate::{
     cli::{Dialect, common::PromptArg, r#gen::AnswerArgs},
     command::Context,
     error::Error,
-    exit::Exit,
     password::{AskError, Asker},
 };
 
@@ -108,7 +107,7 @@ impl Dialogue {
         let Question { label, option, .. } = question;
         if !self.may_ask {
             // The C suite's sentence.
-            return Err(missing(format!(
+            return Err(Error::CannotAsk(format!(
                 "Required argument {label} not given. Please enable a prompt mode or pass {label} to the '--{option}' \
                  option."
             )));
@@ -116,7 +115,7 @@ impl Dialogue {
         if context.asker.is_there() {
             return Ok(());
         }
-        Err(missing(format!(
+        Err(Error::CannotAsk(format!(
             "{label} is not given, and there is no terminal to ask on: use the option '--{option}'."
         )))
     }
@@ -139,7 +138,7 @@ fn read_confirmation(dialect: Dialect, asker: &mut dyn Asker, prompt: &str) -> R
                  --confirm-default.",
                 prompt.split(" [").next().unwrap_or(prompt)
             );
-            return Err(Error::Other(Exit::Refused, text));
+            return Err(Error::CannotAsk(text));
         }
         answer => answer?,
     };
@@ -158,8 +157,4 @@ fn read_confirmation(dialect: Dialect, asker: &mut dyn Asker, prompt: &str) -> R
         "" => Some(Reply::Enter),
         _ => None,
     })
-}
-
-fn missing(text: String) -> Error {
-    Error::Other(Exit::Failure, text)
 }

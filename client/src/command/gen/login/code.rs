@@ -116,7 +116,8 @@ fn paste(session: &mut Session, state: &str) -> Result<Outcome, Error> {
     loop {
         // Nothing is left to be undone here: a client that was registered is on disk.
         session.desk.hold_interrupts(false)?;
-        let pasted = session.context.asker.line("Address (Enter looks whether the login is done already):");
+        let pasted =
+            session.context.asker.long_line("Address (Enter looks whether the login is done already):");
         session.desk.hold_interrupts(true)?;
         let pasted = pasted?;
         if pasted.is_empty() {
