@@ -36,6 +36,8 @@ fn main() -> ExitCode {
         }
         Err(error) => return end(Err(error.into()), Output::standard(Dialect::Ours, wants_json())),
     };
+    // Where the kernel does not let us, they stay as visible as the C suite leaves them.
+    drop(cli::argv::overwrite(&command.secrets()));
     let common = command.common();
     let mut context = Context {
         output: Output::standard(dialect, common.json),

@@ -24,7 +24,7 @@ use tempfile::TempDir;
 
 use crate::{
     agent::Agent,
-    cli::{self, Invocation},
+    cli::{self, Command, Dialect, Invocation, r#gen::GenArgs},
     command::{self, Context},
     error::Error,
     output::Output,
@@ -237,16 +237,28 @@ impl Bench {
         };
         let (stdout, stderr) = (Captured::default(), Captured::default());
         let json = command.common().json;
-        let mut context = Context {
+        let mut context = self.context(dialect, json, &stdout, &stderr);
+        let result = command::run(&command, &mut context);
+        let asked = self.person.asked.borrow().clone();
+        Ran { stdout: stdout.text(), stderr: stderr.text(), result, asked }
+    }
+
+    /// Parses a command line of `gen` and does something with it.
+    pub fn with_context<T>(&self, line: &[&str], work: impl FnOnce(&GenArgs, &mut Context) -> T) -> T {
+        let Ok(Invocation::Run(Command::Gen(args), dialect)) = cli::parse(line.iter().map(Into::into)) else {
+            panic!("a command line of gen: {line:?}");
+        };
+        let (stdout, stderr) = (Captured::default(), Captured::default());
+        work(&args, &mut self.context(dialect, false, &stdout, &stderr))
+    }
+
+    fn context(&self, dialect: Dialect, json: bool, stdout: &Captured, stderr: &Captured) -> Context {
+        Context {
             output: Output::new(dialect, json, Box::new(stdout.clone()), Box::new(stderr.clone())),
             agent: Agent::at(&self.socket()),
             asker: Box::new(self.person.clone()),
             home: Some(self.home()),
-        };
-        let result = command::run(&command, &mut context);
-        context.output.finish().expect("written");
-        let asked = self.person.asked.borrow().clone();
-        Ran { stdout: stdout.text(), stderr: stderr.text(), result, asked }
+        }
     }
 
     fn socket(&self) -> PathBuf {

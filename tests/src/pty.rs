@@ -151,16 +151,23 @@ impl Pty {
         self.modes() == self.before
     }
 
-    /// Sends a signal to the program, not to its shell.
+    /// The program, not its shell.
+    ///
+    /// # Panics
+    /// When it does not run.
+    pub fn program(&self) -> Pid {
+        let pid = self.shell.id();
+        let children = fs_err::read_to_string(format!("/proc/{pid}/task/{pid}/children")).expect("children");
+        let child = children.split_whitespace().next().and_then(|child| child.parse().ok());
+        child.and_then(Pid::from_raw).expect("the program runs")
+    }
+
+    /// Sends a signal to the program.
     ///
     /// # Panics
     /// When it does not run.
     pub fn signal(&self, signal: Signal) {
-        let pid = self.shell.id();
-        let children = fs_err::read_to_string(format!("/proc/{pid}/task/{pid}/children")).expect("children");
-        let child = children.split_whitespace().next().and_then(|child| child.parse().ok());
-        let child = child.and_then(Pid::from_raw).expect("the program runs");
-        kill_process(child, signal).expect("a signal");
+        kill_process(self.program(), signal).expect("a signal");
     }
 
     /// Waits for the end: the status as the shell has it, and what was shown before.

@@ -6,6 +6,7 @@ use oidc_tests::{
     agent::Agent,
     environment::Environment,
     programs::run,
+    provider::{Provider, Quirks},
     pty::{Pty, Shell},
 };
 use rustix::process::Signal;
@@ -187,6 +188,33 @@ fn a_terminal_that_is_standard_input_only_is_one() {
     pty.type_keys(b"half\x03");
     let (status, shown, is_restored) = pty.finish_restored();
     assert!(shown.contains("interrupted") && status == 130 && is_restored, "{status} {shown}");
+}
+
+#[test]
+fn a_secret_on_the_command_line_is_not_there_for_long() {
+    let stage = Stage::new();
+    let line =
+        ["gen", "acc", "--client-secret=canary1", "--rt", "canary2", "--at=canary3", "--op-password=canary4"];
+    let mut pty = Pty::start(&stage.oidc(&line), Shell::Plain, b"");
+    let warned = pty.expect("Issuer");
+    assert!(warned.contains("--rt-env and --rt-file"), "{warned}");
+    let seen =
+        fs_err::read(format!("/proc/{}/cmdline", pty.program().as_raw_nonzero())).expect("a command line");
+    let seen = String::from_utf8_lossy(&seen).into_owned();
+    assert!(seen.contains("--client-secret=xxxxxxx") && !seen.contains("canary"), "{seen}");
+}
+
+#[test]
+fn nobody_is_asked_where_asking_is_switched_off() {
+    let stage = Stage::new();
+    let provider = Provider::with(Quirks::default());
+    let scope = ["--scope", "openid", "--flow", "device", "--prompt", "none", "--pw-env"];
+    let mut command = stage.oidc(&["gen", "acc", "--issuer", &provider.issuer()]);
+    command.args(scope);
+    let (status, shown) = Pty::start(&command, Shell::Plain, b"").finish();
+    assert!(shown.contains("--pw-env: the variable OIDC_ENCRYPTION_PW is not set"), "{shown}");
+    assert!(status == 10 && !shown.contains("Enter encryption password"), "{status} {shown}");
+    assert_eq!(provider.client_count(), 0, "nothing is made without a password");
 }
 
 #[test]

@@ -3,6 +3,7 @@
 use std::{ffi::OsString, path::PathBuf};
 
 use clap::{Args, Parser, ValueEnum};
+use oidc_proto::secret::{ClientSecret, Password, RefreshToken, SecretText};
 
 use super::{
     common::{Common, PasswordArgs, PromptArg},
@@ -44,6 +45,9 @@ pub struct GenArgs {
     pub password: PasswordArgs,
 
     #[command(flatten)]
+    pub elsewhere: ElsewhereArgs,
+
+    #[command(flatten)]
     pub answers: AnswerArgs,
 
     #[command(flatten)]
@@ -78,13 +82,13 @@ pub struct ManageArgs {
     #[arg(short, long)]
     pub delete: bool,
 
-    /// Finish a login: the address that the browser was sent to
+    /// Finish a login: the address that the browser was sent to; - reads it from standard input
     #[arg(long = "codeExchange", alias = "code-exchange", value_name = "URI")]
-    pub code_exchange: Option<String>,
+    pub code_exchange: Option<SecretText>,
 
-    /// Fetch the account of a finished login
+    /// Fetch the account of a finished login; - reads its state from standard input
     #[arg(long, value_name = "STATE")]
-    pub state: Option<String>,
+    pub state: Option<SecretText>,
 }
 
 /// The provider and the client.
@@ -125,7 +129,7 @@ pub struct ClientArgs {
 
     /// Client secret; an empty one makes the client a public one
     #[arg(long, value_name = "SECRET")]
-    pub client_secret: Option<String>,
+    pub client_secret: Option<ClientSecret>,
 
     /// Redirect URI; may be repeated, or several separated by blanks
     #[arg(long, visible_alias = "redirect-url", value_name = "URI")]
@@ -137,7 +141,7 @@ pub struct ClientArgs {
 
     /// Access token for a registration endpoint that asks for one
     #[arg(long, visible_alias = "access-token", value_name = "TOKEN")]
-    pub at: Option<String>,
+    pub at: Option<SecretText>,
 
     /// Part of the name under which the client is registered, instead of the host's name
     #[arg(long, visible_alias = "client-name-identifier", value_name = "ID")]
@@ -180,7 +184,7 @@ pub struct LoginArgs {
 
     /// Use this refresh token instead of a login
     #[arg(long, visible_alias = "refresh-token", value_name = "TOKEN")]
-    pub rt: Option<String>,
+    pub rt: Option<RefreshToken>,
 
     /// Use the refresh token in an environment variable
     #[arg(long, visible_alias = "refresh-token-env", value_name = "NAME", num_args = 0..=1, require_equals = true,
@@ -193,7 +197,7 @@ pub struct LoginArgs {
 
     /// Password at the provider, for --flow=password
     #[arg(long, value_name = "PASSWORD")]
-    pub op_password: Option<String>,
+    pub op_password: Option<Password>,
 
     /// Print an access token and save nothing
     #[arg(long)]
@@ -227,6 +231,62 @@ pub struct StoreArgs {
     /// Format of a new account file; `oidc gen` writes native, `oidc-gen` what the C suite reads
     #[arg(long, value_enum, help_heading = EXTENSIONS)]
     pub format: Option<FormatArg>,
+}
+
+/// Where the secrets are that a command line would show to everybody on the machine.
+#[derive(Debug, Clone, Default, Args)]
+#[command(next_help_heading = EXTENSIONS)]
+pub struct ElsewhereArgs {
+    /// Use the client secret in an environment variable
+    #[arg(long, value_name = "NAME")]
+    pub client_secret_env: Option<OsString>,
+
+    /// Use the first line of a file or pipe as client secret; - is standard input
+    #[arg(long, value_name = "FILE")]
+    pub client_secret_file: Option<PathBuf>,
+
+    /// Use the access token for registration in an environment variable
+    #[arg(long, value_name = "NAME")]
+    pub at_env: Option<OsString>,
+
+    /// Use the first line of a file or pipe as access token for registration; - is standard input
+    #[arg(long, value_name = "FILE")]
+    pub at_file: Option<PathBuf>,
+
+    /// Use the first line of a file or pipe as refresh token; - is standard input
+    #[arg(long, value_name = "FILE")]
+    pub rt_file: Option<PathBuf>,
+
+    /// Use the password at the provider in an environment variable
+    #[arg(long, value_name = "NAME")]
+    pub op_password_env: Option<OsString>,
+
+    /// Use the first line of a file or pipe as password at the provider; - is standard input
+    #[arg(long, value_name = "FILE")]
+    pub op_password_file: Option<PathBuf>,
+}
+
+/// A secret that stands on the command line.
+pub struct Given<'a> {
+    /// The option, which has one with `-env` and one with `-file` beside it.
+    pub option: &'static str,
+    /// Its value.
+    pub value: &'a str,
+}
+
+impl GenArgs {
+    /// The secrets that stand on the command line.
+    pub fn secrets_given(&self) -> impl Iterator<Item = Given<'_>> {
+        let (client, login) = (&self.client, &self.login);
+        [
+            ("client-secret", client.client_secret.as_ref().map(ClientSecret::expose)),
+            ("at", client.at.as_ref().map(SecretText::expose)),
+            ("rt", login.rt.as_ref().map(RefreshToken::expose)),
+            ("op-password", login.op_password.as_ref().map(Password::expose)),
+        ]
+        .into_iter()
+        .filter_map(|(option, value)| Some(Given { option, value: value.filter(|value| !value.is_empty())? }))
+    }
 }
 
 /// How questions are answered.

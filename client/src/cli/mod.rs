@@ -3,12 +3,15 @@
 //! Only the parser of the command in hand is built: `token` must start in about the time of `/bin/true`.
 
 pub mod add;
+pub mod argv;
 pub mod common;
 pub mod completion;
 pub mod environment;
 pub mod r#gen;
 pub mod getopt;
 pub mod others;
+#[cfg(test)]
+mod tests;
 pub mod token;
 pub mod tree;
 mod usage;
@@ -21,7 +24,7 @@ use std::{
 use clap::{ArgMatches, CommandFactory, FromArgMatches};
 use common::Common;
 use getopt::Rewritten;
-use oidc_proto::{environment as secret_variables, timespan::seconds_or_leading_digits};
+use oidc_proto::{environment as secret_variables, secret::SecretText, timespan::seconds_or_leading_digits};
 pub use usage::UsageError;
 
 /// In whose manner to speak: texts, streams and exit codes differ.
@@ -72,6 +75,14 @@ pub enum Invocation {
 }
 
 impl Command {
+    /// The secrets that stand on the command line.
+    pub fn secrets(&self) -> Vec<&str> {
+        let Self::Gen(args) = self else { return Vec::new() };
+        let codes = [&args.instead.code_exchange, &args.instead.state];
+        let codes = codes.into_iter().flatten().map(SecretText::expose);
+        args.secrets_given().map(|given| given.value).chain(codes).collect()
+    }
+
     /// The options every command takes.
     pub fn common(&self) -> &Common {
         match self {

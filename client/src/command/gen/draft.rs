@@ -1,12 +1,6 @@
 //! The account as far as options, a file and answers tell, before anything is asked at the provider.
 
-use std::env;
-
-use oidc_proto::{
-    account::AccountConfig,
-    secret::{ClientSecret, Password, RefreshToken},
-    shortname::Shortname,
-};
+use oidc_proto::{account::AccountConfig, shortname::Shortname};
 use serde_json::Value;
 
 use super::{Session, dialogue::Question, flows, issuer, redirect, scopes};
@@ -38,10 +32,10 @@ pub fn apply(session: &mut Session, name: &Shortname, account: &mut AccountConfi
     if account.client_name.is_none() {
         account.client_name = Some(client_name(name, client.cnid.as_deref()));
     }
-    account.refresh_token = refresh_token(session)?.or(account.refresh_token.take());
+    account.refresh_token = args.login.rt.clone().or(account.refresh_token.take());
     set(&mut account.username, args.login.op_username.as_ref());
     if let Some(password) = &args.login.op_password {
-        account.password = Some(Password::from(password.as_str()));
+        account.password = Some(password.clone());
     }
     Ok(())
 }
@@ -49,8 +43,7 @@ pub fn apply(session: &mut Session, name: &Shortname, account: &mut AccountConfi
 fn apply_client(client: &ClientArgs, account: &mut AccountConfig) -> Result<(), Error> {
     set(&mut account.client_id, client.client_id.as_ref());
     if let Some(secret) = &client.client_secret {
-        account.client_secret =
-            Some(secret).filter(|text| !text.is_empty()).map(|text| ClientSecret::from(text.as_str()));
+        account.client_secret = Some(secret.clone()).filter(|secret| !secret.is_empty());
     }
     let uris = redirect::given(client).map_err(|text| Error::Other(Exit::Failure, text))?;
     if !uris.is_empty() {
@@ -147,19 +140,6 @@ pub fn complete_credentials(session: &mut Session, account: &mut AccountConfig) 
         account.password = Some(session.dialogue.ask_secret(session.context, &question)?);
     }
     Ok(())
-}
-
-/// `--rt` and `--rt-env`.
-fn refresh_token(session: &Session) -> Result<Option<RefreshToken>, Error> {
-    let login = &session.args.login;
-    if let Some(token) = &login.rt {
-        return Ok(Some(RefreshToken::from(token.as_str())));
-    }
-    let Some(name) = &login.rt_env else { return Ok(None) };
-    match env::var(name) {
-        Ok(token) if !token.trim().is_empty() => Ok(Some(RefreshToken::from(token.trim()))),
-        _ => Err(Error::Other(Exit::Failure, format!("{} not set!", name.to_string_lossy()))),
-    }
 }
 
 /// `oidc-agent:<name>-<cnid>`: INDIGO IAM shows clients of such a name to the person who approved them.

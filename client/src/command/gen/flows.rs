@@ -43,7 +43,7 @@ pub fn choose(args: &GenArgs, client: &[String], is_mytoken: bool, has_display: 
 
 /// Whether the refresh token is given instead of a login.
 pub fn has_refresh_token(args: &GenArgs) -> bool {
-    args.login.rt.is_some() || args.login.rt_env.is_some()
+    args.login.rt.is_some()
 }
 
 /// Whether the login may spend the refresh token that the account has.
@@ -106,7 +106,7 @@ mod tests {
         let mut args = GenArgs::default();
         args.login.op_username = Some("u".to_owned());
         assert_eq!(choice(&args, &[], true), [Flow::Password]);
-        args.login.rt = Some("r".to_owned());
+        args.login.rt = Some("r".into());
         assert_eq!(choice(&args, &[], true), [Flow::Refresh]);
         args.login.flow = vec![FlowArg::Device, FlowArg::Code];
         assert_eq!(choice(&args, &["code"], true), [Flow::Device, Flow::Code]);

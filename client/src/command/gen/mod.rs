@@ -22,6 +22,7 @@ mod rename;
 mod save;
 mod scopes;
 mod seal;
+mod secrets;
 #[cfg(test)]
 mod testing;
 #[cfg(test)]
@@ -66,6 +67,7 @@ pub fn run(args: &GenArgs, context: &mut Context) -> Result<(), Error> {
 
 fn run_at(args: &GenArgs, context: &mut Context, desk: &mut dyn Desk) -> Result<(), Error> {
     let issuers = Issuers::load(context.home().ok().as_ref());
+    let args = &secrets::looked_up(args, context)?;
     let dialogue = Dialogue::new(&args.answers);
     let mut session =
         Session { args, context, desk, dialogue, issuers, by_device: false, needs_slash: false };
@@ -88,11 +90,11 @@ impl Session<'_> {
             return rename::run(self, new);
         }
         if let Some(uri) = &instead.code_exchange {
-            return finish::exchange(self, uri);
+            return finish::exchange(self, uri.expose());
         }
         self.meet_agent()?;
         if let Some(state) = &instead.state {
-            return finish::fetch(self, state);
+            return finish::fetch(self, state.expose());
         }
         if instead.delete {
             return delete::run(self);

@@ -5,7 +5,6 @@ use oidc_proto::{
     error_code::ErrorCode,
     json::Object,
     message::{Flow, RegisterRequest, Registration, Reply, Request},
-    secret::SecretText,
 };
 use serde_json::Value;
 
@@ -29,7 +28,7 @@ pub fn register(session: &mut Session, account: &AccountConfig, flows: &[Flow]) 
     let request = Request::Register(Box::new(RegisterRequest {
         config: session.for_agent(account),
         flows: flows.to_vec(),
-        authorization: session.args.client.at.as_deref().map(SecretText::from),
+        authorization: session.args.client.at.clone(),
     }));
     match session.context.agent.call(&request)? {
         Reply::Registered(Registration { client, .. }) if client.text("client_id").is_some() => {
