@@ -239,6 +239,7 @@ impl Bench {
         let json = command.common().json;
         let mut context = self.context(dialect, json, &stdout, &stderr);
         let result = command::run(&command, &mut context);
+        context.output.finish().expect("written");
         let asked = self.person.asked.borrow().clone();
         Ran { stdout: stdout.text(), stderr: stderr.text(), result, asked }
     }
