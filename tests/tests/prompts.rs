@@ -104,6 +104,20 @@ fn a_signal_ends_the_program_and_leaves_the_terminal_as_it_was() {
 }
 
 #[test]
+fn a_time_limit_ends_the_program_and_leaves_the_terminal_as_it_was() {
+    let stage = Stage::new();
+    // Without --foreground the program may not touch the terminal at all.
+    for options in [&["0.3"][..], &["--foreground", "0.3"]] {
+        let oidc = stage.oidc(&["unlock"]);
+        let mut command = Command::new("timeout");
+        command.args(options).arg(oidc.get_program()).args(oidc.get_args());
+        command.envs(oidc.get_envs().filter_map(|(name, value)| Some((name, value?))));
+        let (status, shown, is_restored) = Pty::start(&command, Shell::Plain, b"").finish_restored();
+        assert!(status == 124 && is_restored, "{status} {shown}");
+    }
+}
+
+#[test]
 fn the_keys_for_signals_are_signals() {
     let stage = Stage::new();
     for (key, signal) in [(b"\x03", Signal::INT), (b"\x1c", Signal::QUIT)] {

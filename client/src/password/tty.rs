@@ -13,7 +13,10 @@ use std::{
 use rustix::{
     fs::{Mode, OFlags},
     io::Errno,
-    termios::{LocalModes, OptionalActions, SpecialCodeIndex, Termios, tcgetattr, tcgetsid, tcsetattr},
+    process::getpgrp,
+    termios::{
+        LocalModes, OptionalActions, SpecialCodeIndex, Termios, tcgetattr, tcgetpgrp, tcgetsid, tcsetattr,
+    },
 };
 use zeroize::Zeroizing;
 
@@ -80,23 +83,35 @@ impl Tty {
     /// Shows the prompt and reads the answer, without what ended it.
     pub fn ask(&self, prompt: &[u8], manner: Manner) -> Result<Zeroizing<Vec<u8>>, AskError> {
         let signals = Signals::of_process()?;
-        let (_held, _held_stops) = (signals.hold(), signals.hold_stops());
+        let before = tcgetattr(&self.input).map_err(io::Error::from)?;
         loop {
-            let modes = Modes::set(self, manner)?;
-            signals.forget_stops();
-            self.show(prompt)?;
-            let ended = self.read(&modes, manner, signals);
-            drop(modes);
-            // What the kernel shows of a line ends with its newline; everything else leaves the cursor behind the prompt.
-            if manner != Manner::Line || !matches!(ended, Ok(Ended::Typed(_))) {
-                let _ = self.show(b"\n");
-            }
+            // In the background the kernel stops us here, until somebody brings us to the foreground. Nothing is held
+            // yet: a request to end ends us.
+            tcsetattr(&self.input, OptionalActions::Now, &before).map_err(io::Error::from)?;
+            let ended = {
+                let _held = (signals.hold(), signals.hold_stops());
+                let modes = Modes::set(self, &before, manner)?;
+                signals.forget_stops();
+                self.show(prompt)?;
+                let ended = self.read(&modes, manner, signals);
+                drop(modes);
+                // The kernel shows the newline that ends a line; everything else leaves the cursor behind the prompt.
+                if manner != Manner::Line || !matches!(ended, Ok(Ended::Typed(_))) {
+                    let _ = self.show(b"\n");
+                }
+                ended
+            };
             match ended? {
                 Ended::Typed(typed) => return Ok(typed),
                 Ended::Stop => Signals::stop(),
                 Ended::Continued => {}
             }
         }
+    }
+
+    /// Whether the terminal is ours to change.
+    fn is_foreground(&self) -> bool {
+        !self.controls_us || tcgetpgrp(&self.input).is_ok_and(|group| group == getpgrp())
     }
 
     fn read(&self, modes: &Modes, manner: Manner, signals: &Signals) -> Result<Ended, AskError> {
@@ -193,18 +208,17 @@ impl Ended {
 
 /// The modes for one question; what they were is restored when this is dropped.
 struct Modes<'a> {
-    tty: &'a File,
-    before: Option<Termios>,
+    tty: &'a Tty,
+    before: &'a Termios,
     keys: Keys,
+    changed: bool,
 }
 
 impl<'a> Modes<'a> {
-    fn set(tty: &'a Tty, manner: Manner) -> io::Result<Self> {
-        let input = &tty.input;
+    fn set(tty: &'a Tty, before: &'a Termios, manner: Manner) -> io::Result<Self> {
         if manner == Manner::Line {
-            return Ok(Self { tty: input, before: None, keys: Keys::default() });
+            return Ok(Self { tty, before, keys: Keys::default(), changed: false });
         }
-        let before = tcgetattr(input)?;
         let mut modes = before.clone();
         modes.local_modes -= LocalModes::ECHO | LocalModes::ECHONL | LocalModes::ICANON;
         if !tty.controls_us {
@@ -213,17 +227,17 @@ impl<'a> Modes<'a> {
         }
         modes.special_codes[SpecialCodeIndex::VMIN] = 1;
         modes.special_codes[SpecialCodeIndex::VTIME] = 0;
-        tcsetattr(input, OptionalActions::Now, &modes)?;
-        let keys = Keys::of(&before, !tty.controls_us);
-        Ok(Self { tty: input, before: Some(before), keys })
+        tcsetattr(&tty.input, OptionalActions::Now, &modes)?;
+        Ok(Self { tty, before, keys: Keys::of(before, !tty.controls_us), changed: true })
     }
 }
 
 impl Drop for Modes<'_> {
     fn drop(&mut self) {
-        if let Some(before) = &self.before {
+        // In the background it is the shell's, which has set its own modes.
+        if self.changed && self.tty.is_foreground() {
             // Nothing better can be done when the terminal is gone.
-            let _ = tcsetattr(self.tty, OptionalActions::Now, before);
+            let _ = tcsetattr(&self.tty.input, OptionalActions::Now, self.before);
         }
     }
 }
@@ -246,7 +260,7 @@ mod tests {
         let name = ptsname(&master, Vec::new()).expect("a name");
         let slave = rustix::fs::open(name, OFlags::RDWR | OFlags::NOCTTY, Mode::empty()).expect("opened");
         let output = dup(&slave).expect("a copy").into();
-        (Tty { input: slave.into(), output, controls_us: true }, master.into())
+        (Tty { input: slave.into(), output, controls_us: false }, master.into())
     }
 
     fn local_modes(tty: &Tty) -> LocalModes {
@@ -259,9 +273,9 @@ mod tests {
         let before = local_modes(&tty);
         for manner in [Manner::Secret, Manner::LongLine] {
             let panicked = catch_unwind(AssertUnwindSafe(|| {
-                let _modes = Modes::set(&tty, manner).expect("a terminal");
+                let before = tcgetattr(&tty.input).expect("a terminal");
+                let _modes = Modes::set(&tty, &before, manner).expect("a terminal");
                 assert!(!local_modes(&tty).intersects(LocalModes::ECHO | LocalModes::ICANON));
-                assert!(local_modes(&tty).contains(LocalModes::ISIG));
                 panic!("on purpose");
             }));
             assert!(panicked.is_err());
