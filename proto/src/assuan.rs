@@ -4,7 +4,10 @@
 
 use zeroize::Zeroizing;
 
-use crate::{secret::Password, shortname::{is_control, is_format}};
+use crate::{
+    secret::Password,
+    shortname::{is_control, is_format},
+};
 
 /// Longest line of the protocol, in bytes with its newline.
 pub const LINE_BYTES: usize = 1000;

@@ -197,7 +197,8 @@ fn not_loaded(name: &Shortname, why: &str) -> Failure {
 
 /// The text is the C suite's; the code tells that a prompt could have helped.
 fn cannot_ask(name: &Shortname, why: &str) -> Failure {
-    let why = format!("{why} Run 'oidc add {name}' in a terminal.");
+    let add = shell::command("oidc add", name.as_str());
+    let why = format!("{why} Run `{add}` in a terminal.");
     Failure { code: ErrorCode::PromptUnavailable, ..not_loaded(name, &why) }
 }
 

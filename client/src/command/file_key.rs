@@ -3,12 +3,13 @@
 
 use oidc_proto::{
     message::{NewProtection, PasswdRequest, Request},
+    shell,
     shortname::Shortname,
     vault::FileKey,
 };
 
 use super::{Context, is_unknown_request};
-use crate::{error::Error, output::shell_quoted};
+use crate::error::Error;
 
 /// Gives the key to the agent if it holds the account. Without an agent there is nobody to tell; one that cannot be
 /// told is worth a warning. `new_password` says that an agent of the C suite cannot help itself with the old one.
@@ -33,7 +34,7 @@ pub fn give(context: &mut Context, name: &Shortname, key: &FileKey) -> Result<()
 /// The agent holds the account, or may hold it, and does not know the key.
 pub fn warn(context: &mut Context, name: &Shortname, error: &Error) {
     context.output.warning(&format!(
-        "the agent could not be told how to write the account file ({error}); run `oidc add --force {}`",
-        shell_quoted(name.as_str())
+        "the agent could not be told how to write the account file ({error}); run `{}`",
+        shell::command("oidc add --force", name.as_str())
     ));
 }

@@ -5,7 +5,6 @@ use oidc_proto::{
     home::Home,
     message::{FileFormat, NewProtection, PasswdRequest, Request},
     secret::Password,
-    shell,
     shortname::Shortname,
     vault::{self, Format, Protection},
 };

@@ -1,7 +1,7 @@
 //! Making an account: questions, the client, the login, the file. In this order, so that nothing is made at the
 //! provider before everything is known, and nothing that was made there is forgotten.
 
-use oidc_proto::{account::AccountConfig, shortname::Shortname};
+use oidc_proto::{account::AccountConfig, shell, shortname::Shortname};
 
 use super::{
     Session, account_name,

@@ -8,6 +8,7 @@ use oidc_proto::{
     home::{AccountLock, Home, HomeError},
     issuers,
     message::{AccountStatus, AddRequest, AgentStatus, Reply, Request},
+    shell,
     shortname::Shortname,
     vault::FileKey,
 };
@@ -19,7 +20,6 @@ use crate::{
     command::file_key,
     error::Error,
     exit::Exit,
-    output::shell_quoted,
 };
 
 /// How an agent holds an account.
@@ -137,8 +137,8 @@ fn load(session: &mut Session, config: AccountConfig, key: &FileKey, held: Held)
     let Held::So(held) = held else {
         let name = config.name.unwrap_or_default();
         session.context.output.hint(&format!(
-            "The agent does not tell how it held the account, and has unloaded it; `oidc add {}` loads it.",
-            shell_quoted(&name)
+            "The agent does not tell how it held the account, and has unloaded it; `{}` loads it.",
+            shell::command("oidc add", &name)
         ));
         return Ok(());
     };

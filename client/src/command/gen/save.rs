@@ -7,6 +7,7 @@ use oidc_proto::{
     message::{PasswordEntry, PasswordSources, TokenReply},
     rotation::{self, Rotation},
     secret::RefreshToken,
+    shell,
     shortname::Shortname,
     vault::{self, FileKey},
 };
@@ -18,7 +19,6 @@ use crate::{
     cli::Dialect,
     command::{add, file_key, is_unknown_request},
     error::Error,
-    output::shell_quoted,
 };
 
 /// Where an account is kept.
@@ -138,8 +138,8 @@ pub fn tell_held(session: &mut Session, name: &Shortname, error: &Error) {
         // Writing it would overwrite what somebody else has done.
         Error::Reencrypted { .. } => return,
         _ if has_file => format!(
-            " Once the file can be written, `oidc passwd --from-agent {}` writes it.",
-            shell_quoted(name.as_str())
+            " Once the file can be written, `{}` writes it.",
+            shell::command("oidc passwd --from-agent", name.as_str())
         ),
         _ => String::new(),
     };

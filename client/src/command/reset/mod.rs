@@ -7,6 +7,7 @@ use oidc_proto::{
     home::{Deleted, Home},
     issuers,
     message::{RemoteOutcome, Reply, Request, ResetReport, ResetRequest},
+    shell,
     shortname::Shortname,
 };
 use plan::Plan;
@@ -18,7 +19,7 @@ use super::{
     agent_state::{self, AgentState},
     is_unknown_request,
 };
-use crate::{account_file::LOCK_TIMEOUT, cli::others::ResetArgs, error::Error, output::shell_quoted};
+use crate::{account_file::LOCK_TIMEOUT, cli::others::ResetArgs, error::Error};
 
 /// Shows what will be lost, asks, and resets the accounts. A failure with one account does not stop the others.
 pub fn run(args: &ResetArgs, context: &mut Context) -> Result<(), Error> {
@@ -121,8 +122,8 @@ fn ask_to_drop(name: &Shortname, context: &mut Context) -> (ResetReport, Option<
         _ => (
             ResetReport::default(),
             Some(format!(
-                "the agent may still hold the account; once it is unlocked, run `oidc remove {}`",
-                shell_quoted(name.as_str())
+                "the agent may still hold the account; once it is unlocked, run `{}`",
+                shell::command("oidc remove", name.as_str())
             )),
         ),
     }

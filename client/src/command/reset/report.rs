@@ -7,7 +7,7 @@ use oidc_proto::{
 use serde_json::{Value, json};
 
 use super::plan::Plan;
-use crate::{command::agent_state::AgentState, error::Error, output::shell_quoted};
+use crate::{command::agent_state::AgentState, error::Error};
 
 /// What a reset did.
 pub struct Outcome {
@@ -57,13 +57,13 @@ impl Outcome {
         }
         lines.extend(self.left_at_the_provider());
         lines.extend(self.remarks.iter().map(|remark| format!("Note: {remark}")));
-        let name = shell_quoted(self.plan.name.as_str());
+        let name = self.plan.name.as_str();
         if matches!(self.plan.agent, AgentState::Unknown(_)) {
-            lines
-                .push(format!("Note: the agent may still hold the account; `oidc remove {name}` unloads it"));
+            let remove = shell::command("oidc remove", name);
+            lines.push(format!("Note: the agent may still hold the account; `{remove}` unloads it"));
         }
         if self.error.is_none() {
-            lines.push(format!("`oidc gen {name}` makes the account anew."));
+            lines.push(format!("`{}` makes the account anew.", shell::command("oidc gen", name)));
         }
         lines.join("\n")
     }
