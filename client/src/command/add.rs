@@ -266,7 +266,8 @@ mod tests {
             panic!("a command line");
         };
         let name: Shortname = "acc".parse().expect("a name");
-        let sources = Sources { command: Some(SecretText::new(format!("echo {PASSWORD}"))), ..args.password.sources() };
+        let sources =
+            Sources { command: Some(format!("echo {PASSWORD}").as_str().into()), ..args.password.sources() };
         let opened = Sealed::read(&home, &name).and_then(|sealed| {
             let mut nobody = Terminal::new(false);
             sealed.open(&home, &Sources { variable: None, ..sources.clone() }, &mut nobody)
