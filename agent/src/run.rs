@@ -8,15 +8,16 @@ use rustix::{
 };
 use tokio::{
     runtime,
-    signal::unix::{SignalKind, signal},
+    signal::unix::{Signal, SignalKind, signal},
     sync::oneshot,
     time::timeout,
 };
 use tokio_util::sync::CancellationToken;
-use tracing::info;
+use tracing::{info, warn};
 
 use crate::{
     harden,
+    provider::SPENDING_TIMEOUT,
     server::{
         Handler, activation,
         entrance::Entrance,
@@ -26,9 +27,9 @@ use crate::{
 
 /// Descriptors that connections leave for everything else: files, providers, the runtime.
 const RESERVED_DESCRIPTORS: u64 = 128;
-/// How long the handler may take for what outlives requests: a refresh that was sent is answered or over by then
-/// ([`crate::provider::REQUEST_TIMEOUT`]), and a rotated refresh token is on disk.
-const FINISH: Duration = Duration::from_secs(12);
+/// How long ending may take after requests in hand: a refresh that was sent is answered or over by then, and a rotated
+/// refresh token is on disk. A second signal ends at once.
+const FINISH: Duration = SPENDING_TIMEOUT.saturating_add(Duration::from_secs(20));
 /// Threads for what blocks: name resolution, key derivations, files. They end when they are idle.
 const BLOCKING_THREADS: usize = 32;
 
@@ -68,36 +69,32 @@ async fn live<H: Handler>(
 ) -> io::Result<()> {
     let Surroundings { entrance, lives_for, ends_with_terminal } = surroundings;
     let stop = CancellationToken::new();
-    let end = wait_for_end(lives_for, ends_with_terminal)?;
+    let mut end = End::register(lives_for, ends_with_terminal)?;
     let handler = Arc::new(handler());
     let listener = Listener::new(entrance, limits())?;
     ready()?;
     activation::ready();
     info!("serving");
     let serving = listener.serve(Arc::clone(&handler), stop.clone());
+    // A listener that fails ends the agent as well.
+    let served = async {
+        let served = serving.await;
+        handler.finish().await;
+        served
+    };
     let ending = async {
-        let reason = end.await;
+        let reason = end.next().await;
         info!(reason, "ending");
         activation::stopping();
         stop.cancel();
+        let reason = timeout(FINISH, end.next()).await.unwrap_or("it took too long");
+        warn!(reason, "ending at once");
+        Ok(())
     };
-    let (served, ()) = tokio::join!(stop_after(serving, &stop), ending_or(ending, &stop));
-    let _ = timeout(FINISH, handler.finish()).await;
-    served
-}
-
-/// A listener that fails ends the agent as well.
-async fn stop_after(
-    serving: impl Future<Output = io::Result<()>>,
-    stop: &CancellationToken,
-) -> io::Result<()> {
-    let result = serving.await;
-    stop.cancel();
-    result
-}
-
-async fn ending_or(ending: impl Future<Output = ()>, stop: &CancellationToken) {
-    stop.run_until_cancelled(ending).await;
+    tokio::select! {
+        served = served => served,
+        given_up = ending => given_up,
+    }
 }
 
 fn limits() -> Limits {
@@ -107,21 +104,35 @@ fn limits() -> Limits {
     limits
 }
 
-/// Registers for everything that ends the agent; the future says which of them it was.
-fn wait_for_end(
-    lives_for: Option<OwnedFd>,
+/// Everything that ends the agent.
+struct End {
+    terminate: Signal,
+    interrupt: Signal,
+    hang_up: Signal,
     ends_with_terminal: bool,
-) -> io::Result<impl Future<Output = &'static str>> {
-    let mut terminate = signal(SignalKind::terminate())?;
-    let mut interrupt = signal(SignalKind::interrupt())?;
-    // Registered in any case: a daemon must not die of it.
-    let mut hang_up = signal(SignalKind::hangup())?;
-    // A write beyond the file size limit is to fail like one on a full disk; a registered signal does nothing else.
-    drop(signal(SignalKind::from_raw(libc::SIGXFSZ))?);
-    let lives_for = lives_for.map(watch).transpose()?;
-    Ok(async move {
+    lives_for: Option<oneshot::Receiver<()>>,
+}
+
+impl End {
+    /// Registers for all of it.
+    fn register(lives_for: Option<OwnedFd>, ends_with_terminal: bool) -> io::Result<Self> {
+        // A write beyond the file size limit is to fail like one on a full disk; a registered signal does nothing else.
+        drop(signal(SignalKind::from_raw(libc::SIGXFSZ))?);
+        Ok(Self {
+            terminate: signal(SignalKind::terminate())?,
+            interrupt: signal(SignalKind::interrupt())?,
+            // Registered in any case: a daemon must not die of it.
+            hang_up: signal(SignalKind::hangup())?,
+            ends_with_terminal,
+            lives_for: lives_for.map(watch).transpose()?,
+        })
+    }
+
+    /// The next of them.
+    async fn next(&mut self) -> &'static str {
+        let Self { terminate, interrupt, hang_up, ends_with_terminal, lives_for } = self;
         let terminal_closed = async {
-            while hang_up.recv().await.is_some() && !ends_with_terminal {
+            while hang_up.recv().await.is_some() && !*ends_with_terminal {
                 info!("a hang-up signal is ignored");
             }
         };
@@ -131,13 +142,18 @@ fn wait_for_end(
                 None => std::future::pending().await,
             }
         };
-        tokio::select! {
+        let reason = tokio::select! {
             _ = terminate.recv() => "terminated",
             _ = interrupt.recv() => "interrupted",
             () = terminal_closed => "the terminal was closed",
             () = process_ended => "the command ended",
+        };
+        if reason == "the command ended" {
+            // It ends once only.
+            self.lives_for = None;
         }
-    })
+        reason
+    }
 }
 
 /// Resolves when a pidfd's process has ended. A thread waits for it: it sleeps in the kernel and costs no wake-ups.

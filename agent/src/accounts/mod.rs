@@ -34,6 +34,7 @@ mod token_cache;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
 use oidc_proto::{
+    error_code::ErrorCode,
     home::Home,
     issuers::Issuers,
     message::{AccountStatus, Failure},
@@ -171,6 +172,21 @@ impl Accounts {
     /// Unloads all accounts.
     pub fn remove_all(&self) {
         self.state().loaded.clear();
+    }
+
+    /// Does something that is not to be cut off once it has begun, such as spending a refresh token: it runs to its end
+    /// whoever waits for it, also while the agent ends, and is not begun when that ends already.
+    pub async fn complete<T: Send + 'static>(
+        &self,
+        work: impl Future<Output = Result<T, Failure>> + Send + 'static,
+    ) -> Result<T, Failure> {
+        if self.0.ending.is_cancelled() {
+            return Err(Failure::new(ErrorCode::Internal, "nothing is begun any more: the agent ends"));
+        }
+        match self.0.tasks.spawn(work).await {
+            Ok(done) => done,
+            Err(error) => std::panic::resume_unwind(error.into_panic()),
+        }
     }
 
     /// Waits until no refresh is under way: a rotated refresh token must reach the disk before the agent ends. None is

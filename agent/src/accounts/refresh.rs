@@ -35,7 +35,8 @@ use crate::{
     provider::{Client, ProviderError, Refresh, TokenResponse},
 };
 
-/// How long one exchange with a provider may take, retries included.
+/// Until when a request to a provider may be begun, retries included. The answer is read for longer: see
+/// [`crate::provider::SPENDING_TIMEOUT`].
 const DEADLINE: Duration = Duration::from_secs(30);
 
 /// After what time an answer may have been made long before it came.
@@ -49,7 +50,8 @@ pub async fn refresh(
     pending: &Pending,
 ) -> Outcome {
     let purpose = pending.purpose();
-    let file = look_at_file(account, deps).await?;
+    let looking = look_at_file(account, deps);
+    let file = ending.run_until_cancelled(looking).await.ok_or_else(|| self::ending(account))??;
     save_what_is_unsaved(account, &file).await?;
     let min_valid = pending.send();
     if let Answer::Cached(token, _) = account.answer(purpose, min_valid, deps.clock.now())? {

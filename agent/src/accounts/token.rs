@@ -21,9 +21,9 @@ use super::{
 };
 use crate::caller::Caller;
 
-/// How long a request waits for a refresh, its place in the queue of the account included. Longer than what the
-/// provider module allows for one exchange.
-const DEADLINE: Duration = Duration::from_secs(60);
+/// How long a request waits for a refresh, its place in the queue of the account included. The refresh itself goes on: a
+/// provider that answers later has rotated the refresh token all the same.
+const DEADLINE: Duration = Duration::from_secs(30);
 
 impl Accounts {
     /// An access token, or why there is none.
@@ -185,9 +185,10 @@ fn interrupted(account: &Account) -> Failure {
 
 fn too_late(account: &Account) -> Failure {
     let (name, issuer) = (&account.name, &account.issuer);
-    Failure::new(
-        ErrorCode::ProviderTimeout,
-        format!("no token for account '{name}' from {issuer} within {} seconds", DEADLINE.as_secs()),
+    let error =
+        format!("no answer yet from {issuer} for account '{name}' within {} seconds", DEADLINE.as_secs());
+    Failure::new(ErrorCode::ProviderTimeout, error).with_info(
+        "The agent goes on waiting for an answer that may hold a new refresh token. Ask again in a moment.",
     )
 }
 

@@ -10,12 +10,18 @@ use super::{Login, provider_deadline, told};
 use crate::provider::{Client, PasswordGrant, Refresh};
 
 impl Login {
-    /// Takes over a refresh token, if it works.
+    /// Takes over a refresh token, if it works. Trying may spend it, so that is completed even while the agent ends.
     pub(super) async fn log_in_by_refresh_token(
         &self,
         config: AccountConfig,
         only_at: bool,
     ) -> Result<Reply, Failure> {
+        let login = self.clone();
+        let trying = async move { login.try_refresh_token(config, only_at).await };
+        self.0.accounts.complete(trying).await
+    }
+
+    async fn try_refresh_token(&self, config: AccountConfig, only_at: bool) -> Result<Reply, Failure> {
         let used = config.refresh_token.clone().ok_or_else(Failure::no_refresh_token)?;
         let deadline = provider_deadline();
         let setting = self.setting(config, only_at, deadline).await?;

@@ -31,6 +31,8 @@ use super::error::{ProviderError, ProviderErrorKind};
 
 /// Longest wait for one complete answer, as in the C suite.
 pub const REQUEST_TIMEOUT: Duration = Duration::from_secs(10);
+/// Longest wait for the complete answer to a request that spends something ([`Repeat::Spends`]).
+pub const SPENDING_TIMEOUT: Duration = Duration::from_secs(300);
 /// Waits before the second and the third try.
 const PAUSES: [Duration; 2] = [Duration::from_millis(300), Duration::from_millis(900)];
 
@@ -54,7 +56,8 @@ impl Http {
 
     /// Sends a request and reads the whole answer, whatever its status.
     ///
-    /// Ends by `deadline`, and each try after [`REQUEST_TIMEOUT`].
+    /// Ends by `deadline`, and each try after [`REQUEST_TIMEOUT`]. Where the request spends something, no try begins
+    /// after `deadline`, and each ends after [`SPENDING_TIMEOUT`].
     pub(crate) async fn send(
         &self,
         request: Request<'_>,
@@ -77,7 +80,10 @@ impl Http {
 
     async fn try_once(&self, request: &Prepared, deadline: Instant) -> Result<Answer, ProviderErrorKind> {
         let begin = Instant::now();
-        let end = deadline.min(begin + REQUEST_TIMEOUT);
+        let end = match request.repeat {
+            Repeat::Spends => begin + SPENDING_TIMEOUT,
+            Repeat::Freely | Repeat::IfUnprocessed => deadline.min(begin + REQUEST_TIMEOUT),
+        };
         let exchange = async {
             let client = self.slot.client().await?;
             let response = client.execute(request.build()).await.map_err(|error| kind_of(&error))?;

@@ -52,7 +52,7 @@ pub use self::{
     client_configuration::{ClientConfiguration, ClientDeletion},
     device::{DEFAULT_INTERVAL, DeviceAuthorization, DevicePoll, SLOW_DOWN},
     error::{OAuthError, ProviderError, ProviderErrorKind, Unsupported},
-    http::REQUEST_TIMEOUT,
+    http::SPENDING_TIMEOUT,
     id_token::IdTokenClaims,
     metadata::ProviderMetadata,
     password::PasswordGrant,

@@ -9,6 +9,7 @@ use super::{
     client_authentication::Client,
     error::{ProviderError, ProviderErrorKind},
     form::Form,
+    http::Repeat,
     quirks::{Quirks, RefreshScope, is_dead_token},
     scope,
     token_response::TokenResponse,
@@ -34,6 +35,9 @@ impl Provider {
     ///
     /// A refresh token in the answer replaces the old one, which may be dead already: make it durable before using
     /// the access token. [`ProviderError::is_dead_token`] tells that only a login helps.
+    ///
+    /// Nothing is sent after `deadline`. What was sent is waited for up to [`super::SPENDING_TIMEOUT`]: a provider that
+    /// answers late has rotated the token all the same.
     pub async fn refresh(
         &self,
         refresh: Refresh<'_>,
@@ -46,7 +50,9 @@ impl Provider {
             .with_secret("refresh_token", refresh.refresh_token.expose())
             .with_some("scope", scope.as_deref());
         let form = with_audience(form, refresh.audience, quirks.audience);
-        self.token_request(refresh.client, form, deadline).await.map_err(|error| self.mark_dead_token(error))
+        self.grant_request(refresh.client, form, Repeat::Spends, deadline)
+            .await
+            .map_err(|error| self.mark_dead_token(error))
     }
 
     fn mark_dead_token(&self, error: ProviderError) -> ProviderError {

@@ -22,10 +22,21 @@ impl Provider {
         form: Form<'_>,
         deadline: Instant,
     ) -> Result<TokenResponse, ProviderError> {
+        self.grant_request(client, form, Repeat::IfUnprocessed, deadline).await
+    }
+
+    /// [`Provider::token_request`], for a grant that says what may be done about a failed try.
+    pub(crate) async fn grant_request(
+        &self,
+        client: Client<'_>,
+        form: Form<'_>,
+        repeat: Repeat,
+        deadline: Instant,
+    ) -> Result<TokenResponse, ProviderError> {
         let metadata = self.metadata(deadline).await?;
         let endpoint = self.endpoint(metadata.token_endpoint.as_deref(), Unsupported::Token)?;
         let response = self
-            .client_request(endpoint, client, &form, Repeat::IfUnprocessed, deadline)
+            .client_request(endpoint, client, &form, repeat, deadline)
             .await
             .inspect_err(|error| self.forget_metadata_after(error))?;
         TokenResponse::from_object(response)

@@ -71,6 +71,9 @@ pub struct Listener {
     limits: Limits,
 }
 
+/// For the replies to requests whose work was completed while the agent ended.
+const LAST_REPLIES: Duration = Duration::from_secs(1);
+
 impl Listener {
     /// Takes an entrance into the current runtime.
     pub fn new(entrance: Entrance, limits: Limits) -> io::Result<Self> {
@@ -117,7 +120,11 @@ impl<H: Handler> Accepting<H> {
         idle.close_all();
         sessions.close();
         if timeout(context.limits.grace, sessions.wait()).await.is_err() {
-            warn!(unfinished = sessions.len(), "requests are given up");
+            // Who waits for what must be completed gets the answer.
+            context.handler.finish().await;
+            if timeout(LAST_REPLIES, sessions.wait()).await.is_err() {
+                warn!(unfinished = sessions.len(), "requests are given up");
+            }
         }
         result
     }

@@ -34,7 +34,8 @@ pub trait Handler: Send + Sync + 'static {
         failure.into()
     }
 
-    /// Called once, after the last connection: completes what outlives requests. Bounded by the caller.
+    /// Called at the end, perhaps more than once: completes what outlives requests, and begins nothing that might not
+    /// be completed. Bounded by the caller.
     fn finish(&self) -> impl Future<Output = ()> + Send {
         std::future::ready(())
     }

@@ -18,6 +18,9 @@ pub(crate) enum Repeat {
     Freely,
     /// The request changes something: only if it cannot have been processed.
     IfUnprocessed,
+    /// As [`Repeat::IfUnprocessed`], and the request spends what only its answer replaces: that is read for as long as
+    /// it may come.
+    Spends,
 }
 
 /// A request; bodies and credentials are zeroized when it is dropped.

@@ -114,6 +114,31 @@ async fn a_hanging_provider_costs_no_more_than_the_deadline() {
 }
 
 #[tokio::test]
+async fn a_late_answer_to_what_was_spent_is_read() {
+    let late = || async {
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+        let url = format!("http://{}/x", listener.local_addr().expect("an address"));
+        tokio::spawn(async move {
+            while let Ok((mut stream, _)) = listener.accept().await {
+                let _ = stream.read(&mut [0; 4096]).await;
+                tokio::time::sleep(Duration::from_millis(600)).await;
+                let _ = stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\n{}").await;
+            }
+        });
+        url
+    };
+    let (http, url) = (http(), late().await);
+    // Builds the client, which takes a while without optimisation.
+    http.send(post(&url), soon()).await.expect("an answer");
+    let deadline = Instant::now() + Duration::from_millis(200);
+    let error = http.send(post(&url), deadline).await.err().expect("an error");
+    assert!(matches!(error.kind(), ProviderErrorKind::Timeout { .. }), "{error}");
+    let deadline = Instant::now() + Duration::from_millis(200);
+    let spends = Request { repeat: Repeat::Spends, ..post(&url) };
+    assert_eq!(http.send(spends, deadline).await.expect("an answer").status, StatusCode::OK);
+}
+
+#[tokio::test]
 async fn nobody_listening_is_told_as_such() {
     let port = std::net::TcpListener::bind("127.0.0.1:0").expect("a port").local_addr().expect("an address");
     let url = format!("http://{port}/x");
