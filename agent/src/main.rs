@@ -1,6 +1,6 @@
 //! `oidc-agent`: see the library for everything but the choice of what answers.
 
-use std::{path::Path, process::ExitCode};
+use std::{alloc::System, path::Path, process::ExitCode};
 
 use oidc_agent::{
     accounts::{Accounts, Deps},
@@ -14,6 +14,11 @@ use oidc_agent::{
     start,
 };
 use oidc_proto::home::Home;
+use zeroizing_alloc::ZeroAlloc;
+
+/// What is freed is overwritten first: libraries keep secrets in buffers of their own (HTTP, TLS, JSON), which end here.
+#[global_allocator]
+static ALLOCATOR: ZeroAlloc<System> = ZeroAlloc(System);
 
 fn main() -> ExitCode {
     start::main(std::env::args_os(), dispatch)

@@ -28,11 +28,13 @@ pub enum JsonError {
 pub struct Object(Map<String, Value>);
 
 impl Object {
-    /// Reads one object; white space and NUL bytes around it are dropped.
+    /// Reads one object; white space and NUL bytes around it are dropped, and a byte order mark before it, as curl's
+    /// users expect (RFC 8259 section 8.1 allows it).
     ///
     /// Raw control characters within strings are accepted: the C agent sends them in its `status` reply.
     /// Nesting is bounded by `serde_json` (128 levels).
     pub fn parse(bytes: &[u8]) -> Result<Self, JsonError> {
+        let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
         let is_filler = |byte: &u8| matches!(byte, b' ' | b'\t' | b'\n' | b'\r' | 0);
         let start = bytes.iter().position(|byte| !is_filler(byte)).ok_or(JsonError::Syntax)?;
         let end = bytes.iter().rposition(|byte| !is_filler(byte)).map_or(start, |last| last + 1);

@@ -7,7 +7,6 @@ use tokio::time::Instant;
 use super::{
     Provider, audience,
     error::{ProviderError, ProviderErrorKind, Unsupported},
-    http::allowed_url,
     pkce::{Pkce, random_text},
     scope,
     text::presentable,
@@ -72,7 +71,7 @@ impl Provider {
         let quirks = self.quirks(&metadata);
         let endpoint =
             self.endpoint(metadata.authorization_endpoint.as_deref(), Unsupported::Authorization)?;
-        let mut url = allowed_url(endpoint).map_err(|kind| self.http.error(kind))?;
+        let mut url = self.http.allowed(endpoint).map_err(|kind| self.http.error(kind))?;
         let pkce = Pkce::new(&metadata);
         let nonce = scope::contains(request.scope, scope::OPENID).then(random_text);
 

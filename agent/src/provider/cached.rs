@@ -134,7 +134,7 @@ mod tests {
     const HOUR: Duration = Duration::from_secs(3600);
 
     fn http() -> Http {
-        HttpClients::default().http("op.example".into(), None)
+        HttpClients::default().http("op.example".into(), None, true)
     }
 
     fn later() -> Instant {

@@ -1,10 +1,16 @@
 //! How a client proves who it is (RFC 6749 section 2.3, OpenID Connect Core section 9).
 //!
 //! What the client was registered with counts first, then what the metadata list. Both are often missing or wrong,
-//! and a refusal for the client's authentication spends nothing, so a second way is tried when the first one is
-//! answered with `invalid_client`.
+//! and a refusal for the client's authentication spends nothing, so another way is tried when the first one is
+//! answered with `invalid_client`. The way that worked is remembered, and comes first from then on.
+
+use std::{
+    num::NonZeroUsize,
+    sync::{Mutex, PoisonError},
+};
 
 use base64::{Engine, engine::general_purpose::STANDARD};
+use lru::LruCache;
 use oidc_proto::{account::AccountConfig, secret::ClientSecret};
 use zeroize::Zeroizing;
 
@@ -38,8 +44,11 @@ pub enum AuthMethod {
 
 /// One way to send the client's identity along.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Way {
+pub(crate) enum Way {
     Basic,
+    /// The credentials as they are, where RFC 6749 section 2.3.1 asks for them to be form-encoded: many servers, and
+    /// the C suite, know nothing of that.
+    BasicAsIs,
     /// The C suite's way for clients without a secret: a header with an empty password, and the id in the body.
     EmptyBasicAndId,
     Post,
@@ -71,20 +80,30 @@ impl<'a> Client<'a> {
         }
     }
 
-    /// The request in each way that is worth a try, the likeliest first.
+    /// The request in each way that is worth a try, the likeliest first: that is `known`, the one that worked before.
     pub(crate) fn authenticate<'f>(
         &self,
         form: &Form<'f>,
         metadata: &ProviderMetadata,
         quirks: &Quirks,
+        known: Option<Way>,
     ) -> Vec<Authenticated<'f>>
     where
         'a: 'f,
     {
         if self.id.is_empty() {
-            return vec![Authenticated { form: form.clone(), authorization: None }];
+            return vec![Authenticated { way: Way::Id, form: form.clone(), authorization: None }];
         }
-        self.ways(metadata, quirks).into_iter().map(|way| self.authenticate_by(way, form.clone())).collect()
+        let mut ways = self.ways(metadata, quirks);
+        let is_ambiguous = encoded_if_ambiguous(self.id, true).is_some()
+            || self.secret.is_some_and(|secret| encoded_if_ambiguous(secret.expose(), false).is_some());
+        if let Some(basic) = ways.iter().position(|way| *way == Way::Basic).filter(|_| is_ambiguous) {
+            ways.insert(basic + 1, Way::BasicAsIs);
+        }
+        if let Some(known) = known.and_then(|known| ways.iter().position(|way| *way == known)) {
+            ways[..=known].rotate_right(1);
+        }
+        ways.into_iter().map(|way| self.authenticate_by(way, form.clone())).collect()
     }
 
     fn ways(&self, metadata: &ProviderMetadata, quirks: &Quirks) -> Vec<Way> {
@@ -116,51 +135,74 @@ impl<'a> Client<'a> {
         let secret = self.secret.map(ClientSecret::expose).unwrap_or_default();
         let with_id =
             |form: Form<'f>| if form.has("client_id") { form } else { form.with("client_id", self.id) };
-        match way {
-            Way::Basic => Authenticated { form, authorization: Some(basic(self.id, secret)) },
-            Way::EmptyBasicAndId => {
-                Authenticated { form: with_id(form), authorization: Some(basic(self.id, "")) }
-            }
-            Way::Post => Authenticated {
-                form: with_id(form).with_secret("client_secret", secret),
-                authorization: None,
-            },
-            Way::Id => Authenticated { form: with_id(form), authorization: None },
-        }
+        let encoded = |text: &str, is_id| {
+            encoded_if_ambiguous(text, is_id).unwrap_or_else(|| Zeroizing::new(text.to_owned()))
+        };
+        let (form, authorization) = match way {
+            Way::Basic => (form, Some(basic(&encoded(self.id, true), &encoded(secret, false)))),
+            Way::BasicAsIs => (form, Some(basic(self.id, secret))),
+            Way::EmptyBasicAndId => (with_id(form), Some(basic(&encoded(self.id, true), ""))),
+            Way::Post => (with_id(form).with_secret("client_secret", secret), None),
+            Way::Id => (with_id(form), None),
+        };
+        Authenticated { way, form, authorization }
+    }
+}
+
+/// The way that worked, by client.
+pub(crate) struct WorkingWays(Mutex<LruCache<Box<str>, Way>>);
+
+/// Most clients of one provider whose way is remembered.
+const MOST_CLIENTS: NonZeroUsize = NonZeroUsize::new(64).expect("not zero");
+
+impl Default for WorkingWays {
+    fn default() -> Self {
+        Self(Mutex::new(LruCache::new(MOST_CLIENTS)))
+    }
+}
+
+impl WorkingWays {
+    pub(crate) fn of(&self, client_id: &str) -> Option<Way> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).get(client_id).copied()
+    }
+
+    pub(crate) fn remember(&self, client_id: &str, way: Way) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).put(client_id.into(), way);
     }
 }
 
 /// A request with the client's identity in it.
 pub(crate) struct Authenticated<'a> {
+    pub(crate) way: Way,
     pub(crate) form: Form<'a>,
     pub(crate) authorization: Option<Zeroizing<String>>,
 }
 
-/// The `Authorization` header of RFC 6749 section 2.3.1.
-///
-/// Id and secret ought to be form-encoded first, but many servers do not decode them. They are encoded only where
-/// sending them as they stand would be ambiguous for everybody: a colon in the id, a percent sign in either.
+/// The `Authorization` header of RFC 7617 section 2.
 fn basic(id: &str, secret: &str) -> Zeroizing<String> {
-    let id = encoded_if(id.contains([':', '%']), id);
-    let secret = encoded_if(secret.contains('%'), secret);
-    let mut credentials = Zeroizing::new(String::with_capacity(id.len() + 1 + secret.len()));
-    credentials.push_str(&id);
-    credentials.push(':');
-    credentials.push_str(&secret);
-    let mut header =
-        Zeroizing::new(String::with_capacity("Basic ".len() + credentials.len().div_ceil(3) * 4));
-    header.push_str("Basic ");
-    STANDARD.encode_string(credentials.as_bytes(), &mut header);
-    header
+    let credentials = Zeroizing::new([id, ":", secret].concat());
+    // Written in place: appending to a text goes by way of a buffer on the stack, which nobody overwrites.
+    let mut header = Zeroizing::new(vec![0; "Basic ".len() + credentials.len().div_ceil(3) * 4]);
+    let (scheme, encoded) = header.split_at_mut("Basic ".len());
+    scheme.copy_from_slice(b"Basic ");
+    let written = STANDARD.encode_slice(credentials.as_bytes(), encoded);
+    debug_assert_eq!(written, Ok(encoded.len()));
+    Zeroizing::new(String::from_utf8(std::mem::take(&mut header)).unwrap_or_default())
 }
 
-fn encoded_if(needed: bool, text: &str) -> Zeroizing<String> {
-    if !needed {
-        return Zeroizing::new(text.to_owned());
+/// The text form-encoded, if a server that decodes it and one that does not would read it differently: what is encoded
+/// beyond need fails at those that do not.
+fn encoded_if_ambiguous(text: &str, is_id: bool) -> Option<Zeroizing<String>> {
+    let is_ambiguous = |c: char| {
+        matches!(c, '%' | '+') || (is_id && c == ':') || !(' ' < c && c.is_ascii()) || c == '\u{7f}'
+    };
+    if !text.contains(is_ambiguous) {
+        return None;
     }
     let mut encoded = Vec::with_capacity(3 * text.len());
     percent_encode(text, &mut encoded);
-    Zeroizing::new(encoded.into_iter().map(char::from).collect())
+    // Percent-encoding leaves ASCII only.
+    Some(Zeroizing::new(String::from_utf8(encoded).unwrap_or_default()))
 }
 
 /// `Bearer` credentials (RFC 6750 section 2.1).
@@ -179,7 +221,7 @@ mod tests {
 
     /// Header (decoded) and body of each way.
     fn ways(client: Client<'_>, methods: &str, quirks: &Quirks) -> Vec<(Option<String>, String)> {
-        let ways = client.authenticate(&Form::default(), &metadata(methods), quirks);
+        let ways = client.authenticate(&Form::default(), &metadata(methods), quirks, None);
         let show = |way: Authenticated<'_>| {
             let header = way.authorization.map(|header| {
                 let encoded = header.strip_prefix("Basic ").expect("basic").to_owned();
@@ -223,15 +265,34 @@ mod tests {
     }
 
     #[test]
-    fn ambiguous_credentials_are_encoded() {
+    fn ambiguous_credentials_are_encoded_and_then_sent_as_they_are() {
         for (id, secret, expected) in [
-            ("cilogon:/client_id/1", "s", "cilogon%3A%2Fclient_id%2F1:s"),
-            ("c", "a%2Fb", "c:a%252Fb"),
-            ("c", "a+b/c:d", "c:a+b/c:d"),
+            ("cilogon:/client_id/1", "s", vec!["cilogon%3A%2Fclient_id%2F1:s", "cilogon:/client_id/1:s"]),
+            ("c", "a%2Fb", vec!["c:a%252Fb", "c:a%2Fb"]),
+            ("c", "a+b", vec!["c:a%2Bb", "c:a+b"]),
+            ("c", "a b", vec!["c:a%20b", "c:a b"]),
+            ("c", "grün", vec!["c:gr%C3%BCn", "c:grün"]),
+            ("c", "a/b:c=&~!", vec!["c:a/b:c=&~!"]),
         ] {
             let secret = ClientSecret::from(secret);
             let client = Client { id, secret: Some(&secret), registered_method: None };
-            assert_eq!(ways(client, "[]", &Quirks::default())[0].0.as_deref(), Some(expected));
+            let ways = ways(client, "[]", &Quirks::default());
+            let headers: Vec<_> = ways.iter().filter_map(|(header, _)| header.as_deref()).collect();
+            assert_eq!(headers, expected);
         }
+    }
+
+    #[test]
+    fn what_worked_comes_first() {
+        let secret = ClientSecret::from("a+b");
+        let client = Client { id: "c", secret: Some(&secret), registered_method: None };
+        let order = |known| -> Vec<Way> {
+            let ways = client.authenticate(&Form::default(), &metadata("[]"), &Quirks::default(), known);
+            ways.into_iter().map(|way| way.way).collect()
+        };
+        assert_eq!(order(None), [Way::Basic, Way::BasicAsIs, Way::Post]);
+        assert_eq!(order(Some(Way::Post)), [Way::Post, Way::Basic, Way::BasicAsIs]);
+        assert_eq!(order(Some(Way::BasicAsIs)), [Way::BasicAsIs, Way::Basic, Way::Post]);
+        assert_eq!(order(Some(Way::Id)), order(None));
     }
 }

@@ -3,16 +3,15 @@
 //! These requests carry no credentials and their answer must name the issuer that was asked for, so here, and only
 //! here, a redirect is followed, to another address that secrets might be sent to.
 
-use std::path::PathBuf;
-
 use oidc_proto::account::same_issuer;
 use reqwest::StatusCode;
-use tokio::time::{Instant, timeout_at};
+use tokio::time::Instant;
 use url::Url;
 
 use super::{
     error::{ProviderError, ProviderErrorKind},
-    http::{Answer, Http, REQUEST_TIMEOUT, Request, allowed_url},
+    file::{self, Readers},
+    http::{Answer, Http, Request, allowed_url},
     metadata::ProviderMetadata,
     text::presentable,
 };
@@ -32,6 +31,7 @@ pub(crate) struct Discovery<'a> {
     pub(crate) config_endpoint: Option<&'a str>,
     /// The provider is a plain OAuth 2 one: look in RFC 8414's places first.
     pub(crate) oauth: bool,
+    pub(crate) readers: &'a Readers,
 }
 
 impl Discovery<'_> {
@@ -42,7 +42,7 @@ impl Discovery<'_> {
         deadline: Instant,
     ) -> Result<ProviderMetadata, ProviderError> {
         let metadata = match self.config_endpoint {
-            Some(address) if address.starts_with("file:") => read_file(http, address, deadline).await?,
+            Some(address) if address.starts_with("file:") => self.read_file(http, address, deadline).await?,
             Some(address) => fetch_from(http, address, deadline)
                 .await?
                 .ok_or_else(|| http.error(ProviderErrorKind::Status { status: 404, retry_after: None }))?,
@@ -62,6 +62,29 @@ impl Discovery<'_> {
             .error(ProviderErrorKind::BadResponse { what: "metadata at one of the well-known addresses" }))
     }
 
+    /// Reads the document from a `file:` URL.
+    async fn read_file(
+        &self,
+        http: &Http,
+        address: &str,
+        deadline: Instant,
+    ) -> Result<ProviderMetadata, ProviderError> {
+        let configuration = |reason: String| http.error(ProviderErrorKind::Configuration { reason });
+        let path = Url::parse(address)
+            .ok()
+            .and_then(|url| url.to_file_path().ok())
+            .ok_or_else(|| configuration("config_endpoint names no file of this machine".to_owned()))?;
+        let name = path.display().to_string();
+        let document = self
+            .readers
+            .run(deadline, (), move || file::read(&path, MAX_FILE))
+            .await
+            .map_err(|late| configuration(format!("cannot read {name}: {late}")))?
+            .map_err(|error| configuration(error.to_string()))?;
+        ProviderMetadata::parse(&document)
+            .map_err(|_| http.error(ProviderErrorKind::BadResponse { what: "JSON" }))
+    }
+
     /// Equal, or equal but for one slash at the end. Without this check whoever answers at one address could have
     /// the tokens of another provider sent to it.
     fn check_issuer(&self, http: &Http, metadata: &ProviderMetadata) -> Result<(), ProviderError> {
@@ -77,7 +100,7 @@ impl Discovery<'_> {
 /// providers do as well), or inserted between host and path (RFC 8414 section 3.1).
 fn locations(issuer: &str, oauth: bool) -> Result<Vec<String>, ProviderErrorKind> {
     let issuer = issuer.strip_suffix('/').unwrap_or(issuer);
-    let url = allowed_url(issuer)?;
+    let url = allowed_url(issuer, true)?;
     let path = url.path().trim_end_matches('/');
     let origin = &issuer[..issuer.len() - issuer_path_length(issuer)];
     let appended = |suffix: &str| format!("{issuer}{suffix}");
@@ -116,44 +139,20 @@ async fn fetch_from(
         {
             return Ok(None);
         }
-        address = redirect_target(&address, &answer).ok_or_else(|| http.error(answer.status_error()))?;
+        address = redirect_target(http, &address, &answer)?;
     }
     Err(http.error(ProviderErrorKind::BadResponse { what: "an end to redirects" }))
 }
 
-fn redirect_target(from: &str, answer: &Answer) -> Option<String> {
-    let target = answer.location.as_deref().filter(|_| answer.status.is_redirection())?;
-    let target = Url::parse(from).ok()?.join(target).ok()?;
-    allowed_url(target.as_str()).is_ok().then(|| target.into())
+fn redirect_target(http: &Http, from: &str, answer: &Answer) -> Result<String, ProviderError> {
+    let target = answer.location.as_deref().filter(|_| answer.status.is_redirection());
+    let target = target.and_then(|target| Url::parse(from).ok()?.join(target).ok());
+    let target = target.ok_or_else(|| http.error(answer.status_error()))?;
+    http.allowed(target.as_str()).map(Into::into).map_err(|kind| http.error(kind))
 }
 
 fn is_html(body: &[u8]) -> bool {
     body.trim_ascii_start().first() == Some(&b'<')
-}
-
-/// Reads the document from a `file:` URL, off the runtime's threads: the file may be on a network share.
-async fn read_file(http: &Http, address: &str, deadline: Instant) -> Result<ProviderMetadata, ProviderError> {
-    let configuration = |reason: String| http.error(ProviderErrorKind::Configuration { reason });
-    let path = Url::parse(address)
-        .ok()
-        .and_then(|url| url.to_file_path().ok())
-        .ok_or_else(|| configuration("config_endpoint names no file of this machine".to_owned()))?;
-    let reading = tokio::task::spawn_blocking(move || read_bounded(path));
-    let document = timeout_at(deadline.min(Instant::now() + REQUEST_TIMEOUT), reading)
-        .await
-        .map_err(|_| http.error(ProviderErrorKind::Timeout { after: REQUEST_TIMEOUT }))?
-        .unwrap_or_else(|panic| Err(panic.to_string()))
-        .map_err(configuration)?;
-    ProviderMetadata::parse(&document)
-        .map_err(|_| http.error(ProviderErrorKind::BadResponse { what: "JSON" }))
-}
-
-fn read_bounded(path: PathBuf) -> Result<Vec<u8>, String> {
-    use std::io::Read;
-    let file = fs_err::File::open(path).map_err(|error| error.to_string())?;
-    let mut document = Vec::new();
-    file.take(MAX_FILE).read_to_end(&mut document).map_err(|error| error.to_string())?;
-    Ok(document)
 }
 
 #[cfg(test)]

@@ -75,6 +75,11 @@ pub enum ProviderErrorKind {
         /// Scheme and host.
         url: String,
     },
+    /// An address on this machine that a provider elsewhere names.
+    StrayUrl {
+        /// Scheme and host.
+        url: String,
+    },
     /// An ID token that must not be believed (OpenID Connect Core section 3.1.3.7).
     IdToken {
         /// The check that failed.
@@ -130,6 +135,16 @@ impl OAuthError {
     }
 }
 
+impl ProviderErrorKind {
+    /// Counts what earlier tries waited as well.
+    pub(crate) fn with_all_that_was_waited(self, after: Duration) -> Self {
+        match self {
+            Self::Timeout { .. } => Self::Timeout { after },
+            other => other,
+        }
+    }
+}
+
 impl ProviderError {
     /// `provider` is the issuer's host and path, or whatever else names it to a person.
     pub(crate) fn new(provider: Arc<str>, kind: ProviderErrorKind) -> Self {
@@ -162,7 +177,9 @@ impl ProviderError {
                 "slow_down" => ErrorCode::SlowDown,
                 _ => ErrorCode::ProviderRefused,
             },
-            ProviderErrorKind::IssuerMismatch { .. } => ErrorCode::ProviderMismatch,
+            ProviderErrorKind::IssuerMismatch { .. } | ProviderErrorKind::StrayUrl { .. } => {
+                ErrorCode::ProviderMismatch
+            }
             ProviderErrorKind::Unsupported(_) => ErrorCode::NotSupportedByProvider,
             ProviderErrorKind::Configuration { .. } | ProviderErrorKind::InsecureUrl { .. } => {
                 ErrorCode::BadRequest

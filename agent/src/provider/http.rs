@@ -3,13 +3,16 @@
 //!
 //! **Repeating.** A request without side effects is tried up to three times on every failure that may pass. A token
 //! request is not: a provider that rotates refresh tokens takes a second use of the same token for theft and ends
-//! the session, and after a timeout or a broken connection nobody knows whether the first use went through, or
-//! still is being worked on. Such a request is repeated only if it cannot have been processed (no connection came
-//! about), or if the provider itself answered with a status that asks for another try.
+//! the session, and after a timeout, a broken connection or the 502 and 504 of a proxy nobody knows whether the first
+//! use went through, or still is being worked on. Such a request is repeated only if it was certainly not processed: no
+//! connection came about, or the answer says so (429, or 503 with `Retry-After`).
 
 mod client;
 mod failure;
+mod pinned;
+mod proxy;
 mod request;
+mod resolve;
 mod response;
 mod retry_after;
 mod roots;
@@ -23,13 +26,14 @@ use tokio::time::{Instant, sleep, timeout_at};
 pub(crate) use self::{
     client::HttpClients,
     request::{Content, Repeat, Request, allowed_url},
+    resolve::is_loopback,
     response::Answer,
     roots::is_system_bundle,
 };
 use self::{client::Slot, failure::kind_of, request::Prepared, response::read_answer};
 use super::error::{ProviderError, ProviderErrorKind};
 
-/// Longest wait for one complete answer, as in the C suite.
+/// Longest wait for one complete answer to what can be asked again, as in the C suite.
 pub const REQUEST_TIMEOUT: Duration = Duration::from_secs(10);
 /// Longest wait for the complete answer to a request that spends something ([`Repeat::Spends`]).
 pub const SPENDING_TIMEOUT: Duration = Duration::from_secs(300);
@@ -41,6 +45,8 @@ const PAUSES: [Duration; 2] = [Duration::from_millis(300), Duration::from_millis
 pub(crate) struct Http {
     slot: Arc<Slot>,
     provider: Arc<str>,
+    /// Whether the issuer is on this machine: see [`allowed_url`].
+    on_this_machine: bool,
 }
 
 impl Http {
@@ -54,25 +60,30 @@ impl Http {
         &self.provider
     }
 
+    /// The address, if secrets of this provider may be sent there.
+    pub(crate) fn allowed(&self, url: &str) -> Result<url::Url, ProviderErrorKind> {
+        allowed_url(url, self.on_this_machine)
+    }
+
     /// Sends a request and reads the whole answer, whatever its status.
     ///
-    /// Ends by `deadline`, and each try after [`REQUEST_TIMEOUT`]. Where the request spends something, no try begins
-    /// after `deadline`, and each ends after [`SPENDING_TIMEOUT`].
+    /// Ends by `deadline`, and each try of what may be repeated after [`REQUEST_TIMEOUT`]. Where the request spends
+    /// something, no try begins after `deadline`, and each ends after [`SPENDING_TIMEOUT`]; a connection has its own,
+    /// short time to come about in any case.
     pub(crate) async fn send(
         &self,
         request: Request<'_>,
         deadline: Instant,
     ) -> Result<Answer, ProviderError> {
-        let prepared = Prepared::new(request).map_err(|kind| self.error(kind))?;
+        let begin = Instant::now();
+        let prepared = Prepared::new(request, self.on_this_machine).map_err(|kind| self.error(kind))?;
         let mut pauses = PAUSES.into_iter();
         loop {
             let result = self.try_once(&prepared, deadline).await;
-            let Some(wait) = wait_before_repeating(&result, prepared.repeat, &mut pauses) else {
-                return result.map_err(|kind| self.error(kind));
+            let wait = wait_before_repeating(&result, prepared.repeat, &mut pauses);
+            let Some(wait) = wait.filter(|wait| *wait < deadline.saturating_duration_since(Instant::now())) else {
+                return result.map_err(|kind| self.error(kind.with_all_that_was_waited(begin.elapsed())));
             };
-            if wait >= deadline.saturating_duration_since(Instant::now()) {
-                return result.map_err(|kind| self.error(kind));
-            }
             tracing::debug!(provider = %self.provider, ?wait, "asking again");
             sleep(wait).await;
         }
@@ -80,18 +91,22 @@ impl Http {
 
     async fn try_once(&self, request: &Prepared, deadline: Instant) -> Result<Answer, ProviderErrorKind> {
         let begin = Instant::now();
-        let end = match request.repeat {
-            Repeat::Spends => begin + SPENDING_TIMEOUT,
-            Repeat::Freely | Repeat::IfUnprocessed => deadline.min(begin + REQUEST_TIMEOUT),
-        };
+        let client = self.slot.client(request.url(), deadline).await?;
+        if Instant::now() >= deadline {
+            return Err(ProviderErrorKind::Timeout { after: begin.elapsed() });
+        }
         let exchange = async {
-            let client = self.slot.client().await?;
             let response = client.execute(request.build()).await.map_err(|error| kind_of(&error))?;
             read_answer(response).await
         };
-        timeout_at(end, exchange).await.unwrap_or_else(|_| {
-            Err(ProviderErrorKind::Timeout { after: end.saturating_duration_since(begin) })
-        })
+        let end = match request.repeat {
+            Repeat::Freely => deadline.min(Instant::now() + REQUEST_TIMEOUT),
+            Repeat::IfUnprocessed => deadline,
+            Repeat::Spends => Instant::now() + SPENDING_TIMEOUT,
+        };
+        timeout_at(end, exchange)
+            .await
+            .unwrap_or_else(|_| Err(ProviderErrorKind::Timeout { after: begin.elapsed() }))
     }
 }
 
@@ -101,11 +116,18 @@ fn wait_before_repeating(
     repeat: Repeat,
     pauses: &mut impl Iterator<Item = Duration>,
 ) -> Option<Duration> {
-    let may_repeat = match result {
-        Ok(answer) => matches!(answer.status.as_u16(), 408 | 429 | 502..=504),
-        Err(ProviderErrorKind::Unreachable { .. }) => true,
-        Err(ProviderErrorKind::Timeout { .. } | ProviderErrorKind::Interrupted) => repeat == Repeat::Freely,
-        Err(_) => false,
+    let may_repeat = match (result, repeat) {
+        (Ok(answer), Repeat::Freely) => matches!(answer.status.as_u16(), 408 | 429 | 502..=504),
+        (Ok(answer), Repeat::IfUnprocessed | Repeat::Spends) => match answer.status.as_u16() {
+            429 => true,
+            503 => answer.retry_after.is_some(),
+            _ => false,
+        },
+        (Err(ProviderErrorKind::Unreachable { .. }), _) => true,
+        (Err(ProviderErrorKind::Timeout { .. } | ProviderErrorKind::Interrupted), repeat) => {
+            repeat == Repeat::Freely
+        }
+        (Err(_), _) => false,
     };
     let pause = if may_repeat { pauses.next()? } else { return None };
     let asked_for = result.as_ref().ok().and_then(|answer| answer.retry_after);

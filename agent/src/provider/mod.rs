@@ -14,6 +14,7 @@ mod code;
 mod device;
 mod discovery;
 mod error;
+mod file;
 mod form;
 mod http;
 mod id_token;
@@ -36,13 +37,14 @@ mod token_endpoint;
 mod token_response;
 
 use std::{
-    collections::HashMap,
     fmt,
+    num::NonZeroUsize,
     path::PathBuf,
     sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
 
+use lru::LruCache;
 use oidc_proto::{account::AccountConfig, json::Object};
 use tokio::time::Instant;
 
@@ -63,14 +65,20 @@ pub use self::{
 };
 use self::{
     cached::Cached,
+    client_authentication::WorkingWays,
     discovery::Discovery,
-    http::{Http, HttpClients, allowed_url},
+    file::Readers,
+    http::{Http, HttpClients, allowed_url, is_loopback},
     jwks::KeySet,
 };
 
 /// How long metadata are believed: longer than most access tokens live, so that a refresh is one request and not two.
 /// An endpoint that has moved away makes them be fetched earlier.
 const METADATA_MAX_AGE: Duration = Duration::from_secs(6 * 3600);
+
+/// Most providers that are remembered; the one that was not used for longest goes first, and is only asked again for
+/// its metadata when it is needed next.
+const MOST_PROVIDERS: NonZeroUsize = NonZeroUsize::new(256).expect("not zero");
 
 /// What the issuer data say about a provider, beyond its accounts.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -94,7 +102,7 @@ pub struct IssuerSettings {
 pub struct Providers {
     clients: HttpClients,
     settings: Box<dyn Fn(&str) -> IssuerSettings + Send + Sync>,
-    known: Mutex<HashMap<Identity, Arc<Provider>>>,
+    known: Mutex<LruCache<Identity, Arc<Provider>>>,
 }
 
 /// What makes two accounts have the same provider.
@@ -114,14 +122,20 @@ pub struct Provider {
     oauth: bool,
     settings: IssuerSettings,
     http: Http,
+    readers: Readers,
     metadata: Cached<ProviderMetadata>,
     key_set: Cached<KeySet>,
+    working_ways: WorkingWays,
 }
 
 impl Providers {
     /// `settings` is asked by issuer, as the account spells it, whenever a provider is looked for; it must not block.
     pub fn new(settings: impl Fn(&str) -> IssuerSettings + Send + Sync + 'static) -> Self {
-        Self { clients: HttpClients::default(), settings: Box::new(settings), known: Mutex::default() }
+        Self {
+            clients: HttpClients::default(),
+            settings: Box::new(settings),
+            known: Mutex::new(LruCache::new(MOST_PROVIDERS)),
+        }
     }
 
     /// The provider of an account; nothing is sent yet.
@@ -139,12 +153,19 @@ impl Providers {
             oauth: account.oauth || settings.oauth,
         };
         let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(provider) = known.get(&identity) {
+        // Issuer data that have changed meanwhile make another provider of it.
+        if let Some(provider) = known.get(&identity).filter(|provider| provider.settings == settings) {
             return Ok(provider.clone());
         }
         let provider = Arc::new(Provider::new(issuer, &identity, settings, &self.clients)?);
-        known.insert(identity, provider.clone());
+        known.put(identity, provider.clone());
         Ok(provider)
+    }
+
+    /// How many are remembered.
+    #[cfg(test)]
+    pub(crate) fn count(&self) -> usize {
+        self.known.lock().unwrap_or_else(PoisonError::into_inner).len()
     }
 
     /// Forgets metadata, keys and settings, as after a change of the issuer data. Connections stay.
@@ -161,15 +182,17 @@ impl Provider {
         clients: &HttpClients,
     ) -> Result<Self, ProviderError> {
         let name: Arc<str> = name_of(issuer).into();
-        allowed_url(issuer).map_err(|kind| ProviderError::new(name.clone(), kind))?;
+        let url = allowed_url(issuer, true).map_err(|kind| ProviderError::new(name.clone(), kind))?;
         Ok(Self {
             issuer: issuer.to_owned(),
             config_endpoint: identity.config_endpoint.clone(),
             oauth: identity.oauth,
             settings,
-            http: clients.http(name, identity.cert_path.clone()),
+            http: clients.http(name, identity.cert_path.clone(), is_loopback(&url)),
+            readers: clients.readers().clone(),
             metadata: Cached::default(),
             key_set: Cached::default(),
+            working_ways: WorkingWays::default(),
         })
     }
 
@@ -189,6 +212,7 @@ impl Provider {
             issuer: &self.issuer,
             config_endpoint: self.config_endpoint.as_deref(),
             oauth: self.oauth,
+            readers: &self.readers,
         };
         let fetch = discovery.fetch(&self.http, deadline);
         self.metadata.get(&self.http, METADATA_MAX_AGE, deadline, fetch).await

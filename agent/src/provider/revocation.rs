@@ -28,9 +28,9 @@ impl Provider {
             .with("token_type_hint", "refresh_token")
             .with_secret("token", refresh_token.expose());
         let mut first_refusal = None;
-        for way in
-            revocation_ways(client, &form, client.authenticate(&form, &metadata, &self.quirks(&metadata)))
-        {
+        let known = self.working_ways.of(client.id);
+        let ways = client.authenticate(&form, &metadata, &self.quirks(&metadata), known);
+        for way in revocation_ways(client, &form, ways) {
             let mut secrets = way.form.secrets();
             secrets.extend(client.secret.map(ClientSecret::expose));
             let answer = self.post_form(endpoint, way, Repeat::Freely, deadline).await?;
@@ -56,6 +56,7 @@ fn revocation_ways<'f>(
     let mut all = Vec::with_capacity(ways.len() + 1);
     for way in ways {
         let with_id = (way.authorization.is_some() && !way.form.has("client_id")).then(|| Authenticated {
+            way: way.way,
             form: form.clone().with("client_id", client.id),
             authorization: way.authorization.clone(),
         });

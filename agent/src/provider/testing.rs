@@ -10,9 +10,11 @@ use std::{
 };
 
 use oidc_proto::{account::AccountConfig, json::Object};
+use rcgen::{BasicConstraints, CertificateParams, IsCa, KeyPair, date_time_ymd};
+use rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
 use tokio::{
-    io::{AsyncReadExt, AsyncWriteExt},
-    net::{TcpListener, TcpStream},
+    io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt},
+    net::TcpListener,
     time::Instant,
 };
 
@@ -33,6 +35,10 @@ pub(crate) enum Reply {
     Answer(u16, String, Vec<u8>),
     /// Bytes as they stand, then the end of the connection.
     Raw(Vec<u8>),
+    /// The same, and the connection is shut that much later, without a word about it.
+    ThenClose(Box<Reply>, Duration),
+    /// Bytes as they stand, and then nothing.
+    RawThenHang(Vec<u8>),
     /// Never.
     Hang,
 }
@@ -67,26 +73,99 @@ pub(crate) struct Scripted {
     pub(crate) address: SocketAddr,
     asked: Arc<Mutex<Vec<Asked>>>,
     connections: Arc<AtomicUsize>,
+    resumed: Arc<AtomicUsize>,
+    scheme: &'static str,
+}
+
+/// A server certificate that nobody but itself has signed.
+pub(crate) struct SelfSigned {
+    pub(crate) pem: String,
+    pub(crate) der: CertificateDer<'static>,
+    key: PrivateKeyDer<'static>,
+}
+
+impl SelfSigned {
+    /// One that calls itself an authority, as `openssl req -x509` makes it.
+    pub(crate) fn make(name: &str) -> Self {
+        Self::with(name, true, 4000)
+    }
+
+    /// As [`SelfSigned::make`]; it ends with the given year.
+    pub(crate) fn with(name: &str, is_authority: bool, last_year: i32) -> Self {
+        let mut params = CertificateParams::new([name.to_owned()]).expect("a name");
+        params.not_after = date_time_ymd(last_year, 12, 31);
+        if is_authority {
+            params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        }
+        let key = KeyPair::generate().expect("a key");
+        let certificate = params.self_signed(&key).expect("a certificate");
+        Self {
+            pem: certificate.pem(),
+            der: certificate.der().clone(),
+            key: PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(key.serialize_der())),
+        }
+    }
+
+    /// A server's side of TLS with it.
+    pub(crate) fn acceptor(&self) -> tokio_rustls::TlsAcceptor {
+        let provider = Arc::new(rustls::crypto::ring::default_provider());
+        let config = rustls::ServerConfig::builder_with_provider(provider)
+            .with_safe_default_protocol_versions()
+            .expect("versions")
+            .with_no_client_auth()
+            .with_single_cert(vec![self.der.clone()], self.key.clone_key())
+            .expect("a usable certificate");
+        Arc::new(config).into()
+    }
 }
 
 impl Scripted {
     /// Answers with what `script` says; it gets the request and the issuer.
     pub(crate) async fn start(script: impl Fn(&Asked, &str) -> Reply + Send + Sync + 'static) -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+        Self::listen("127.0.0.1:0", None, script).await
+    }
+
+    /// The same at an address of choice, with TLS if a certificate is given.
+    pub(crate) async fn listen(
+        at: &str,
+        tls: Option<tokio_rustls::TlsAcceptor>,
+        script: impl Fn(&Asked, &str) -> Reply + Send + Sync + 'static,
+    ) -> Self {
+        let listener = TcpListener::bind(at).await.expect("a port");
         let address = listener.local_addr().expect("an address");
-        let scripted = Self { address, asked: Arc::default(), connections: Arc::default() };
+        let scheme = if tls.is_some() { "https" } else { "http" };
+        let scripted = Self {
+            address,
+            asked: Arc::default(),
+            connections: Arc::default(),
+            resumed: Arc::default(),
+            scheme,
+        };
+        let resumed = scripted.resumed.clone();
         let (asked, connections, script) =
             (scripted.asked.clone(), scripted.connections.clone(), Arc::new(script));
         tokio::spawn(async move {
             while let Ok((stream, _)) = listener.accept().await {
                 connections.fetch_add(1, Ordering::Relaxed);
-                let (asked, script) = (asked.clone(), script.clone());
+                let (asked, script, tls) = (asked.clone(), script.clone(), tls.clone());
+                let resumed = resumed.clone();
                 tokio::spawn(async move {
-                    serve(stream, |request| {
+                    let answer = |request: Asked| {
                         asked.lock().expect("no panic").push(request.clone());
-                        script(&request, &format!("http://{address}"))
-                    })
-                    .await;
+                        script(&request, &format!("{scheme}://{address}"))
+                    };
+                    match tls {
+                        None => serve(stream, answer).await,
+                        Some(tls) => {
+                            if let Ok(stream) = tls.accept(stream).await {
+                                if stream.get_ref().1.handshake_kind() == Some(rustls::HandshakeKind::Resumed)
+                                {
+                                    resumed.fetch_add(1, Ordering::Relaxed);
+                                }
+                                serve(stream, answer).await;
+                            }
+                        }
+                    }
                 });
             }
         });
@@ -103,7 +182,7 @@ impl Scripted {
     }
 
     pub(crate) fn issuer(&self) -> String {
-        format!("http://{}", self.address)
+        format!("{}://{}", self.scheme, self.address)
     }
 
     /// The agent's view of it.
@@ -120,6 +199,11 @@ impl Scripted {
     /// What was asked at that path.
     pub(crate) fn asked(&self, path: &str) -> Vec<Asked> {
         self.asked.lock().expect("no panic").iter().filter(|asked| asked.path == path).cloned().collect()
+    }
+
+    /// Connections that went on with a TLS session.
+    pub(crate) fn resumed(&self) -> usize {
+        self.resumed.load(Ordering::Relaxed)
     }
 
     pub(crate) fn connections(&self) -> usize {
@@ -146,26 +230,42 @@ fn metadata(issuer: &str) -> String {
     )
 }
 
-async fn serve(mut stream: TcpStream, script: impl Fn(Asked) -> Reply) {
+async fn serve(mut stream: impl AsyncRead + AsyncWrite + Unpin, script: impl Fn(Asked) -> Reply) {
     let mut buffer = Vec::new();
     while let Some(asked) = next_request(&mut stream, &mut buffer).await {
-        match script(asked) {
+        let mut reply = script(asked);
+        let mut close_after = None;
+        if let Reply::ThenClose(inner, after) = reply {
+            (reply, close_after) = (*inner, Some(after));
+        }
+        match reply {
             Reply::Answer(status, headers, body) => {
                 let head = format!("HTTP/1.1 {status} X\r\n{headers}content-length: {}\r\n\r\n", body.len());
                 if stream.write_all(&[head.into_bytes(), body].concat()).await.is_err() {
                     return;
                 }
+                stream.flush().await.ok();
             }
             Reply::Raw(bytes) => {
                 stream.write_all(&bytes).await.ok();
+                stream.flush().await.ok();
                 return;
             }
-            Reply::Hang => std::future::pending().await,
+            Reply::RawThenHang(bytes) => {
+                stream.write_all(&bytes).await.ok();
+                stream.flush().await.ok();
+                std::future::pending().await
+            }
+            Reply::Hang | Reply::ThenClose(..) => std::future::pending().await,
+        }
+        if let Some(after) = close_after {
+            tokio::time::sleep(after).await;
+            return;
         }
     }
 }
 
-async fn next_request(stream: &mut TcpStream, buffer: &mut Vec<u8>) -> Option<Asked> {
+async fn next_request(stream: &mut (impl AsyncRead + Unpin), buffer: &mut Vec<u8>) -> Option<Asked> {
     loop {
         if let Some((asked, length)) = parse(buffer) {
             buffer.drain(..length);

@@ -45,7 +45,7 @@ impl Provider {
 
     /// Sends a form with the client's authentication and reads the object that comes back.
     ///
-    /// Refused for the client's authentication it goes out once more with the other way to authenticate; if that is
+    /// Refused for the client's authentication it goes out once more with every other way to authenticate; if those are
     /// refused too, the first answer counts.
     pub(crate) async fn client_request(
         &self,
@@ -58,17 +58,24 @@ impl Provider {
         let metadata = self.metadata(deadline).await?;
         let quirks = self.quirks(&metadata);
         let mut first_refusal = None;
-        for way in client.authenticate(form, &metadata, &quirks) {
-            let mut secrets = way.form.secrets();
+        let known = self.working_ways.of(client.id);
+        for request in client.authenticate(form, &metadata, &quirks, known) {
+            let way = request.way;
+            let mut secrets = request.form.secrets();
             secrets.extend(client.secret.map(ClientSecret::expose));
-            let answer = self.post_form(endpoint, way, repeat, deadline).await;
+            let answer = self.post_form(endpoint, request, repeat, deadline).await;
             match answer.and_then(|answer| answer.into_object(&self.http, &secrets)) {
                 Err(error)
                     if refuses_authentication(&error, first_refusal.is_some() || client.secret.is_none()) =>
                 {
                     first_refusal.get_or_insert(error);
                 }
-                result => return result,
+                result => {
+                    if result.is_ok() && known != Some(way) {
+                        self.working_ways.remember(client.id, way);
+                    }
+                    return result;
+                }
             }
         }
         // There is always a way, so it was refused.

@@ -9,12 +9,15 @@ use oidc_proto::{
 
 use super::scope;
 
+/// The longest life that is believed, 10 years: more than any provider means, and no date that programs stumble over.
+const LONGEST_LIFE: Duration = Duration::from_secs(10 * 365 * 24 * 3600);
+
 /// A successful token response. `token_type` is not looked at: agent and clients know bearer tokens only.
 #[derive(Debug)]
 pub struct TokenResponse {
     /// The token asked for.
     pub access_token: AccessToken,
-    /// How long it lives from now; a number or a text on the wire. Absent: the provider does not say.
+    /// How long it lives from now, 10 years at most; a number or a text on the wire. Absent: the provider does not say.
     pub expires_in: Option<Duration>,
     /// Present: replaces the one that was sent, at once and for good (RFC 6749 section 6).
     pub refresh_token: Option<RefreshToken>,
@@ -42,7 +45,7 @@ impl TokenResponse {
         let expires_in = response.integer("expires_in").and_then(|seconds| u64::try_from(seconds).ok());
         Some(Self {
             access_token,
-            expires_in: expires_in.map(Duration::from_secs),
+            expires_in: expires_in.map(|seconds| Duration::from_secs(seconds).min(LONGEST_LIFE)),
             refresh_token,
             id_token,
             scope: response.string("scope"),
@@ -71,6 +74,8 @@ mod tests {
             ("3600", Some(3600)),
             (r#""3600""#, Some(3600)),
             ("3599.9", Some(3599)),
+            ("315360000", Some(315_360_000)),
+            ("9223372036854775807", Some(315_360_000)),
             ("-1", None),
             ("null", None),
             (r#""""#, None),

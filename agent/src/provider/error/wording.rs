@@ -12,12 +12,16 @@ impl ProviderError {
     pub fn to_failure(&self, account: &str, issuer: &str) -> Failure {
         let error = self.wire_text();
         let info = match &self.kind {
-            ProviderErrorKind::LoginNeeded(_) => Some(login_help(account)),
-            ProviderErrorKind::Refused(refusal) if !refusal.is_poll_status() => {
-                Some(refusal_help(&error, account, issuer).unwrap_or_else(|| self.origin()))
+            ProviderErrorKind::LoginNeeded(_) => Some(self.origin() + &login_help(account)),
+            ProviderErrorKind::Refused(_) => {
+                Some(self.origin() + &refusal_help(&error, account, issuer).unwrap_or_default())
             }
             ProviderErrorKind::Unsupported(_) => Some(self.origin()),
             _ => None,
+        };
+        let info = match (info, self.when_to_ask_again()) {
+            (info, None) => info,
+            (info, when) => Some(info.unwrap_or_default() + &when.unwrap_or_default()),
         };
         Failure { info, ..Failure::new(self.code(), error) }
     }
@@ -25,6 +29,12 @@ impl ProviderError {
     /// Whose words the error text is, where it does not say so itself.
     fn origin(&self) -> String {
         format!("This is the answer of the provider {}.\n", self.provider)
+    }
+
+    /// What the provider asked for, where it did.
+    fn when_to_ask_again(&self) -> Option<String> {
+        let wait = self.retry_after()?;
+        Some(format!("The provider asks to be left alone for {} s; try again then.\n", wait.as_secs().max(1)))
     }
 
     /// As [`fmt::Display`], but where C programs compare the text, it stands alone.
@@ -120,6 +130,10 @@ impl fmt::Display for ProviderError {
             ProviderErrorKind::InsecureUrl { url } => {
                 write!(f, "{provider}: {url} is neither https nor on this machine")
             }
+            ProviderErrorKind::StrayUrl { url } => write!(
+                f,
+                "{provider} is not on this machine but names {url}, which is: nothing is sent there"
+            ),
             ProviderErrorKind::IdToken { reason } => write!(f, "{provider}: ID token refused: {reason}"),
             ProviderErrorKind::Configuration { reason } => write!(f, "{provider}: {reason}"),
         }
@@ -209,7 +223,7 @@ mod tests {
         assert_eq!(
             failure.info.as_deref(),
             Some(
-                "Most likely the refresh token expired. To create a new one, just run:\n\t$ oidc-gen acc --reauthenticate\n"
+                "This is the answer of the provider op.example/path.\nMost likely the refresh token expired. To create a new one, just run:\n\t$ oidc-gen acc --reauthenticate\n"
             )
         );
         for (code, words) in [

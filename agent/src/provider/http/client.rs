@@ -1,98 +1,256 @@
-//! HTTP clients: one for each CA bundle, built when first needed, off the runtime's threads.
+//! HTTP clients: one for this machine, one for the system's roots, and one for each CA bundle that accounts name.
+//!
+//! No connection is used twice. A server that closes kept connections, as all do some time, would make a request fail
+//! of which nobody knows whether it was processed; and what a connection carried stays in its buffers while it is
+//! open. TLS sessions are resumed instead.
 
 use std::{
-    collections::HashMap,
-    path::{Path, PathBuf},
-    sync::{Arc, Mutex, PoisonError},
+    ffi::OsString,
+    num::NonZeroUsize,
+    path::PathBuf,
+    sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError},
     time::Duration,
 };
 
-use tokio::sync::OnceCell;
+use lru::LruCache;
+use rustls::ClientConfig;
+use tokio::{
+    sync::Semaphore,
+    time::{Instant, timeout_at},
+};
+use url::Url;
 
-use super::{Http, failure::reason_of, roots};
-use crate::provider::error::ProviderErrorKind;
+use super::{
+    Http,
+    failure::reason_of,
+    proxy::Proxies,
+    resolve::{Resolver, is_loopback},
+    roots::{self, Source, Stamps},
+};
+use crate::provider::{
+    error::ProviderErrorKind,
+    file::{self, Late, Readers},
+};
 
 /// Longest wait for a connection, TLS included, as in the C suite.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
-/// Idle connections are kept for a herd of accounts at one provider, but not for long: just shorter than the five
-/// seconds after which common servers (Apache, Node) hang up, since a token request that meets the hang-up half-way
-/// cannot be repeated. A connection that outlives a laptop's sleep would cost the next request its whole deadline.
-const IDLE_TIMEOUT: Duration = Duration::from_secs(4);
-/// Idle connections kept for each host.
-const IDLE_CONNECTIONS: usize = 2;
-/// Proxies are not asked for these, whatever the environment says.
-const NEVER_PROXIED: &str = "localhost,127.0.0.0/8,::1";
+/// How long certificates are used without a look whether their files have changed.
+const LOOK_AFTER: Duration = Duration::from_secs(1);
+/// Most CA bundles that are kept; the one that was not used for longest goes first.
+const MOST_BUNDLES: NonZeroUsize = NonZeroUsize::new(32).expect("not zero");
 
-/// One HTTP client for each CA bundle, built when first needed and kept.
-#[derive(Default)]
+/// The clients of an agent.
 pub(crate) struct HttpClients {
-    by_cert_path: Mutex<HashMap<Option<PathBuf>, Arc<Slot>>>,
+    shared: Arc<Shared>,
+    system: Arc<Slot>,
+    /// The threads that may be risked on files that accounts and clients name.
+    readers: Readers,
+    by_cert_path: Mutex<LruCache<PathBuf, Arc<Slot>>>,
 }
 
+/// Where variables are looked up.
+type Environment = dyn Fn(&str) -> Option<OsString> + Send + Sync;
+
+/// What all clients have in common.
+struct Shared {
+    environment: Box<Environment>,
+    resolver: Arc<Resolver>,
+    /// For http to this machine: needs neither certificates nor proxies, so what is wrong with those cannot harm it.
+    plain: OnceLock<Result<reqwest::Client, String>>,
+}
+
+/// A client for one source of certificates: built when first needed, and again when the source has changed.
 pub(super) struct Slot {
-    cert_path: Option<PathBuf>,
-    client: OnceCell<reqwest::Client>,
+    shared: Arc<Shared>,
+    source: Source,
+    /// The system's certificates are not held up by paths that clients name.
+    readers: Readers,
+    /// One look at the files at a time, also where the file system hangs.
+    gate: Arc<Semaphore>,
+    built: Mutex<Option<Built>>,
+}
+
+#[derive(Clone)]
+struct Built {
+    client: reqwest::Client,
+    proxies: Arc<Proxies>,
+    stamps: Stamps,
+    looked: Instant,
+}
+
+/// What a look at the files found.
+enum Found {
+    Unchanged,
+    Changed(Box<Built>),
+}
+
+impl Default for HttpClients {
+    /// In the environment of this process.
+    fn default() -> Self {
+        Self::in_environment(|name| std::env::var_os(name))
+    }
 }
 
 impl HttpClients {
-    /// HTTP to the provider of that name, trusting `cert_path` or else the system's roots.
-    pub(crate) fn http(&self, provider: Arc<str>, cert_path: Option<PathBuf>) -> Http {
+    /// The variables name CA bundles and proxies; they are read when they are needed.
+    pub(crate) fn in_environment(
+        environment: impl Fn(&str) -> Option<OsString> + Send + Sync + 'static,
+    ) -> Self {
+        let environment = Box::new(environment);
+        let shared = Arc::new(Shared { environment, resolver: Arc::default(), plain: OnceLock::new() });
+        Self {
+            system: Arc::new(Slot::new(shared.clone(), Source::System, Readers::default())),
+            by_cert_path: Mutex::new(LruCache::new(MOST_BUNDLES)),
+            readers: Readers::default(),
+            shared,
+        }
+    }
+
+    /// HTTP to the provider of that name, trusting `cert_path` or else the system's roots. `on_this_machine`: the issuer
+    /// is here, and may be spoken to without TLS.
+    pub(crate) fn http(&self, provider: Arc<str>, cert_path: Option<PathBuf>, on_this_machine: bool) -> Http {
+        let slot = match cert_path {
+            None => self.system.clone(),
+            Some(path) => {
+                let mut slots = self.by_cert_path.lock().unwrap_or_else(PoisonError::into_inner);
+                let source = Source::Path(path.clone());
+                let make = || Arc::new(Slot::new(self.shared.clone(), source, self.readers.clone()));
+                slots.get_or_insert(path, make).clone()
+            }
+        };
+        Http { slot, provider, on_this_machine }
+    }
+
+    /// Makes the next request look at its certificates.
+    #[cfg(test)]
+    pub(crate) fn look_again(&self) {
         let mut slots = self.by_cert_path.lock().unwrap_or_else(PoisonError::into_inner);
-        let slot = slots
-            .entry(cert_path)
-            .or_insert_with_key(|cert_path| {
-                Arc::new(Slot { cert_path: cert_path.clone(), client: OnceCell::new() })
-            })
-            .clone();
-        Http { slot, provider }
+        for (_, slot) in slots.iter_mut() {
+            if let Some(built) = &mut *slot.state() {
+                built.looked -= LOOK_AFTER;
+            }
+        }
+    }
+
+    /// How many CA bundles are kept.
+    #[cfg(test)]
+    pub(crate) fn bundles(&self) -> usize {
+        self.by_cert_path.lock().unwrap_or_else(PoisonError::into_inner).len()
+    }
+
+    /// The threads that may be risked on files that accounts and clients name.
+    pub(crate) fn readers(&self) -> &Readers {
+        &self.readers
     }
 }
 
 impl Slot {
-    pub(super) async fn client(&self) -> Result<&reqwest::Client, ProviderErrorKind> {
-        self.client
-            .get_or_try_init(|| async {
-                let cert_path = self.cert_path.clone();
-                // Reads and parses a CA bundle: several milliseconds that other connections must not wait for.
-                let built = tokio::task::spawn_blocking(move || build_client(cert_path.as_deref())).await;
-                built.unwrap_or_else(|panic| Err(panic.to_string()))
-            })
-            .await
-            .map_err(|reason| ProviderErrorKind::Configuration { reason })
+    fn new(shared: Arc<Shared>, source: Source, readers: Readers) -> Self {
+        Self { shared, source, readers, gate: Arc::new(Semaphore::new(1)), built: Mutex::default() }
+    }
+
+    /// The client for an address.
+    pub(super) async fn client(
+        &self,
+        url: &Url,
+        deadline: Instant,
+    ) -> Result<reqwest::Client, ProviderErrorKind> {
+        let unusable = |reason| ProviderErrorKind::Configuration { reason };
+        if url.scheme() == "http" && is_loopback(url) {
+            let client = self
+                .shared
+                .plain
+                .get_or_init(|| build_client(roots::no_tls()?, self.shared.resolver.clone(), &Proxies::None));
+            return client.clone().map_err(unusable);
+        }
+        let built = self.built(deadline).await.map_err(unusable)?;
+        built.proxies.check(url).map_err(unusable)?;
+        Ok(built.client)
+    }
+
+    async fn built(&self, deadline: Instant) -> Result<Built, String> {
+        let known = self.state().clone();
+        if let Some(known) = known.as_ref().filter(|known| known.looked.elapsed() < LOOK_AFTER) {
+            return Ok(known.clone());
+        }
+        let late = |late: Late| match &self.source {
+            Source::System => format!("the system's CA certificates: {late}"),
+            Source::Path(path) => format!("cannot read CA certificates from {}: {late}", path.display()),
+        };
+        let entered = match (&known, self.gate.clone().try_acquire_owned()) {
+            (_, Ok(entered)) => entered,
+            (Some(known), Err(_)) => return Ok(known.clone()),
+            (None, Err(_)) => {
+                let deadline = deadline.min(Instant::now() + file::DEADLINE);
+                let entered = timeout_at(deadline, self.gate.clone().acquire_owned()).await;
+                let Ok(Ok(entered)) = entered else { return Err(late(Late::Hanging)) };
+                if let Some(built) = self.state().clone() {
+                    return Ok(built);
+                }
+                entered
+            }
+        };
+        let (source, shared) = (self.source.clone(), self.shared.clone());
+        let stamps = known.as_ref().map(|known| known.stamps.clone());
+        let look = move || look(&source, stamps, &shared);
+        match (self.readers.run(deadline, entered, look).await, known) {
+            (Ok(Ok(Found::Changed(built))), _) => {
+                *self.state() = Some((*built).clone());
+                Ok(*built)
+            }
+            (Ok(Ok(Found::Unchanged)), Some(known)) => {
+                if let Some(built) = &mut *self.state() {
+                    built.looked = Instant::now();
+                }
+                Ok(known)
+            }
+            // Nobody knows what is there now, so what was there holds.
+            (Err(why), Some(known)) => {
+                tracing::warn!(reason = late(why), "going on with the certificates that were there");
+                Ok(known)
+            }
+            (Ok(Err(reason)), _) => {
+                *self.state() = None;
+                Err(reason)
+            }
+            (Err(why), None) => Err(late(why)),
+            (Ok(Ok(Found::Unchanged)), None) => Err(late(Late::Hanging)),
+        }
+    }
+
+    fn state(&self) -> MutexGuard<'_, Option<Built>> {
+        self.built.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-fn build_client(cert_path: Option<&Path>) -> Result<reqwest::Client, String> {
-    let tls = roots::tls_config(cert_path)?;
+/// Looks whether a source has changed, and builds a client if so. Blocks, and takes some milliseconds.
+fn look(source: &Source, known: Option<Stamps>, shared: &Shared) -> Result<Found, String> {
+    let stamps = source.stamps(&shared.environment);
+    if known.as_ref() == Some(&stamps) {
+        return Ok(Found::Unchanged);
+    }
+    let proxies = Arc::new(Proxies::of(&shared.environment));
+    let client = build_client(source.tls_config(&shared.environment)?, shared.resolver.clone(), &proxies)?;
+    Ok(Found::Changed(Box::new(Built { client, proxies, stamps, looked: Instant::now() })))
+}
+
+fn build_client(
+    tls: ClientConfig,
+    resolver: Arc<Resolver>,
+    proxies: &Proxies,
+) -> Result<reqwest::Client, String> {
     let mut builder = reqwest::Client::builder()
         .tls_backend_preconfigured(tls)
+        .dns_resolver(resolver)
         .redirect(reqwest::redirect::Policy::none())
         .retry(reqwest::retry::never())
         .referer(false)
         .connect_timeout(CONNECT_TIMEOUT)
-        .pool_idle_timeout(IDLE_TIMEOUT)
-        .pool_max_idle_per_host(IDLE_CONNECTIONS)
+        .pool_max_idle_per_host(0)
         .user_agent(concat!("oidc-agent/", env!("CARGO_PKG_VERSION")))
         .no_proxy();
-    if let Some(proxy) = https_proxy()? {
-        builder = builder.proxy(proxy);
+    if let Proxies::Usable(proxy) = proxies {
+        builder = builder.proxy(proxy.clone());
     }
     builder.build().map_err(|error| reason_of(&error))
-}
-
-/// The proxy of the environment, as curl reads it, except for this machine itself.
-fn https_proxy() -> Result<Option<reqwest::Proxy>, String> {
-    let variable =
-        |names: &[&str]| names.iter().find_map(|name| std::env::var(name).ok().filter(|v| !v.is_empty()));
-    let Some(address) = variable(&["https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY"]) else {
-        return Ok(None);
-    };
-    let except = match variable(&["no_proxy", "NO_PROXY"]) {
-        Some(hosts) => format!("{hosts},{NEVER_PROXIED}"),
-        None => NEVER_PROXIED.to_owned(),
-    };
-    // The address may hold a password, so it is not quoted.
-    let proxy =
-        reqwest::Proxy::https(&address).map_err(|_| "the address in https_proxy is not a URL".to_owned())?;
-    Ok(Some(proxy.no_proxy(reqwest::NoProxy::from_string(&except))))
 }

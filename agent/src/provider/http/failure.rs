@@ -1,8 +1,7 @@
 //! What the HTTP library's errors mean.
 
-use std::{error::Error, io};
+use std::{error::Error, io, time::Duration};
 
-use super::REQUEST_TIMEOUT;
 use crate::provider::{error::ProviderErrorKind, text};
 
 pub(super) fn kind_of(error: &reqwest::Error) -> ProviderErrorKind {
@@ -15,7 +14,8 @@ pub(super) fn kind_of(error: &reqwest::Error) -> ProviderErrorKind {
         return ProviderErrorKind::Unreachable { reason };
     }
     if error.is_timeout() {
-        return ProviderErrorKind::Timeout { after: REQUEST_TIMEOUT };
+        // Whoever sent it knows how long that was.
+        return ProviderErrorKind::Timeout { after: Duration::ZERO };
     }
     ProviderErrorKind::Interrupted
 }

@@ -1,14 +1,13 @@
 //! Requests: where secrets may be sent, and what a request carries.
 
-use std::net::IpAddr;
-
 use reqwest::{
     Method,
-    header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderValue},
+    header::{ACCEPT, AUTHORIZATION, CONNECTION, CONTENT_TYPE, HeaderMap, HeaderValue},
 };
-use url::{Host, Url};
+use url::Url;
 use zeroize::Zeroizing;
 
+use super::resolve::is_loopback;
 use crate::provider::{error::ProviderErrorKind, text};
 
 /// What may be done about a failed try.
@@ -57,9 +56,11 @@ pub(super) struct Prepared {
 }
 
 impl Prepared {
-    pub(super) fn new(request: Request<'_>) -> Result<Self, ProviderErrorKind> {
+    /// `on_this_machine`: see [`allowed_url`].
+    pub(super) fn new(request: Request<'_>, on_this_machine: bool) -> Result<Self, ProviderErrorKind> {
         let mut headers = HeaderMap::new();
         headers.insert(ACCEPT, HeaderValue::from_static("application/json"));
+        headers.insert(CONNECTION, HeaderValue::from_static("close"));
         if let Some(authorization) = &request.authorization {
             let mut value =
                 HeaderValue::from_str(authorization).map_err(|_| ProviderErrorKind::Configuration {
@@ -79,11 +80,15 @@ impl Prepared {
         });
         Ok(Self {
             method: request.method,
-            url: allowed_url(request.url)?,
+            url: allowed_url(request.url, on_this_machine)?,
             headers,
             body,
             repeat: request.repeat,
         })
+    }
+
+    pub(super) fn url(&self) -> &Url {
+        &self.url
     }
 
     pub(super) fn build(&self) -> reqwest::Request {
@@ -94,23 +99,22 @@ impl Prepared {
     }
 }
 
-/// The address, if secrets may be sent there: https, or http to this machine.
-pub(crate) fn allowed_url(url: &str) -> Result<Url, ProviderErrorKind> {
+/// The address, if secrets may be sent there: https, or http to this machine where the issuer itself is
+/// `on_this_machine`. A provider elsewhere has no business here: whatever listens at a port of this machine, be it
+/// another user's, would be sent its secrets.
+pub(crate) fn allowed_url(url: &str, on_this_machine: bool) -> Result<Url, ProviderErrorKind> {
     let insecure = |url: &str| ProviderErrorKind::InsecureUrl { url: text::presentable(url, &[]) };
     let parsed = Url::parse(url).map_err(|_| insecure(url))?;
     match parsed.scheme() {
         "https" if parsed.has_host() => Ok(parsed),
-        "http" if is_loopback(&parsed) => Ok(parsed),
-        scheme => Err(insecure(&format!("{scheme}://{}", parsed.host_str().unwrap_or_default()))),
+        "http" if is_loopback(&parsed) && on_this_machine => Ok(parsed),
+        "http" if is_loopback(&parsed) => {
+            Err(ProviderErrorKind::StrayUrl { url: text::presentable(&origin(&parsed), &[]) })
+        }
+        _ => Err(insecure(&origin(&parsed))),
     }
 }
 
-/// Whether the URL's host is this machine (RFC 8252 section 8.3 counts `localhost` as well).
-fn is_loopback(url: &Url) -> bool {
-    match url.host() {
-        Some(Host::Domain(name)) => name == "localhost" || name.ends_with(".localhost"),
-        Some(Host::Ipv4(address)) => IpAddr::V4(address).is_loopback(),
-        Some(Host::Ipv6(address)) => IpAddr::V6(address).is_loopback(),
-        None => false,
-    }
+fn origin(url: &Url) -> String {
+    format!("{}://{}", url.scheme(), url.host_str().unwrap_or_default())
 }

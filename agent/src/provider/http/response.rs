@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use oidc_proto::json::Object;
 use reqwest::{
     Response, StatusCode,
     header::{LOCATION, RETRY_AFTER},
@@ -32,7 +33,15 @@ pub(super) async fn read_answer(mut response: Response) -> Result<Answer, Provid
         return Err(ProviderErrorKind::TooLarge);
     }
     let mut body = Zeroizing::new(Vec::with_capacity(announced.unwrap_or(FIRST_CAPACITY)));
-    while let Some(chunk) = response.chunk().await.map_err(|_| ProviderErrorKind::Interrupted)? {
+    loop {
+        let chunk = match response.chunk().await {
+            Ok(Some(chunk)) => chunk,
+            Ok(None) => break,
+            // Some servers hang up without the end that HTTP or TLS asks for. A whole object needs no such end, and
+            // the answer may be the only one there is.
+            Err(_) if announced.is_none() && Object::parse(&body).is_ok() => break,
+            Err(_) => return Err(ProviderErrorKind::Interrupted),
+        };
         if body.len() + chunk.len() > MAX_BODY {
             return Err(ProviderErrorKind::TooLarge);
         }

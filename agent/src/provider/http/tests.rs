@@ -13,11 +13,11 @@ use super::{Answer, Content, Http, HttpClients, Repeat, Request};
 use crate::provider::{
     error::{ProviderError, ProviderErrorKind},
     form::Form,
-    testing::{Reply, Scripted, soon},
+    testing::{Reply, Scripted, SelfSigned, soon},
 };
 
 fn http() -> Http {
-    HttpClients::default().http("op.example".into(), None)
+    HttpClients::default().http("op.example".into(), None, true)
 }
 
 fn post(url: &str) -> Request<'_> {
@@ -43,36 +43,75 @@ fn first_then(
 }
 
 #[tokio::test]
-async fn says_who_it_is_and_keeps_the_connection() {
+async fn says_who_it_is_and_uses_no_connection_twice() {
     let op = Scripted::start(|_, _| Reply::json("{}")).await;
     let (http, url) = (http(), format!("{}/x", op.issuer()));
     for _ in 0..3 {
         http.send(post(&url), soon()).await.expect("an answer");
     }
-    assert_eq!(op.connections(), 1);
+    assert_eq!(op.connections(), 3);
     let asked = op.asked("/x").remove(0);
     assert_eq!(asked.header("user-agent"), concat!("oidc-agent/", env!("CARGO_PKG_VERSION")));
+    assert_eq!(asked.header("connection"), "close");
     assert_eq!(asked.header("accept"), "application/json");
     assert_eq!(asked.header("content-type"), "application/x-www-form-urlencoded");
     assert_eq!(asked.body, "grant_type=refresh_token");
 }
 
+/// How often a request is sent that is answered with that status first.
+async fn tries(status: u16, header: &'static str, is_get: bool) -> usize {
+    let asked = AtomicUsize::new(0);
+    let op = Scripted::start(move |_, _| match asked.fetch_add(1, Ordering::Relaxed) {
+        0 => Reply::with_header(status, header, r#"{"old":1}"#),
+        _ => Reply::json(r#"{"new":1}"#),
+    })
+    .await;
+    let answer = if is_get { get_from(&op, soon()).await } else { post_to(&op, soon()).await };
+    let answer = answer.expect("an answer");
+    let tries = op.asked("/x").len();
+    let last = if tries == 1 { &br#"{"old":1}"#[..] } else { &br#"{"new":1}"#[..] };
+    assert_eq!(&answer.body[..], last, "{status}: a fresh buffer for each answer");
+    tries
+}
+
 #[tokio::test]
-async fn a_status_that_asks_for_it_is_tried_again_with_a_fresh_buffer() {
-    for status in [408, 429, 502, 503, 504] {
-        static STATUS: AtomicUsize = AtomicUsize::new(0);
-        STATUS.store(status, Ordering::Relaxed);
-        let unavailable = || {
-            let status = u16::try_from(STATUS.load(Ordering::Relaxed)).expect("a status");
-            Reply::with_header(status, "retry-after: 0", r#"{"old":1}"#)
-        };
-        let op = Scripted::start(first_then(unavailable, || Reply::json(r#"{"new":1}"#))).await;
-        let answer = post_to(&op, soon()).await.expect("an answer");
-        assert_eq!((answer.status, &answer.body[..]), (StatusCode::OK, &br#"{"new":1}"#[..]), "{status}");
+async fn only_what_was_certainly_not_processed_is_repeated_if_it_spends_something() {
+    const AFTER: &str = "retry-after: 0";
+    const NOTHING: &str = "x-nothing: 1";
+    for (status, header, posts, gets) in [
+        (429, AFTER, 2, 2),
+        (429, NOTHING, 2, 2),
+        (503, AFTER, 2, 2),
+        (503, NOTHING, 1, 2),
+        (408, AFTER, 1, 2),
+        (502, AFTER, 1, 2),
+        (502, NOTHING, 1, 2),
+        (504, AFTER, 1, 2),
+        (504, NOTHING, 1, 2),
+        (500, AFTER, 1, 1),
+        (400, AFTER, 1, 1),
+    ] {
+        let (sent, asked) = tokio::join!(tries(status, header, false), tries(status, header, true));
+        assert_eq!((sent, asked), (posts, gets), "{status} {header}");
     }
-    let op = Scripted::start(|_, _| Reply::status(500, "")).await;
-    assert_eq!(post_to(&op, soon()).await.expect("an answer").status, StatusCode::INTERNAL_SERVER_ERROR);
-    assert_eq!(op.asked("/x").len(), 1);
+}
+
+#[tokio::test]
+async fn a_server_that_closes_kept_connections_is_no_trouble() {
+    for after in [Duration::ZERO, Duration::from_millis(5)] {
+        for header in ["x-nothing: 1", "connection: close", "connection: keep-alive"] {
+            let op = Scripted::start(move |_, _| {
+                Reply::ThenClose(Box::new(Reply::with_header(200, header, "{}")), after)
+            })
+            .await;
+            let http = http();
+            for _ in 0..20 {
+                http.send(Request::get(&format!("{}/get", op.issuer())), soon()).await.expect("an answer");
+                http.send(post(&format!("{}/x", op.issuer())), soon()).await.expect("an answer");
+            }
+            assert_eq!(op.asked("/x").len(), 20);
+        }
+    }
 }
 
 #[tokio::test]
@@ -175,6 +214,140 @@ async fn no_secret_goes_over_an_open_network() {
 }
 
 #[tokio::test]
+async fn a_provider_elsewhere_names_nothing_on_this_machine() {
+    let op = Scripted::start(|_, _| Reply::json("{}")).await;
+    let elsewhere = HttpClients::default().http("op.example".into(), None, false);
+    let port = op.address.port();
+    for host in ["127.0.0.1", "localhost", "x.localhost", "[::1]", "127.9.9.9"] {
+        let error =
+            elsewhere.send(post(&format!("http://{host}:{port}/x")), soon()).await.err().expect("refused");
+        assert!(matches!(error.kind(), ProviderErrorKind::StrayUrl { .. }), "{error}");
+        assert!(error.to_string().contains("op.example is not on this machine"), "{error}");
+    }
+    assert_eq!(op.connections(), 0);
+}
+
+#[tokio::test]
+async fn localhost_is_both_families() {
+    for at in ["127.0.0.1:0", "[::1]:0"] {
+        let op = Scripted::listen(at, None, |_, _| Reply::json("{}")).await;
+        for host in ["localhost", "op.localhost"] {
+            let url = format!("http://{host}:{}/x", op.address.port());
+            http().send(post(&url), soon()).await.expect(at);
+        }
+    }
+}
+
+#[tokio::test]
+async fn an_object_that_is_whole_needs_no_proper_end() {
+    let open_end =
+        || Reply::Raw(b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n7\r\n{\"a\":1}\r\n".to_vec());
+    let op = Scripted::start(move |_, _| open_end()).await;
+    assert_eq!(&post_to(&op, soon()).await.expect("an answer").body[..], br#"{"a":1}"#);
+    let cut =
+        || Reply::Raw(b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n6\r\n{\"a\":1\r\n".to_vec());
+    let op = Scripted::start(move |_, _| cut()).await;
+    let error = post_to(&op, soon()).await.err().expect("an error");
+    assert_eq!(*error.kind(), ProviderErrorKind::Interrupted);
+}
+
+#[tokio::test]
+async fn what_was_waited_is_told_as_it_was() {
+    // Two failures and their pauses come before the third try, which hangs.
+    let count = AtomicUsize::new(0);
+    let op = Scripted::start(move |_, _| match count.fetch_add(1, Ordering::Relaxed) {
+        0 | 1 => Reply::Raw(Vec::new()),
+        _ => Reply::Hang,
+    })
+    .await;
+    let deadline = Instant::now() + Duration::from_millis(1800);
+    let error = get_from(&op, deadline).await.err().expect("an error");
+    assert!(error.to_string().contains("within 2 s"), "{error}");
+}
+
+/// What a server with that certificate is told by an agent whose `cert_path` is `trusted`.
+async fn ask_with_tls(server: &SelfSigned, trusted: &str, host: &str) -> Result<Answer, ProviderError> {
+    let directory = tempfile::tempdir().expect("a directory");
+    let path = directory.path().join("ca.pem");
+    fs_err::write(&path, trusted).expect("written");
+    let op = Scripted::listen("127.0.0.1:0", Some(server.acceptor()), |_, _| Reply::json("{}")).await;
+    let http = HttpClients::default().http("op.example".into(), Some(path), false);
+    http.send(post(&format!("https://{host}:{}/x", op.address.port())), soon()).await
+}
+
+#[tokio::test]
+async fn the_servers_own_certificate_may_be_the_one_that_is_trusted() {
+    let (own, other) = (SelfSigned::make("localhost"), SelfSigned::make("localhost"));
+    let plain = SelfSigned::with("localhost", false, 4000);
+    for (server, trusted) in
+        [(&own, own.pem.clone()), (&own, other.pem.clone() + &own.pem), (&plain, plain.pem.clone())]
+    {
+        ask_with_tls(server, &trusted, "localhost").await.expect("an answer");
+    }
+    let expired = SelfSigned::with("localhost", true, 2001);
+    for (server, trusted, host) in [
+        (&own, &other.pem, "localhost"),
+        (&own, &own.pem, "op.localhost"),
+        (&own, &own.pem, "127.0.0.1"),
+        (&expired, &expired.pem, "localhost"),
+    ] {
+        let error = ask_with_tls(server, trusted, host).await.err().expect("refused");
+        assert!(matches!(error.kind(), ProviderErrorKind::Tls { .. }), "{error}");
+    }
+}
+
+#[tokio::test]
+async fn tls_sessions_are_resumed_and_certificates_are_read_again_when_they_change() {
+    let server = SelfSigned::make("localhost");
+    let directory = tempfile::tempdir().expect("a directory");
+    let path = directory.path().join("ca.pem");
+    fs_err::write(&path, &server.pem).expect("written");
+    let op = Scripted::listen("127.0.0.1:0", Some(server.acceptor()), |_, _| Reply::json("{}")).await;
+    let clients = HttpClients::default();
+    let http = clients.http("op.example".into(), Some(path.clone()), false);
+    let url = format!("https://localhost:{}/x", op.address.port());
+    http.send(post(&url), soon()).await.expect("an answer");
+    http.send(post(&url), soon()).await.expect("an answer");
+    assert_eq!((op.connections(), op.resumed()), (2, 1));
+
+    fs_err::write(&path, SelfSigned::make("localhost").pem).expect("written");
+    clients.look_again();
+    let error = http.send(post(&url), soon()).await.err().expect("refused");
+    assert!(matches!(error.kind(), ProviderErrorKind::Tls { .. }), "{error}");
+    fs_err::remove_file(&path).expect("removed");
+    clients.look_again();
+    let error = http.send(post(&url), soon()).await.err().expect("refused");
+    assert!(error.to_string().contains("cannot read CA certificates from"), "{error}");
+    fs_err::write(&path, &server.pem).expect("written");
+    http.send(post(&url), soon()).await.expect("an answer");
+}
+
+#[tokio::test]
+async fn paths_that_lead_nowhere_cost_nobody_else_anything() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let fifo = directory.path().join("fifo");
+    rustix::fs::mknodat(
+        rustix::fs::CWD,
+        &fifo,
+        rustix::fs::FileType::Fifo,
+        rustix::fs::Mode::RUSR | rustix::fs::Mode::WUSR,
+        0,
+    )
+    .expect("a FIFO");
+    let clients = HttpClients::default();
+    for number in 0..200 {
+        // Many names for the same thing: the table of bundles is bounded.
+        let path = directory.path().join(format!("{number}"));
+        fs_err::os::unix::fs::symlink(if number % 2 == 0 { &*fifo } else { "/dev/zero".as_ref() }, &path)
+            .expect("a link");
+        let http = clients.http("op.example".into(), Some(path), false);
+        let error = http.send(post("https://localhost:9/x"), soon()).await.err().expect("no certificates");
+        assert!(error.to_string().contains("is no regular file"), "{error}");
+    }
+    assert!(clients.bundles() <= 32);
+}
+
+#[tokio::test]
 async fn a_server_without_tls_is_a_tls_failure() {
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
     let url = format!("https://{}/x", listener.local_addr().expect("an address"));
@@ -189,4 +362,89 @@ async fn a_server_without_tls_is_a_tls_failure() {
     let error = answer.err().expect("an error");
     assert!(matches!(error.kind(), ProviderErrorKind::Tls { .. }), "{error}");
     assert!(!error.is_transient());
+}
+
+#[tokio::test]
+async fn a_slow_answer_ends_at_the_deadline_wherever_it_is_slow() {
+    let drip = || Reply::RawThenHang(b"HTTP/1.1 200 OK\r\ncontent-le".to_vec());
+    let half = || Reply::RawThenHang(b"HTTP/1.1 200 OK\r\ncontent-length: 100\r\n\r\n{\"access".to_vec());
+    let chunk =
+        || Reply::RawThenHang(b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n1\r\n{\r\n".to_vec());
+    for slow in [drip, half, chunk, || Reply::Hang] {
+        let op = Scripted::start(move |_, _| slow()).await;
+        let begin = Instant::now();
+        let error = post_to(&op, begin + Duration::from_millis(150)).await.err().expect("an error");
+        assert!(matches!(error.kind(), ProviderErrorKind::Timeout { .. }), "{error}");
+        assert!(begin.elapsed() < Duration::from_secs(2));
+    }
+}
+
+#[tokio::test]
+async fn a_connection_that_hangs_ends_at_the_deadline() {
+    // Nobody accepts; with TLS nobody answers the handshake.
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+    let url = format!("https://{}/x", listener.local_addr().expect("an address"));
+    let http = http();
+    let begin = Instant::now();
+    let error = http.send(post(&url), begin + Duration::from_millis(300)).await.err().expect("an error");
+    assert!(matches!(error.kind(), ProviderErrorKind::Timeout { .. }), "{error}");
+    assert!(begin.elapsed() < Duration::from_secs(3));
+}
+
+#[tokio::test]
+async fn a_socks_proxy_is_given_the_name_and_this_machine_goes_past_it() {
+    let proxy = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+    let address = format!("socks5h://{}", proxy.local_addr().expect("an address"));
+    let clients =
+        HttpClients::in_environment(move |name| (name == "ALL_PROXY").then(|| address.clone().into()));
+    let http = clients.http("op.example".into(), None, true);
+    let asked = async {
+        let (mut stream, _) = proxy.accept().await.expect("a connection");
+        let mut greeting = [0; 3];
+        stream.read_exact(&mut greeting).await.expect("a greeting");
+        stream.write_all(&[5, 0]).await.expect("no authentication");
+        let mut request = [0; 4 + 1 + 10 + 2];
+        stream.read_exact(&mut request).await.expect("a request");
+        // Connect, by name, to port 443.
+        assert_eq!(request[..4], [5, 1, 0, 3]);
+        assert_eq!((&request[5..15], &request[15..]), (&b"op.example"[..], &443_u16.to_be_bytes()[..]));
+        // Refused by its rules.
+        stream.write_all(&[5, 2, 0, 1, 0, 0, 0, 0, 0, 0]).await.expect("a refusal");
+    };
+    let deadline = Instant::now() + Duration::from_millis(200);
+    let (answer, ()) = tokio::join!(http.send(post("https://op.example/x"), deadline), asked);
+    let error = answer.err().expect("refused");
+    assert!(matches!(error.kind(), ProviderErrorKind::Unreachable { .. }), "{error}");
+
+    let op = Scripted::start(|_, _| Reply::json("{}")).await;
+    http.send(post(&format!("{}/x", op.issuer())), soon()).await.expect("past the proxy");
+}
+
+#[tokio::test]
+async fn an_environment_that_is_unusable_stops_only_what_needs_it() {
+    let clients = HttpClients::in_environment(|name| match name {
+        "SSL_CERT_FILE" => Some("/nowhere/ca.pem".into()),
+        "https_proxy" => Some("gopher://proxy".into()),
+        _ => None,
+    });
+    let op = Scripted::start(|_, _| Reply::json("{}")).await;
+    let here = clients.http("op.example".into(), None, true);
+    here.send(post(&format!("{}/x", op.issuer())), soon())
+        .await
+        .expect("no certificates and no proxy are needed");
+
+    let server = SelfSigned::make("localhost");
+    let directory = tempfile::tempdir().expect("a directory");
+    let path = directory.path().join("ca.pem");
+    fs_err::write(&path, &server.pem).expect("written");
+    let tls = Scripted::listen("127.0.0.1:0", Some(server.acceptor()), |_, _| Reply::json("{}")).await;
+    let own = clients.http("op.example".into(), Some(path), true);
+    own.send(post(&format!("https://localhost:{}/x", tls.address.port())), soon())
+        .await
+        .expect("its own bundle");
+
+    let error = own.send(post("https://op.example/x"), soon()).await.err().expect("a bad proxy");
+    assert!(error.to_string().contains("https_proxy"), "{error}");
+    let error = here.send(post("https://localhost:9/x"), soon()).await.err().expect("no certificates");
+    assert!(error.to_string().contains("/nowhere/ca.pem"), "{error}");
 }

@@ -93,6 +93,61 @@ async fn redirects_are_followed_for_metadata_only_so_far_and_never_into_the_open
 }
 
 #[tokio::test]
+async fn a_provider_elsewhere_is_not_followed_to_this_machine() {
+    let here = Scripted::start(|_, issuer| document(issuer)).await;
+    // Its name is not this machine's, though its port is.
+    let elsewhere = "https://op.example".to_owned();
+    let settings = |config_endpoint: String| IssuerSettings {
+        config_endpoint: Some(config_endpoint),
+        ..IssuerSettings::default()
+    };
+    let provider = open(&elsewhere, settings(format!("{}/metadata", here.issuer())));
+    let error = provider.metadata(soon()).await.expect_err("on this machine");
+    assert!(matches!(error.kind(), ProviderErrorKind::StrayUrl { .. }), "{error}");
+
+    let directory = tempfile::tempdir().expect("a directory");
+    let path = directory.path().join("metadata.json");
+    let token_endpoint = format!("{}/token", here.issuer());
+    fs_err::write(&path, format!(r#"{{"issuer":"{elsewhere}","token_endpoint":"{token_endpoint}"}}"#))
+        .expect("written");
+    let provider = open(&elsewhere, settings(format!("file://{}", path.display())));
+    let error = super::refresh(&provider, None, None).await.expect_err("on this machine");
+    assert!(matches!(error.kind(), ProviderErrorKind::StrayUrl { .. }), "{error}");
+    assert_eq!(here.connections(), 0);
+}
+
+#[tokio::test]
+async fn a_byte_order_mark_is_passed_over() {
+    let op = Scripted::start(|_, issuer| Reply::json(format!("\u{feff}{{\"issuer\":\"{issuer}\"}}"))).await;
+    op.open().metadata(soon()).await.expect("metadata");
+}
+
+#[tokio::test]
+async fn issuer_data_that_change_count_at_once_and_the_table_is_bounded() {
+    use std::sync::{Arc, Mutex};
+
+    use oidc_proto::account::AccountConfig;
+
+    let settings = Arc::new(Mutex::new(IssuerSettings::default()));
+    let current = settings.clone();
+    let providers = super::super::Providers::new(move |_| current.lock().expect("no panic").clone());
+    let account =
+        |issuer: String| AccountConfig { issuer_url: Some(issuer), ..AccountConfig::default() };
+    let one = account("https://op.example".to_owned());
+    let before = providers.provider(&one).expect("a provider");
+    assert!(Arc::ptr_eq(&before, &providers.provider(&one).expect("a provider")));
+    settings.lock().expect("no panic").legacy_aud_mode = Some(true);
+    let after = providers.provider(&one).expect("a provider");
+    assert!(!Arc::ptr_eq(&before, &after));
+    for number in 0..1000 {
+        providers.provider(&account(format!("https://op.example/{number}"))).expect("a provider");
+        // What is used stays.
+        assert!(Arc::ptr_eq(&after, &providers.provider(&one).expect("a provider")));
+    }
+    assert!(providers.count() <= 256);
+}
+
+#[tokio::test]
 async fn a_config_endpoint_replaces_the_search() {
     let op = Scripted::start(|asked, issuer| match asked.path.as_str() {
         "/metadata" => document(issuer),

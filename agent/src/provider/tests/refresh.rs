@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use base64::{Engine, engine::general_purpose::STANDARD};
 use oidc_proto::{
     account::AccountConfig,
     error_code::ErrorCode,
@@ -11,7 +12,7 @@ use tokio::time::Instant;
 
 use super::{
     super::{
-        Client, ProviderErrorKind,
+        Client, ProviderErrorKind, Refresh,
         testing::{Asked, Reply, Scripted, soon},
     },
     TOKENS, refresh, refresh_until,
@@ -149,14 +150,72 @@ async fn an_endpoint_in_the_open_gets_nothing() {
 }
 
 #[tokio::test]
-async fn the_deadline_covers_discovery_and_token() {
-    let op = Scripted::provider(|_| Reply::Hang).await;
+async fn the_deadline_covers_discovery_and_whatever_spends_nothing() {
+    let client = Client { id: "c", secret: None, registered_method: None };
+    let silent = Scripted::start(|_, _| Reply::Hang).await;
+    let slow = Scripted::provider(|_| Reply::Hang).await;
+    let deadline = || Instant::now() + Duration::from_millis(300);
     let begin = Instant::now();
-    let error =
-        refresh_until(&op.open(), None, None, begin + Duration::from_millis(300)).await.expect_err("late");
-    assert_eq!(error.code(), ErrorCode::ProviderTimeout);
-    assert!(begin.elapsed() < Duration::from_secs(2));
-    assert!(error.to_string().contains(&op.address.to_string()), "names the provider: {error}");
+    for (op, error) in [
+        (&silent, refresh_until(&silent.open(), None, None, deadline()).await.err()),
+        (&slow, slow.open().authorize_device(client, "openid", None, deadline()).await.err()),
+    ] {
+        let error = error.expect("late");
+        assert_eq!(error.code(), ErrorCode::ProviderTimeout);
+        assert!(error.to_string().contains(&op.address.to_string()), "names the provider: {error}");
+    }
+    assert!(begin.elapsed() < Duration::from_secs(3));
+}
+
+#[tokio::test]
+async fn a_secret_that_can_be_read_in_two_ways_is_sent_in_both_and_what_worked_is_remembered() {
+    for (secret, first, second) in
+        [("a+b", "c:a%2Bb", "c:a+b"), ("100%", "c:100%25", "c:100%"), ("a b", "c:a%20b", "c:a b")]
+    {
+        let basic = |credentials: &str| format!("Basic {}", STANDARD.encode(credentials));
+        for decodes in [true, false] {
+            let right = basic(if decodes { first } else { second });
+            let op = Scripted::provider(move |asked| {
+                if asked.header("authorization") == right {
+                    Reply::json(TOKENS)
+                } else {
+                    Reply::status(401, r#"{"error":"invalid_client"}"#)
+                }
+            })
+            .await;
+            let (provider, secret) = (op.open(), ClientSecret::from(secret));
+            let token = RefreshToken::from("rt-1");
+            let client = Client { id: "c", secret: Some(&secret), registered_method: None };
+            for _ in 0..2 {
+                let refresh =
+                    Refresh { client, refresh_token: &token, scope: None, granted_scope: None, audience: None };
+                provider.refresh(refresh, soon()).await.expect("tokens");
+            }
+            let sent: Vec<_> =
+                op.asked("/token").iter().map(|asked| asked.header("authorization").to_owned()).collect();
+            let expected = if decodes { vec![first, first] } else { vec![first, second, second] };
+            assert_eq!(sent, expected.into_iter().map(basic).collect::<Vec<_>>());
+        }
+    }
+}
+
+#[tokio::test]
+async fn only_a_refusal_of_the_client_is_tried_another_way() {
+    let (secret, token) = (ClientSecret::from("a+b"), RefreshToken::from("rt-1"));
+    let client = Client { id: "c", secret: Some(&secret), registered_method: None };
+    let refresh = Refresh { client, refresh_token: &token, scope: None, granted_scope: None, audience: None };
+    for (status, body) in [
+        (400, r#"{"error":"invalid_grant"}"#),
+        (400, r#"{"error":"invalid_request"}"#),
+        (502, ""),
+        (503, ""),
+        (504, ""),
+        (500, r#"{"error":"server_error"}"#),
+    ] {
+        let op = Scripted::provider(move |_| Reply::status(status, body)).await;
+        op.open().refresh(refresh, soon()).await.expect_err(body);
+        assert_eq!(op.asked("/token").len(), 1, "{status} {body}");
+    }
 }
 
 #[tokio::test]
