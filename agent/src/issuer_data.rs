@@ -3,25 +3,38 @@
 use std::{
     path::{Path, PathBuf},
     sync::{Arc, PoisonError, RwLock},
+    time::{Duration, Instant},
 };
 
 use oidc_proto::{home::Home, issuers::Issuers};
+use tokio::{task::spawn_blocking, time::timeout};
 
 use crate::provider::IssuerSettings;
+
+/// How long the data are used without being read again: what somebody edits counts for the next command.
+const READ_AFTER: Duration = Duration::from_secs(2);
+/// How long a file system may take before what is in memory has to do.
+const DEADLINE: Duration = Duration::from_secs(2);
 
 /// The merged issuer data in memory; clones share them.
 #[derive(Clone)]
 pub struct IssuerData(Arc<Shared>);
 
 struct Shared {
-    issuers: RwLock<Arc<Issuers>>,
+    data: RwLock<Data>,
     cert_path: Option<PathBuf>,
+}
+
+struct Data {
+    issuers: Arc<Issuers>,
+    read: Instant,
 }
 
 impl IssuerData {
     /// Reads the data of this directory and the system's. `cert_path` is the CA bundle for issuers that name none.
     pub fn read(home: &Home, cert_path: Option<PathBuf>) -> Self {
-        let data = Self(Arc::new(Shared { issuers: RwLock::default(), cert_path }));
+        let empty = Data { issuers: Arc::default(), read: Instant::now() };
+        let data = Self(Arc::new(Shared { data: RwLock::new(empty), cert_path }));
         data.reload(home);
         data
     }
@@ -29,15 +42,33 @@ impl IssuerData {
     /// Reads the data again. Blocks.
     pub fn reload(&self, home: &Home) {
         let issuers = Issuers::load(Some(home));
-        for problem in issuers.problems() {
+        let mut data = self.0.data.write().unwrap_or_else(PoisonError::into_inner);
+        for problem in issuers.problems().iter().filter(|problem| !data.issuers.problems().contains(problem))
+        {
             tracing::warn!(%problem, "issuer data are left out");
         }
-        *self.0.issuers.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(issuers);
+        *data = Data { issuers: Arc::new(issuers), read: Instant::now() };
+    }
+
+    /// Reads the data again if that was not done a moment ago. A file system that does not answer is not waited for.
+    pub async fn look_again(&self, home: &Home) {
+        {
+            let mut data = self.0.data.write().unwrap_or_else(PoisonError::into_inner);
+            if data.read.elapsed() < READ_AFTER {
+                return;
+            }
+            // One reads; who comes meanwhile goes on with what there is.
+            data.read = Instant::now();
+        }
+        let (this, home) = (self.clone(), home.clone());
+        if timeout(DEADLINE, spawn_blocking(move || this.reload(&home))).await.is_err() {
+            tracing::warn!("going on with the issuer data that were there: reading them takes too long");
+        }
     }
 
     /// What the data are now.
     pub fn issuers(&self) -> Arc<Issuers> {
-        Arc::clone(&self.0.issuers.read().unwrap_or_else(PoisonError::into_inner))
+        Arc::clone(&self.0.data.read().unwrap_or_else(PoisonError::into_inner).issuers)
     }
 
     /// What they say about one issuer.
@@ -56,5 +87,26 @@ impl IssuerData {
             device_authorization_endpoint: known.device_authorization_endpoint,
             quirks: known.quirks,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn what_is_edited_counts_for_the_next_command() {
+        let directory = tempfile::tempdir().expect("a directory");
+        let home = Home::at(directory.path());
+        let data = IssuerData::read(&home, None);
+        let issuer = "https://edited.example/";
+        assert!(!data.settings(issuer).oauth);
+        let text = format!(r#"[{{"issuer":"{issuer}","oauth":true}}]"#);
+        fs_err::write(directory.path().join("issuer.config"), text).expect("written");
+        data.look_again(&home).await;
+        assert!(!data.settings(issuer).oauth, "read a moment ago");
+        data.0.data.write().expect("no panic").read -= READ_AFTER;
+        data.look_again(&home).await;
+        assert!(data.settings(issuer).oauth);
     }
 }

@@ -313,6 +313,14 @@ mod tests {
     }
 
     #[test]
+    fn a_byte_order_mark_is_passed_over_before_an_object_only() {
+        assert_eq!(object("\u{feff} {\"a\":1}").to_json().as_str(), r#"{"a":1}"#);
+        for text in ["\u{feff}", "\u{feff}\u{feff}{}", "{}\u{feff}", "{\u{feff}}"] {
+            assert_eq!(Object::parse(text.as_bytes()).err(), Some(JsonError::Syntax), "{text:?}");
+        }
+    }
+
+    #[test]
     fn absent_has_many_spellings() {
         let absent = object(r#"{"a":null,"b":"","c":"null","d":"(null)"}"#);
         for key in ["a", "b", "c", "d", "e"] {

@@ -56,6 +56,7 @@ impl Accounts {
         let cleaning = async {
             let _no_refresh = account.refreshing.lock().await;
             let config = open_config(account).unwrap_or(config);
+            self.deps().issuers.look_again(&self.deps().home).await;
             let provider = self.deps().providers.provider(&config)?;
             report.refresh_token = match &config.refresh_token {
                 Some(token) => outcome(provider.revoke(Client::of(&config), token, deadline).await),

@@ -123,6 +123,7 @@ async fn ask(account: &Account, deps: &Deps, purpose: &Purpose) -> Result<Asked,
     };
     let (deadline, asked) = (Instant::now() + DEADLINE, deps.clock.now());
     let answer = async {
+        deps.issuers.look_again(&deps.home).await;
         let provider = deps.providers.provider(&config)?;
         let issuer = provider.metadata(deadline).await?.issuer.clone();
         Ok(Answered { response: provider.refresh(refresh, deadline).await?, asked, issuer })

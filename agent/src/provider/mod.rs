@@ -167,11 +167,6 @@ impl Providers {
     pub(crate) fn count(&self) -> usize {
         self.known.lock().unwrap_or_else(PoisonError::into_inner).len()
     }
-
-    /// Forgets metadata, keys and settings, as after a change of the issuer data. Connections stay.
-    pub fn forget(&self) {
-        self.known.lock().unwrap_or_else(PoisonError::into_inner).clear();
-    }
 }
 
 impl Provider {

@@ -131,8 +131,7 @@ async fn issuer_data_that_change_count_at_once_and_the_table_is_bounded() {
     let settings = Arc::new(Mutex::new(IssuerSettings::default()));
     let current = settings.clone();
     let providers = super::super::Providers::new(move |_| current.lock().expect("no panic").clone());
-    let account =
-        |issuer: String| AccountConfig { issuer_url: Some(issuer), ..AccountConfig::default() };
+    let account = |issuer: String| AccountConfig { issuer_url: Some(issuer), ..AccountConfig::default() };
     let one = account("https://op.example".to_owned());
     let before = providers.provider(&one).expect("a provider");
     assert!(Arc::ptr_eq(&before, &providers.provider(&one).expect("a provider")));

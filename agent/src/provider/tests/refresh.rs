@@ -187,8 +187,13 @@ async fn a_secret_that_can_be_read_in_two_ways_is_sent_in_both_and_what_worked_i
             let token = RefreshToken::from("rt-1");
             let client = Client { id: "c", secret: Some(&secret), registered_method: None };
             for _ in 0..2 {
-                let refresh =
-                    Refresh { client, refresh_token: &token, scope: None, granted_scope: None, audience: None };
+                let refresh = Refresh {
+                    client,
+                    refresh_token: &token,
+                    scope: None,
+                    granted_scope: None,
+                    audience: None,
+                };
                 provider.refresh(refresh, soon()).await.expect("tokens");
             }
             let sent: Vec<_> =
