@@ -55,6 +55,9 @@ pub fn run<H: Handler>(
         .enable_all()
         .max_blocking_threads(BLOCKING_THREADS)
         .thread_keep_alive(Duration::from_secs(1))
+        // The heap is overwritten when it is freed; this is the same for stacks, which libraries put secrets on, too.
+        .on_thread_park(harden::wipe_stack)
+        .on_thread_stop(harden::wipe_stack)
         .build()?;
     let result = runtime.block_on(live(surroundings, handler, ready));
     // Whatever still blocks, a name that does not resolve for instance, is not waited for.
