@@ -154,6 +154,7 @@ fn lock(range: &Range<usize>) -> rustix::io::Result<()> {
 /// Overwrites the stack below the caller, where calls that have returned left what they worked with. To be called by
 /// threads that come to rest, from as near to their beginning as can be.
 #[inline(never)]
+#[allow(clippy::large_stack_arrays, reason = "it is the stack that is to be written to")]
 pub fn wipe_stack() {
     /// Deeper than TLS, HTTP and JSON go.
     const BYTES: usize = if cfg!(debug_assertions) { 512 * 1024 } else { 64 * 1024 };

@@ -47,8 +47,14 @@ const SECTIONS: &[(&str, Entries)] = &[
                 "Are for clients: the agent removes them from its environment.",
             ),
             ("OIDC_PINENTRY", "The program that asks the person. Unset: pinentry."),
-            ("SSL_CERT_FILE, SSL_CERT_DIR", "Trusted certificates in place of the system's."),
-            ("https_proxy, http_proxy, all_proxy, no_proxy", "Proxies for connections to providers."),
+            (
+                "SSL_CERT_FILE, SSL_CERT_DIR",
+                "Trusted certificates in place of the system's; the latter is a list with colons.",
+            ),
+            (
+                "https_proxy, all_proxy, no_proxy",
+                "Proxies for connections to providers (http, https, socks4, socks4a, socks5, socks5h), also in capitals.",
+            ),
             ("RUST_LOG", "Which log messages are written, such as debug."),
         ],
     ),

@@ -88,7 +88,7 @@ fn nonsense_is_reported_as_such() {
 fn a_passing_trouble_is_tried_again() {
     let scene = Scene::loaded();
     for fault in [
-        Fault::Status { status: 503, retry_after: None, body: Some("{}".into()) },
+        Fault::Status { status: 503, retry_after: Some(0), body: Some("{}".into()) },
         Fault::Status { status: 429, retry_after: Some(1), body: None },
     ] {
         scene.provider.faults().queue(Endpoint::Token, fault.clone());

@@ -48,7 +48,8 @@ fn found(agent: &Agent, canaries: &Canaries) -> Vec<String> {
     let maps = fs_err::read_to_string(format!("{process}/maps")).expect("maps");
     let mut memory = fs_err::File::open(format!("{process}/mem")).expect("memory");
     let mut found = Vec::new();
-    for line in maps.lines().filter(|line| line.split(' ').nth(1).is_some_and(|mode| mode.starts_with("rw"))) {
+    for line in maps.lines().filter(|line| line.split(' ').nth(1).is_some_and(|mode| mode.starts_with("rw")))
+    {
         let (range, _) = line.split_once(' ').expect("a range");
         let (start, end) = range.split_once('-').expect("a range");
         let [start, end] = [start, end].map(|address| u64::from_str_radix(address, 16).expect("an address"));
@@ -114,7 +115,10 @@ fn a_locked_agent_holds_no_secret_in_clear() {
     used(&scene, &mut canaries);
     let current = found(&scene.agent, &canaries);
     for name in ["refresh token", "access token", "client secret"] {
-        assert!(current.iter().any(|found| found.starts_with(name)), "the search finds the {name}: {current:?}");
+        assert!(
+            current.iter().any(|found| found.starts_with(name)),
+            "the search finds the {name}: {current:?}"
+        );
     }
     request(&scene, &json!({"request": "lock", "password": "sesame"}));
     assert_clean(&scene.agent, &canaries, "locked");

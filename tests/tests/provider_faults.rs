@@ -25,7 +25,13 @@ struct Row {
     requests: usize,
 }
 
-fn row(at: Endpoint, fault: Fault, code: &'static str, says: &'static [&'static str], requests: usize) -> Row {
+fn row(
+    at: Endpoint,
+    fault: Fault,
+    code: &'static str,
+    says: &'static [&'static str],
+    requests: usize,
+) -> Row {
     Row { at, fault, code, says, requests }
 }
 
@@ -75,7 +81,13 @@ fn table() -> Vec<Row> {
         row(Token, oauth(400, "slow_down", "no"), "slow_down", &["slow_down"], 1),
         row(Token, oauth(401, "invalid_client", "no"), "invalid_client", &["invalid_client: no"], 2),
         row(Token, oauth(500, "server_error", "no"), "provider_refused", &["server_error: no"], 1),
-        row(Token, oauth(400, "odd", "\u{1b}[2J\u{202e}x"), "provider_refused", &["odd: \\u{1b}[2J\\u{202e}x"], 1),
+        row(
+            Token,
+            oauth(400, "odd", "\u{1b}[2J\u{202e}x"),
+            "provider_refused",
+            &["odd: \\u{1b}[2J\\u{202e}x"],
+            1,
+        ),
         // Nonsense.
         row(Token, Fault::Garbage, "provider_bad_response", NO_JSON, 1),
         row(Token, status(200, None, "<html>"), "provider_bad_response", NO_JSON, 1),
@@ -98,10 +110,22 @@ fn table() -> Vec<Row> {
         row(Discovery, Fault::HalfReply, "provider_unreachable", ENDED, 3),
         row(Discovery, status(502, None, ""), "provider_unreachable", &["Http Status Code 502"], 3),
         row(Discovery, status(500, None, ""), "provider_unreachable", &["Http Status Code 500"], 1),
-        row(Discovery, status(404, None, ""), "provider_bad_response", &["metadata at one of the well-known"], 2),
+        row(
+            Discovery,
+            status(404, None, ""),
+            "provider_bad_response",
+            &["metadata at one of the well-known"],
+            2,
+        ),
         row(Discovery, Fault::Garbage, "provider_bad_response", NO_JSON, 1),
         row(Discovery, status(200, None, &nested), "provider_bad_response", NO_JSON, 1),
-        row(Discovery, Fault::HugeBody { bytes: 100_000_000 }, "provider_bad_response", &["more than 1 MiB"], 1),
+        row(
+            Discovery,
+            Fault::HugeBody { bytes: 100_000_000 },
+            "provider_bad_response",
+            &["more than 1 MiB"],
+            1,
+        ),
         row(
             Discovery,
             Fault::Redirect { to: "http://elsewhere.example/".to_owned() },
@@ -159,7 +183,11 @@ fn every_fault_has_a_clear_error_at_once() {
         provider.faults().set(at, fault);
         let (reply, elapsed) = timed(|| others.ask(&name));
         assert_eq!(reply["error_code"], code, "{shown}: {reply}");
-        let text = format!("{} {}", reply["error"].as_str().unwrap_or_default(), reply["info"].as_str().unwrap_or_default());
+        let text = format!(
+            "{} {}",
+            reply["error"].as_str().unwrap_or_default(),
+            reply["info"].as_str().unwrap_or_default()
+        );
         assert!(says.iter().all(|said| text.contains(said)), "{shown}: {text}");
         assert!(text.contains(&provider.origin()["http://".len()..]), "{shown} names the provider: {text}");
         assert!(elapsed < AT_ONCE, "{shown} took {elapsed:?}");

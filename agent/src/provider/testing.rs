@@ -254,7 +254,7 @@ async fn serve(mut stream: impl AsyncRead + AsyncWrite + Unpin, script: impl Fn(
             Reply::RawThenHang(bytes) => {
                 stream.write_all(&bytes).await.ok();
                 stream.flush().await.ok();
-                std::future::pending().await
+                std::future::pending::<()>().await;
             }
             Reply::Hang | Reply::ThenClose(..) => std::future::pending().await,
         }

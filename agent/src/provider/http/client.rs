@@ -192,7 +192,7 @@ impl Slot {
         };
         let (source, shared) = (self.source.clone(), self.shared.clone());
         let stamps = known.as_ref().map(|known| known.stamps.clone());
-        let look = move || look(&source, stamps, &shared);
+        let look = move || look(&source, stamps.as_ref(), &shared);
         match (self.readers.run(deadline, entered, look).await, known) {
             (Ok(Ok(Found::Changed(built))), _) => {
                 *self.state() = Some((*built).clone());
@@ -224,9 +224,9 @@ impl Slot {
 }
 
 /// Looks whether a source has changed, and builds a client if so. Blocks, and takes some milliseconds.
-fn look(source: &Source, known: Option<Stamps>, shared: &Shared) -> Result<Found, String> {
+fn look(source: &Source, known: Option<&Stamps>, shared: &Shared) -> Result<Found, String> {
     let stamps = source.stamps(&shared.environment);
-    if known.as_ref() == Some(&stamps) {
+    if known == Some(&stamps) {
         return Ok(Found::Unchanged);
     }
     let proxies = Arc::new(Proxies::of(&shared.environment));
