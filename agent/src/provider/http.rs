@@ -81,7 +81,8 @@ impl Http {
         loop {
             let result = self.try_once(&prepared, deadline).await;
             let wait = wait_before_repeating(&result, prepared.repeat, &mut pauses);
-            let Some(wait) = wait.filter(|wait| *wait < deadline.saturating_duration_since(Instant::now())) else {
+            let Some(wait) = wait.filter(|wait| *wait < deadline.saturating_duration_since(Instant::now()))
+            else {
                 return result.map_err(|kind| self.error(kind.with_all_that_was_waited(begin.elapsed())));
             };
             tracing::debug!(provider = %self.provider, ?wait, "asking again");
