@@ -51,7 +51,7 @@ fn a_redirect_does_not_carry_credentials_away() {
     assert_eq!(elsewhere.log().requests().len(), 0);
     // The account is not lost by it.
     scene.provider.faults().clear_all();
-    access_token(&scene.ask(json!({"min_valid_period": -1})));
+    assert!(recovers(&scene));
 }
 
 #[test]
