@@ -78,6 +78,13 @@ impl Readers {
             Err(_) => Err(Late::Hanging),
         }
     }
+
+    /// Keeps all threads busy until the guard is dropped.
+    #[cfg(test)]
+    pub(crate) fn hang(&self) -> tokio::sync::OwnedSemaphorePermit {
+        let all = u32::try_from(AT_A_TIME).expect("a few");
+        self.0.clone().try_acquire_many_owned(all).expect("all are free")
+    }
 }
 
 impl std::fmt::Display for Late {

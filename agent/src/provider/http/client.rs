@@ -132,6 +132,12 @@ impl HttpClients {
         }
     }
 
+    /// Keeps all threads that may be risked busy until the guard is dropped.
+    #[cfg(test)]
+    pub(crate) fn hang(&self) -> impl Drop {
+        self.readers.hang()
+    }
+
     /// How many CA bundles are kept.
     #[cfg(test)]
     pub(crate) fn bundles(&self) -> usize {
@@ -193,19 +199,20 @@ impl Slot {
         let (source, shared) = (self.source.clone(), self.shared.clone());
         let stamps = known.as_ref().map(|known| known.stamps.clone());
         let look = move || look(&source, stamps.as_ref(), &shared);
+        // What is known will do, so a file system that hangs holds nobody up for long.
+        let deadline = if known.is_some() { deadline.min(Instant::now() + LOOK_AFTER) } else { deadline };
         match (self.readers.run(deadline, entered, look).await, known) {
             (Ok(Ok(Found::Changed(built))), _) => {
                 *self.state() = Some((*built).clone());
                 Ok(*built)
             }
             (Ok(Ok(Found::Unchanged)), Some(known)) => {
-                if let Some(built) = &mut *self.state() {
-                    built.looked = Instant::now();
-                }
+                self.looked();
                 Ok(known)
             }
             // Nobody knows what is there now, so what was there holds.
             (Err(why), Some(known)) => {
+                self.looked();
                 tracing::warn!(reason = late(why), "going on with the certificates that were there");
                 Ok(known)
             }
@@ -215,6 +222,13 @@ impl Slot {
             }
             (Err(why), None) => Err(late(why)),
             (Ok(Ok(Found::Unchanged)), None) => Err(late(Late::Hanging)),
+        }
+    }
+
+    /// The next look is due later.
+    fn looked(&self) {
+        if let Some(built) = &mut *self.state() {
+            built.looked = Instant::now();
         }
     }
 

@@ -323,6 +323,30 @@ async fn tls_sessions_are_resumed_and_certificates_are_read_again_when_they_chan
 }
 
 #[tokio::test]
+async fn file_systems_that_hang_hold_up_nobody_whose_certificates_are_known() {
+    let server = SelfSigned::make("localhost");
+    let directory = tempfile::tempdir().expect("a directory");
+    let path = directory.path().join("ca.pem");
+    fs_err::write(&path, &server.pem).expect("written");
+    let op = Scripted::listen("127.0.0.1:0", Some(server.acceptor()), |_, _| Reply::json("{}")).await;
+    let clients = HttpClients::default();
+    let http = clients.http("op.example".into(), Some(path), false);
+    let url = format!("https://localhost:{}/x", op.address.port());
+    http.send(post(&url), soon()).await.expect("an answer");
+    let hanging = clients.hang();
+    clients.look_again();
+    let begin = Instant::now();
+    for _ in 0..3 {
+        http.send(post(&url), soon()).await.expect("an answer");
+    }
+    assert!(begin.elapsed() < Duration::from_secs(4), "one short wait for all of them");
+    let other = clients.http("op.example".into(), Some("/nowhere".into()), false);
+    let error = other.send(post(&url), Instant::now() + Duration::from_millis(50)).await.err().expect("busy");
+    assert!(error.to_string().contains("too many other files are waited for"), "{error}");
+    drop(hanging);
+}
+
+#[tokio::test]
 async fn paths_that_lead_nowhere_cost_nobody_else_anything() {
     let directory = tempfile::tempdir().expect("a directory");
     let fifo = directory.path().join("fifo");
