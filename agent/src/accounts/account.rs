@@ -3,16 +3,18 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::{
-    claims::Claims,
     held::{Held, Open, Sealed},
     pending::{Pending, PendingRefreshes},
     token_cache::{CachedToken, Purpose},
 };
-use crate::clock::{Expiry, Moment};
+use crate::{
+    clock::{Expiry, Moment},
+    provider::ReceivedIdToken,
+};
 use crypto_box::{PublicKey, SecretKey};
 use oidc_proto::{
+    jwt::Claims,
     message::{AccountStatus, Failure},
-    secret::IdToken,
     shortname::Shortname,
 };
 
@@ -21,8 +23,8 @@ use oidc_proto::{
 pub struct Refreshed {
     /// The access token.
     pub token: Arc<CachedToken>,
-    /// The ID token, where the provider sent one.
-    pub id_token: Option<Arc<IdToken>>,
+    /// The ID token, where the provider sent one; not checked yet.
+    pub id_token: Option<Arc<ReceivedIdToken>>,
 }
 
 /// How a refresh ended, for everybody who waited for it.

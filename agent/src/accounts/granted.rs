@@ -1,25 +1,20 @@
 //! What was asked for against what was granted.
 
-use oidc_proto::secret::AccessToken;
+use oidc_proto::{jwt::Claims, scope::not_granted, secret::AccessToken};
 
-use super::{claims::Claims, token_cache::Purpose};
+use super::token_cache::Purpose;
 
 /// The scopes a token has, as the provider's answer names them (RFC 6749 section 5.1: left out when identical to
 /// the request), else as the token itself does.
 pub fn scope(answered: Option<&str>, token: &AccessToken) -> Option<String> {
-    let claimed =
-        || Claims::of(token.expose()).and_then(|claims| claims.scopes().map(|scopes| scopes.join(" ")));
-    answered.map(str::to_owned).or_else(claimed)
+    answered.map(str::to_owned).or_else(|| Claims::of(token.expose())?.scope())
 }
 
 /// A sentence for each thing that was asked for and is missing.
 pub fn warnings(purpose: &Purpose, granted: Option<&str>, token: &AccessToken) -> Vec<String> {
     let mut warnings = Vec::new();
     if let (Some(asked), Some(granted)) = (purpose.scope(), granted) {
-        let granted: Vec<&str> = granted.split_ascii_whitespace().collect();
-        // `offline_access` asks for a refresh token, not for something in the access token.
-        let missing = |scope: &&str| *scope != "offline_access" && !granted.contains(scope);
-        push(&mut warnings, "scope", &asked.split_ascii_whitespace().filter(missing).collect::<Vec<_>>());
+        push(&mut warnings, "scope", &not_granted(asked, granted));
     }
     if let (Some(asked), Some(claims)) = (purpose.audience(), Claims::of(token.expose())) {
         let granted = claims.audiences();
@@ -60,6 +55,20 @@ mod tests {
                 "the provider did not grant the audience https://b"
             ]
         );
+    }
+
+    #[test]
+    fn sees_scopes_in_every_shape_they_come_in() {
+        let purpose = Purpose::new(Some("openid profile"), None);
+        let opaque = AccessToken::from("opaque");
+        for answered in ["openid profile", "openid,profile", "profile, openid"] {
+            assert!(warnings(&purpose, Some(answered), &opaque).is_empty(), "{answered}");
+        }
+        for claims in [r#"{"scp":["openid","profile"]}"#, r#"{"scope":"openid,profile"}"#] {
+            let token = token(claims);
+            let granted = scope(None, &token).expect("scopes");
+            assert!(warnings(&purpose, Some(&granted), &token).is_empty(), "{claims}");
+        }
     }
 
     #[test]

@@ -7,7 +7,6 @@
 pub mod account;
 mod adopt;
 mod autoload;
-mod claims;
 mod consent;
 mod disk;
 mod forget;

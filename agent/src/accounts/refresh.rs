@@ -10,6 +10,7 @@ use std::{sync::Arc, time::Duration};
 use oidc_proto::{
     error_code::ErrorCode,
     home::HomeError,
+    jwt::Claims,
     message::Failure,
     rotation::{RotationError, Stored},
     secret::RefreshToken,
@@ -22,7 +23,6 @@ use tokio_util::sync::CancellationToken;
 use super::{
     Deps,
     account::{Account, Answer, Outcome, Refreshed},
-    claims::Claims,
     disk::{AccountFile, Rotated},
     granted,
     held::{Held, Open, RefreshResult},

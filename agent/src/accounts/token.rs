@@ -6,7 +6,6 @@ use std::{sync::Arc, time::Duration};
 use oidc_proto::{
     error_code::ErrorCode,
     message::{Failure, IdTokenRequest, Target, TokenRequest, Validity},
-    secret::IdToken,
 };
 use tokio::time::Instant;
 
@@ -19,7 +18,10 @@ use super::{
     select::ByIssuer,
     token_cache::{CachedToken, Purpose},
 };
-use crate::caller::Caller;
+use crate::{
+    caller::Caller,
+    provider::{Expected, ReceivedIdToken},
+};
 
 /// How long a request waits for a refresh, its place in the queue of the account included. The refresh itself goes on: a
 /// provider that answers later has rotated the refresh token all the same.
@@ -58,7 +60,7 @@ impl Accounts {
         &self,
         request: IdTokenRequest,
         caller: Caller<'_>,
-    ) -> Result<(Arc<IdToken>, Arc<str>), Failure> {
+    ) -> Result<(Arc<ReceivedIdToken>, Arc<str>), Failure> {
         let asking = Asking::new(caller, request.application_hint.as_deref(), request.prompt);
         let account = self.account_for(&request.target, &asking).await?;
         if !(account.always_allow_id_token || self.deps().options.always_allow_id_token) {
@@ -79,18 +81,18 @@ impl Accounts {
             )
             .with_info("An ID token comes only with the scope 'openid'."));
         };
-        self.validate(&account, &id_token).await?;
+        self.judge(&account, &id_token).await?;
         Ok((id_token, Arc::clone(&refreshed.token.issuer)))
     }
 
-    async fn validate(&self, account: &Account, id_token: &IdToken) -> Result<(), Failure> {
+    async fn judge(&self, account: &Account, id_token: &ReceivedIdToken) -> Result<(), Failure> {
         let config = account.with_open(|open| open.config.clone())?;
-        let client_id = config.client_id.as_deref().unwrap_or_default();
+        let expected = Expected { client_id: config.client_id.as_deref().unwrap_or_default(), nonce: None };
         let checked = async {
             let provider = self.deps().providers.provider(&config)?;
-            provider.validate_id_token(id_token, client_id, None, Instant::now() + DEADLINE).await
+            provider.judge_id_token(id_token, expected, Instant::now() + DEADLINE).await
         };
-        checked.await.map(drop).map_err(|error| error.to_failure(account.name.as_str(), &account.issuer))
+        checked.await.map_err(|error| error.to_failure(account.name.as_str(), &account.issuer))
     }
 
     /// The outcome of a refresh: of the one that is under way for this purpose, or of a new one.

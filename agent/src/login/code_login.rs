@@ -237,11 +237,7 @@ impl Attempt {
             let verifier = self.code_verifier.clone();
             let response =
                 provider.exchange_code(client, code, &self.redirect_uri, verifier, deadline).await?;
-            // Without a nonce this was no OpenID Connect login. Some providers send no ID token even so; the code came
-            // over the same TLS connection as one would have.
-            if let (Some(nonce), Some(id_token)) = (&self.nonce, &response.id_token) {
-                provider.validate_id_token(id_token, client.id, Some(nonce), deadline).await?;
-            }
+            self.setting.judge_id_token(&response, self.nonce.as_deref(), deadline).await?;
             Ok(response)
         };
         Ok(exchange.await)

@@ -76,6 +76,8 @@ impl Login {
             }
         };
         self.under_way().devices.remove(&login);
+        let judged = setting.judge_id_token(&response, None, provider_deadline()).await;
+        judged.map_err(told(&setting.config))?;
         let gain = setting.gain(response, None, request.only_at).ok_or_else(no_refresh_token)?;
         tracing::info!(account = %setting.name, "logged in");
         self.deliver(gain).await

@@ -56,6 +56,8 @@ impl Login {
         };
         let response = setting.provider.password_grant(grant, deadline).await;
         let response = response.map_err(told(&setting.config))?;
+        let judged = setting.judge_id_token(&response, None, deadline).await;
+        judged.map_err(told(&setting.config))?;
         self.deliver(setting.gain(response, None, false).ok_or_else(no_refresh_token_came)?).await
     }
 }

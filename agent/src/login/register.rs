@@ -4,7 +4,7 @@ use oidc_proto::{
     error_code::ErrorCode,
     json::Object,
     message::{Failure, Flow, RegisterRequest, Registration as Registered, Reply},
-    secret,
+    scope, secret,
 };
 
 use super::{Login, account_name, provider_deadline, told};
@@ -96,9 +96,10 @@ fn random_port() -> u16 {
 
 /// Without these two no account comes of it. An answer that names no scope registered those asked for.
 fn lacks_a_necessary_scope(client: &Object, asked: &str) -> bool {
-    let Some(given) = client.text("scope") else { return false };
-    let has = |scopes: &str, wanted: &str| scopes.split_whitespace().any(|scope| scope == wanted);
-    ["openid", "offline_access"].iter().any(|scope| has(asked, scope) && !has(&given, scope))
+    let Some(given) = scope::of(client, "scope") else { return false };
+    ["openid", "offline_access"]
+        .iter()
+        .any(|necessary| scope::contains(asked, necessary) && !scope::contains(&given, necessary))
 }
 
 fn necessary_scopes_missing() -> Failure {
@@ -134,6 +135,10 @@ mod tests {
         assert!(lacks_a_necessary_scope(&given, "openid offline_access"));
         assert!(!lacks_a_necessary_scope(&given, "openid email"));
         assert!(!lacks_a_necessary_scope(&client("{}"), "openid offline_access"));
+        for scope in [r#""openid,offline_access""#, r#"["openid","offline_access"]"#] {
+            let client = client(&format!(r#"{{"scope":{scope}}}"#));
+            assert!(!lacks_a_necessary_scope(&client, "openid offline_access"), "{scope}");
+        }
         assert!(lacks_a_necessary_scope(&client(r#"{"scope":"openid_x offline_access"}"#), "openid"));
     }
 }

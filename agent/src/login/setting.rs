@@ -6,6 +6,7 @@ use oidc_proto::{
     account::AccountConfig,
     error_code::ErrorCode,
     message::{Failure, Reply, TokenReply},
+    scope,
     secret::RefreshToken,
     shortname::Shortname,
 };
@@ -14,7 +15,7 @@ use tokio::time::Instant;
 use super::{Login, account_name, told};
 use crate::{
     clock::{Clock, LONGEST},
-    provider::{Client, Provider, ProviderMetadata, TokenResponse},
+    provider::{Client, Expected, Provider, ProviderError, ProviderMetadata, TokenResponse},
 };
 
 /// A login that is about to begin: an account without its new refresh token.
@@ -102,6 +103,23 @@ impl Setting {
             return Err(Failure::missing_field("client_id"));
         }
         Ok(Client::of(&self.config))
+    }
+
+    /// Judges the ID token of a login. Some providers send none, and without the scope `openid` one means nothing; the
+    /// tokens came over the same connection as it would have.
+    pub async fn judge_id_token(
+        &self,
+        response: &TokenResponse,
+        nonce: Option<&str>,
+        deadline: Instant,
+    ) -> Result<(), ProviderError> {
+        let (Some(id_token), Some(client_id)) = (&response.id_token, self.config.client_id.as_deref()) else {
+            return Ok(());
+        };
+        if !scope::contains(&self.scope, "openid") {
+            return Ok(());
+        }
+        self.provider.judge_id_token(id_token, Expected { client_id, nonce }, deadline).await
     }
 
     /// What a token response gives; `used` is the refresh token it was asked for with, if it was one. `None`: there is

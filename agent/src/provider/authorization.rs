@@ -37,7 +37,7 @@ pub struct Authorization {
     pub url: String,
     /// For [`Provider::exchange_code`].
     pub code_verifier: CodeVerifier,
-    /// For [`Provider::validate_id_token`]; only with the scope `openid`.
+    /// For [`Provider::judge_id_token`]; only with the scope `openid`.
     pub nonce: Option<String>,
 }
 

@@ -81,7 +81,8 @@ impl Provider {
             .with("scope", scope)
             .with_some("code_challenge_method", pkce.as_ref().map(Pkce::method))
             .with_some("code_challenge", challenge.as_deref());
-        let answer = self.client_request(endpoint, client, &form, Repeat::IfUnprocessed, deadline).await?;
+        let (answer, _) =
+            self.client_request(endpoint, client, &form, Repeat::IfUnprocessed, deadline).await?;
         DeviceAuthorization::from_object(&answer, pkce.map(|pkce| pkce.verifier))
             .map_err(|what| self.http.error(ProviderErrorKind::BadResponse { what }))
     }

@@ -55,7 +55,7 @@ pub use self::{
     device::{DEFAULT_INTERVAL, DeviceAuthorization, DevicePoll, SLOW_DOWN},
     error::{OAuthError, ProviderError, ProviderErrorKind, Unsupported},
     http::SPENDING_TIMEOUT,
-    id_token::IdTokenClaims,
+    id_token::{Expected, ReceivedIdToken},
     metadata::ProviderMetadata,
     password::PasswordGrant,
     quirks::Quirks,

@@ -4,7 +4,11 @@
 //! parts of that say which by error code or in words; the request is then sent again without that part, and the
 //! caller is told what is missing in the end.
 
-use oidc_proto::{json::Object, secret::SecretText};
+use oidc_proto::{
+    json::Object,
+    scope::{contains, of as scope_of},
+    secret::SecretText,
+};
 use reqwest::Method;
 use serde_json::{Value, json};
 use tokio::time::Instant;
@@ -199,9 +203,15 @@ impl Missing {
             None => Vec::new(),
         };
         Self {
-            scopes: client
-                .text("scope")
-                .map(|given| scope::missing(wanted.scope, &given).into_iter().map(owned).collect())
+            scopes: scope_of(client, "scope")
+                .map(|given| {
+                    wanted
+                        .scope
+                        .split_whitespace()
+                        .filter(|scope| !contains(&given, scope))
+                        .map(owned)
+                        .collect()
+                })
                 .unwrap_or_default(),
             grant_types: absent(
                 wanted.grant_types.iter().map(|grant| owned(grant)).collect(),

@@ -4,19 +4,49 @@ use std::sync::Once;
 
 use jsonwebtoken::{
     Algorithm, DecodingKey, DecodingKeyKind,
-    crypto::{CryptoProvider, JwtVerifier, KeyUtils},
+    crypto::{self, CryptoProvider, JwtVerifier, KeyUtils},
     errors::{ErrorKind, Result},
     signature::{Error as SignatureError, Verifier},
 };
 use ring::signature::{
     ECDSA_P256_SHA256_FIXED, ECDSA_P384_SHA384_FIXED, ED25519, RSA_PKCS1_2048_8192_SHA256,
-    RSA_PSS_2048_8192_SHA256, RsaParameters, RsaPublicKeyComponents, UnparsedPublicKey,
-    VerificationAlgorithm,
+    RSA_PKCS1_2048_8192_SHA384, RSA_PKCS1_2048_8192_SHA512, RSA_PSS_2048_8192_SHA256,
+    RSA_PSS_2048_8192_SHA384, RSA_PSS_2048_8192_SHA512, RsaParameters, RsaPublicKeyComponents,
+    UnparsedPublicKey, VerificationAlgorithm,
 };
 
-/// What is accepted: asymmetric signatures only. `none` would let anybody sign, HMAC whoever knows the client.
-pub(crate) const ALGORITHMS: [Algorithm; 5] =
-    [Algorithm::RS256, Algorithm::PS256, Algorithm::ES256, Algorithm::ES384, Algorithm::EdDSA];
+/// What a check found.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Checked {
+    /// One of the keys made it.
+    Good,
+    /// None of the keys made it.
+    Wrong,
+    /// There was no key to check with.
+    NoKey,
+    /// Nothing here can check it: P-521 and secp256k1, and what will come. HMAC counts as such: it tells the provider
+    /// from nobody who knows the client.
+    UnknownAlgorithm,
+}
+
+/// An algorithm that can be checked, by its name (RFC 7518 section 3.1).
+pub(crate) fn known(name: &str) -> Option<Algorithm> {
+    let asymmetric =
+        |algorithm: &Algorithm| !matches!(algorithm, Algorithm::HS256 | Algorithm::HS384 | Algorithm::HS512);
+    name.parse().ok().filter(asymmetric)
+}
+
+/// Checks a signature, which is in base64url, with keys that may have made it.
+pub(crate) fn check(signed: &str, signature: &str, algorithm: Algorithm, keys: &[&DecodingKey]) -> Checked {
+    install();
+    let made_it =
+        |key: &&DecodingKey| crypto::verify(signature, signed.as_bytes(), key, algorithm).unwrap_or(false);
+    match keys {
+        [] => Checked::NoKey,
+        keys if keys.iter().any(made_it) => Checked::Good,
+        _ => Checked::Wrong,
+    }
+}
 
 static PROVIDER: CryptoProvider = CryptoProvider {
     signer_factory: |_, _| Err(ErrorKind::InvalidAlgorithm.into()),
@@ -25,7 +55,7 @@ static PROVIDER: CryptoProvider = CryptoProvider {
 };
 
 /// Makes the library check with ring. Must come before any check; more than once does no harm.
-pub(crate) fn install() {
+fn install() {
     static INSTALLED: Once = Once::new();
     INSTALLED.call_once(|| {
         // Fails only if a provider is there already, which then is this one: nobody else installs any.
@@ -50,7 +80,11 @@ fn verifier(algorithm: &Algorithm, key: &DecodingKey) -> Result<Box<dyn JwtVerif
     }
     let key = match algorithm {
         Algorithm::RS256 => rsa(&RSA_PKCS1_2048_8192_SHA256, key)?,
+        Algorithm::RS384 => rsa(&RSA_PKCS1_2048_8192_SHA384, key)?,
+        Algorithm::RS512 => rsa(&RSA_PKCS1_2048_8192_SHA512, key)?,
         Algorithm::PS256 => rsa(&RSA_PSS_2048_8192_SHA256, key)?,
+        Algorithm::PS384 => rsa(&RSA_PSS_2048_8192_SHA384, key)?,
+        Algorithm::PS512 => rsa(&RSA_PSS_2048_8192_SHA512, key)?,
         Algorithm::ES256 => other(&ECDSA_P256_SHA256_FIXED, key)?,
         Algorithm::ES384 => other(&ECDSA_P384_SHA384_FIXED, key)?,
         Algorithm::EdDSA => other(&ED25519, key)?,
@@ -101,11 +135,12 @@ mod tests {
     // Keys and signatures made by OpenSSL 3 for these vectors alone.
     const MESSAGE: &[u8] = b"eyJhbGciOiJUIn0.eyJzdWIiOiJ4In0";
     const RSA: &str = r#"{"kty":"RSA","n":"ueoSGA-MerSDlxVKRb_Hq-zj7Ft2TdBMZYfr9JOj_tnkmJi-i3nLtS0UHXcTCd7hCuM6jU_X6_fkhSm_MX_bVLT3vc5wAeedSgiVgdtZeH-rVD6evtIM1XlMpJ0_qTU1Nv8c4GjtLsZQrw8JzQqjsfBAgH-HdqbvfsyaGicApHB4seWz3hxv9b3OV0qX2yVr1jCZJH_eUnJG-HWUmdBTSJCaHtCaXG2JgkIrjK3IdeJxulQ1sfJ5B7FjcqI77Mk9WKpeDKJ4JSzNX0Q_3iX2-9gRqc-QD3G3yERnLavpyOn5bgHhziB1E18MOPREgHHWK8UJExFnpxz_U6oIDa0aDQ","e":"AQAB"}"#;
+    const RSA_2: &str = r#"{"kty":"RSA","n":"xNuYEKQ0UYYpQCI4waj7nv5HVpjD_H7RpCVIGwCVLpNrJ23MA_W3K6oqdLNWFNywwLFc8vpgyzQrT6fm9k7M6FQOsI-z3HahJq3DYBoWLBgU3ui7w0_eh_OwuBPgRABoKDHwe7M9xXTGqTJFrgFKU8XaIauSb9saJXvZU-64-u5ZgLOUDsRoBmqmz78Syca4XRn7gQI8V69vgonUWHDM3YBYl9abIdpBw8Xqx7bhwW6mGITQVULOWjTNdw7nK0hpTuvKrwHu4yr3yerAi3MonDo2Tom4BnVgGZpAJPgmPWng8OUc9qfIYqUmSzyF6WFyTUYpfd5onh_N0B-W3J2RDQ","e":"AQAB"}"#;
     const P256: &str = r#"{"kty":"EC","x":"azOwhnMxXFF8Cu9t8kxW-zt22wewNEJWhxVcRXssGQI","y":"V1WlXsxRm-e5ZNWl7fjQbYSYKTtymAt4AOIzEsnXO2A","crv":"P-256"}"#;
     const P384: &str = r#"{"kty":"EC","x":"BGZg1m-jNWWjjitcppfGXhgq4nYQ_lEvK5JzK7z9m-Qg31x2m4x4ECnkvk-QvHBl","y":"4eAY-p2eXciPIJZUq86U5SfBOOmdoUUaV5qyfifCoY2LrNdvCMcx-YKNJTZ8Kcxp","crv":"P-384"}"#;
     const ED25519: &str =
         r#"{"crv":"Ed25519","x":"Kdw29RdvDSF0xwsbpHhP4ai6tva5xqHf-2gotx_qBM4","kty":"OKP"}"#;
-    const VECTORS: [(Algorithm, &str, &str); 5] = [
+    const VECTORS: [(Algorithm, &str, &str); 9] = [
         (
             Algorithm::RS256,
             RSA,
@@ -115,6 +150,26 @@ mod tests {
             Algorithm::PS256,
             RSA,
             "CuULUlVEHpguKs3s8DyypElFkOfuGmowvdpJOIy0_vKvR9kqHQC0jN5pzHC5rtaYU0fGIqrohiG6Z_iqLEAFs-8tzSEYl6n5806c8VVg3YB1PXGrGmLb6-fIEUGT3BhJ-aFHAaYDaGKvdRUDN3MCHeDBZB7ICa_6oCs4b5x_hSrqENAUvY03IKnoZNj-1hrGyA7yz67Kk93iaUvfo1Dn-ru_mpquPrjI9saGS5hBIYalqVCTunLDGq52aHPOD5LLHGlloG1JvsqqkX1jPACqkYZ2PS55a8aCdL7zfptvjnRE6GPB79MagBy3PRjp5zNQ3z2bEalNyyDA35UM0T-AIQ",
+        ),
+        (
+            Algorithm::RS384,
+            RSA_2,
+            "HmdergudRJiqkoxD2gOBR6I2yEPP33UttXVbzKyxI2MRpXS4Kq8vJIjGfQ9K4Stbdq0F7MkDIm5H3WyWGdT9KeHB5k1NW0kSoW8YzNq3eTU4hkbDt-a0ITvBRaYRh0FbJUxSfmoDHMYeJXEWPtwwWQsla9dClh_Jd4v5XYws534_GWzKehmBs4draxpr3AeiSvyC9Cum7CVAB9rYk23_UkoqKT340f9lfe__yf7EoC5WjYgwK1aXwamr0yZV2ysFv8IalzevUzwhANSoW1qeoaWxmtok2eD3Q0vqyTlI7Gk0V_jreI8rYFOEE9Cs7mKEBf4qSruidPtd4Yj3KxrDMg",
+        ),
+        (
+            Algorithm::RS512,
+            RSA_2,
+            "U0LC1B9W9_6bra-GvcgrZatLfbLZQbFy7gfqrXppTV827bBeqXQMwbFMljO-CAZGB-I74AnsZ8EKhR88R0BNsI3wdv8wKEjSPD-fYLHN7OIjkrjy46HJ1LXisJJpHkTRZ0r_ldkZ9a1-i7RtJOscz22KDYFhQEsU2ymfTg89V3RssmcMPrfebntsoaFrY724Cs1VloX4lIHfTJbSDhfAsV4MxrWsiSWNDEb38mJKyFncF4werQYyhRZMe3t4h_qMNJuEelDxD7noHMCGrmwvrJNpZV7kVkjJAnxChNur_Wj0NzDCr7TgD6h-OoYNCtKm3mlXNq5skGmNW1H0DnIPjg",
+        ),
+        (
+            Algorithm::PS384,
+            RSA_2,
+            "wykA7zw8jQ3SiBMfrSP686Ts1MB3U-n1_N9PmcinW3Ylen_ho6O5dPcasEFegVWLwg2xy4sJtn95vP8BXfb4rwp3jKilUREmXNgUq7O9oLpsgvF1OTvjfYgGFtINbB3GQi1g4T_oWaVZl2WFeHBpcnydrinMMatxNi3S6THotwhyi7zt62VqpSVMQrXZaLr-2mL6VaALn_V2UqVsazfBedvIHxSU7zpwfDCHbyy-v6IKZFki_dLWD9zIayQgEIbFJtmbyOzloV4-pf8ktrrv_Hlz8rvAgPw1C1sbu1UAE3dO0bn9YlNAsjr8TZFuPXvGE7Zh5Z6GKd7YlrE-sgv7Og",
+        ),
+        (
+            Algorithm::PS512,
+            RSA_2,
+            "FnYeeGr6Sj5sZRjlOrXt_6XwrvfcLrzPrOiUVffbUiGea9ngeK0esfYPGGe_Cg3q6GVw9ZiNR7e4GteoLQku8-xk0pu9Dy6r0NZuWz8bKvjJErKJAPVgBxi-Xr8Qg0kpUoJonZK6uRgR4G8NHJp68uQfyfjqA49MeZPdWJ9Zgksk8BmITQ0cxSNWbZGEqIacC9Y0v4-fA_dcZDIAXdNdGAmosNN4rKAnv7ok_W57Ba8y2-YzB58QiRY2lJ-GHMbvd_aZJJ4vGPmdxgY02EhZzHnIimbZViXEiA6DHrWLv7qlW0KftfQD7BSS0BFxmhvhxpsDNcuHbMHvB6v915p40A",
         ),
         (
             Algorithm::ES256,
@@ -150,6 +205,23 @@ mod tests {
                 "{algorithm:?}"
             );
             assert_eq!(verify("", MESSAGE, &key, algorithm).ok(), Some(false), "{algorithm:?}");
+        }
+    }
+
+    #[test]
+    fn tells_a_wrong_signature_from_one_that_cannot_be_checked() {
+        let message = std::str::from_utf8(MESSAGE).expect("text");
+        for (algorithm, jwk, signature) in VECTORS {
+            let name = format!("{algorithm:?}");
+            assert_eq!(known(&name), Some(algorithm));
+            let right = key(jwk);
+            assert_eq!(check(message, signature, algorithm, &[&right]), Checked::Good, "{name}");
+            assert_eq!(check("e30.e30", signature, algorithm, &[&right]), Checked::Wrong, "{name}");
+            assert_eq!(check(message, "?", algorithm, &[&right]), Checked::Wrong, "{name}");
+            assert_eq!(check(message, signature, algorithm, &[]), Checked::NoKey, "{name}");
+        }
+        for name in ["none", "HS256", "HS384", "HS512", "ES512", "ES256K", "rs256", ""] {
+            assert_eq!(known(name), None, "{name}");
         }
     }
 

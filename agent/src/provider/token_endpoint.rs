@@ -1,6 +1,8 @@
 //! Requests to the token endpoint (RFC 6749 section 3.2), common to all grants, and to the endpoints beside it that
 //! authenticate the client the same way.
 
+use std::time::SystemTime;
+
 use oidc_proto::{json::Object, secret::ClientSecret};
 use reqwest::Method;
 use tokio::time::Instant;
@@ -35,15 +37,16 @@ impl Provider {
     ) -> Result<TokenResponse, ProviderError> {
         let metadata = self.metadata(deadline).await?;
         let endpoint = self.endpoint(metadata.token_endpoint.as_deref(), Unsupported::Token)?;
-        let response = self
+        let (response, sent_at) = self
             .client_request(endpoint, client, &form, repeat, deadline)
             .await
             .inspect_err(|error| self.forget_metadata_after(error))?;
-        TokenResponse::from_object(response)
+        TokenResponse::from_object(response, sent_at)
             .ok_or_else(|| self.http.error(ProviderErrorKind::BadResponse { what: "access_token" }))
     }
 
-    /// Sends a form with the client's authentication and reads the object that comes back.
+    /// Sends a form with the client's authentication and reads the object that comes back, and when the provider sent
+    /// it by its own clock.
     ///
     /// Refused for the client's authentication it goes out once more with every other way to authenticate; if those are
     /// refused too, the first answer counts.
@@ -54,7 +57,7 @@ impl Provider {
         form: &Form<'_>,
         repeat: Repeat,
         deadline: Instant,
-    ) -> Result<Object, ProviderError> {
+    ) -> Result<(Object, Option<SystemTime>), ProviderError> {
         let metadata = self.metadata(deadline).await?;
         let quirks = self.quirks(&metadata);
         let mut first_refusal = None;
@@ -64,7 +67,9 @@ impl Provider {
             let mut secrets = request.form.secrets();
             secrets.extend(client.secret.map(ClientSecret::expose));
             let answer = self.post_form(endpoint, request, repeat, deadline).await;
-            match answer.and_then(|answer| answer.into_object(&self.http, &secrets)) {
+            let sent_at = answer.as_ref().ok().and_then(|answer| answer.sent_at);
+            let object = answer.and_then(|answer| answer.into_object(&self.http, &secrets));
+            match object.map(|object| (object, sent_at)) {
                 Err(error)
                     if refuses_authentication(&error, first_refusal.is_some() || client.secret.is_none()) =>
                 {

@@ -1,13 +1,14 @@
 //! What a token endpoint grants (RFC 6749 section 5.1).
 
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use oidc_proto::{
     json::Object,
+    scope,
     secret::{AccessToken, IdToken, RefreshToken},
 };
 
-use super::scope;
+use super::id_token::ReceivedIdToken;
 
 /// The longest life that is believed, 10 years: more than any provider means, and no date that programs stumble over.
 const LONGEST_LIFE: Duration = Duration::from_secs(10 * 365 * 24 * 3600);
@@ -21,19 +22,20 @@ pub struct TokenResponse {
     pub expires_in: Option<Duration>,
     /// Present: replaces the one that was sent, at once and for good (RFC 6749 section 6).
     pub refresh_token: Option<RefreshToken>,
-    /// OpenID Connect Core section 3.1.3.3. Not checked yet: see [`Provider::validate_id_token`].
+    /// OpenID Connect Core section 3.1.3.3. Not judged yet: see [`Provider::judge_id_token`].
     ///
-    /// [`Provider::validate_id_token`]: super::Provider::validate_id_token
-    pub id_token: Option<IdToken>,
-    /// The scopes granted; absent: those that were asked for.
+    /// [`Provider::judge_id_token`]: super::Provider::judge_id_token
+    pub id_token: Option<ReceivedIdToken>,
+    /// The scopes granted, as the provider writes them; absent: those that were asked for.
     pub scope: Option<String>,
     /// RFC 8693 section 2.2.1.
     pub issued_token_type: Option<String>,
 }
 
 impl TokenResponse {
-    /// `None`: there is no access token in it.
-    pub(crate) fn from_object(mut response: Object) -> Option<Self> {
+    /// Reads an answer of the token endpoint, sent at `sent_at` by the provider's clock. `None`: there is no access
+    /// token in it.
+    pub(crate) fn from_object(mut response: Object, sent_at: Option<SystemTime>) -> Option<Self> {
         let mut secret = |key: &str| {
             let text = response.string(key);
             response.remove(key);
@@ -41,14 +43,14 @@ impl TokenResponse {
         };
         let access_token = AccessToken::new(secret("access_token")?);
         let refresh_token = secret("refresh_token").map(RefreshToken::new);
-        let id_token = secret("id_token").map(IdToken::new);
+        let id_token = secret("id_token").map(|token| ReceivedIdToken::new(IdToken::new(token), sent_at));
         let expires_in = response.integer("expires_in").and_then(|seconds| u64::try_from(seconds).ok());
         Some(Self {
             access_token,
             expires_in: expires_in.map(|seconds| Duration::from_secs(seconds).min(LONGEST_LIFE)),
             refresh_token,
             id_token,
-            scope: response.string("scope"),
+            scope: scope::of(&response, "scope"),
             issued_token_type: response.string("issued_token_type"),
         })
     }
@@ -56,7 +58,7 @@ impl TokenResponse {
     /// The scopes of `requested` that were not granted. RFC 6749 section 5.1: a response that names no scope grants
     /// all of them.
     pub fn scopes_not_granted<'a>(&self, requested: &'a str) -> Vec<&'a str> {
-        self.scope.as_deref().map(|granted| scope::missing(requested, granted)).unwrap_or_default()
+        self.scope.as_deref().map(|granted| scope::not_granted(requested, granted)).unwrap_or_default()
     }
 }
 
@@ -65,7 +67,7 @@ mod tests {
     use super::*;
 
     fn response(json: &str) -> Option<TokenResponse> {
-        TokenResponse::from_object(Object::parse(json.as_bytes()).expect("an object"))
+        TokenResponse::from_object(Object::parse(json.as_bytes()).expect("an object"), None)
     }
 
     #[test]
@@ -90,6 +92,10 @@ mod tests {
     fn tells_what_was_not_granted() {
         let granted = response(r#"{"access_token":"a","scope":"openid profile"}"#).expect("a token");
         assert_eq!(granted.scopes_not_granted("openid email profile"), ["email"]);
+        for scope in [r#""email,openid profile""#, r#"["openid","email"]"#] {
+            let granted = response(&format!(r#"{{"access_token":"a","scope":{scope}}}"#)).expect("a token");
+            assert!(granted.scopes_not_granted("openid email offline_access").is_empty(), "{scope}");
+        }
         let silent = response(r#"{"access_token":"a"}"#).expect("a token");
         assert!(silent.scopes_not_granted("openid email").is_empty());
     }

@@ -4,7 +4,6 @@ use std::sync::Arc;
 
 use oidc_proto::{
     message::{Failure, IdTokenReply, Reply, Request, TokenReply},
-    secret::IdToken,
     shortname::Shortname,
 };
 
@@ -14,6 +13,7 @@ use crate::{
     caller::Caller,
     clock::Moment,
     login::Login,
+    provider::ReceivedIdToken,
 };
 
 /// Answers requests.
@@ -115,8 +115,8 @@ fn token(token: &CachedToken, now: Moment) -> Reply {
     })
 }
 
-fn id_token((id_token, issuer): (Arc<IdToken>, Arc<str>)) -> Reply {
-    Reply::IdToken(IdTokenReply { id_token: (*id_token).clone(), issuer: issuer.to_string() })
+fn id_token((received, issuer): (Arc<ReceivedIdToken>, Arc<str>)) -> Reply {
+    Reply::IdToken(IdTokenReply { id_token: received.token().clone(), issuer: issuer.to_string() })
 }
 
 fn added(added: Added) -> Reply {

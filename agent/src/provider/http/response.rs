@@ -1,11 +1,11 @@
 //! Answers, read whole and bounded.
 
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use oidc_proto::json::Object;
 use reqwest::{
     Response, StatusCode,
-    header::{LOCATION, RETRY_AFTER},
+    header::{DATE, LOCATION, RETRY_AFTER},
 };
 use zeroize::Zeroizing;
 
@@ -22,12 +22,15 @@ pub(crate) struct Answer {
     pub(crate) body: Zeroizing<Vec<u8>>,
     pub(crate) retry_after: Option<Duration>,
     pub(crate) location: Option<String>,
+    /// `Date` (RFC 9110 section 6.6.1): when it was sent, by the provider's clock.
+    pub(crate) sent_at: Option<SystemTime>,
 }
 
 pub(super) async fn read_answer(mut response: Response) -> Result<Answer, ProviderErrorKind> {
     let header = |name| response.headers().get(name).and_then(|value| value.to_str().ok());
     let location = header(LOCATION).map(str::to_owned);
     let retry_after = header(RETRY_AFTER).and_then(retry_after::parse);
+    let sent_at = header(DATE).and_then(|date| httpdate::parse_http_date(date).ok());
     let announced = response.content_length().and_then(|length| usize::try_from(length).ok());
     if announced.is_some_and(|length| length > MAX_BODY) {
         return Err(ProviderErrorKind::TooLarge);
@@ -47,7 +50,7 @@ pub(super) async fn read_answer(mut response: Response) -> Result<Answer, Provid
         }
         append(&mut body, &chunk);
     }
-    Ok(Answer { status: response.status(), body, retry_after, location })
+    Ok(Answer { status: response.status(), body, retry_after, location, sent_at })
 }
 
 /// Appends without leaving a copy behind: a buffer that grows in place is freed unzeroized.

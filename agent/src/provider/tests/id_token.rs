@@ -13,7 +13,10 @@ use ring::{
 };
 use serde_json::{Value, json};
 
-use super::super::testing::{Reply, Scripted, soon};
+use super::super::{
+    Expected, Provider, ProviderError, ReceivedIdToken,
+    testing::{Reply, Scripted, soon},
+};
 
 /// A key of the provider.
 struct Signer {
@@ -71,6 +74,11 @@ fn changed(claims: &Value, change: &Value) -> Value {
     claims
 }
 
+async fn judge(provider: &Provider, token: &IdToken, nonce: Option<&str>) -> Result<(), ProviderError> {
+    let received = ReceivedIdToken::new(token.clone(), None);
+    provider.judge_id_token(&received, Expected { client_id: "c", nonce }, soon()).await
+}
+
 #[tokio::test]
 async fn checks_each_claim() {
     let signer = Signer::new("k1");
@@ -83,10 +91,11 @@ async fn checks_each_claim() {
         (json!({}), None, true),
         (json!({"iss": format!("{issuer}/")}), Some("n"), true),
         (json!({"aud": ["x", "c"], "azp": "c"}), Some("n"), true),
-        (json!({"exp": now() - 30}), Some("n"), true),
-        (json!({"exp": now() - 90}), Some("n"), false),
+        (json!({"exp": now() - 240}), Some("n"), true),
+        (json!({"exp": now() - 330}), Some("n"), false),
         (json!({"exp": null}), Some("n"), false),
-        (json!({"nbf": now() + 300}), Some("n"), false),
+        (json!({"nbf": now() + 240}), Some("n"), true),
+        (json!({"nbf": now() + 330}), Some("n"), false),
         (json!({"iss": "https://evil.example"}), Some("n"), false),
         (json!({"aud": "x"}), Some("n"), false),
         (json!({"aud": []}), Some("n"), false),
@@ -96,31 +105,54 @@ async fn checks_each_claim() {
         (json!({"sub": null}), Some("n"), false),
     ] {
         let token = signer.token(&changed(&good, &change));
-        let checked = provider.validate_id_token(&token, "c", nonce, soon()).await;
-        assert_eq!(checked.is_ok(), accepted, "{change}: {checked:?}");
+        let judged = judge(&provider, &token, nonce).await;
+        assert_eq!(judged.is_ok(), accepted, "{change}: {judged:?}");
     }
     assert_eq!(op.asked("/jwks").len(), 1);
 }
 
 #[tokio::test]
-async fn refuses_what_nobody_signed() {
+async fn refuses_what_is_wrongly_signed_or_not_at_all() {
     let (signer, stranger) = (Signer::new("k1"), Signer::new("k1"));
     let op = publishing(Arc::new(Mutex::new(vec![signer.jwk()]))).await;
     let (provider, good) = (op.open(), claims(&op.issuer()));
     let part = |value: &Value| URL_SAFE_NO_PAD.encode(value.to_string());
-    let unsigned = format!("{}.{}.", part(&json!({"alg": "none"})), part(&good));
+    let unsigned = |header: &Value| IdToken::new(format!("{}.{}.", part(header), part(&good)));
     for token in [
         stranger.token(&good),
-        signer.sign(&json!({"alg": "HS256", "kid": "k1"}), &good),
-        signer.sign(&json!({"alg": "RS256", "kid": "k1"}), &good),
-        IdToken::new(unsigned),
+        stranger.sign(&json!({"alg": "ES256"}), &good),
+        unsigned(&json!({"alg": "none"})),
+        unsigned(&json!({"alg": "NONE"})),
+        unsigned(&json!({"alg": ""})),
+        unsigned(&json!({})),
+        unsigned(&json!({"alg": "ES256"})),
         IdToken::from("opaque"),
         IdToken::from("a.b"),
         IdToken::from(""),
     ] {
-        let error = provider.validate_id_token(&token, "c", Some("n"), soon()).await.expect_err("unsigned");
+        let error = judge(&provider, &token, Some("n")).await.expect_err("unsigned");
         assert!(error.to_string().contains("ID token refused"), "{error}");
     }
+}
+
+#[tokio::test]
+async fn the_connection_stands_in_where_a_signature_cannot_be_checked() {
+    let signer = Signer::new("k1");
+    let op = publishing(Arc::new(Mutex::new(vec![signer.jwk()]))).await;
+    let (provider, good) = (op.open(), claims(&op.issuer()));
+    for algorithm in ["ES512", "ES256K", "HS256", "RS256", "new"] {
+        let token = signer.sign(&json!({"alg": algorithm, "kid": "k1"}), &good);
+        assert!(judge(&provider, &token, Some("n")).await.is_ok(), "{algorithm}");
+        let foreign =
+            signer.sign(&json!({"alg": algorithm, "kid": "k1"}), &changed(&good, &json!({"aud": "x"})));
+        assert!(judge(&provider, &foreign, Some("n")).await.is_err(), "the claims count: {algorithm}");
+    }
+    let unknown_key = Signer::new("k2").token(&good);
+    assert!(judge(&provider, &unknown_key, Some("n")).await.is_ok());
+
+    let silent = Scripted::provider(|_| Reply::status(404, "")).await;
+    let token = signer.token(&claims(&silent.issuer()));
+    assert!(judge(&silent.open(), &token, Some("n")).await.is_ok(), "keys that cannot be had");
 }
 
 #[tokio::test]
@@ -129,14 +161,14 @@ async fn new_keys_are_fetched_for_an_unknown_one() {
     let keys = Arc::new(Mutex::new(vec![old.jwk()]));
     let op = publishing(keys.clone()).await;
     let (provider, good) = (op.open(), claims(&op.issuer()));
-    provider.validate_id_token(&old.token(&good), "c", None, soon()).await.expect("valid");
+    judge(&provider, &old.token(&good), None).await.expect("valid");
     keys.lock().expect("no panic").push(new.jwk());
     provider.let_keys_age();
-    provider.validate_id_token(&new.token(&good), "c", None, soon()).await.expect("valid");
-    let without_kid = new.sign(&json!({"alg": "ES256"}), &good);
-    provider.validate_id_token(&without_kid, "c", None, soon()).await.expect("valid");
+    judge(&provider, &new.token(&good), None).await.expect("valid");
     assert_eq!(op.asked("/jwks").len(), 2);
+    let without_kid = new.sign(&json!({"alg": "ES256"}), &good);
+    judge(&provider, &without_kid, None).await.expect("valid");
     let stranger = Signer::new("stranger");
-    provider.validate_id_token(&stranger.token(&good), "c", None, soon()).await.expect_err("unknown");
+    judge(&provider, &stranger.sign(&json!({"alg": "ES256"}), &good), None).await.expect_err("unknown");
     assert_eq!(op.asked("/jwks").len(), 2, "young keys are not fetched again");
 }

@@ -2,9 +2,7 @@
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
-use oidc_proto::message::TokenReply;
-use serde_json::{Map, Value};
+use oidc_proto::{jwt::Claims, message::TokenReply, scope::not_granted};
 
 /// What the token lacks, a text each: what the agent says, else what the token itself tells if it is a JWT
 /// (RFC 9068: `scope`, `aud`). Nothing is said of opaque tokens.
@@ -15,16 +13,24 @@ pub fn shortfall(scope: Option<&str>, audience: Option<&str>, reply: &TokenReply
     if scope.is_none() && audience.is_none() {
         return Vec::new();
     }
-    let claims = claims(reply.access_token.expose());
-    let granted_scope = match &reply.scope {
-        Some(granted) => Some(words(granted)),
-        None => claims.as_ref().and_then(|claims| texts(claims.get("scope").or_else(|| claims.get("scp"))?)),
+    let claims = Claims::of(reply.access_token.expose());
+    let granted_scope = reply.scope.clone().or_else(|| claims.as_ref()?.scope());
+    let missing_scope = match (scope, &granted_scope) {
+        (Some(asked), Some(granted)) => not_granted(asked, granted),
+        _ => Vec::new(),
     };
-    let granted_audience = claims.as_ref().and_then(|claims| texts(claims.get("aud")?));
-    let missing_scope = missing(scope, granted_scope).map(|list| format!("scope not granted: {list}"));
-    let missing_audience =
-        missing(audience, granted_audience).map(|list| format!("audience not granted: {list}"));
-    missing_scope.into_iter().chain(missing_audience).collect()
+    let granted_audience = claims.as_ref().map(Claims::audiences).unwrap_or_default();
+    let missing_audience = match audience {
+        Some(asked) if !granted_audience.is_empty() => {
+            asked.split_whitespace().filter(|word| !granted_audience.contains(word)).collect()
+        }
+        _ => Vec::new(),
+    };
+    [("scope", missing_scope), ("audience", missing_audience)]
+        .into_iter()
+        .filter(|(_, missing)| !missing.is_empty())
+        .map(|(what, missing)| format!("{what} not granted: {}", missing.join(" ")))
+        .collect()
 }
 
 /// What is said of a token that ends before `seconds` have passed.
@@ -34,37 +40,9 @@ pub fn lifetime_shortfall(seconds: u64, reply: &TokenReply) -> Option<String> {
     (left < seconds).then(|| format!("the token is valid for {left} seconds only, {seconds} were asked for"))
 }
 
-/// The words of `wanted` that are not in `granted`; nothing if it is not known what was granted.
-fn missing(wanted: Option<&str>, granted: Option<Vec<String>>) -> Option<String> {
-    let granted = granted?;
-    let lacking: Vec<_> =
-        wanted?.split_whitespace().filter(|word| !granted.iter().any(|other| other == word)).collect();
-    (!lacking.is_empty()).then(|| lacking.join(" "))
-}
-
-fn claims(token: &str) -> Option<Map<String, Value>> {
-    let payload = token.split('.').nth(1)?;
-    let bytes = BASE64_URL_SAFE_NO_PAD.decode(payload.trim_end_matches('=')).ok()?;
-    serde_json::from_slice(&bytes).ok()
-}
-
-/// A text of words, or an array of texts.
-fn texts(claim: &Value) -> Option<Vec<String>> {
-    match claim {
-        Value::String(text) => Some(words(text)),
-        Value::Array(items) => {
-            Some(items.iter().filter_map(|item| item.as_str().map(str::to_owned)).collect())
-        }
-        _ => None,
-    }
-}
-
-fn words(text: &str) -> Vec<String> {
-    text.split_whitespace().map(str::to_owned).collect()
-}
-
 #[cfg(test)]
 mod tests {
+    use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
     use oidc_proto::secret::AccessToken;
 
     use super::*;
@@ -92,6 +70,24 @@ mod tests {
             shortfall(Some("openid storage.read:/"), Some("https://a c"), &token),
             ["scope not granted: storage.read:/", "audience not granted: c"]
         );
+    }
+
+    #[test]
+    fn scopes_come_back_in_many_shapes() {
+        for granted in ["openid profile", "openid,profile", "profile, openid"] {
+            let token = TokenReply { scope: Some(granted.into()), ..reply("opaque") };
+            assert!(shortfall(Some("openid profile offline_access"), None, &token).is_empty(), "{granted}");
+            assert_eq!(shortfall(Some("email"), None, &token), ["scope not granted: email"]);
+        }
+        for claims in [
+            r#"{"scope":"openid profile"}"#,
+            r#"{"scope":["openid","profile"]}"#,
+            r#"{"scp":["openid","profile"]}"#,
+            r#"{"scp":"openid profile"}"#,
+        ] {
+            assert!(shortfall(Some("openid profile"), None, &jwt(claims)).is_empty(), "{claims}");
+            assert_eq!(shortfall(Some("email"), None, &jwt(claims)), ["scope not granted: email"]);
+        }
     }
 
     #[test]

@@ -151,7 +151,7 @@ fn request(args: &TokenArgs, prompt: bool) -> Request {
 /// Warns of a token that is not what was asked for, or refuses it.
 fn report_shortfall(args: &TokenArgs, reply: &TokenReply, context: &mut Context) -> Result<(), Error> {
     let mut shortfall = granted::shortfall(args.scope().as_deref(), args.audience().as_deref(), reply);
-    if args.strict && !args.force_new {
+    if args.strict {
         shortfall.extend(granted::lifetime_shortfall(args.time, reply));
     }
     if args.strict && !shortfall.is_empty() {
@@ -177,6 +177,8 @@ impl TokenArgs {
 
 #[cfg(test)]
 mod tests {
+    use std::time::{SystemTime, UNIX_EPOCH};
+
     use oidc_proto::{message::TokenReply, secret::AccessToken};
 
     use super::*;
@@ -276,6 +278,25 @@ mod tests {
         let ran = bench.run(&["oidc", "token", "--strict", "-s", "a b", "acc"]);
         assert_eq!(ran.stdout, "");
         assert_eq!(ran.result.expect_err("not granted").exit(), Exit::NotGranted);
+    }
+
+    #[test]
+    fn strict_covers_the_lifetime_of_a_new_token_too() {
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).expect("after 1970").as_secs();
+        let bench = Bench::new().with_agent(move |_| {
+            let Reply::Token(reply) = token(None) else { unreachable!("a token") };
+            Reply::Token(TokenReply { expires_at: Some(now + 3600), ..reply })
+        });
+        for (options, good) in [
+            (&["--strict", "--time=7200"][..], false),
+            (&["--strict", "-f", "--time=7200"], false),
+            (&["--strict", "-f"], true),
+            (&["--strict", "-f", "--time=60"], true),
+            (&["-f", "--time=7200"], true),
+        ] {
+            let ran = bench.run(&[&["oidc", "token"], options, &["acc"]].concat());
+            assert_eq!(ran.result.is_ok(), good, "{options:?} {ran:?}");
+        }
     }
 
     #[test]

@@ -1,0 +1,65 @@
+//! Lists of scopes (RFC 6749 section 3.3) as providers write them, and what is missing from one.
+
+use serde_json::Value;
+
+use crate::json::Object;
+
+/// Asks for a refresh token (OpenID Connect Core section 11), not for something that a token holds.
+pub const OFFLINE_ACCESS: &str = "offline_access";
+
+/// A list of scopes in an object: a text, or an array of texts, which are joined by blanks. A text stays as it is.
+pub fn of(object: &Object, key: &str) -> Option<String> {
+    match object.members().get(key)? {
+        Value::String(_) => object.string(key),
+        Value::Array(_) => Some(object.strings(key).join(" ")).filter(|list| !list.is_empty()),
+        _ => None,
+    }
+}
+
+/// Whether a list has that scope. Its words are separated by blanks; some providers (Strava, GitHub) write commas.
+pub fn contains(granted: &str, scope: &str) -> bool {
+    granted.split_whitespace().any(|word| word == scope || word.split(',').any(|part| part == scope))
+}
+
+/// The scopes that were asked for, separated by blanks, and that are not in the list of those granted.
+pub fn not_granted<'a>(asked: &'a str, granted: &str) -> Vec<&'a str> {
+    asked.split_whitespace().filter(|scope| *scope != OFFLINE_ACCESS && !contains(granted, scope)).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_list_is_a_text_or_an_array() {
+        for (json, list) in [
+            (r#"{"scope":"a b"}"#, Some("a b")),
+            (r#"{"scope":"a,b"}"#, Some("a,b")),
+            (r#"{"scope":["a","b c"]}"#, Some("a b c")),
+            (r#"{"scope":[]}"#, None),
+            (r#"{"scope":""}"#, None),
+            (r#"{"scope":null}"#, None),
+            (r#"{"scope":7}"#, None),
+            ("{}", None),
+        ] {
+            let object = Object::parse(json.as_bytes()).expect("an object");
+            assert_eq!(of(&object, "scope").as_deref(), list, "{json}");
+        }
+    }
+
+    #[test]
+    fn words_are_separated_by_blanks_or_commas() {
+        for granted in ["openid profile", "openid,profile", "openid, profile", " profile  openid "] {
+            assert!(contains(granted, "openid") && contains(granted, "profile"), "{granted}");
+            assert!(!contains(granted, "open") && !contains(granted, "email"), "{granted}");
+        }
+        // A comma may be part of a scope.
+        assert!(contains("openid storage.read:/a,b", "storage.read:/a,b"));
+    }
+
+    #[test]
+    fn tells_what_is_missing() {
+        assert_eq!(not_granted("storage.read:/ b offline_access", "b storage.read:/x"), ["storage.read:/"]);
+        assert_eq!(not_granted("a b", ""), ["a", "b"]);
+    }
+}
