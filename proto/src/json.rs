@@ -113,7 +113,11 @@ impl Object {
     }
 
     /// A scalar as a whole number: its leading digits, a fraction cut off, 0 for other text. `None` when absent.
+    #[allow(clippy::cast_possible_truncation, reason = "a fraction is cut, and casts saturate")]
     pub fn integer(&self, key: &str) -> Option<i64> {
+        if let Some(Value::Number(number)) = self.0.get(key) {
+            return number.as_i64().or_else(|| number.as_f64().map(|number| number as i64));
+        }
         self.text(key).map(|text| leading_integer(&text))
     }
 

@@ -32,9 +32,6 @@ const MAX_BACK_OFF: Duration = Duration::from_secs(60);
 /// How often in a row the provider may be unreachable before the person is told.
 const MAX_FAILURES: u32 = 5;
 
-/// The longest life of a device code that is believed.
-const MAX_LIFETIME: Duration = Duration::from_secs(24 * 60 * 60);
-
 /// A login by device code.
 pub struct DeviceLogin {
     /// By the SHA-256 of its device code: also found where that is sealed.
@@ -66,7 +63,7 @@ impl DeviceLogin {
         let interval = authorization.interval;
         Self {
             key: key_of(authorization.device_code.expose()),
-            expires_at: now.plus(authorization.expires_in.unwrap_or(LOGIN_LIFETIME).min(MAX_LIFETIME)),
+            expires_at: now.plus(authorization.expires_in.unwrap_or(LOGIN_LIFETIME)),
             attempt: Mutex::new(Held::new(Arc::new(DeviceAttempt { setting, authorization }))),
             pace: Mutex::new(Pace { interval, not_before: now.plus(interval), failures: 0 }),
         }

@@ -27,6 +27,10 @@ const GRANT_TYPE: &str = "urn:ietf:params:oauth:grant-type:device_code";
 pub const DEFAULT_INTERVAL: Duration = Duration::from_secs(5);
 /// RFC 8628 section 3.5: what each `slow_down` adds to the interval, for good.
 pub const SLOW_DOWN: Duration = Duration::from_secs(5);
+/// The longest interval that is believed. A provider that really wants more says `slow_down`.
+const MAX_INTERVAL: Duration = Duration::from_secs(5 * 60);
+/// The longest life of a device code that is believed.
+const MAX_LIFETIME: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// A login that waits for the person (RFC 8628 section 3.2).
 #[derive(Clone, Debug)]
@@ -83,7 +87,7 @@ impl Provider {
             .with_some("code_challenge", challenge.as_deref());
         let (answer, _) =
             self.client_request(endpoint, client, &form, Repeat::IfUnprocessed, deadline).await?;
-        DeviceAuthorization::from_object(&answer, pkce.map(|pkce| pkce.verifier))
+        DeviceAuthorization::from_object(&answer, &self.issuer, pkce.map(|pkce| pkce.verifier))
             .map_err(|what| self.http.error(ProviderErrorKind::BadResponse { what }))
     }
 
@@ -120,26 +124,65 @@ impl Provider {
 
 impl DeviceAuthorization {
     /// Reads the answer; the error is what is missing. Google says `verification_url`.
-    fn from_object(answer: &Object, code_verifier: Option<CodeVerifier>) -> Result<Self, &'static str> {
-        let uri =
-            |keys: [&str; 2]| keys.iter().find_map(|key| answer.text(key)).and_then(|uri| web_address(&uri));
-        let seconds = |key| answer.integer(key).and_then(|n| u64::try_from(n).ok()).filter(|n| *n > 0);
+    fn from_object(
+        answer: &Object,
+        issuer: &str,
+        code_verifier: Option<CodeVerifier>,
+    ) -> Result<Self, &'static str> {
+        let uri = |keys: [&str; 2]| {
+            keys.iter().find_map(|key| answer.text(key)).and_then(|uri| web_address(uri.trim(), issuer))
+        };
+        let seconds = |key| {
+            let seconds = answer.integer(key).and_then(|n| u64::try_from(n).ok()).filter(|n| *n > 0);
+            seconds.map(Duration::from_secs)
+        };
         let user_code = answer.text("user_code").ok_or("user_code")?;
         Ok(Self {
             device_code: answer.string("device_code").map(DeviceCode::new).ok_or("device_code")?,
             user_code: presentable(&user_code, &[]),
             verification_uri: uri(["verification_uri", "verification_url"]).ok_or("verification_uri")?,
             verification_uri_complete: uri(["verification_uri_complete", "verification_url_complete"]),
-            expires_in: seconds("expires_in").map(Duration::from_secs),
-            interval: seconds("interval").map_or(DEFAULT_INTERVAL, Duration::from_secs),
+            expires_in: seconds("expires_in").map(|life| life.min(MAX_LIFETIME)),
+            interval: seconds("interval").map_or(DEFAULT_INTERVAL, |interval| interval.min(MAX_INTERVAL)),
             code_verifier,
         })
     }
 }
 
 /// An address that a browser may be sent to; anything else in its place would be opened by who knows what.
-fn web_address(uri: &str) -> Option<String> {
-    Url::parse(uri).ok().filter(|url| matches!(url.scheme(), "http" | "https")).map(Into::into)
+///
+/// Some providers leave out the scheme, or the host as well: then it is meant as `https`, or relative to the issuer.
+fn web_address(uri: &str, issuer: &str) -> Option<String> {
+    let base = Url::parse(issuer).ok()?;
+    let address = match Url::parse(uri) {
+        Ok(url) if matches!(url.scheme(), "http" | "https") => url,
+        _ if uri.is_empty() => return None,
+        _ if begins_with_host(uri) => {
+            let url = Url::parse(&format!("https://{uri}")).ok()?;
+            if url.host() == base.host() {
+                Url::parse(&format!("{}://{uri}", base.scheme())).ok()?
+            } else {
+                url
+            }
+        }
+        Err(url::ParseError::RelativeUrlWithoutBase) if uri.starts_with('/') => base.join(uri).ok()?,
+        Err(url::ParseError::RelativeUrlWithoutBase) => {
+            Url::parse(&format!("{}/", issuer.trim_end_matches('/'))).ok()?.join(uri).ok()?
+        }
+        _ => return None,
+    };
+    (matches!(address.scheme(), "http" | "https") && address.has_host()).then(|| address.into())
+}
+
+/// Whether a text without a scheme begins with a host, perhaps with a port: a path's first part seldom has a dot.
+fn begins_with_host(uri: &str) -> bool {
+    let authority = uri.split(['/', '?', '#']).next().unwrap_or_default();
+    match authority.rsplit_once(':') {
+        Some((host, port)) => {
+            !host.is_empty() && !port.is_empty() && port.bytes().all(|byte| byte.is_ascii_digit())
+        }
+        None => authority.contains('.') && !authority.starts_with('.'),
+    }
 }
 
 #[cfg(test)]
@@ -147,7 +190,8 @@ mod tests {
     use super::*;
 
     fn read(json: &str) -> Result<DeviceAuthorization, &'static str> {
-        DeviceAuthorization::from_object(&Object::parse(json.as_bytes()).expect("an object"), None)
+        let answer = Object::parse(json.as_bytes()).expect("an object");
+        DeviceAuthorization::from_object(&answer, "https://op.example/realms/x", None)
     }
 
     #[test]
@@ -171,9 +215,53 @@ mod tests {
     fn says_what_is_missing_or_unfit_for_a_browser() {
         assert_eq!(read(r#"{"user_code":"A","verification_uri":"https://x"}"#).err(), Some("device_code"));
         assert_eq!(read(r#"{"device_code":"d","verification_uri":"https://x"}"#).err(), Some("user_code"));
-        for uri in ["javascript:alert(1)", "file:///etc/passwd", "x", ""] {
+        for uri in ["javascript:alert(1)", "file:///etc/passwd", "mailto:a@b.example", "https://", "", "//"] {
             let answer = format!(r#"{{"device_code":"d","user_code":"A","verification_uri":"{uri}"}}"#);
             assert_eq!(read(&answer).err(), Some("verification_uri"), "{uri}");
+        }
+    }
+
+    #[test]
+    fn an_address_without_scheme_or_host_is_completed() {
+        for (uri, address) in [
+            ("https://op.example/d", "https://op.example/d"),
+            ("/device", "https://op.example/device"),
+            ("//login.example/device", "https://login.example/device"),
+            ("device?x=1", "https://op.example/realms/x/device?x=1"),
+            ("../device", "https://op.example/realms/device"),
+            ("microsoft.com/devicelogin", "https://microsoft.com/devicelogin"),
+            ("login.example:8443/d", "https://login.example:8443/d"),
+            (" login.example ", "https://login.example/"),
+        ] {
+            assert_eq!(
+                web_address(uri.trim(), "https://op.example/realms/x").as_deref(),
+                Some(address),
+                "{uri}"
+            );
+        }
+        let local = "http://127.0.0.1:8080";
+        assert_eq!(web_address("127.0.0.1:8080/d", local).as_deref(), Some("http://127.0.0.1:8080/d"));
+        assert_eq!(web_address("/d", local).as_deref(), Some("http://127.0.0.1:8080/d"));
+    }
+
+    #[test]
+    fn absurd_times_are_bounded() {
+        for number in ["9223372036854775807", "1e30", "18446744073709551616"] {
+            let answer = format!(
+                r#"{{"device_code":"d","user_code":"A","verification_uri":"/d","expires_in":{number},"interval":{number}}}"#
+            );
+            let authorization = read(&answer).expect("an authorization");
+            assert_eq!(
+                (authorization.interval, authorization.expires_in),
+                (MAX_INTERVAL, Some(MAX_LIFETIME))
+            );
+        }
+        for number in ["0", "-1", "null", "\"x\""] {
+            let answer = format!(
+                r#"{{"device_code":"d","user_code":"A","verification_uri":"/d","expires_in":{number},"interval":{number}}}"#
+            );
+            let authorization = read(&answer).expect("an authorization");
+            assert_eq!((authorization.interval, authorization.expires_in), (DEFAULT_INTERVAL, None));
         }
     }
 }

@@ -14,6 +14,9 @@ use crate::{error::Error, exit::Exit};
 
 /// What `slow_down` adds to the interval, for good (RFC 8628 section 3.5).
 const SLOW_DOWN: Duration = Duration::from_secs(5);
+/// The longest interval and the longest lifetime that are believed: an agent may pass on whatever a provider says.
+const LONGEST_INTERVAL: u64 = 5 * 60;
+const LONGEST_LIFETIME: Duration = Duration::from_secs(24 * 60 * 60);
 /// How long a code is taken for valid whose lifetime the provider does not tell.
 const DEFAULT_LIFETIME: Duration = Duration::from_secs(15 * 60);
 /// How often the countdown moves.
@@ -56,10 +59,8 @@ fn show(session: &mut Session, device: &DeviceAuthorization) {
 }
 
 fn poll(session: &mut Session, device: &DeviceAuthorization) -> Result<Outcome, Error> {
-    let lifetime =
-        device.expires_in.filter(|seconds| *seconds > 0).map_or(DEFAULT_LIFETIME, Duration::from_secs);
+    let (lifetime, mut interval) = times(device);
     let deadline = session.desk.now() + lifetime;
-    let mut interval = Duration::from_secs(device.interval.max(1));
     let mut pause = interval;
     loop {
         count_down(session, deadline, pause)?;
@@ -79,6 +80,13 @@ fn poll(session: &mut Session, device: &DeviceAuthorization) -> Result<Outcome, 
             _ => return Err(error),
         }
     }
+}
+
+/// How long the code is valid, and the least time between two polls.
+fn times(device: &DeviceAuthorization) -> (Duration, Duration) {
+    let lifetime = device.expires_in.filter(|seconds| *seconds > 0).map(Duration::from_secs);
+    let lifetime = lifetime.unwrap_or(DEFAULT_LIFETIME).min(LONGEST_LIFETIME);
+    (lifetime, Duration::from_secs(device.interval.clamp(1, LONGEST_INTERVAL)))
 }
 
 fn is_transient(code: ErrorCode) -> bool {
@@ -117,5 +125,21 @@ mod tests {
         assert_eq!(clock(Duration::from_millis(599_999)), "9:59");
         assert_eq!(clock(Duration::ZERO), "0:00");
         assert_eq!(clock(Duration::from_secs(3600)), "60:00");
+    }
+
+    #[test]
+    fn times_are_bounded_whatever_the_agent_passes_on() {
+        let device = |expires_in, interval| DeviceAuthorization {
+            device_code: "d".into(),
+            user_code: "u".into(),
+            verification_uri: "https://op/d".into(),
+            verification_uri_complete: None,
+            expires_in,
+            interval,
+        };
+        let longest = (LONGEST_LIFETIME, Duration::from_secs(LONGEST_INTERVAL));
+        assert_eq!(times(&device(Some(u64::MAX), u64::MAX)), longest);
+        assert_eq!(times(&device(Some(0), 0)), (DEFAULT_LIFETIME, Duration::from_secs(1)));
+        assert_eq!(times(&device(Some(60), 7)), (Duration::from_secs(60), Duration::from_secs(7)));
     }
 }
