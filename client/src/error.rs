@@ -15,8 +15,8 @@ use oidc_proto::{
 use crate::{
     agent::AgentError,
     cli::UsageError,
-    command::is_issuer,
     exit::Exit,
+    issuer_url::is_issuer,
     password::{AskError, PasswordError, pinentry::PinentryError},
 };
 
@@ -56,6 +56,9 @@ pub enum Error {
     /// The issuer has no default account here.
     #[error("Could not determine default account shortname for passed issuer url: '{0}'")]
     NoDefaultAccount(String),
+    /// Meant as an issuer, but none: the text, and why not.
+    #[error("'{0}' is no issuer: {1}")]
+    NoIssuer(String, String),
     /// Something in the oidc-agent directory.
     #[error("{}", home_text(.0))]
     Home(#[from] HomeError),
@@ -181,6 +184,7 @@ impl Error {
             | Self::NotAName(_)
             | Self::NoSuchAccount(_)
             | Self::NoDefaultAccount(_)
+            | Self::NoIssuer(..)
             | Self::Home(HomeError::Reserved(_)) => Exit::UnknownAccount,
             Self::Home(_) | Self::Vault { .. } | Self::Reencrypted { .. } | Self::Rotation(_) => Exit::File,
             Self::Password(PasswordError::Ask(AskError::Interrupted)) | Self::Ask(AskError::Interrupted) => {

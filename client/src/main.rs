@@ -8,6 +8,7 @@ mod cli;
 mod command;
 mod error;
 mod exit;
+mod issuer_url;
 mod output;
 mod password;
 mod signals;

@@ -29,6 +29,7 @@ use crate::{
     agent::{Agent, start},
     cli::Command,
     error::Error,
+    issuer_url::{self, is_issuer},
     output::Output,
     password::{AskError, Asker, Sources, TRIES},
 };
@@ -116,8 +117,9 @@ impl Context {
             expect_usable(&name)?;
             return Ok(name);
         }
+        let issuer = issuer_url::read(text).map_err(|reason| Error::NoIssuer(text.to_owned(), reason))?;
         let issuers = Issuers::load(self.home().ok().as_ref());
-        issuers.default_account(text).ok_or_else(|| Error::NoDefaultAccount(text.to_owned()))
+        issuers.default_account(&issuer).ok_or(Error::NoDefaultAccount(issuer))
     }
 
     /// A new password for an account file: from a source, or typed twice.
@@ -162,11 +164,6 @@ pub fn expect_usable(name: &Shortname) -> Result<(), Error> {
         "null" | "(null)" => Err(Error::NotAName(name.clone())),
         _ => Ok(()),
     }
-}
-
-/// Whether an argument is an issuer URL instead of a short name, which cannot hold a `/`.
-pub fn is_issuer(text: &str) -> bool {
-    text.starts_with("https://") || text.starts_with("http://")
 }
 
 /// Reads the reply to `loaded_accounts`.

@@ -21,6 +21,7 @@ use crate::{
     account_file::{Opened, Sealed},
     error::Error,
     exit::Exit,
+    issuer_url,
 };
 
 /// The name of a login that nothing is kept of.
@@ -149,7 +150,8 @@ fn begin(session: &mut Session, name: Shortname) -> Result<Beginning, Error> {
 }
 
 fn expect_same_issuer(session: &Session, account: &AccountConfig, name: &Shortname) -> Result<(), Error> {
-    let differs = session.args.client.issuer.as_deref().is_some_and(|issuer| !account.has_issuer(issuer));
+    let given = session.args.client.issuer.as_deref().and_then(|issuer| issuer_url::read(issuer).ok());
+    let differs = given.is_some_and(|issuer| !account.has_issuer(&issuer));
     if !differs {
         return Ok(());
     }

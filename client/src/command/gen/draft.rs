@@ -4,7 +4,7 @@ use oidc_proto::{account::AccountConfig, shortname::Shortname};
 use serde_json::Value;
 
 use super::{Session, dialogue::Question, flows, issuer, redirect, scopes};
-use crate::{cli::r#gen::ClientArgs, error::Error, exit::Exit};
+use crate::{cli::r#gen::ClientArgs, error::Error, exit::Exit, issuer_url};
 
 /// Fills in what the options say; what they do not mention stays.
 pub fn apply(session: &mut Session, name: &Shortname, account: &mut AccountConfig) -> Result<(), Error> {
@@ -12,7 +12,7 @@ pub fn apply(session: &mut Session, name: &Shortname, account: &mut AccountConfi
     account.name = Some(name.to_string());
     let client = &args.client;
     if let Some(issuer) = &client.issuer {
-        account.issuer_url = Some(issuer::checked(issuer).map_err(|reason| wrong("--issuer", &reason))?);
+        account.issuer_url = Some(issuer_url::read(issuer).map_err(|reason| wrong("--issuer", &reason))?);
     }
     set(&mut account.config_endpoint, client.config_endpoint.as_ref());
     set(&mut account.cert_path, client.cert_path.as_ref());
@@ -104,7 +104,7 @@ pub fn complete_issuer(
 /// The issuer that the address of its metadata begins with.
 fn issuer_of(config_endpoint: &str) -> Option<String> {
     let (issuer, _) = config_endpoint.split_once("/.well-known/")?;
-    issuer::checked(issuer).ok()
+    issuer_url::read(issuer).ok()
 }
 
 /// Asks for the client that was registered by hand.

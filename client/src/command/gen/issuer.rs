@@ -1,12 +1,9 @@
 //! Which provider: given, or chosen among those that are known, or typed.
 
-use std::net::IpAddr;
-
 use oidc_proto::{account::same_issuer, issuers::Issuers};
-use url::{Host, Url};
 
 use super::{Session, dialogue::Question};
-use crate::error::Error;
+use crate::{error::Error, issuer_url};
 
 /// Asks for the issuer, with those that are known as suggestions: they are listed the first time only, so that the
 /// reason for asking again does not scroll away.
@@ -38,34 +35,13 @@ fn suggested<'a>(known: &'a [String], name: &str) -> Option<&'a str> {
     named.or(known.first()).map(String::as_str)
 }
 
-/// A number of the list, or a URL; of one without a scheme, `https` is meant.
+/// A number of the list, or a URL.
 fn choose(answer: &str, known: &[String]) -> Result<String, String> {
     if let Ok(number) = answer.parse::<usize>() {
         let chosen = number.checked_sub(1).and_then(|index| known.get(index));
         return chosen.cloned().ok_or_else(|| format!("There is no number {number} in the list."));
     }
-    if answer.contains("://") { checked(answer) } else { checked(&format!("https://{answer}")) }
-}
-
-/// An issuer URL as RFC 8414 section 2 has it; `http` only where the network cannot be listened to.
-pub fn checked(text: &str) -> Result<String, String> {
-    let url = Url::parse(text).map_err(|error| format!("This is no URL: {error}."))?;
-    let is_local = match url.host() {
-        Some(Host::Domain(name)) => name == "localhost",
-        Some(Host::Ipv4(address)) => IpAddr::from(address).is_loopback(),
-        Some(Host::Ipv6(address)) => IpAddr::from(address).is_loopback(),
-        None => return Err("This URL names no host.".to_owned()),
-    };
-    match url.scheme() {
-        "https" => {}
-        "http" if is_local => {}
-        "http" => return Err("An issuer is an https URL; http is for this machine only.".to_owned()),
-        _ => return Err("An issuer is an https URL.".to_owned()),
-    }
-    if url.query().is_some() || url.fragment().is_some() {
-        return Err("An issuer's URL has neither a query nor a fragment.".to_owned());
-    }
-    Ok(text.to_owned())
+    issuer_url::read(answer)
 }
 
 #[cfg(test)]
@@ -101,7 +77,10 @@ mod tests {
         let issuers = Issuers::load_from(None, &shipped);
         assert!(issuers.problems().is_empty(), "{:?}", issuers.problems());
         let known = known(&issuers);
-        assert!(known.len() > 20 && known.iter().all(|issuer| checked(issuer).is_ok()), "{known:?}");
+        assert!(
+            known.len() > 20 && known.iter().all(|issuer| issuer_url::read(issuer).as_ref() == Ok(issuer)),
+            "{known:?}"
+        );
         assert!(issuers.get("https://wlcg.cloud.cnaf.infn.it").is_some_and(|issuer| issuer.legacy_aud_mode));
     }
 }

@@ -14,17 +14,20 @@ use oidc_proto::{
     shortname::Shortname,
 };
 
-use super::{Context, add, expect_usable, is_issuer, loaded_names};
+use super::{Context, add, expect_usable, loaded_names};
 use crate::{
     account_file::Sealed,
     agent::Agent,
     cli::{add::AddArgs, token::TokenArgs},
     error::Error,
+    issuer_url::{self, is_issuer},
 };
 
 /// Gets the token and prints it.
 pub fn run(args: &TokenArgs, context: &mut Context) -> Result<(), Error> {
-    if !is_issuer(&args.account) {
+    if is_issuer(&args.account) {
+        issuer_url::read(&args.account).map_err(|reason| Error::NoIssuer(args.account.clone(), reason))?;
+    } else {
         expect_usable(&args.account.parse::<Shortname>()?)?;
     }
     match obtain(args, context)? {
@@ -133,7 +136,8 @@ fn not_loaded(args: &TokenArgs, error: Error) -> Error {
 
 fn request(args: &TokenArgs, prompt: bool) -> Request {
     let name = args.account.clone();
-    let target = if is_issuer(&name) { Target::Issuer(name) } else { Target::Account(name) };
+    let issuer = Some(&name).filter(|name| is_issuer(name)).and_then(|name| issuer_url::read(name).ok());
+    let target = issuer.map_or(Target::Account(name), Target::Issuer);
     let application_hint = Some(args.name.clone().unwrap_or_else(|| "oidc-token".to_owned()));
     if args.id_token {
         return Request::IdToken(IdTokenRequest { target, scope: None, application_hint, prompt });
@@ -260,6 +264,27 @@ mod tests {
             },
         ];
         assert_eq!(bench.requests(), expected.map(Request::AccessToken));
+    }
+
+    #[test]
+    fn an_issuer_may_be_given_as_it_was_pasted() {
+        let bench = Bench::new().with_agent(|_| token(None));
+        for pasted in [
+            "https://op.example/x/.well-known/openid-configuration",
+            " HTTPS://OP.example/x ",
+            "op.example/x",
+            "https://op.example/x",
+        ] {
+            let ran = bench.run(&["oidc", "token", pasted]);
+            assert!(ran.result.is_ok(), "{pasted}: {ran:?}");
+        }
+        for request in bench.requests() {
+            let Request::AccessToken(request) = request else { panic!("{request:?}") };
+            assert_eq!(request.target, Target::Issuer("https://op.example/x".into()));
+        }
+        let error = bench.run(&["oidc", "token", "http://op.example/x"]).result.expect_err("no TLS");
+        assert!(error.to_string().contains("Is https://op.example/x meant?"), "{error}");
+        assert_eq!(error.exit(), Exit::UnknownAccount);
     }
 
     #[test]
