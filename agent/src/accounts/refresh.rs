@@ -106,8 +106,6 @@ struct Spends {
 struct Answered {
     response: TokenResponse,
     asked: Moment,
-    /// As the provider spells it.
-    issuer: Box<str>,
 }
 
 async fn ask(account: &Account, deps: &Deps, purpose: &Purpose) -> Result<Asked, Failure> {
@@ -125,8 +123,7 @@ async fn ask(account: &Account, deps: &Deps, purpose: &Purpose) -> Result<Asked,
     let answer = async {
         deps.issuers.look_again(&deps.home).await;
         let provider = deps.providers.provider(&config)?;
-        let issuer = provider.metadata(deadline).await?.issuer.clone();
-        Ok(Answered { response: provider.refresh(refresh, deadline).await?, asked, issuer })
+        Ok(Answered { response: provider.refresh(refresh, deadline).await?, asked })
     };
     let answer = answer.await;
     let token = refresh_token.clone();
@@ -158,7 +155,7 @@ async fn keep(
     answer: Answered,
 ) -> Outcome {
     let Spends { token: used, in_file, key } = spends;
-    let Answered { mut response, asked, issuer } = answer;
+    let Answered { mut response, asked } = answer;
     let obtained = obtained(asked, deps.clock.now());
     let new = response.refresh_token.take().filter(|new| *new != used);
     let mut stored = Ok((Stored::Gone, None));
@@ -171,7 +168,7 @@ async fn keep(
         stored = file.store(key, Rotated { in_file, used, new: new.clone() }).await;
     }
 
-    let token = Arc::new(cached_token(purpose, min_valid, &issuer, &response, obtained));
+    let token = Arc::new(cached_token(purpose, min_valid, &account.issuer, &response, obtained));
     account.with_held(|held| match held {
         Held::Open(open) => {
             if let Some(new) = &new {

@@ -51,7 +51,7 @@ fn as_set(list: &str) -> Box<str> {
 pub struct CachedToken {
     /// The token.
     pub access_token: AccessToken,
-    /// The issuer as the provider spells it.
+    /// The account's issuer, as the account spells it.
     pub issuer: Arc<str>,
     /// When it was obtained.
     pub obtained: Moment,

@@ -99,6 +99,8 @@ impl Login {
             Phase::Loaded | Phase::Token(_) | Phase::Fetched => return Ok(()),
             Phase::Locked => return Err(Failure::agent_locked()),
         };
+        // RFC 9207 section 2.4: an error of another provider means as little as its code.
+        attempt.check_issuer(redirected.iss.as_deref(), provider_deadline()).await?;
         let code = match redirected.answer {
             Answer::Code(code) => code,
             Answer::Error { error, description } => {
@@ -109,7 +111,7 @@ impl Login {
                 return Err(failure);
             }
         };
-        let response = attempt.exchange(&code, redirected.iss.as_deref(), provider_deadline()).await?;
+        let response = attempt.exchange(&code, provider_deadline()).await?;
         match attempt.setting.gain(response, None, false).ok_or_else(no_refresh_token)? {
             Gain::Token(token) => login.set(Phase::Token(token)),
             Gain::Account(config, response) => {

@@ -25,10 +25,7 @@ use super::{
     table::Entry,
     told,
 };
-use crate::{
-    clock::BootTime,
-    provider::{ProviderError, TokenResponse},
-};
+use crate::{clock::BootTime, provider::TokenResponse};
 
 /// How long the web server stays when the login is decided and nobody fetches the result.
 const LINGER: Duration = Duration::from_secs(60);
@@ -161,6 +158,18 @@ impl Entry for CodeLogin {
 
     fn end(&self) {
         self.stop_server();
+        // The client is gone; nothing that the provider gave shall get lost without a word.
+        match self.lock().without_secrets() {
+            Phase::Loaded => tracing::warn!(
+                account = %self.account,
+                "logged in, but nobody has fetched the account: it is in this agent only, until the agent ends"
+            ),
+            Phase::Unloaded(_) => tracing::warn!(
+                account = %self.account,
+                "logged in, but the agent was locked until the login's time was over: please log in again"
+            ),
+            _ => {}
+        }
     }
 }
 
@@ -215,32 +224,27 @@ impl Attempt {
         Self { setting, redirect_uri: self.redirect_uri.clone(), code_verifier, nonce }
     }
 
-    /// Exchanges a code for tokens, after the check of who gave it and before that of whom the tokens are about.
+    /// Checks who answered (RFC 9207): before the answer is looked at.
+    pub async fn check_issuer(&self, iss: Option<&str>, deadline: Instant) -> Result<(), Failure> {
+        let checked = self.setting.provider.check_authorization_issuer(iss, deadline).await;
+        checked.map_err(told(&self.setting.config))
+    }
+
+    /// Exchanges a code for tokens, and judges whom they are about.
     pub async fn exchange(
         &self,
         code: &AuthorizationCode,
-        iss: Option<&str>,
         deadline: Instant,
     ) -> Result<TokenResponse, Failure> {
-        self.try_exchange(code, iss, deadline).await?.map_err(told(&self.setting.config))
-    }
-
-    async fn try_exchange(
-        &self,
-        code: &AuthorizationCode,
-        iss: Option<&str>,
-        deadline: Instant,
-    ) -> Result<Result<TokenResponse, ProviderError>, Failure> {
-        let (provider, client) = (&self.setting.provider, self.setting.client()?);
+        let client = self.setting.client()?;
         let exchange = async {
-            provider.check_authorization_issuer(iss, deadline).await?;
-            let verifier = self.code_verifier.clone();
+            let (provider, verifier) = (&self.setting.provider, self.code_verifier.clone());
             let response =
                 provider.exchange_code(client, code, &self.redirect_uri, verifier, deadline).await?;
             self.setting.judge_id_token(&response, self.nonce.as_deref(), deadline).await?;
             Ok(response)
         };
-        Ok(exchange.await)
+        exchange.await.map_err(told(&self.setting.config))
     }
 }
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use oidc_proto::message::{DeviceAuthorization, DeviceRequest, Failure, Reply};
 
 use super::{
-    Login,
+    Login, answer_of,
     device_login::{DeviceAttempt, DeviceLogin},
     provider_deadline,
     setting::{Setting, no_refresh_token},
@@ -61,7 +61,7 @@ impl Login {
             }
             Ok(DevicePoll::SlowDown) => {
                 login.answered(true, clock.boot());
-                return Err(Failure::slow_down());
+                return Err(Failure::slow_down().with_info(answer_of(setting.provider.name())));
             }
             // The person may be typing the code right now: a provider that is away for a moment ends nothing.
             Err(error) if error.is_transient() && login.failed(clock.boot()) => {

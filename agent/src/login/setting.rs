@@ -150,7 +150,7 @@ impl Setting {
         let warning = format!("the provider did not grant the scope {missing}");
         TokenReply {
             access_token: response.access_token.clone(),
-            issuer: self.metadata.issuer.to_string(),
+            issuer: self.config.issuer_url.clone().unwrap_or_default(),
             expires_at: response
                 .expires_in
                 .map(|life| self.clock.now().wall.saturating_add(life.min(LONGEST).as_secs())),

@@ -61,7 +61,7 @@ pub enum Reply {
 pub struct TokenReply {
     /// The token.
     pub access_token: AccessToken,
-    /// The account's issuer URL; an absolute URL, some clients check that.
+    /// The account's issuer URL, as the account spells it; an absolute URL, some clients check that.
     pub issuer: String,
     /// When the token expires, in seconds since the epoch; `None` (0 on the wire) when the provider did not say.
     pub expires_at: Option<u64>,

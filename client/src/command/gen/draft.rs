@@ -4,7 +4,12 @@ use oidc_proto::{account::AccountConfig, shortname::Shortname};
 use serde_json::Value;
 
 use super::{Session, dialogue::Question, flows, issuer, redirect, scopes};
-use crate::{cli::r#gen::ClientArgs, error::Error, exit::Exit, issuer_url};
+use crate::{
+    cli::{Dialect, r#gen::ClientArgs, others::FormatArg},
+    error::Error,
+    exit::Exit,
+    issuer_url,
+};
 
 /// Fills in what the options say; what they do not mention stays.
 pub fn apply(session: &mut Session, name: &Shortname, account: &mut AccountConfig) -> Result<(), Error> {
@@ -83,6 +88,7 @@ pub fn complete_issuer(
     }
     if account.issuer_url.is_some() {
         apply_issuer_data(session, account);
+        spell_for_the_c_suite(session, account);
         return Ok(());
     }
     let mut is_first = true;
@@ -94,10 +100,26 @@ pub fn complete_issuer(
         match scopes::supported(session, &tried) {
             Ok(_) => {
                 *account = tried;
+                spell_for_the_c_suite(session, account);
                 return Ok(());
             }
             Err(error) => session.context.asker.tell(&format!("{error}."))?,
         }
+    }
+}
+
+/// As both `oidc-gen` of the C suite and its account files spell it: 4.x appends to it without a slash between. From
+/// the beginning, so that the account has one spelling.
+fn spell_for_the_c_suite(session: &Session, account: &mut AccountConfig) {
+    let for_the_c_suite = match session.args.store.format {
+        Some(format) => format == FormatArg::OidcAgent,
+        None => session.context.output.dialect == Dialect::CSuite,
+    };
+    if let Some(issuer) = &mut account.issuer_url
+        && for_the_c_suite
+        && !issuer.ends_with('/')
+    {
+        issuer.push('/');
     }
 }
 
