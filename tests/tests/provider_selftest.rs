@@ -18,7 +18,9 @@ use oidc_tests::{
 use ring::{
     digest::{SHA256, digest},
     signature::{
-        ECDSA_P256_SHA256_FIXED, RSA_PKCS1_2048_8192_SHA256, RsaPublicKeyComponents, UnparsedPublicKey,
+        ECDSA_P256_SHA256_FIXED, RSA_PKCS1_2048_8192_SHA256, RSA_PKCS1_2048_8192_SHA384,
+        RSA_PKCS1_2048_8192_SHA512, RSA_PSS_2048_8192_SHA256, RSA_PSS_2048_8192_SHA384,
+        RSA_PSS_2048_8192_SHA512, RsaPublicKeyComponents, UnparsedPublicKey,
     },
 };
 use serde_json::{Value, json};
@@ -86,7 +88,15 @@ fn a_grace_period_forgives_until_the_successor_is_used() {
 
 #[test]
 fn tokens_are_signed_by_the_published_key() {
-    for algorithm in [Algorithm::Es256, Algorithm::Rs256] {
+    for algorithm in [
+        Algorithm::Es256,
+        Algorithm::Rs256,
+        Algorithm::Rs384,
+        Algorithm::Rs512,
+        Algorithm::Ps256,
+        Algorithm::Ps384,
+        Algorithm::Ps512,
+    ] {
         let provider = Provider::with(Quirks { algorithm, ..Quirks::default() });
         let account = provider.seed_account("a");
         let token = refresh(&provider, &account, held(&account)).json();
@@ -96,17 +106,22 @@ fn tokens_are_signed_by_the_published_key() {
         for token in [text(&token, "access_token"), text(&token, "id_token")] {
             let (signed, signature) = token.rsplit_once('.').expect("a signature");
             let signature = BASE64_URL_SAFE_NO_PAD.decode(signature).expect("base64url");
+            let rsa = |parameters| {
+                let key = RsaPublicKeyComponents { n: part("n"), e: part("e") };
+                key.verify(parameters, signed.as_bytes(), &signature)
+            };
             let verified = match algorithm {
                 Algorithm::Es256 => {
                     let point = [&[4][..], &part("x"), &part("y")].concat();
                     UnparsedPublicKey::new(&ECDSA_P256_SHA256_FIXED, point)
                         .verify(signed.as_bytes(), &signature)
                 }
-                Algorithm::Rs256 => RsaPublicKeyComponents { n: part("n"), e: part("e") }.verify(
-                    &RSA_PKCS1_2048_8192_SHA256,
-                    signed.as_bytes(),
-                    &signature,
-                ),
+                Algorithm::Rs256 => rsa(&RSA_PKCS1_2048_8192_SHA256),
+                Algorithm::Rs384 => rsa(&RSA_PKCS1_2048_8192_SHA384),
+                Algorithm::Rs512 => rsa(&RSA_PKCS1_2048_8192_SHA512),
+                Algorithm::Ps256 => rsa(&RSA_PSS_2048_8192_SHA256),
+                Algorithm::Ps384 => rsa(&RSA_PSS_2048_8192_SHA384),
+                Algorithm::Ps512 => rsa(&RSA_PSS_2048_8192_SHA512),
             };
             assert!(verified.is_ok(), "{algorithm:?}");
         }

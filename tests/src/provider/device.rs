@@ -64,6 +64,9 @@ fn answer(state: &State, device_code: &str, user_code: &str) -> Reply {
     if let Some(interval) = state.quirks.device_interval {
         answer["interval"] = interval.into();
     }
+    for (name, value) in &state.quirks.device_answer_with {
+        answer[name] = value.clone();
+    }
     Reply::json(200, &answer)
 }
 

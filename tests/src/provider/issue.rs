@@ -4,7 +4,7 @@ use serde_json::{Map, Value, json};
 
 use super::{
     keys,
-    quirks::{AccessTokenFormat, ExpiresIn},
+    quirks::{AccessTokenFormat, ExpiresIn, ScopeForm},
     state::{AccessToken, RefreshToken, SUBJECT, Scopes, State, now},
 };
 
@@ -37,9 +37,17 @@ pub(super) fn issue(state: &mut State, issue: Issue) -> Value {
         answer.insert("id_token".into(), id_token(state, issue.family).into());
     }
     if state.quirks.answers_scope {
-        answer.insert("scope".into(), scope.text().into());
+        answer.insert("scope".into(), written(&scope.text(), state.quirks.scope_form));
     }
     Value::Object(answer)
+}
+
+fn written(scope: &str, form: ScopeForm) -> Value {
+    match form {
+        ScopeForm::Blanks => scope.into(),
+        ScopeForm::Commas => scope.replace(' ', ",").into(),
+        ScopeForm::Array => scope.split(' ').collect(),
+    }
 }
 
 /// Makes a refresh token for a login.
@@ -83,7 +91,7 @@ fn access_token(state: &mut State, issue: &Issue, scope: &Scopes) -> String {
             if state.quirks.access_token_padding > 0 {
                 claims["padding"] = "x".repeat(state.quirks.access_token_padding).into();
             }
-            state.key.sign("at+jwt", &claims)
+            state.key.sign("at+jwt", None, &claims)
         }
     };
     let record = AccessToken { family: issue.family, scope: scope.clone(), expires_at, revoked: false };
@@ -94,19 +102,20 @@ fn access_token(state: &mut State, issue: &Issue, scope: &Scopes) -> String {
 /// `OpenID` Connect Core section 2.
 fn id_token(state: &State, family: usize) -> String {
     let family = &state.families[family];
-    let issued_at = now();
+    let issued_at = now().saturating_add_signed(state.quirks.clock_ahead);
     let mut claims = json!({
         "iss": state.issuer(),
         "sub": SUBJECT,
         "aud": family.client_id,
         "iat": issued_at,
+        "nbf": issued_at,
         "exp": issued_at + state.quirks.access_token_lifetime,
         "auth_time": issued_at,
     });
     if let Some(nonce) = &family.nonce {
         claims["nonce"] = nonce.as_str().into();
     }
-    state.key.sign("JWT", &claims)
+    state.key.sign("JWT", state.quirks.id_token_algorithm.as_deref(), &claims)
 }
 
 /// WLCG profile: one audience is a string, several are an array, none means any.

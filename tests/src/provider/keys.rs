@@ -4,7 +4,10 @@ use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
 use ring::{
     rand::SystemRandom,
     rsa::PublicKeyComponents,
-    signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, KeyPair, RSA_PKCS1_SHA256, RsaKeyPair},
+    signature::{
+        ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, KeyPair, RSA_PKCS1_SHA256, RSA_PKCS1_SHA384,
+        RSA_PKCS1_SHA512, RSA_PSS_SHA256, RSA_PSS_SHA384, RSA_PSS_SHA512, RsaEncoding, RsaKeyPair,
+    },
 };
 use serde_json::{Value, json};
 
@@ -17,7 +20,7 @@ const RSA_KEY: &[u8] = include_bytes!("test-key.pk8");
 #[derive(Debug)]
 pub(super) enum SigningKey {
     Es256(EcdsaKeyPair),
-    Rs256(RsaKeyPair),
+    Rsa(RsaKeyPair, Algorithm),
 }
 
 impl SigningKey {
@@ -31,8 +34,9 @@ impl SigningKey {
                     EcdsaKeyPair::from_pkcs8(&ECDSA_P256_SHA256_FIXED_SIGNING, document.as_ref(), &random);
                 Self::Es256(pair.expect("a key that was just made"))
             }
-            Algorithm::Rs256 => Self::Rs256(
+            rsa => Self::Rsa(
                 RsaKeyPair::from_pkcs8(RSA_KEY).expect("the key in the tree is a PKCS #8 document"),
+                rsa,
             ),
         }
     }
@@ -41,14 +45,14 @@ impl SigningKey {
     pub(super) fn algorithm(&self) -> &'static str {
         match self {
             Self::Es256(_) => "ES256",
-            Self::Rs256(_) => "RS256",
+            Self::Rsa(_, algorithm) => rsa(*algorithm).0,
         }
     }
 
     fn key_id(&self) -> &'static str {
         match self {
             Self::Es256(_) => "test-ec",
-            Self::Rs256(_) => "test-rsa",
+            Self::Rsa(..) => "test-rsa",
         }
     }
 
@@ -60,7 +64,7 @@ impl SigningKey {
                 let (x, y) = pair.public_key().as_ref()[1..].split_at(32);
                 json!({"kty": "EC", "crv": "P-256", "x": encode(x), "y": encode(y)})
             }
-            Self::Rs256(pair) => {
+            Self::Rsa(pair, _) => {
                 let public = PublicKeyComponents::<Vec<u8>>::from(pair.public_key());
                 json!({"kty": "RSA", "n": encode(&public.n), "e": encode(&public.e)})
             }
@@ -71,23 +75,36 @@ impl SigningKey {
         json!({ "keys": [key] })
     }
 
-    /// Signs `claims`; `kind` is the header's `typ`.
-    pub(super) fn sign(&self, kind: &str, claims: &Value) -> String {
-        let header = json!({"alg": self.algorithm(), "kid": self.key_id(), "typ": kind});
+    /// Signs `claims`; `kind` is the header's `typ`, `named` what it names as `alg` instead of the truth.
+    pub(super) fn sign(&self, kind: &str, named: Option<&str>, claims: &Value) -> String {
+        let algorithm = named.unwrap_or(self.algorithm());
+        let header = json!({"alg": algorithm, "kid": self.key_id(), "typ": kind});
         let signed = format!("{}.{}", encode(header.to_string()), encode(claims.to_string()));
         let random = SystemRandom::new();
         let signature = match self {
             Self::Es256(pair) => {
                 pair.sign(&random, signed.as_bytes()).expect("the system has random bytes").as_ref().to_vec()
             }
-            Self::Rs256(pair) => {
+            Self::Rsa(pair, algorithm) => {
                 let mut signature = vec![0; pair.public().modulus_len()];
-                pair.sign(&RSA_PKCS1_SHA256, &random, signed.as_bytes(), &mut signature)
+                pair.sign(rsa(*algorithm).1, &random, signed.as_bytes(), &mut signature)
                     .expect("the buffer is as long as the modulus");
                 signature
             }
         };
         format!("{signed}.{}", encode(signature))
+    }
+}
+
+/// The name of an RSA algorithm, and how it is done.
+fn rsa(algorithm: Algorithm) -> (&'static str, &'static dyn RsaEncoding) {
+    match algorithm {
+        Algorithm::Rs384 => ("RS384", &RSA_PKCS1_SHA384),
+        Algorithm::Rs512 => ("RS512", &RSA_PKCS1_SHA512),
+        Algorithm::Ps256 => ("PS256", &RSA_PSS_SHA256),
+        Algorithm::Ps384 => ("PS384", &RSA_PSS_SHA384),
+        Algorithm::Ps512 => ("PS512", &RSA_PSS_SHA512),
+        Algorithm::Rs256 | Algorithm::Es256 => ("RS256", &RSA_PKCS1_SHA256),
     }
 }
 

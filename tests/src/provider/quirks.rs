@@ -21,6 +21,12 @@ pub struct Quirks {
     pub metadata_with: serde_json::Map<String, serde_json::Value>,
     /// How tokens are signed. Fixed at the start.
     pub algorithm: Algorithm,
+    /// What ID tokens name as their algorithm instead, such as `ES512`; nobody can check the signature then.
+    pub id_token_algorithm: Option<String>,
+    /// Seconds that the provider's clock is ahead of this computer's, as ID tokens and the header `Date` show it.
+    pub clock_ahead: i64,
+    /// Whether answers have the header `Date`.
+    pub sends_date: bool,
     /// Whether access tokens are JWTs.
     pub access_token: AccessTokenFormat,
     /// Length of the access token in bytes is at least this: grid tokens reach several kilobytes.
@@ -47,6 +53,8 @@ pub struct Quirks {
     pub needs_scope_on_refresh: bool,
     /// Whether token answers name the granted scope.
     pub answers_scope: bool,
+    /// How a token answer writes the granted scope.
+    pub scope_form: ScopeForm,
     /// Which client authentication is accepted of clients with a secret.
     pub client_authentication: ClientAuthentication,
     /// Seconds between polls of the device flow; `None` is not announced and means 5 (RFC 8628 section 3.2).
@@ -55,6 +63,8 @@ pub struct Quirks {
     pub device_lifetime: u64,
     /// Google: `verification_url` instead of `verification_uri`, and no complete one.
     pub verification_url: bool,
+    /// Members of the device authorization answer to add or replace.
+    pub device_answer_with: serde_json::Map<String, serde_json::Value>,
     /// Strict Keycloak clients: the device authorization request must carry a code challenge.
     pub device_needs_pkce: bool,
     /// The device flow is approved by itself at this poll, counted from 1.
@@ -88,6 +98,9 @@ impl Default for Quirks {
             metadata_without: Vec::new(),
             metadata_with: serde_json::Map::new(),
             algorithm: Algorithm::Es256,
+            id_token_algorithm: None,
+            clock_ahead: 0,
+            sends_date: true,
             access_token: AccessTokenFormat::Jwt,
             access_token_padding: 0,
             access_token_lifetime: 3600,
@@ -101,10 +114,12 @@ impl Default for Quirks {
             ignores_scope_on_refresh: false,
             needs_scope_on_refresh: false,
             answers_scope: true,
+            scope_form: ScopeForm::Blanks,
             client_authentication: ClientAuthentication::Any,
             device_interval: Some(1),
             device_lifetime: 600,
             verification_url: false,
+            device_answer_with: serde_json::Map::new(),
             device_needs_pkce: false,
             device_approved_at_poll: None,
             consent: Consent::Automatic,
@@ -146,6 +161,28 @@ pub enum Algorithm {
     Es256,
     /// RSA PKCS #1 v1.5, with a key from the tree.
     Rs256,
+    /// The same with SHA-384.
+    Rs384,
+    /// The same with SHA-512.
+    Rs512,
+    /// RSASSA-PSS, with the same key.
+    Ps256,
+    /// The same with SHA-384.
+    Ps384,
+    /// The same with SHA-512.
+    Ps512,
+}
+
+/// How a list of scopes is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ScopeForm {
+    /// A text with blanks (RFC 6749 section 3.3).
+    Blanks,
+    /// Strava: a text with commas.
+    Commas,
+    /// An array of texts.
+    Array,
 }
 
 /// What an access token looks like.

@@ -8,12 +8,13 @@ use std::{
         atomic::{AtomicU64, Ordering},
     },
     task::{Context, Poll},
-    time::Duration,
+    time::{Duration, UNIX_EPOCH},
 };
 
 use hyper::{
     Request, Response,
     body::{Body, Bytes, Frame, Incoming as RequestBody},
+    header::{DATE, HeaderValue},
     server::conn::http1,
     service::service_fn,
 };
@@ -25,8 +26,14 @@ use tokio::{
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use super::{
-    Shared, admin, authorization, device, discovery, endpoint::Endpoint, fault::Fault, incoming::Incoming,
-    registration, reply::Reply, state::State, token, tokens_in_use,
+    Shared, admin, authorization, device, discovery,
+    endpoint::Endpoint,
+    fault::Fault,
+    incoming::Incoming,
+    registration,
+    reply::Reply,
+    state::{self, State},
+    token, tokens_in_use,
 };
 
 /// Between two bytes of [`Fault::Drip`].
@@ -54,7 +61,8 @@ pub(super) async fn serve(listener: TcpListener, shared: Arc<Shared>, stop: Canc
 
 async fn connection(stream: TcpStream, shared: Arc<Shared>, number: u64, stop: CancellationToken) {
     let service = service_fn(move |request| answer(shared.clone(), request, number));
-    let served = http1::Builder::new().serve_connection(TokioIo::new(stream), service);
+    let served =
+        http1::Builder::new().auto_date_header(false).serve_connection(TokioIo::new(stream), service);
     // A connection that ends badly was cut by a fault or left by its client: both are what tests do.
     tokio::select! {
         _ = served => {}
@@ -85,9 +93,19 @@ async fn answer(
         return Ok(admin::answer(&shared, &incoming).into_response());
     }
     let entry = shared.log.record(incoming.record(endpoint));
-    let response = suffer(&shared, endpoint, &incoming).await?;
+    let mut response = suffer(&shared, endpoint, &incoming).await?;
+    let date = date(&shared);
+    response.headers_mut().extend(date.map(|date| (DATE, date)));
     shared.log.answered(entry, response.status().as_u16());
     Ok(response)
+}
+
+/// `Date` by the provider's clock.
+fn date(shared: &Shared) -> Option<HeaderValue> {
+    let state = shared.state();
+    let now = state::now().saturating_add_signed(state.quirks.clock_ahead);
+    let date = httpdate::fmt_http_date(UNIX_EPOCH + Duration::from_secs(now));
+    HeaderValue::try_from(date).ok().filter(|_| state.quirks.sends_date)
 }
 
 /// Answers with the fault that is in force, or properly.

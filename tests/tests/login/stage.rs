@@ -32,9 +32,14 @@ impl Stage {
     }
 
     pub fn with(quirks: Quirks) -> Self {
+        Self::with_options(quirks, &[])
+    }
+
+    /// With further options for the agent.
+    pub fn with_options(quirks: Quirks, options: &[&str]) -> Self {
         let provider = Provider::with(quirks);
         let environment = Environment::new();
-        let agent = Agent::start(&environment);
+        let agent = Agent::with_options(&environment, options);
         Self { agent, environment, provider }
     }
 

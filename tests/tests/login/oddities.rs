@@ -1,0 +1,99 @@
+//! What providers do that the specifications do not say, and that must not cost a login.
+
+use oidc_tests::{
+    programs::run,
+    provider::{AccessTokenFormat, AuthorizationResponseIss, Consent, Quirks, ScopeForm},
+};
+use serde_json::{Map, Value, json};
+
+use crate::stage::{Stage, text, wait_until};
+
+fn device_answer(members: &Value) -> Map<String, Value> {
+    members.as_object().expect("an object").clone()
+}
+
+#[test]
+fn a_device_answer_may_leave_out_scheme_and_host() {
+    for (uri, address) in [
+        ("/device", None),
+        ("microsoft.com/devicelogin", Some("https://microsoft.com/devicelogin")),
+        ("https://login.example/d", Some("https://login.example/d")),
+    ] {
+        let answer = device_answer(&json!({"verification_uri": uri, "verification_uri_complete": uri}));
+        let stage = Stage::with(Quirks { device_answer_with: answer, ..Quirks::default() });
+        let account = stage.registered("demo", &["http://localhost:4242".into()]);
+        let device = stage.begin(&account, "device", json!({}))["oidc_device"].clone();
+        let joined = format!("{}device", stage.provider.issuer());
+        assert_eq!(text(&device["verification_uri"]), address.unwrap_or(&joined), "{uri}");
+        assert_eq!(device["verification_uri"], device["verification_uri_complete"]);
+    }
+}
+
+#[test]
+fn absurd_times_of_a_device_answer_are_survived() {
+    let answer = device_answer(&json!({"expires_in": i64::MAX, "interval": u64::MAX}));
+    let stage = Stage::with(Quirks { device_answer_with: answer, ..Quirks::default() });
+    let account = stage.registered("demo", &["http://localhost:4242".into()]);
+    let device = stage.begin(&account, "device", json!({}))["oidc_device"].clone();
+    assert_eq!((&device["expires_in"], &device["interval"]), (&json!(86_400), &json!(300)));
+    let poll = stage.request(&json!({"request": "device", "oidc_device": device, "only_at": 0}));
+    assert_eq!(poll["error"], "authorization_pending");
+}
+
+#[test]
+fn granted_scopes_are_seen_however_they_are_written() {
+    for scope_form in [ScopeForm::Blanks, ScopeForm::Commas, ScopeForm::Array] {
+        let quirks = Quirks { scope_form, access_token: AccessTokenFormat::Opaque, ..Quirks::default() };
+        let stage = Stage::with(quirks);
+        let account = stage.provider.seed_account("demo").to_object().into_value();
+        assert_eq!(stage.begin(&account, "refresh", json!({}))["status"], "success");
+        let mut command = stage.agent.command(&stage.environment, "oidc");
+        command.args(["token", "--strict", "-f", "-s", "openid storage.read:/cms", "demo"]);
+        let finished = run(command);
+        assert_eq!((finished.code, finished.stderr.as_str()), (Some(0), ""), "{scope_form:?}");
+
+        stage.provider.change(|quirks| quirks.drops_scopes = vec!["storage.read:/cms".into()]);
+        let mut command = stage.agent.command(&stage.environment, "oidc");
+        command.args(["token", "--strict", "-f", "-s", "openid storage.read:/cms", "demo"]);
+        let finished = run(command);
+        assert_eq!(finished.code, Some(11), "{scope_form:?}: {finished:?}");
+        assert!(finished.stderr.contains("storage.read:/cms"));
+    }
+}
+
+#[test]
+fn another_provider_cannot_refuse_either() {
+    let stage = Stage::new();
+    stage.provider.change(|quirks| {
+        quirks.consent = Consent::Denied;
+        quirks.authorization_response_iss = AuthorizationResponseIss::Other("https://evil.example/".into());
+    });
+    let login = stage.begin_code("demo", json!({}));
+    let page = login.browse();
+    assert_eq!(page.status, 400);
+    assert!(page.text().contains("evil.example"), "{}", page.text());
+    assert_eq!(stage.lookup(&login.state)["error_code"], "provider_mismatch");
+
+    stage.provider.change(|quirks| quirks.authorization_response_iss = AuthorizationResponseIss::Right);
+    let login = stage.begin_code("demo", json!({}));
+    login.browse();
+    let refused = stage.lookup(&login.state);
+    assert!(text(&refused["error"]).starts_with("access_denied"), "{refused}");
+}
+
+#[test]
+fn a_refused_poll_says_whose_answer_it_is() {
+    let stage = Stage::new();
+    let account = stage.registered("demo", &["http://localhost:4242".into()]);
+    let device = stage.begin(&account, "device", json!({}))["oidc_device"].clone();
+    stage.provider.revoke_logins();
+    stage.provider.decide_device(&text(&device["user_code"]), false);
+    let mut reply = Value::Null;
+    wait_until(|| {
+        reply = stage.request(&json!({"request": "device", "oidc_device": device, "only_at": 0}));
+        reply["error"] != "authorization_pending"
+    });
+    let issuer = stage.provider.issuer();
+    let host = issuer.trim_start_matches("http://").trim_end_matches('/');
+    assert!(text(&reply["info"]).contains(host), "{reply}");
+}
