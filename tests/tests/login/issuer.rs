@@ -1,5 +1,7 @@
 //! One spelling of an account's issuer, and issuers as people paste them.
 
+use std::os::unix::process::CommandExt;
+
 use oidc_tests::{
     environment::PASSWORD,
     programs::{Finished, run},
@@ -10,11 +12,9 @@ use serde_json::{Value, json};
 use crate::stage::{Stage, text};
 
 fn oidc(stage: &Stage, arguments: &[&str]) -> Finished {
-    let mut command = stage.agent.command(&stage.environment, arguments[0]);
-    run({
-        command.args(&arguments[1..]).env("OIDC_ENCRYPTION_PW", PASSWORD);
-        command
-    })
+    let mut command = stage.agent.command(&stage.environment, "oidc");
+    command.arg0(arguments[0]).args(&arguments[1..]).env("OIDC_ENCRYPTION_PW", PASSWORD);
+    run(command)
 }
 
 /// `oidc gen` with nothing left to ask: an account from a refresh token of the provider's.
