@@ -152,7 +152,7 @@ impl Entry for CodeLogin {
         self.expires_at
     }
 
-    fn is_over(&self) -> bool {
+    fn is_over(&self, _: BootTime) -> bool {
         matches!(self.lock().without_secrets(), Phase::Fetched | Phase::Refused(_))
     }
 

@@ -29,6 +29,8 @@ use crate::{
 const TOLERANCE: Duration = Duration::from_millis(250);
 /// The longest pause after the provider could not be reached (RFC 8628 section 3.5 asks for growing ones).
 const MAX_BACK_OFF: Duration = Duration::from_secs(60);
+/// How long after it might have been asked again a login counts as left behind by its client.
+const ABANDONED: Duration = Duration::from_secs(5 * 60);
 /// How often in a row the provider may be unreachable before the person is told.
 const MAX_FAILURES: u32 = 5;
 
@@ -165,6 +167,10 @@ impl Pace {
         true
     }
 
+    fn is_abandoned(&self, now: BootTime) -> bool {
+        now > self.not_before.plus(ABANDONED)
+    }
+
     fn wait(&mut self, now: BootTime) {
         let back_off = self.interval.saturating_mul(1 << self.failures.min(8)).min(MAX_BACK_OFF);
         self.not_before = now.plus(back_off.max(self.interval));
@@ -180,8 +186,9 @@ impl Entry for DeviceLogin {
         self.expires_at
     }
 
-    fn is_over(&self) -> bool {
-        false
+    /// A client that still waits polls: one that does not makes room for others.
+    fn is_over(&self, now: BootTime) -> bool {
+        self.pace().is_abandoned(now)
     }
 
     fn end(&self) {}
@@ -208,6 +215,16 @@ mod tests {
         assert!(pace.begin(after(start, 4900)));
         assert!(!pace.begin(after(start, 5000)), "one poll at a time");
         assert!(pace.begin(after(start, 9700)));
+    }
+
+    #[test]
+    fn who_polls_no_more_makes_room() {
+        let (mut pace, start) = pace(5);
+        let later = after(start, 5000).plus(ABANDONED);
+        assert!(!pace.is_abandoned(start) && !pace.is_abandoned(later));
+        assert!(pace.is_abandoned(after(later, 1000)));
+        assert!(pace.begin(later));
+        assert!(!pace.is_abandoned(later.plus(ABANDONED)));
     }
 
     #[test]

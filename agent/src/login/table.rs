@@ -15,8 +15,8 @@ pub trait Entry {
     fn is(&self, key: &str) -> bool;
     /// When it is dropped.
     fn expires_at(&self) -> BootTime;
-    /// Whether it is kept only to tell that it is over: such entries make room for others.
-    fn is_over(&self) -> bool;
+    /// Whether it is kept only to tell that it is over, or nobody waits for it: such entries make room for others.
+    fn is_over(&self, now: BootTime) -> bool;
     /// Called when it is dropped from the table.
     fn end(&self);
 }
@@ -29,7 +29,7 @@ impl<E: Entry> Table<E> {
     pub fn insert(&mut self, entry: Arc<E>, now: BootTime) -> Result<(), Failure> {
         self.sweep(now);
         if self.0.len() >= CAPACITY {
-            let over = self.0.iter().position(|entry| entry.is_over()).ok_or_else(too_many)?;
+            let over = self.0.iter().position(|entry| entry.is_over(now)).ok_or_else(too_many)?;
             self.0.remove(over).end();
         }
         self.0.push(entry);
@@ -107,7 +107,7 @@ mod tests {
             self.expires_at
         }
 
-        fn is_over(&self) -> bool {
+        fn is_over(&self, _: BootTime) -> bool {
             self.over
         }
 
