@@ -21,6 +21,15 @@ pub fn contains(granted: &str, scope: &str) -> bool {
     granted.split_whitespace().any(|word| word == scope || word.split(',').any(|part| part == scope))
 }
 
+/// The granted list in the form in which scopes are asked for: where it is one with commas, those that were asked for
+/// and are in it, else as it stands.
+pub fn in_blanks(granted: &str, asked: &str) -> String {
+    if !granted.contains(',') || asked.contains(',') {
+        return granted.to_owned();
+    }
+    asked.split_whitespace().filter(|scope| contains(granted, scope)).collect::<Vec<_>>().join(" ")
+}
+
 /// The scopes that were asked for, separated by blanks, and that are not in the list of those granted.
 pub fn not_granted<'a>(asked: &'a str, granted: &str) -> Vec<&'a str> {
     asked.split_whitespace().filter(|scope| *scope != OFFLINE_ACCESS && !contains(granted, scope)).collect()
@@ -55,6 +64,13 @@ mod tests {
         }
         // A comma may be part of a scope.
         assert!(contains("openid storage.read:/a,b", "storage.read:/a,b"));
+    }
+
+    #[test]
+    fn commas_are_not_sent_back_to_a_provider_that_was_asked_with_blanks() {
+        assert_eq!(in_blanks("b,a", "a b c"), "a b");
+        assert_eq!(in_blanks("b a", "a c"), "b a");
+        assert_eq!(in_blanks("b,a", "a,b"), "b,a");
     }
 
     #[test]

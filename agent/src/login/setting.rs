@@ -130,18 +130,19 @@ impl Setting {
         }
         let is_new_login = used.is_none();
         let refresh_token = response.refresh_token.clone().or(used)?;
-        let (mut config, scope) = (self.config.clone(), &self.scope);
+        let (mut config, asked) = (self.config.clone(), &self.scope);
         config.refresh_token = Some(refresh_token);
         if !config.device_authorization_endpoint_set_by_user {
             let endpoint = self.metadata.device_authorization_endpoint.as_deref().map(str::to_owned);
             config.device_authorization_endpoint = endpoint.or(config.device_authorization_endpoint);
         }
+        let granted = response.scope.as_deref().map(|granted| scope::in_blanks(granted, asked));
         if is_new_login {
-            config.refresh_scope.clone_from(&response.scope);
+            config.refresh_scope.clone_from(&granted);
         }
         // 4.x clients know one list only, the one that refreshes are asked with.
-        config.scope = Some(response.scope.clone().filter(|_| is_new_login).unwrap_or_else(|| scope.clone()));
-        config.auth_scope = Some(scope.clone());
+        config.scope = Some(granted.filter(|_| is_new_login).unwrap_or_else(|| asked.clone()));
+        config.auth_scope = Some(asked.clone());
         Some(Gain::Account(Box::new(config), response))
     }
 

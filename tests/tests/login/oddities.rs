@@ -62,6 +62,18 @@ fn granted_scopes_are_seen_however_they_are_written() {
 }
 
 #[test]
+fn an_account_refreshes_with_the_scopes_it_was_granted_however_they_were_written() {
+    for scope_form in [ScopeForm::Commas, ScopeForm::Array] {
+        let stage = Stage::with(Quirks { scope_form, ..Quirks::default() });
+        let login = stage.begin_code("demo", json!({}));
+        login.browse();
+        let reply = stage.lookup(&login.state);
+        assert_eq!(reply["config"]["refresh_scope"], "openid profile offline_access", "{reply}");
+        assert!(stage.refreshes("demo"), "{scope_form:?}");
+    }
+}
+
+#[test]
 fn another_provider_cannot_refuse_either() {
     let stage = Stage::new();
     stage.provider.change(|quirks| {

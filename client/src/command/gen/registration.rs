@@ -5,10 +5,11 @@ use oidc_proto::{
     error_code::ErrorCode,
     json::Object,
     message::{Flow, RegisterRequest, Registration, Reply, Request},
+    scope,
 };
 use serde_json::Value;
 
-use super::{Session, scopes};
+use super::Session;
 use crate::error::Error;
 
 /// RFC 8628 section 3.4.
@@ -49,7 +50,7 @@ pub fn register(session: &mut Session, account: &AccountConfig, flows: &[Flow]) 
 
 /// The account with its client: what the provider says wins, and only scopes that it registered are asked for.
 pub fn merge(mut account: AccountConfig, client: &Object) -> AccountConfig {
-    if let Some(registered) = client.text("scope") {
+    if let Some(registered) = scope::of(client, "scope") {
         account.auth_scope = account.login_scope().map(|wanted| granted_scopes(wanted, &registered));
     }
     let mut object = account.to_object();
@@ -65,7 +66,7 @@ pub fn merge(mut account: AccountConfig, client: &Object) -> AccountConfig {
 /// Those of the wanted scopes that were registered. `openid` is not always listed, but always there.
 fn granted_scopes(wanted: &str, registered: &str) -> String {
     let kept =
-        wanted.split_whitespace().filter(|scope| *scope == "openid" || scopes::contains(registered, scope));
+        wanted.split_whitespace().filter(|scope| *scope == "openid" || scope::contains(registered, scope));
     kept.collect::<Vec<_>>().join(" ")
 }
 
@@ -89,11 +90,11 @@ pub struct Difference {
 
 impl Difference {
     /// Compares. What the provider does not mention is taken for registered (RFC 7591 section 3.2.1 wants it to).
-    pub fn between(scope: Option<&str>, flows: &[Flow], client: &Object) -> Self {
-        let missing_scopes = client.text("scope").map(|registered| {
-            let wanted = scope.unwrap_or_default().split_whitespace();
+    pub fn between(wanted_scope: Option<&str>, flows: &[Flow], client: &Object) -> Self {
+        let missing_scopes = scope::of(client, "scope").map(|registered| {
+            let wanted = wanted_scope.unwrap_or_default().split_whitespace();
             wanted
-                .filter(|scope| *scope != "openid" && !scopes::contains(&registered, scope))
+                .filter(|scope| *scope != "openid" && !scope::contains(&registered, scope))
                 .map(str::to_owned)
                 .collect()
         });
@@ -161,6 +162,17 @@ mod tests {
         assert_eq!(difference.grants, ["refresh_token", DEVICE_GRANT]);
         assert_eq!(difference.usable(&[Flow::Device, Flow::Code]), [Flow::Code]);
         assert_eq!(difference.usable(&[Flow::Device]), [Flow::Device]);
+    }
+
+    #[test]
+    fn registered_scopes_are_seen_however_they_are_written() {
+        for scope in [r#""openid,a""#, r#"["openid","a"]"#] {
+            let answer = client(&format!(r#"{{"scope":{scope}}}"#));
+            assert_eq!(Difference::between(Some("openid a b"), &[], &answer).scopes, ["b"], "{scope}");
+            let account =
+                AccountConfig { auth_scope: Some("openid a b".to_owned()), ..AccountConfig::default() };
+            assert_eq!(merge(account, &answer).auth_scope.as_deref(), Some("openid a"), "{scope}");
+        }
     }
 
     #[test]

@@ -4,6 +4,7 @@ use oidc_proto::{
     account::{AccountConfig, same_issuer},
     error_code::ErrorCode,
     message::{ProviderQuery, Reply, Request},
+    scope,
 };
 
 use super::{Session, dialogue::Question};
@@ -100,7 +101,7 @@ fn is_of_the_provider(code: ErrorCode) -> bool {
 
 /// The usual scopes, less `profile` where it is known not to be supported.
 fn usual(supported: Option<&str>) -> String {
-    let is_supported = |scope: &str| supported.is_none_or(|all| contains(all, scope));
+    let is_supported = |scope: &str| supported.is_none_or(|all| scope::contains(all, scope));
     let kept: Vec<_> = USUAL.into_iter().filter(|scope| *scope != "profile" || is_supported(scope)).collect();
     kept.join(" ")
 }
@@ -119,11 +120,6 @@ fn completed(scopes: &str, account: &AccountConfig) -> String {
         }
     }
     all.join(" ")
-}
-
-/// Whether a list of scopes holds one.
-pub fn contains(scopes: &str, scope: &str) -> bool {
-    scopes.split_whitespace().any(|other| other == scope)
 }
 
 #[cfg(test)]
