@@ -2,7 +2,11 @@
 
 use std::sync::Arc;
 
-use oidc_proto::message::{CodeExchangeRequest, Failure, Reply};
+use oidc_proto::{
+    error_code::ErrorCode,
+    message::{CodeExchangeRequest, Failure, Reply},
+};
+use tokio::time::timeout_at;
 
 use super::{
     Login,
@@ -88,8 +92,18 @@ impl Login {
     /// Goes on with a login by what its browser brought. Done again, it changes nothing.
     ///
     /// A failed exchange leaves the login open: another code may follow. A refusal by the provider or the person ends
-    /// it.
-    pub(super) async fn come_back(&self, login: &CodeLogin, redirected: Redirected) -> Result<(), Failure> {
+    /// it. What has begun runs to its end, whoever waits: the code is spent.
+    pub(super) async fn come_back(
+        &self,
+        login: &Arc<CodeLogin>,
+        redirected: Redirected,
+    ) -> Result<(), Failure> {
+        let (shared, taker) = (self.clone(), Arc::clone(login));
+        let taking = self.0.accounts.complete(async move { shared.take_answer(&taker, redirected).await });
+        timeout_at(provider_deadline(), taking).await.unwrap_or_else(|_| Err(no_answer_yet(login)))
+    }
+
+    async fn take_answer(&self, login: &CodeLogin, redirected: Redirected) -> Result<(), Failure> {
         let _one_at_a_time = login.exchanging.lock().await;
         self.0.accounts.require_unlocked()?;
         let attempt = match login.phase() {
@@ -143,6 +157,13 @@ impl Login {
             under_way.codes.find(&decoded, now)
         })
     }
+}
+
+fn no_answer_yet(login: &CodeLogin) -> Failure {
+    let error = format!("reached timeout: no answer from {} yet", login.provider);
+    Failure::new(ErrorCode::ProviderTimeout, error).with_info(
+        "The agent goes on waiting for it, and the login is done when it comes. Look again in a moment.",
+    )
 }
 
 /// An error of the authorization endpoint (RFC 6749 section 4.1.2.1) as a failure.

@@ -2,17 +2,21 @@
 
 use std::sync::Arc;
 
-use oidc_proto::message::{DeviceAuthorization, DeviceRequest, Failure, Reply};
+use oidc_proto::{
+    error_code::ErrorCode,
+    message::{DeviceAuthorization, DeviceRequest, Failure, Reply},
+};
+use tokio::time::timeout_at;
 
 use super::{
     Login, answer_of,
-    device_login::{DeviceAttempt, DeviceLogin},
+    device_login::{DeviceAttempt, DeviceLogin, Phase, Polled},
     provider_deadline,
-    setting::{Setting, no_refresh_token},
+    setting::{Gain, Setting, no_refresh_token},
     table::Entry,
     told,
 };
-use crate::provider::{self, DevicePoll};
+use crate::provider::{self, DevicePoll, TokenResponse};
 
 impl Login {
     /// Asks the provider for a code that the person types elsewhere.
@@ -38,50 +42,139 @@ impl Login {
     }
 
     /// `device`: one poll, forwarded to the provider unless it comes too early for that.
+    ///
+    /// What the provider answers is not lost when the client does not wait for it: the next poll brings it.
     pub async fn device(&self, request: DeviceRequest) -> Result<Reply, Failure> {
         let clock = self.clock();
         let login = self.under_way().devices.find(request.device.device_code.expose(), clock.boot());
         let login = login.ok_or_else(Failure::wrong_device_code)?;
-        if !login.may_poll(clock.boot()) {
-            return Err(Failure::authorization_pending());
+        // Another poll of the same login waits for the answer.
+        let Ok(mut under_way) = login.poll.try_lock() else { return Err(Failure::authorization_pending()) };
+        if matches!(login.phase(), Phase::Open(_)) {
+            if under_way.is_none() {
+                if !login.may_poll(clock.boot()) {
+                    return Err(Failure::authorization_pending());
+                }
+                let (shared, polled) = (self.clone(), Arc::clone(&login));
+                *under_way = Some(tokio::spawn(async move { shared.poll(polled, request.only_at).await }));
+            }
         }
-        let attempt = login.attempt()?;
+        if let Some(poll) = under_way.as_mut() {
+            let Ok(polled) = timeout_at(provider_deadline(), poll).await else {
+                tracing::info!(account = %login.account, "the provider has not answered a poll yet");
+                return Err(Failure::authorization_pending());
+            };
+            *under_way = None;
+            match polled.unwrap_or_else(|_| Polled::Over(interrupted())) {
+                Polled::NotOver(failure) => return Err(failure),
+                Polled::Over(failure) => {
+                    self.under_way().devices.remove(&login);
+                    return Err(failure);
+                }
+                Polled::Granted => {}
+            }
+        }
+        let reply = self.fetch_device(&login).await?;
+        login.set(Phase::Fetched);
+        self.under_way().devices.remove(&login);
+        Ok(reply)
+    }
+
+    /// What a login has brought. While the agent is locked it stays where it is.
+    async fn fetch_device(&self, login: &DeviceLogin) -> Result<Reply, Failure> {
+        match login.phase() {
+            Phase::Open(_) => Err(Failure::authorization_pending()),
+            Phase::Unloaded(config) => {
+                self.0.accounts.admit((*config).clone(), None).await?;
+                Ok(Reply::Config(config))
+            }
+            Phase::Loaded => {
+                self.0.accounts.held_config(&login.account).map(|config| Reply::Config(Box::new(config)))
+            }
+            Phase::Token(token) => Ok(Reply::Token(token)),
+            Phase::Fetched => Err(Failure::wrong_device_code()),
+            Phase::Locked => Err(Failure::agent_locked()),
+        }
+    }
+
+    /// A poll runs to its end, whoever waits for it: it may spend the code.
+    async fn poll(self, login: Arc<DeviceLogin>, only_at: bool) -> Polled {
+        let (shared, polled) = (self.clone(), Arc::clone(&login));
+        let poll = async move { Ok(shared.poll_once(&polled, only_at).await) };
+        // The agent ends.
+        self.0.accounts.complete(poll).await.unwrap_or_else(Polled::NotOver)
+    }
+
+    async fn poll_once(&self, login: &DeviceLogin, only_at: bool) -> Polled {
+        let clock = self.clock();
+        let attempt = match login.phase() {
+            Phase::Open(attempt) => attempt,
+            Phase::Locked => return Polled::NotOver(Failure::agent_locked()),
+            _ => return Polled::Granted,
+        };
         let DeviceAttempt { setting, authorization } = &*attempt;
-        let poll = setting.provider.poll_device(
-            setting.client()?,
-            authorization,
-            setting.config.audience.as_deref(),
-            provider_deadline(),
-        );
-        let response = match poll.await {
-            Ok(DevicePoll::Granted(response)) => *response,
+        let client = match setting.client() {
+            Ok(client) => client,
+            Err(failure) => return Polled::Over(failure),
+        };
+        let audience = setting.config.audience.as_deref();
+        let poll = setting.provider.poll_device(client, authorization, audience, provider_deadline());
+        match poll.await {
+            Ok(DevicePoll::Granted(response)) => {
+                match self.granted(login, setting, *response, only_at).await {
+                    Ok(()) => Polled::Granted,
+                    Err(failure) => Polled::Over(failure),
+                }
+            }
             Ok(DevicePoll::Pending) => {
                 login.answered(false, clock.boot());
-                return Err(Failure::authorization_pending());
+                Polled::NotOver(Failure::authorization_pending())
             }
             Ok(DevicePoll::SlowDown) => {
                 login.answered(true, clock.boot());
-                return Err(Failure::slow_down().with_info(answer_of(setting.provider.name())));
+                Polled::NotOver(Failure::slow_down().with_info(answer_of(setting.provider.name())))
             }
             // The person may be typing the code right now: a provider that is away for a moment ends nothing.
-            Err(error) if error.is_transient() && login.failed(clock.boot()) => {
-                tracing::info!(account = %setting.name, %error, "polling goes on");
-                return Err(Failure::authorization_pending());
+            Err(error) if error.is_transient() => {
+                tracing::info!(account = %login.account, %error, "polling goes on");
+                let tells = !login.failed(clock.boot());
+                let told = told(&setting.config)(error);
+                Polled::NotOver(if tells { told } else { Failure::authorization_pending() })
             }
-            Err(error) => {
-                if !error.is_transient() {
-                    self.under_way().devices.remove(&login);
-                }
-                return Err(told(&setting.config)(error));
-            }
-        };
-        self.under_way().devices.remove(&login);
+            Err(error) => Polled::Over(told(&setting.config)(error)),
+        }
+    }
+
+    async fn granted(
+        &self,
+        login: &DeviceLogin,
+        setting: &Setting,
+        response: TokenResponse,
+        only_at: bool,
+    ) -> Result<(), Failure> {
         let judged = setting.judge_id_token(&response, None, provider_deadline()).await;
         judged.map_err(told(&setting.config))?;
-        let gain = setting.gain(response, None, request.only_at).ok_or_else(no_refresh_token)?;
-        tracing::info!(account = %setting.name, "logged in");
-        self.deliver(gain).await
+        match setting.gain(response, None, only_at).ok_or_else(no_refresh_token)? {
+            Gain::Token(token) => login.set(Phase::Token(token)),
+            Gain::Account(config, response) => {
+                login.set(Phase::Unloaded(config.clone()));
+                match self.0.accounts.admit(*config, Some(response)).await {
+                    // Locked while the provider answered: loaded when it is fetched.
+                    Err(failure) if failure.code == ErrorCode::AgentLocked => {}
+                    admitted => {
+                        admitted?;
+                        login.set(Phase::Loaded);
+                    }
+                }
+            }
+        }
+        tracing::info!(account = %login.account, "logged in");
+        Ok(())
     }
+}
+
+fn interrupted() -> Failure {
+    Failure::new(ErrorCode::Internal, "the login was interrupted")
 }
 
 fn on_the_wire(authorization: &provider::DeviceAuthorization) -> DeviceAuthorization {

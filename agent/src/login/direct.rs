@@ -43,6 +43,12 @@ impl Login {
         config: AccountConfig,
         only_at: bool,
     ) -> Result<Reply, Failure> {
+        let login = self.clone();
+        let trying = async move { login.try_password(config, only_at).await };
+        self.0.accounts.complete(trying).await
+    }
+
+    async fn try_password(&self, config: AccountConfig, only_at: bool) -> Result<Reply, Failure> {
         let username = config.username.clone().ok_or_else(|| Failure::missing_field("username"))?;
         let password = config.password.clone().ok_or_else(|| Failure::missing_field("password"))?;
         let deadline = provider_deadline();

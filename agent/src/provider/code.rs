@@ -4,12 +4,14 @@ use oidc_proto::secret::{AuthorizationCode, CodeVerifier};
 use tokio::time::Instant;
 
 use super::{
-    Provider, client_authentication::Client, error::ProviderError, form::Form, token_response::TokenResponse,
+    Provider, client_authentication::Client, error::ProviderError, form::Form, http::Repeat,
+    token_response::TokenResponse,
 };
 
 impl Provider {
     /// Exchanges the code that came back for tokens. `redirect_uri` is the one of the authorization request, byte by
-    /// byte; the verifier is used up.
+    /// byte; the verifier is used up. Nothing is sent after `deadline`; the answer to what was sent is waited for as
+    /// long as it may come, for the code is spent.
     pub async fn exchange_code(
         &self,
         client: Client<'_>,
@@ -22,6 +24,6 @@ impl Provider {
             .with_secret("code", code.expose())
             .with("redirect_uri", redirect_uri)
             .with_secret("code_verifier", code_verifier.expose());
-        self.token_request(client, form, deadline).await
+        self.grant_request(client, form, Repeat::Spends, deadline).await
     }
 }

@@ -91,7 +91,8 @@ impl Provider {
             .map_err(|what| self.http.error(ProviderErrorKind::BadResponse { what }))
     }
 
-    /// Asks once whether the person is done.
+    /// Asks once whether the person is done. Nothing is sent after `deadline`; the answer to what was sent is waited
+    /// for as long as it may come, for it may spend the code.
     ///
     /// An error ends the login (`access_denied`, `expired_token`) unless it is transient.
     pub async fn poll_device(
@@ -107,7 +108,7 @@ impl Provider {
             form = form.with_secret("code_verifier", verifier.expose());
         }
         let form = with_audience(form, audience, self.quirks(&metadata).audience);
-        match self.token_request(client, form, deadline).await {
+        match self.grant_request(client, form, Repeat::Spends, deadline).await {
             Ok(granted) => Ok(DevicePoll::Granted(Box::new(granted))),
             Err(error) => match error.kind() {
                 ProviderErrorKind::Refused(refusal) if refusal.error == "authorization_pending" => {

@@ -54,10 +54,12 @@ impl Request {
         }
     }
 
-    /// Whether it has no effect but its reply: given up when its client is gone.
+    /// Whether it has no effect but its reply: given up when its client is gone. So are those whose effect comes about
+    /// by itself, so that the reply can be asked for again.
     pub const fn only_asks(&self) -> bool {
         matches!(self.class(), Class::Token)
             || matches!(self, Self::Scopes(_) | Self::MytokenSupportedProviders(_))
+            || matches!(self, Self::CodeExchange(_) | Self::Device(_))
     }
 
     /// Whether a locked agent answers it: what tells that it is there, what issuers there are, and the ways out of
@@ -85,6 +87,7 @@ mod tests {
             (r#"{"request":"status_json"}"#, Class::State, false, false),
             (r#"{"request":"account_info"}"#, Class::State, false, true),
             (r#"{"request":"scopes","issuer":"https://example.org"}"#, Class::Login, true, false),
+            (r#"{"request":"code_exchange","redirect_uri":"x"}"#, Class::Login, true, false),
             (r#"{"request":"file_read","filename":"x"}"#, Class::Login, false, false),
             (r#"{"request":"reauthenticate","account":"a"}"#, Class::Login, false, false),
             (r#"{"request":"lock","password":"p"}"#, Class::Management, false, false),

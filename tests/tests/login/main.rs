@@ -6,6 +6,7 @@ mod code;
 mod device;
 mod direct;
 mod id_token;
+mod interrupted;
 mod issuer;
 mod npm;
 mod oddities;

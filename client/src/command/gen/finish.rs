@@ -18,7 +18,7 @@ use super::{
     create::NAMELESS,
     login::{
         Outcome,
-        code::{self, RedirectError, read_redirect},
+        code::{self, read_redirect},
     },
     pending,
     save::{self, Storage},
@@ -28,10 +28,7 @@ use crate::{account_file::Sealed, agent::Agent, error::Error, exit::Exit};
 
 /// `--codeExchange`: the address that the browser was sent to.
 pub fn exchange(session: &mut Session, uri: &str) -> Result<(), Error> {
-    let redirect = read_redirect(uri).map_err(|error| match error {
-        RedirectError::Malformed(reason) => Error::Other(Exit::Failure, reason.to_owned()),
-        RedirectError::Refused(reason) => Error::Other(Exit::ProviderRefused, reason),
-    })?;
+    let redirect = read_redirect(uri).map_err(|reason| Error::Other(Exit::Failure, reason))?;
     if let Some(socket) = socket_in(&redirect.state) {
         session.context.agent = Agent::at(&socket);
     }

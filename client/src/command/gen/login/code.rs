@@ -3,6 +3,7 @@
 use std::{borrow::Cow, time::Duration};
 
 use oidc_proto::{
+    error_code::ErrorCode,
     message::{CodeExchangeRequest, LookupStatus, Reply, Request},
     secret::SecretText,
 };
@@ -128,10 +129,15 @@ fn paste(session: &mut Session, state: &str) -> Result<Outcome, Error> {
             continue;
         }
         match read_redirect(&pasted) {
-            Ok(redirect) if redirect.state == state => return exchange(session, redirect.uri),
+            Ok(redirect) if redirect.state == state => match exchange(session, redirect.uri) {
+                // The answer may come yet, or the next try may work: the login goes on waiting.
+                Err(error) if error.failure_code().is_some_and(may_pass) => {
+                    session.context.asker.tell(&format!("{error}."))?;
+                }
+                outcome => return outcome,
+            },
             Ok(_) => session.context.asker.tell("This address belongs to another login.")?,
-            Err(RedirectError::Malformed(reason)) => session.context.asker.tell(reason)?,
-            Err(RedirectError::Refused(reason)) => return Err(Error::Other(Exit::ProviderRefused, reason)),
+            Err(reason) => session.context.asker.tell(&reason)?,
         }
     }
 }
@@ -150,29 +156,27 @@ pub struct Redirect {
     pub state: String,
 }
 
-/// What is wrong with a redirected address.
-#[derive(Debug, PartialEq, Eq)]
-pub enum RedirectError {
-    /// It is none.
-    Malformed(&'static str),
-    /// The provider refused (RFC 6749 section 4.1.2.1), in its words.
-    Refused(String),
-}
-
-/// Reads a redirected address.
-pub fn read_redirect(text: &str) -> Result<Redirect, RedirectError> {
-    let url = Url::parse(text.trim()).map_err(|_| RedirectError::Malformed("This is no address."))?;
+/// Reads a redirected address; the error says why it is none. Whether the provider refused is for the agent to judge,
+/// which knows who may (RFC 9207 section 2.4).
+pub fn read_redirect(text: &str) -> Result<Redirect, String> {
+    let url = Url::parse(text.trim()).map_err(|_| "This is no address.".to_owned())?;
     let value =
         |name: &str| url.query_pairs().find(|(key, _)| key == name).map(|(_, value)| value.into_owned());
-    if let Some(error) = value("error") {
+    let refusal = value("error").map(|error| {
         let description = value("error_description").map(|text| format!(": {text}")).unwrap_or_default();
-        return Err(RedirectError::Refused(format!("{error}{description}")));
-    }
-    let state = value("state").ok_or(RedirectError::Malformed("Uri does not contain a state"))?;
-    if value("code").is_none() {
-        return Err(RedirectError::Malformed("Uri does not contain a code"));
+        format!("; it says {error}{description}")
+    });
+    let Some(state) = value("state") else {
+        return Err(format!("Uri does not contain a state{}", refusal.unwrap_or_default()));
+    };
+    if value("code").is_none() && refusal.is_none() {
+        return Err("Uri does not contain a code".to_owned());
     }
     Ok(Redirect { uri: SecretText::new(with_registered_slash(text.trim(), &state).into_owned()), state })
+}
+
+fn may_pass(code: ErrorCode) -> bool {
+    matches!(code, ErrorCode::ProviderTimeout | ErrorCode::ProviderUnreachable)
 }
 
 /// Browsers and shells add or drop a slash before the `?`; the first character of our states tells which is right.
@@ -204,11 +208,15 @@ mod tests {
             ("http://localhost:4242/?code=c", "Uri does not contain a state"),
             ("http://localhost:4242/?state=s", "Uri does not contain a code"),
         ] {
-            assert_eq!(read_redirect(text).err(), Some(RedirectError::Malformed(reason)));
+            assert_eq!(read_redirect(text).err().as_deref(), Some(reason));
         }
-        let refused =
-            read_redirect("http://localhost:4242/?error=access_denied&error_description=no+way&state=s");
-        assert_eq!(refused.err(), Some(RedirectError::Refused("access_denied: no way".to_owned())));
+        let refusal = "http://localhost:4242/?error=access_denied&error_description=no+way";
+        let refused = read_redirect(&format!("{refusal}&state=s")).expect("for the agent to judge");
+        assert_eq!(refused.state, "s");
+        assert_eq!(
+            read_redirect(refusal).err().as_deref(),
+            Some("Uri does not contain a state; it says access_denied: no way")
+        );
     }
 
     #[test]
