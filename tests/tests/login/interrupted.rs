@@ -18,6 +18,16 @@ fn ask_and_leave(stage: &Stage, request: &Value) {
     assert!(stage.provider.log().wait_for(1, PATIENCE, asked), "the provider was not asked");
 }
 
+/// Polls, and goes away once a poll has reached the provider: the first ones come too early for it.
+fn poll_and_leave(stage: &Stage, poll: &Value) {
+    wait_until(|| {
+        let mut stream = UnixStream::connect(stage.agent.socket()).expect("a connection");
+        stream.write_all(poll.to_string().as_bytes()).expect("sent");
+        let asked = |request: &Recorded| request.endpoint == Endpoint::Token;
+        stage.provider.log().wait_for(1, Duration::from_millis(100), asked)
+    });
+}
+
 fn delay_tokens(stage: &Stage, milliseconds: u64) {
     stage.provider.faults().queue(Endpoint::Token, Fault::Delay { milliseconds });
 }
@@ -30,18 +40,30 @@ fn a_device_login_whose_client_went_away_is_there_for_the_next_poll() {
     stage.provider.decide_device(&text(&device["user_code"]), true);
     let poll = json!({"request": "device", "oidc_device": device, "only_at": 0});
     delay_tokens(&stage, 500);
-    // The first poll comes too early for the provider.
-    wait_until(|| {
-        let mut stream = UnixStream::connect(stage.agent.socket()).expect("a connection");
-        stream.write_all(poll.to_string().as_bytes()).expect("sent");
-        let asked = |request: &Recorded| request.endpoint == Endpoint::Token;
-        stage.provider.log().wait_for(1, Duration::from_millis(100), asked)
-    });
+    poll_and_leave(&stage, &poll);
     wait_until(|| stage.is_loaded("demo"));
     let reply = stage.request(&poll);
     assert_eq!(reply["config"]["name"], "demo", "{reply}");
     assert_eq!(stage.request(&poll)["error"], "wrong device code");
     assert!(stage.refreshes("demo"));
+}
+
+#[test]
+fn a_device_login_that_ends_under_the_lock_is_there_after_it() {
+    let stage = Stage::new();
+    let account = stage.registered("demo", &["http://localhost:4242".into()]);
+    let device = stage.begin(&account, "device", json!({}))["oidc_device"].clone();
+    stage.provider.decide_device(&text(&device["user_code"]), true);
+    let poll = json!({"request": "device", "oidc_device": device, "only_at": 0});
+    delay_tokens(&stage, 2000);
+    poll_and_leave(&stage, &poll);
+    assert_eq!(stage.request(&json!({"request": "lock", "password": "pw"}))["status"], "success");
+    wait_until(|| stage.agent.log().contains("logged in"));
+    assert_eq!(stage.request(&poll)["error"], "Agent locked");
+    assert_eq!(stage.request(&json!({"request": "unlock", "password": "pw"}))["status"], "success");
+    let reply = stage.request(&poll);
+    assert_eq!(reply["config"]["name"], "demo", "{reply}");
+    assert!(stage.is_loaded("demo") && stage.refreshes("demo"));
 }
 
 #[test]
