@@ -50,14 +50,12 @@ impl Login {
         let login = login.ok_or_else(Failure::wrong_device_code)?;
         // Another poll of the same login waits for the answer.
         let Ok(mut under_way) = login.poll.try_lock() else { return Err(Failure::authorization_pending()) };
-        if matches!(login.phase(), Phase::Open(_)) {
-            if under_way.is_none() {
-                if !login.may_poll(clock.boot()) {
-                    return Err(Failure::authorization_pending());
-                }
-                let (shared, polled) = (self.clone(), Arc::clone(&login));
-                *under_way = Some(tokio::spawn(async move { shared.poll(polled, request.only_at).await }));
+        if under_way.is_none() && matches!(login.phase(), Phase::Open(_)) {
+            if !login.may_poll(clock.boot()) {
+                return Err(Failure::authorization_pending());
             }
+            let (shared, polled) = (self.clone(), Arc::clone(&login));
+            *under_way = Some(tokio::spawn(async move { shared.poll(polled, request.only_at).await }));
         }
         if let Some(poll) = under_way.as_mut() {
             let Ok(polled) = timeout_at(provider_deadline(), poll).await else {
