@@ -1,30 +1,48 @@
 //! The oidc-agent directory: which one it is, what is listed, and how account files are read, locked and replaced.
 //!
-//! Unlike the C suite, which truncates and rewrites in place, a file here is always either the old or the new one.
+//! Unlike the C suite, which truncates and rewrites in place, a file here is always either the old or the new one. Where
+//! it cannot be replaced it is rewritten in place, under a journal.
 
 pub(crate) mod file;
+mod in_place;
+mod link;
 mod lock;
+mod modes;
 mod pending;
+mod place;
+mod remark;
 
 use std::{
-    ffi::OsString,
-    fs::DirBuilder,
     io,
-    os::unix::fs::DirBuilderExt,
+    os::unix::fs::OpenOptionsExt,
     path::{Path, PathBuf},
     time::Duration,
 };
 
 use zeroize::Zeroizing;
 
-pub use self::lock::AccountLock;
+use self::in_place::InPlace;
 pub(crate) use self::lock::lock_file;
+pub use self::{file::Room, lock::AccountLock, remark::on_remark};
 use crate::shortname::Shortname;
 
 /// The oidc-agent directory.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Home {
     path: PathBuf,
+    /// What stands in for it while it cannot be written: see [`Home::stand_in`].
+    runtime: Option<PathBuf>,
+}
+
+/// Whether an account has a file.
+#[derive(Debug)]
+pub enum Presence {
+    /// Something is there.
+    There,
+    /// The directory was read, and no such name is in it.
+    Gone,
+    /// The directory is missing or cannot be read: nobody knows.
+    Unknown(HomeError),
 }
 
 /// Why something in the oidc-agent directory could not be done.
@@ -37,6 +55,14 @@ pub enum HomeError {
     /// `HOME` is needed to find the directory.
     #[error("the environment variable HOME is not set")]
     NoHomeVariable,
+    /// There is no directory, and none could be made.
+    #[error("cannot make the oidc-agent directory {}: {reason}; set HOME or OIDC_CONFIG_DIR to a place that can be written", path.display())]
+    CannotMake {
+        /// The first place that was tried.
+        path: PathBuf,
+        /// What the operating system said.
+        reason: String,
+    },
     /// The name belongs to configuration files and the like, never to an account.
     #[error("'{0}' is not a name for an account")]
     Reserved(Shortname),
@@ -46,6 +72,15 @@ pub enum HomeError {
     /// A directory, symbolic link, pipe or the like.
     #[error("{0} is not a regular file")]
     NotARegularFile(PathBuf),
+    /// Something on the way is no directory.
+    #[error("{0} cannot exist: something on the way to it is not a directory")]
+    NotADirectory(PathBuf),
+    /// A symbolic link of somebody else, or to a file of somebody else.
+    #[error("{0} is a symbolic link that does not belong to you, or leads to a file that does not")]
+    ForeignLink(PathBuf),
+    /// A mount point of its own: it can be rewritten, but neither be replaced nor deleted.
+    #[error("{0} cannot be replaced or deleted, because it is mounted by itself")]
+    CannotReplace(PathBuf),
     /// Larger than an account file may be.
     #[error("{0} is larger than 1 MiB")]
     TooLarge(PathBuf),
@@ -80,52 +115,6 @@ pub struct Deleted {
 }
 
 impl Home {
-    /// The directory in use: the first that exists of `$OIDC_CONFIG_DIR`, `$HOME/.config/oidc-agent` and
-    /// `$HOME/.oidc-agent`. A candidate that may not be read is passed over, as in the C suite.
-    pub fn find() -> Result<Self, HomeError> {
-        Self::find_with(|variable| std::env::var_os(variable))
-    }
-
-    /// [`Home::find`], or a new directory (0700) at the first of these places whose parent exists.
-    pub fn find_or_create() -> Result<Self, HomeError> {
-        Self::find_or_create_with(|variable| std::env::var_os(variable))
-    }
-
-    /// This directory, whether it exists or not.
-    pub fn at(path: impl Into<PathBuf>) -> Self {
-        Self { path: path.into() }
-    }
-
-    fn find_with(variable: impl Fn(&str) -> Option<OsString>) -> Result<Self, HomeError> {
-        for candidate in candidates(variable)? {
-            match fs_err::read_dir(&candidate) {
-                Ok(_) => return Ok(Self { path: candidate }),
-                Err(error)
-                    if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::PermissionDenied) => {}
-                Err(error) => return Err(error.into()),
-            }
-        }
-        Err(HomeError::NoDirectory)
-    }
-
-    fn find_or_create_with(variable: impl Fn(&str) -> Option<OsString>) -> Result<Self, HomeError> {
-        match Self::find_with(&variable) {
-            Err(HomeError::NoDirectory) => {}
-            found => return found,
-        }
-        let mut refused = HomeError::NoDirectory;
-        for path in candidates(variable)? {
-            match DirBuilder::new().mode(0o700).create(&path) {
-                Ok(()) => return Ok(Self { path }),
-                // Somebody was faster.
-                Err(_) if std::fs::read_dir(&path).is_ok() => return Ok(Self { path }),
-                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-                Err(error) => refused = file::error(&error, &path),
-            }
-        }
-        Err(refused)
-    }
-
     /// The directory.
     pub fn path(&self) -> &Path {
         &self.path
@@ -136,7 +125,8 @@ impl Home {
         self.path.join(name.as_str())
     }
 
-    /// The names of the account files, in byte order: regular files whose name [`Shortname::is_listed`]. Nothing is opened.
+    /// The names of the account files, in byte order: regular files, and links to regular files that [`Home::read`]
+    /// follows, whose name [`Shortname::is_listed`]. Nothing is opened.
     pub fn list(&self) -> Result<Vec<Shortname>, HomeError> {
         let mut names = Vec::new();
         for entry in fs_err::read_dir(&self.path).map_err(|error| file::error(&error, &self.path))? {
@@ -146,7 +136,10 @@ impl Home {
                 continue;
             };
             // An entry that vanishes meanwhile is no account.
-            if name.is_listed() && entry.file_type().is_ok_and(|kind| kind.is_file()) {
+            let is_account = entry.file_type().is_ok_and(|kind| {
+                kind.is_file() || (kind.is_symlink() && link::resolve(&entry.path()).is_ok())
+            });
+            if name.is_listed() && is_account {
                 names.push(name);
             }
         }
@@ -154,9 +147,31 @@ impl Home {
         Ok(names)
     }
 
-    /// The account file's bytes. Only a regular file of at most 1 MiB is read; symbolic links are not followed.
+    /// The account file's bytes. Only a regular file of at most 1 MiB is read. A symbolic link is followed where it and
+    /// the file it leads to belong to this user or to root.
     pub fn read(&self, name: &Shortname) -> Result<Zeroizing<Vec<u8>>, HomeError> {
-        file::read(&self.file(name))
+        let file = link::resolve(&self.file(name))?;
+        let found = file::read(&file)?;
+        modes::look_at(&self.path);
+        modes::look_at(&file);
+        Ok(in_place::recover(&lock::journal_path(&self.path, name), found))
+    }
+
+    /// Whether the account has a file. Only a directory that could be read says that it has none: one that is not there,
+    /// such as a home directory that is not mounted, says nothing.
+    pub fn presence(&self, name: &Shortname) -> Presence {
+        // Opening asks a network file system anew, looking may not.
+        match file::open(&self.file(name)) {
+            Err(HomeError::NotFound(_)) => {}
+            Err(error @ (HomeError::NotADirectory(_) | HomeError::Io(_))) => return Presence::Unknown(error),
+            _ => return Presence::There,
+        }
+        let entries = fs_err::read_dir(&self.path).and_then(|entries| entries.collect::<Result<Vec<_>, _>>());
+        match entries {
+            Ok(entries) if entries.iter().any(|entry| entry.file_name() == name.as_str()) => Presence::There,
+            Ok(_) => Presence::Gone,
+            Err(error) => Presence::Unknown(file::error(&error, &self.path)),
+        }
     }
 
     /// Takes the account's advisory lock, which every program of this suite holds while it changes the account's
@@ -169,10 +184,11 @@ impl Home {
     }
 
     /// Writes the account's file, new or over the old one: temporary file (0600), `fsync`, rename, `fsync` of the
-    /// directory. On any error the old file stands as it was.
+    /// directory. Where the file cannot be replaced it is rewritten in place, under a journal. On any error the old file
+    /// stands as it was.
     pub fn write(&self, lock: &AccountLock, bytes: &[u8]) -> Result<(), HomeError> {
         lock.remove_temporary_files();
-        file::write(&self.file(lock.name()), &lock.stem(), bytes, None)
+        self.write_file(lock, None, bytes, &mut Room::default())
     }
 
     /// [`Home::write`], but only where no file is: [`HomeError::Exists`].
@@ -186,8 +202,69 @@ impl Home {
     ///
     /// Programs that ignore the lock (the C suite has none) lose no write but within that last instant.
     pub fn replace(&self, lock: &AccountLock, previous: &[u8], bytes: &[u8]) -> Result<(), HomeError> {
+        self.replace_in(lock, previous, bytes, &mut Room::default())
+    }
+
+    /// [`Home::replace`] in room that was made before.
+    pub(crate) fn replace_in(
+        &self,
+        lock: &AccountLock,
+        previous: &[u8],
+        bytes: &[u8],
+        room: &mut Room,
+    ) -> Result<(), HomeError> {
+        if room.is_empty() {
+            lock.remove_temporary_files();
+        }
+        self.write_file(lock, Some(previous), bytes, room)
+    }
+
+    fn write_file(
+        &self,
+        lock: &AccountLock,
+        expected: Option<&[u8]>,
+        bytes: &[u8],
+        room: &mut Room,
+    ) -> Result<(), HomeError> {
+        let (path, stem) = (link::resolve(&self.file(lock.name()))?, lock.stem());
+        let journal = lock::journal_path(&self.path, lock.name());
+        // What a rewriting left that was cut off is taken over first.
+        if expected.is_some() && journal.exists() {
+            self.finish_rewriting(lock)?;
+        }
+        write_anyhow(&path, Some(&journal), &stem, expected, bytes, room)
+    }
+
+    /// Completes a rewriting in place that was cut off.
+    fn finish_rewriting(&self, lock: &AccountLock) -> Result<(), HomeError> {
+        let path = link::resolve(&self.file(lock.name()))?;
+        let journal = lock::journal_path(&self.path, lock.name());
+        let found = file::read(&path)?;
+        let meant = in_place::recover(&journal, found.clone());
+        if meant != found {
+            let stem = lock.stem();
+            InPlace { path: &path, journal: None, stem: &stem, old: &found, new: &meant }
+                .write(&mut Room::default())?;
+        }
+        drop(file::remove(&journal));
+        Ok(())
+    }
+
+    /// Makes room for the account's next refresh token before it is asked for, and finds out whether it can be stored:
+    /// in the directory of its file or in this one, or else in the file as it is. `size` in bytes; 0 only finds out.
+    /// What stands in the way is in the error.
+    pub fn make_room(&self, lock: &AccountLock, size: usize) -> Result<Room, HomeError> {
         lock.remove_temporary_files();
-        file::write(&self.file(lock.name()), &lock.stem(), bytes, Some(previous))
+        file::is_free(&self.rotated_path(lock.name()))?;
+        let (path, stem) = (link::resolve(&self.file(lock.name()))?, lock.stem());
+        let directory = path.parent().unwrap_or(&self.path);
+        let made = Room::make(directory, &stem, size);
+        let made =
+            if directory == self.path { made } else { made.or_else(|_| Room::make(&self.path, &stem, size)) };
+        match made {
+            Err(HomeError::PermissionDenied(_)) if is_writable(&path) => Ok(Room::default()),
+            made => made,
+        }
     }
 
     /// Where a rotation is kept that could not be written into the account's file.
@@ -196,17 +273,30 @@ impl Home {
     }
 
     /// [`Home::write`] for [`Home::rotated_path`].
-    pub(crate) fn write_rotated(&self, lock: &AccountLock, bytes: &[u8]) -> Result<(), HomeError> {
-        file::write(&self.rotated_path(lock.name()), &lock.stem(), bytes, None)
+    pub(crate) fn write_rotated(
+        &self,
+        lock: &AccountLock,
+        bytes: &[u8],
+        room: &mut Room,
+    ) -> Result<(), HomeError> {
+        file::write(&self.rotated_path(lock.name()), &lock.stem(), bytes, None, room)
     }
 
-    /// Deletes the account's file and everything kept beside it, and the lock itself last.
+    /// Deletes the account's file (a symbolic link itself, not where it leads), everything kept beside it, and the lock
+    /// itself last.
     pub fn delete(&self, lock: AccountLock) -> Result<Deleted, HomeError> {
         let file = file::remove(&self.file(lock.name()))?;
-        let hidden = [self.rotated_path(lock.name()), self.pending_path(lock.name())];
+        let hidden = [
+            self.rotated_path(lock.name()),
+            self.pending_path(lock.name()),
+            lock::journal_path(&self.path, lock.name()),
+        ];
         let mut leftovers = lock.remove_temporary_files();
         for path in hidden {
             leftovers += usize::from(file::remove(&path)?);
+        }
+        if let Some(stand_in) = self.existing_stand_in() {
+            leftovers += usize::from(file::remove(&stand_in.rotated_path(lock.name()))?);
         }
         lock.remove();
         file::sync_directory(&self.path)?;
@@ -214,16 +304,39 @@ impl Home {
     }
 }
 
-/// Where the directory may be, best first.
-fn candidates(variable: impl Fn(&str) -> Option<OsString>) -> Result<Vec<PathBuf>, HomeError> {
-    let explicit = variable("OIDC_CONFIG_DIR").filter(|path| !path.is_empty()).map(PathBuf::from);
-    let home = variable("HOME").filter(|path| !path.is_empty()).map(PathBuf::from);
-    if explicit.is_none() && home.is_none() {
-        return Err(HomeError::NoHomeVariable);
+/// Replaces a file, or rewrites it in place where it cannot be replaced; under a journal, if there is a place for one.
+pub(crate) fn write_anyhow(
+    path: &Path,
+    journal: Option<&Path>,
+    stem: &str,
+    expected: Option<&[u8]>,
+    bytes: &[u8],
+    room: &mut Room,
+) -> Result<(), HomeError> {
+    let why = match file::write(path, stem, bytes, expected, room) {
+        Err(why @ (HomeError::CannotReplace(_) | HomeError::PermissionDenied(_))) => why,
+        written => {
+            written?;
+            journal.map(file::remove);
+            return Ok(());
+        }
+    };
+    let Ok(old) = file::read(path) else { return Err(why) };
+    if expected.is_some_and(|expected| **old != *expected) {
+        return Err(HomeError::Changed(path.into()));
     }
-    let below_home =
-        home.into_iter().flat_map(|home| [home.join(".config/oidc-agent"), home.join(".oidc-agent")]);
-    Ok(explicit.into_iter().chain(below_home).collect())
+    InPlace { path, journal, stem, old: &old, new: bytes }.write(room).map_err(|error| match error {
+        HomeError::PermissionDenied(_) => why,
+        other => other,
+    })
+}
+
+/// Whether a regular file that is there can be written as it is.
+fn is_writable(path: &Path) -> bool {
+    let flags = rustix::fs::OFlags::NOFOLLOW | rustix::fs::OFlags::NONBLOCK;
+    let flags = i32::try_from(flags.bits()).unwrap_or_default();
+    let opened = std::fs::OpenOptions::new().write(true).custom_flags(flags).open(path);
+    opened.and_then(|opened| opened.metadata()).is_ok_and(|metadata| metadata.is_file())
 }
 
 #[cfg(test)]

@@ -9,6 +9,7 @@ pub mod channel;
 pub mod connect;
 pub mod environment;
 pub mod error_code;
+pub mod fault_point;
 pub mod framing;
 pub mod home;
 pub mod issuers;

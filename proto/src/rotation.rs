@@ -5,17 +5,25 @@
 //! stands in the account file: only who can open that file, or holds its token already, can open the sidecar. Every
 //! write happens under the account's lock, and the file is read again first: another agent may have been faster.
 //!
-//! Killed at any point, this leaves either the old file, or the new file with a sidecar for the old token, which
-//! nothing opens any more and the next write removes.
+//! Where the file cannot be written its token goes beside it as well, and where nothing can be written there, into the
+//! runtime directory. Killed at any point, this leaves either the old file, or the new file with a sidecar for the old
+//! token, which nothing opens any more and the next write removes. Which of several tokens is newer: [`precedence`].
 
+pub mod precedence;
 mod sidecar;
+mod spent;
 
 use std::time::{Duration, Instant};
 
-use self::sidecar::Sidecar;
+pub use self::spent::Spent;
+use self::{
+    precedence::{Evidence, Newer},
+    sidecar::Sidecar,
+};
 use crate::{
     account::AccountConfig,
-    home::{AccountLock, Home, HomeError},
+    fault_point,
+    home::{AccountLock, Home, HomeError, Presence, Room},
     secret::RefreshToken,
     shortname::Shortname,
     vault::{FileKey, VaultError},
@@ -26,15 +34,18 @@ const HALF_WRITTEN_FOR: Duration = Duration::from_millis(200);
 /// How often writing is begun again before somebody who keeps changing the file is given up on.
 const ATTEMPTS: usize = 8;
 const READ_AGAIN_EVERY: Duration = Duration::from_millis(10);
+/// How long another program may hold the lock in the runtime directory: one small write.
+const RUNTIME_LOCK_DEADLINE: Duration = Duration::from_secs(2);
 
 /// A provider has replaced a refresh token.
 #[derive(Debug, Clone, Copy)]
 pub struct Rotation<'a> {
-    /// The token that stands in the account file as far as is known: as loaded, or after the last
-    /// [`Stored::InFile`] or [`Stored::Adopted`]. [`Stored::Beside`] leaves it as it is.
+    /// The token that stands in the account file as far as is known.
     pub in_file: &'a RefreshToken,
-    /// The token that was spent.
-    pub used: &'a RefreshToken,
+    /// The newest token that lies beside the file as far as is known, or else `in_file`.
+    pub durable: &'a RefreshToken,
+    /// The tokens that were spent to come to `new`, `in_file` or not.
+    pub spent: &'a Spent,
     /// The token the provider gave.
     pub new: &'a RefreshToken,
 }
@@ -47,8 +58,10 @@ pub enum Stored {
         /// The file was an older one than had been seen before, such as a restored backup: worth a warning.
         rolled_back: bool,
     },
-    /// It stands in the sidecar, because there is no key for the file or, as given, the file did not open with it.
-    Beside(Option<VaultError>),
+    /// It stands in the sidecar, because there is no key for the file or, as given, for a reason.
+    Beside(Option<String>),
+    /// It stands in the runtime directory only, for this reason: gone with the next start of the machine.
+    InRuntimeDirectory(String),
     /// Another agent had stored a newer one, which is to be used from now on. Nothing was written. Where that came of
     /// a new login, more than the token may have changed in the file.
     Adopted {
@@ -85,27 +98,45 @@ pub enum RotationError {
     Vault(#[from] VaultError),
 }
 
-/// Makes a new refresh token durable, under the lock of its account.
+/// Makes a new refresh token durable, under the lock of its account, in room that was made before it was asked for.
 pub fn store(
     home: &Home,
     lock: &AccountLock,
     key: Option<&FileKey>,
     rotation: &Rotation,
+    room: &mut Room,
 ) -> Result<Stored, RotationError> {
     let stored = match key {
-        Some(key) => store_with(home, lock, key, rotation),
-        None => store_without(home, lock, rotation),
+        Some(key) => store_with(home, lock, key, rotation, room),
+        None => store_beside(home, lock, rotation, None, room),
     };
-    match stored {
-        // Deleted before or meanwhile: by `reset` under the lock, or by the C suite without one.
-        Err(RotationError::Home(HomeError::NotFound(_))) => Ok(Stored::Gone),
-        stored => stored,
+    let error = match stored {
+        Ok(stored) => return Ok(stored),
+        Err(error) => error,
+    };
+    // Deleted before or meanwhile: by `reset` under the lock, or by the C suite without one.
+    if matches!(home.presence(lock.name()), Presence::Gone) {
+        return Ok(Stored::Gone);
     }
+    let reason = error.to_string();
+    keep_at_hand(home, lock.name(), rotation.durable, rotation.new)
+        .map(|()| Stored::InRuntimeDirectory(reason))
+        .map_err(|_| error)
 }
 
-fn store_without(home: &Home, lock: &AccountLock, rotation: &Rotation) -> Result<Stored, RotationError> {
-    home.read(lock.name())?;
-    store_beside(home, lock, rotation, None)
+/// Keeps a refresh token in the runtime directory, sealed under the one that it succeeds on the disk, until it can be put
+/// where it belongs. Whoever loads the account next finds it there.
+pub fn keep_at_hand(
+    home: &Home,
+    name: &Shortname,
+    durable: &RefreshToken,
+    new: &RefreshToken,
+) -> Result<(), HomeError> {
+    let stand_in = home.stand_in()?;
+    let lock = stand_in.lock(name, RUNTIME_LOCK_DEADLINE)?;
+    let mut sidecar = Sidecar::read_at(&stand_in, name).unwrap_or_default();
+    sidecar.put(name, durable, new);
+    sidecar.write(&stand_in, &lock, &mut Room::default())
 }
 
 fn store_with(
@@ -113,14 +144,21 @@ fn store_with(
     lock: &AccountLock,
     key: &FileKey,
     rotation: &Rotation,
+    room: &mut Room,
 ) -> Result<Stored, RotationError> {
-    unless_changed(|| {
+    let stored = unless_changed(|| {
         let (previous, account) = open(home, lock.name(), key)?;
         match account {
-            Ok(account) => store_in_file(home, lock, key, rotation, &previous, account),
-            Err(error) => store_beside(home, lock, rotation, Some(error)),
+            Ok(account) => store_in_file(home, lock, key, rotation, (&previous, account), room),
+            Err(error) => store_beside(home, lock, rotation, Some(error.to_string()), room),
         }
-    })
+    });
+    match stored {
+        Err(RotationError::Home(HomeError::NotFound(_))) => stored,
+        // The file cannot be written now; beside it there may be room.
+        Err(error) => store_beside(home, lock, rotation, Some(error.to_string()), room).map_err(|_| error),
+        stored => stored,
+    }
 }
 
 fn store_in_file(
@@ -128,27 +166,48 @@ fn store_in_file(
     lock: &AccountLock,
     key: &FileKey,
     rotation: &Rotation,
-    previous: &[u8],
-    account: AccountConfig,
+    (previous, account): (&[u8], AccountConfig),
+    room: &mut Room,
 ) -> Result<Stored, RotationError> {
     let rolled_back = key.is_rollback(previous);
     let sidecar = Sidecar::read(home, lock.name()).unwrap_or_default();
     let in_file = account.refresh_token.clone();
-    let newest =
-        in_file.as_ref().map(|token| sidecar.open(lock.name(), token).unwrap_or_else(|| token.clone()));
-    let is_ours = |token: &RefreshToken| [rotation.in_file, rotation.used, rotation.new].contains(&token);
-    match (newest, in_file) {
-        (Some(token), Some(in_file)) if !rolled_back && !is_ours(&token) => {
-            return Ok(Stored::Adopted { token, in_file });
-        }
-        (_, Some(in_file)) if in_file == *rotation.new => {}
+    let newest = in_file.as_ref().map(|token| sidecar.newest(lock.name(), token));
+    match (rotation.newer(newest.as_ref(), rolled_back), newest, in_file) {
+        (Newer::Disk, Some(token), Some(in_file)) => return Ok(Stored::Adopted { token, in_file }),
+        (_, _, Some(in_file)) if in_file == *rotation.new => {}
         _ => {
             let account = AccountConfig { refresh_token: Some(rotation.new.clone()), ..account };
-            write(home, lock, key, previous, &account)?;
+            write(home, lock, key, previous, &account, room)?;
         }
     }
+    fault_point::reached("in-file");
     Sidecar::remove(home, lock.name());
     Ok(Stored::InFile { rolled_back })
+}
+
+impl<'a> Rotation<'a> {
+    /// The token of an account's file was spent, and nothing else is known.
+    pub fn of(in_file: &'a RefreshToken, new: &'a RefreshToken) -> Self {
+        static NONE: Spent = Spent::new();
+        Self { in_file, durable: in_file, spent: &NONE, new }
+    }
+
+    /// The new token against what is on the disk.
+    fn newer(&self, on_disk: Option<&RefreshToken>, rolled_back: bool) -> Newer {
+        let is_spent = |token: &RefreshToken| {
+            token == self.in_file || token == self.durable || self.spent.contains(token)
+        };
+        let evidence = Evidence {
+            held: true,
+            on_disk: on_disk.is_some(),
+            same: on_disk == Some(self.new),
+            same_login: true,
+            disk_is_spent: on_disk.is_some_and(is_spent),
+            rolled_back,
+        };
+        evidence.newer()
+    }
 }
 
 /// Replaces the file, unless it has changed since `previous` was read.
@@ -158,9 +217,10 @@ fn write(
     key: &FileKey,
     previous: &[u8],
     account: &AccountConfig,
+    room: &mut Room,
 ) -> Result<(), RotationError> {
     let bytes = key.seal(account, previous)?;
-    home.replace(lock, previous, &bytes)?;
+    home.replace_in(lock, previous, &bytes, room)?;
     key.note_generation(&bytes);
     Ok(())
 }
@@ -169,17 +229,25 @@ fn store_beside(
     home: &Home,
     lock: &AccountLock,
     rotation: &Rotation,
-    why: Option<VaultError>,
+    why: Option<String>,
+    room: &mut Room,
 ) -> Result<Stored, RotationError> {
+    // Nothing is put beside a file that is gone.
+    home.read(lock.name())?;
     // One that cannot be read is replaced: what this agent holds is newer for all it can tell.
-    let mut sidecar = Sidecar::read(home, lock.name()).unwrap_or_default();
-    match sidecar.open(lock.name(), rotation.in_file) {
-        Some(token) if token != *rotation.used && token != *rotation.new => {
-            return Ok(Stored::Adopted { token, in_file: rotation.in_file.clone() });
+    let sidecar = Sidecar::read(home, lock.name()).unwrap_or_default();
+    let newest = sidecar.newest(lock.name(), rotation.in_file);
+    let beside = Some(&newest).filter(|newest| *newest != rotation.in_file);
+    match rotation.newer(beside, false) {
+        Newer::Disk => return Ok(Stored::Adopted { token: newest, in_file: rotation.in_file.clone() }),
+        Newer::Neither => {}
+        Newer::Memory => {
+            let mut sidecar = Sidecar::read_at(home, lock.name()).unwrap_or_default();
+            sidecar.put(lock.name(), rotation.in_file, rotation.new);
+            sidecar.write(home, lock, room)?;
         }
-        _ => sidecar.put(lock.name(), rotation.in_file, rotation.new),
     }
-    sidecar.write(home, lock)?;
+    fault_point::reached("beside");
     Ok(Stored::Beside(why))
 }
 
@@ -198,7 +266,7 @@ pub fn beside(
     name: &Shortname,
     in_file: &RefreshToken,
 ) -> Result<Option<RefreshToken>, RotationError> {
-    Ok(Sidecar::read(home, name)?.open(name, in_file))
+    Ok(Some(Sidecar::read(home, name)?.newest(name, in_file)).filter(|newest| newest != in_file))
 }
 
 /// Writes the sidecar's token into the account file and removes the sidecar. Whether there was anything to do.
@@ -209,7 +277,7 @@ pub fn settle(home: &Home, lock: &AccountLock, key: &FileKey) -> Result<bool, Ro
         if newest(home, lock.name(), &mut account)? == Newest::InFile {
             return Ok(false);
         }
-        write(home, lock, key, &previous, &account)?;
+        write(home, lock, key, &previous, &account, &mut Room::default())?;
         Sidecar::remove(home, lock.name());
         Ok(true)
     })

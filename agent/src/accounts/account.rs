@@ -114,7 +114,7 @@ impl Account {
     /// case.
     pub fn answer(&self, purpose: &Purpose, min_valid: Option<u64>, now: Moment) -> Result<Answer, Failure> {
         self.with_open(|open| {
-            let cached = open.cache.find(purpose).filter(|_| !open.unsaved);
+            let cached = open.cache.find(purpose).filter(|_| !open.tokens.must_be_stored());
             if let Some(token) =
                 min_valid.and_then(|min_valid| cached.filter(|token| token.serves(min_valid, now)))
             {
@@ -130,7 +130,7 @@ impl Account {
 
     /// Whether new tokens can be had from it, as far as is known. Fails while the agent is locked.
     pub fn is_usable(&self) -> Result<bool, Failure> {
-        self.with_open(|open| open.refused.is_none())
+        self.with_open(|open| open.standing.refusal().is_none())
     }
 
     /// What may be shown of it.
@@ -138,9 +138,9 @@ impl Account {
         let (token_expires_at, refresh_token_expires_at, refused) = self.with_held(|held| match held {
             Held::Open(open) => {
                 let token = open.cache.find(&Purpose::default()).and_then(|token| token.expires_at(now));
-                let refresh_token = open.config.refresh_token.as_ref();
-                let claims = refresh_token.and_then(|token| Claims::of(token.expose()));
-                (token, claims.and_then(|claims| claims.expires_at()), open.refused.clone())
+                let claims = open.tokens.current().and_then(|token| Claims::of(token.expose()));
+                let refusal = open.standing.refusal().cloned();
+                (token, claims.and_then(|claims| claims.expires_at()), refusal)
             }
             Held::Sealed(_) => (None, None, None),
         });

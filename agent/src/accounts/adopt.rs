@@ -1,13 +1,11 @@
 //! What an account makes of its file: a newer refresh token is taken over, an older one is not.
 
-use oidc_proto::{
-    account::AccountConfig, error_code::ErrorCode, home::Home, message::Failure, secret::RefreshToken, shell,
-    shortname::Shortname,
-};
+use oidc_proto::{account::AccountConfig, home::Home, shortname::Shortname};
 
 use super::{
     held::Open,
     look::{self, Changed, Found},
+    refresh_tokens::OnDisk,
     token_cache::TokenCache,
 };
 
@@ -18,8 +16,7 @@ impl Open {
             Found::Nothing | Found::Unchanged => false,
             Found::FirstSeen(stamp) => {
                 self.stamp = Some(stamp);
-                // A file that appeared after a rotation: it can only hold the token we started with.
-                self.unsaved |= self.token_in_file.is_some();
+                self.tokens.appeared();
                 false
             }
             Found::Damaged(stamp) => {
@@ -28,10 +25,20 @@ impl Open {
             }
             Found::Rekeyed(stamp) => {
                 self.stamp = Some(stamp);
-                self.refused = Some(rekeyed(name));
+                self.standing.rekeyed(name);
                 false
             }
-            Found::Beside { in_file, token } => self.adopt_beside(in_file, token),
+            Found::Beside { in_file, token } => {
+                if self.standing.is_rekeyed() || self.tokens.is_spent(&token) {
+                    return false;
+                }
+                self.go_on_from(OnDisk {
+                    in_file: Some(in_file),
+                    beside: Some(token),
+                    same_login: true,
+                    rolled_back: false,
+                })
+            }
             Found::Changed(changed) => self.adopt_changed(*changed),
         }
     }
@@ -51,23 +58,9 @@ impl Open {
     /// Goes on from what another agent, or an earlier load of the account, holds and could not save: the refresh token
     /// that came with the account is spent.
     pub fn succeed(&mut self, earlier: &Self) {
-        let has_spent = |token| earlier.spent.contains(token);
-        if !self.config.refresh_token.as_ref().is_some_and(has_spent) || !self.is_login_of(&earlier.config) {
-            return;
+        if self.is_login_of(&earlier.config) && self.tokens.succeed(&earlier.tokens) {
+            self.has_another_token();
         }
-        if let Some(token) = earlier.config.refresh_token.clone() {
-            self.rotate(token);
-        }
-    }
-
-    fn adopt_beside(&mut self, in_file: RefreshToken, token: RefreshToken) -> bool {
-        if self.is_rekeyed() || self.spent.contains(&token) {
-            return false;
-        }
-        self.token_in_file = Some(in_file);
-        // With a key the file itself is brought up to date before anything is handed out.
-        self.unsaved = self.file_key.is_some();
-        self.go_on_with(token)
     }
 
     fn adopt_changed(&mut self, changed: Changed) -> bool {
@@ -75,33 +68,28 @@ impl Open {
         // Whoever changed it may have mended what the provider refuses.
         self.refusals.clear();
         (self.stamp, self.file_key) = (Some(stamp), Some(key));
-        let is_spent = |token| rolled_back || self.spent.contains(token);
-        let is_older = self.is_login_of(&config) && config.refresh_token.as_ref().is_some_and(is_spent);
-        if is_older {
-            // Ours is a successor of the token in the file, and never got there or was overwritten.
-            self.token_in_file = token_in_file.or(config.refresh_token.take());
-            config.refresh_token.clone_from(&self.config.refresh_token);
-        } else {
-            self.token_in_file = token_in_file;
-        }
-        self.token_in_file.take_if(|in_file| Some(&*in_file) == config.refresh_token.as_ref());
-        self.unsaved = self.token_in_file.is_some();
-
-        if !self.is_login_of(&config) {
+        self.standing.opened();
+        let same_login = self.is_login_of(&config);
+        if !same_login {
             self.cache = TokenCache::default();
-        }
-        if self.is_rekeyed() {
-            self.refused = None;
         }
         // The file's name is the account's; the copy inside it may be that of a file it was copied from.
         config.name.clone_from(&self.config.name);
         let newest = config.refresh_token.take();
-        config.refresh_token = self.config.refresh_token.take();
         self.config = config;
-        match newest {
-            Some(token) => self.go_on_with(token),
-            None => self.config.refresh_token.take().is_some(),
+        let (in_file, beside) = match token_in_file {
+            Some(in_file) => (Some(in_file), newest),
+            None => (newest, None),
+        };
+        self.go_on_from(OnDisk { in_file, beside, same_login, rolled_back })
+    }
+
+    fn go_on_from(&mut self, disk: OnDisk) -> bool {
+        let is_other = self.tokens.found(disk);
+        if is_other {
+            self.has_another_token();
         }
+        is_other
     }
 
     /// Whether this account and another configuration have client and issuer in common.
@@ -109,16 +97,4 @@ impl Open {
         self.config.client_id == other.client_id
             && self.config.issuer_url.as_deref().is_some_and(|issuer| other.has_issuer(issuer))
     }
-
-    fn is_rekeyed(&self) -> bool {
-        self.refused.as_ref().is_some_and(|refused| refused.code == ErrorCode::AccountNotLoaded)
-    }
-}
-
-fn rekeyed(name: &Shortname) -> Failure {
-    Failure::account_not_loaded().with_info(format!(
-        "The file of account '{name}' was changed by another program since it was loaded, and may hold a newer refresh \
-         token. Run `{}` to load it again.",
-        shell::command("oidc add", name.as_str())
-    ))
 }

@@ -5,17 +5,20 @@ use std::{sync::Arc, time::Duration};
 
 use oidc_proto::{
     account::AccountConfig,
-    home::{AccountLock, Home, HomeError},
+    home::{AccountLock, Home, HomeError, Presence, Room},
     message::FileFormat,
     rotation::{self, Rotation, RotationError, Stored},
-    secret::{Password, RefreshToken},
+    secret::Password,
     shortname::Shortname,
     vault::{self, FileKey, Format, Protection},
 };
 
 use tokio::time::{Instant, sleep};
 
-use super::look::{Found, Known, Stamp, look, stamp};
+use super::{
+    look::{Found, Known, Stamp, look, stamp},
+    refresh_tokens::Owed,
+};
 
 /// How long another program may hold the lock of an account: longer than a provider may take to answer another agent
 /// that is asking it. Going on without the lock would spend a refresh token that the other one is spending.
@@ -25,16 +28,8 @@ const LOCK_AGAIN_AFTER: Duration = Duration::from_millis(20);
 /// How long the lock is waited for once more when there was none before.
 const SECOND_LOCK_DEADLINE: Duration = Duration::from_secs(5);
 
-/// The tokens of a rotation; see [`Rotation`].
-#[derive(Clone)]
-pub struct Rotated {
-    /// The token in the file, as far as is known.
-    pub in_file: RefreshToken,
-    /// The token that was spent.
-    pub used: RefreshToken,
-    /// The token the provider gave.
-    pub new: RefreshToken,
-}
+/// What a successor may take on the disk, in bytes: an account file with room to spare.
+const ROOM: usize = 16 * 1024;
 
 /// An account's file under its advisory lock, where the file system has such locks.
 #[derive(Clone)]
@@ -43,7 +38,8 @@ pub struct AccountFile(Arc<Inner>);
 struct Inner {
     home: Home,
     name: Shortname,
-    lock: Option<AccountLock>,
+    /// Or why there is none.
+    lock: Result<AccountLock, HomeError>,
 }
 
 impl AccountFile {
@@ -67,14 +63,28 @@ impl AccountFile {
         off_thread(move || inner.look(&known)).await
     }
 
+    /// Makes room for a successor before a refresh token is spent; `may_rotate` is false where the provider is known to
+    /// leave it as it is. An account without a file needs none.
+    pub async fn make_room(&self, may_rotate: bool) -> Result<Room, HomeError> {
+        let inner = Arc::clone(&self.0);
+        off_thread(move || inner.make_room(if may_rotate { ROOM } else { 0 })).await
+    }
+
+    /// Whether a successor could be kept in the runtime directory for now.
+    pub async fn has_stand_in(&self) -> bool {
+        let inner = Arc::clone(&self.0);
+        off_thread(move || inner.home.has_stand_in()).await
+    }
+
     /// Makes a rotated refresh token durable; on success also tells the file's new stamp.
     pub async fn store(
         &self,
         key: Option<FileKey>,
-        rotated: Rotated,
+        owed: Owed,
+        room: Room,
     ) -> Result<(Stored, Option<Stamp>), RotationError> {
         let inner = Arc::clone(&self.0);
-        off_thread(move || inner.store(key.as_ref(), &rotated)).await
+        off_thread(move || inner.store(key.as_ref(), &owed, room)).await
     }
 
     /// Rewrites the file under a new password, by default in the format it has.
@@ -93,13 +103,8 @@ impl Inner {
     /// Fails only when another program holds the lock.
     fn lock_and_look(home: Home, name: Shortname, known: &Known) -> Result<(Self, Found), HomeError> {
         let lock = match home.lock(&name, Duration::ZERO) {
-            Ok(lock) => Some(lock),
             Err(error @ HomeError::Locked(_)) => return Err(error),
-            Err(HomeError::NotFound(_) | HomeError::NoDirectory) => None,
-            Err(error) => {
-                tracing::warn!(account = %name, %error, "no lock on the account file");
-                None
-            }
+            lock => lock,
         };
         let inner = Self { home, name, lock };
         let found = inner.look(known);
@@ -110,16 +115,36 @@ impl Inner {
         look(&self.home, &self.name, known)
     }
 
+    fn make_room(&self, size: usize) -> Result<Room, HomeError> {
+        if matches!(self.home.presence(&self.name), Presence::Gone) {
+            return Ok(Room::default());
+        }
+        match &self.lock {
+            Ok(lock) => self.home.make_room(lock, size),
+            Err(_) => self.home.make_room(&self.home.lock(&self.name, Duration::ZERO)?, size),
+        }
+    }
+
     fn store(
         &self,
         key: Option<&FileKey>,
-        rotated: &Rotated,
+        owed: &Owed,
+        mut room: Room,
     ) -> Result<(Stored, Option<Stamp>), RotationError> {
-        if is_gone(&self.home, &self.name) {
-            return Ok((Stored::Gone, None));
-        }
-        let rotation = Rotation { in_file: &rotated.in_file, used: &rotated.used, new: &rotated.new };
-        let stored = self.locked(|lock| rotation::store(&self.home, lock, key, &rotation))?;
+        let Owed { in_file, durable, spent, new } = owed;
+        let rotation = Rotation { in_file, durable, spent, new };
+        let stored = self.locked(|lock| rotation::store(&self.home, lock, key, &rotation, &mut room));
+        let stored = match stored {
+            // Without a lock nothing is written in the directory.
+            Err(error) if matches!(self.home.presence(&self.name), Presence::Gone) => {
+                tracing::debug!(account = %self.name, %error, "an account without a file");
+                Stored::Gone
+            }
+            Err(error) => rotation::keep_at_hand(&self.home, &self.name, durable, new)
+                .map(|()| Stored::InRuntimeDirectory(error.to_string()))
+                .map_err(|_| error)?,
+            Ok(stored) => stored,
+        };
         Ok((stored, stamp(&self.home, &self.name)))
     }
 
@@ -129,8 +154,8 @@ impl Inner {
         act: impl FnOnce(&AccountLock) -> Result<T, RotationError>,
     ) -> Result<T, RotationError> {
         match &self.lock {
-            Some(lock) => act(lock),
-            None => act(&self.home.lock(&self.name, SECOND_LOCK_DEADLINE)?),
+            Ok(lock) => act(lock),
+            Err(_) => act(&self.home.lock(&self.name, SECOND_LOCK_DEADLINE)?),
         }
     }
 
@@ -161,10 +186,6 @@ impl Inner {
         self.home.replace(lock, &previous, &bytes)?;
         Ok((key, stamp(&self.home, &self.name)))
     }
-}
-
-fn is_gone(home: &Home, name: &Shortname) -> bool {
-    fs_err::symlink_metadata(home.file(name)).is_err_and(|error| error.kind() == std::io::ErrorKind::NotFound)
 }
 
 /// Runs file work or a key derivation on a thread that may block.

@@ -100,9 +100,9 @@ impl Accounts {
             NewProtection::Password { password, format } => {
                 // Not to overwrite what another program put into the file.
                 let file = refresh::look_at_file(&account, self.deps()).await?;
-                let config = account.with_open(|open| match &open.refused {
-                    Some(refused) if refused.code == ErrorCode::AccountNotLoaded => Err(refused.clone()),
-                    _ => Ok(open.config.clone()),
+                let config = account.with_open(|open| match open.standing.refusal() {
+                    Some(refusal) if open.standing.is_rekeyed() => Err(refusal.clone()),
+                    _ => Ok(open.whole_config()),
                 })??;
                 let (key, stamp) = file.reprotect(config, password, format).await.map_err(|error| {
                     let error = format!("could not write the file of account '{name}': {error}");
@@ -112,8 +112,7 @@ impl Accounts {
                     open.file_key = Some(key);
                     open.stamp = stamp;
                     open.password_source = None;
-                    open.token_in_file = None;
-                    open.unsaved = false;
+                    open.tokens.written();
                 })
             }
         }
@@ -122,7 +121,7 @@ impl Accounts {
 
 fn open_config(account: &Account) -> Option<AccountConfig> {
     account.with_held(|held| match held {
-        Held::Open(open) => Some(open.config.clone()),
+        Held::Open(open) => Some(open.whole_config()),
         Held::Sealed(_) => None,
     })
 }

@@ -7,6 +7,7 @@ use oidc_proto::{
     account::AccountConfig,
     json::Object,
     message::Failure,
+    rotation::Stored,
     secret::{RefreshToken, SecretText},
     vault::FileKey,
 };
@@ -17,8 +18,9 @@ use super::{
     lock,
     look::{Known, Stamp},
     password_source::PasswordSource,
+    refresh_tokens::{Kept, RefreshTokens},
     refusals::Refusals,
-    spent::Spent,
+    standing::Standing,
     token_cache::{CachedToken, Purpose, TokenCache},
 };
 use crate::clock::BootTime;
@@ -37,24 +39,20 @@ pub enum Held {
 
 /// An account in the open.
 pub struct Open {
-    /// Issuer, client, refresh token.
+    /// Issuer, client and all else but the refresh token.
     pub config: AccountConfig,
+    /// The refresh token, and those before it.
+    pub tokens: RefreshTokens,
     /// What rewrites the account's file without its password.
     pub file_key: Option<FileKey>,
     /// The file as last seen; `None` before the first look, and for accounts without a file.
     pub stamp: Option<Stamp>,
-    /// The refresh token in the file, where it is not the one in `config`.
-    pub token_in_file: Option<RefreshToken>,
-    /// The refresh token in `config` has not reached the disk.
-    pub unsaved: bool,
-    /// Refresh tokens that came before the one in `config`.
-    pub spent: Spent,
     /// Where the file's password may be had again, when the person said so.
     pub password_source: Option<PasswordSource>,
     /// Access tokens.
     pub cache: TokenCache,
-    /// Set: no new token can be had until another login, a reload, or another file; says why.
-    pub refused: Option<Failure>,
+    /// Whether new tokens can be had.
+    pub standing: Standing,
     /// The last failure that may pass.
     pub pause: Option<Pause>,
     /// What the provider refused for a reason that asking again does not mend.
@@ -72,17 +70,15 @@ pub struct Pause {
 
 impl Open {
     /// An account as just loaded.
-    pub fn new(config: AccountConfig) -> Self {
+    pub fn new(mut config: AccountConfig) -> Self {
         Self {
+            tokens: RefreshTokens::new(config.refresh_token.take()),
             config,
             file_key: None,
             stamp: None,
-            token_in_file: None,
-            unsaved: false,
-            spent: Spent::default(),
             password_source: None,
             cache: TokenCache::default(),
-            refused: None,
+            standing: Standing::Usable,
             pause: None,
             refusals: Refusals::default(),
             failed_at: None,
@@ -95,16 +91,21 @@ impl Open {
             stamp: self.stamp,
             key: self.file_key.clone(),
             source: self.password_source.clone(),
-            token: self.config.refresh_token.clone(),
-            in_file: self.token_in_file.clone().or_else(|| self.config.refresh_token.clone()),
+            token: self.tokens.current().cloned(),
+            in_file: self.tokens.in_file().cloned(),
         }
+    }
+
+    /// The account with its refresh token, as it would stand in a file.
+    pub fn whole_config(&self) -> AccountConfig {
+        AccountConfig { refresh_token: self.tokens.current().cloned(), ..self.config.clone() }
     }
 
     /// Whether a token may be fetched ahead of time: the provider is neither refusing nor being left alone, and has
     /// not failed just now.
     pub fn may_look_ahead(&self, now: BootTime) -> bool {
         let failed_lately = self.failed_at.is_some_and(|at| now.since(at) < LONGEST_PAUSE);
-        self.refused.is_none() && self.paused(now).is_none() && !failed_lately
+        self.standing.refusal().is_none() && self.paused(now).is_none() && !failed_lately
     }
 
     /// The failure of a provider that is being left alone right now.
@@ -120,34 +121,18 @@ impl Open {
         self.pause = Some(Pause { until: now.plus(length), length, failure });
     }
 
-    /// Takes a new refresh token over; whoever calls this is about to put it on the disk.
-    pub fn rotate(&mut self, refresh_token: RefreshToken) {
-        if self.token_in_file.is_none() {
-            self.token_in_file.clone_from(&self.config.refresh_token);
-        }
-        self.unsaved = true;
-        self.replace_token(refresh_token);
-    }
-
     /// Goes on with a refresh token that another login or another program brought: what was wrong with the one before
-    /// is forgotten. Whether it is another one.
-    pub fn go_on_with(&mut self, refresh_token: RefreshToken) -> bool {
-        let is_other = self.replace_token(refresh_token);
-        if is_other {
-            (self.refused, self.pause, self.failed_at) = (None, None, None);
-            self.refusals.clear();
-        }
-        is_other
+    /// is forgotten.
+    pub fn has_another_token(&mut self) {
+        self.standing.has_another_token();
+        (self.pause, self.failed_at) = (None, None);
+        self.refusals.clear();
     }
 
-    fn replace_token(&mut self, refresh_token: RefreshToken) -> bool {
-        if self.config.refresh_token.as_ref() == Some(&refresh_token) {
-            return false;
-        }
-        if let Some(old) = self.config.refresh_token.replace(refresh_token) {
-            self.spent.note(&old);
-        }
-        true
+    /// The provider gave a token: what was wrong is over.
+    pub fn was_answered(&mut self) {
+        self.standing.accepted();
+        (self.pause, self.failed_at) = (None, None);
     }
 
     fn to_json(&self) -> Zeroizing<String> {
@@ -156,10 +141,7 @@ impl Open {
         if let Some(key) = &self.file_key {
             object.insert("file_key", key.to_text().expose());
         }
-        if let Some(token) = &self.token_in_file {
-            object.insert("token_in_file", token.expose());
-        }
-        object.insert("spent", self.spent.to_value());
+        object.insert("tokens", self.tokens.to_value());
         if let Some(source) = &self.password_source {
             object.insert("password_source", source.to_value());
         }
@@ -172,8 +154,7 @@ impl Open {
         let mut open = Self::new(AccountConfig::from_object(object.object("config")?));
         let file_key = object.string("file_key").map(SecretText::new);
         open.file_key = file_key.and_then(|text| FileKey::from_text(&text).ok());
-        open.token_in_file = object.string("token_in_file").map(RefreshToken::new);
-        open.spent = object.members().get("spent").map(Spent::from_value).unwrap_or_default();
+        open.tokens = object.object("tokens").as_ref().map(RefreshTokens::from_object).unwrap_or_default();
         open.password_source =
             object.object("password_source").as_ref().and_then(PasswordSource::from_object);
         open.cache.restore(object.remove("cache").unwrap_or_default());
@@ -188,7 +169,7 @@ pub struct Sealed {
     results: Vec<Vec<u8>>,
     stamp: Option<Stamp>,
     unsaved: bool,
-    refused: Option<Failure>,
+    standing: Standing,
 }
 
 /// The result of a refresh that ended while the agent was locked.
@@ -197,12 +178,8 @@ pub struct RefreshResult<'a> {
     pub purpose: &'a Purpose,
     /// The token.
     pub token: &'a CachedToken,
-    /// The provider's new refresh token, if it rotated.
-    pub refresh_token: Option<&'a RefreshToken>,
-    /// Whether the new refresh token stands in the account's file itself.
-    pub in_file: bool,
-    /// Whether the new refresh token could not be put on the disk.
-    pub unsaved: bool,
+    /// The provider's new refresh token, if it rotated, and what became of it.
+    pub rotated: Option<(&'a RefreshToken, Option<&'a Stored>)>,
 }
 
 impl Sealed {
@@ -213,8 +190,8 @@ impl Sealed {
             account: lock::seal(key, open.to_json().as_bytes()),
             results: Vec::new(),
             stamp: open.stamp,
-            unsaved: open.unsaved,
-            refused: open.refused.clone(),
+            unsaved: open.tokens.is_unsaved(),
+            standing: open.standing.clone(),
         }
     }
 
@@ -224,10 +201,17 @@ impl Sealed {
         cache.keep(result.purpose.clone(), std::sync::Arc::new(result.token.clone()));
         let mut object = Object::default();
         object.insert("cache", cache.to_value());
-        if let Some(refresh_token) = result.refresh_token {
+        if let Some((refresh_token, stored)) = result.rotated {
             object.insert("refresh_token", refresh_token.expose());
-            object.insert("in_file", result.in_file);
-            self.unsaved = result.unsaved;
+            let kept = match stored {
+                Some(Stored::InFile { .. } | Stored::Gone) => Kept::Home,
+                Some(Stored::Beside(_)) => Kept::Beside,
+                Some(Stored::InRuntimeDirectory(_)) => Kept::ForNow,
+                // The next look at the file finds what another program has stored.
+                Some(Stored::Adopted { .. }) | None => Kept::Nowhere,
+            };
+            object.insert("kept", kept.to_text());
+            self.unsaved = matches!(kept, Kept::Nowhere | Kept::ForNow);
         }
         self.results.push(lock::seal(&self.key, object.to_json().as_bytes()));
     }
@@ -239,7 +223,7 @@ impl Sealed {
 
     /// Notes why no new token can be had.
     pub fn refuse(&mut self, failure: Failure) {
-        self.refused = Some(failure);
+        self.standing.refused(failure);
     }
 
     /// The account in the open again. `None` when it was not sealed to this key.
@@ -249,15 +233,12 @@ impl Sealed {
             let mut result = Object::parse(&lock::open(key, result)?).ok()?;
             open.cache.restore(result.remove("cache").unwrap_or_default());
             if let Some(refresh_token) = result.string("refresh_token") {
-                open.rotate(RefreshToken::new(refresh_token));
-                if result.flag("in_file") {
-                    open.token_in_file = None;
-                }
+                open.tokens.rotated(RefreshToken::new(refresh_token));
+                open.tokens.is_kept(result.text("kept").as_deref().map(Kept::from_text).unwrap_or_default());
             }
         }
         open.stamp = self.stamp;
-        open.unsaved = self.unsaved;
-        open.refused.clone_from(&self.refused);
+        open.standing.clone_from(&self.standing);
         Some(open)
     }
 }
@@ -287,7 +268,8 @@ mod tests {
         let key = lock.open(&"x".into()).expect("right password");
         let sealed = Sealed::new(&account(), lock.public());
         let open = sealed.open(&key).expect("sealed to this key");
-        assert_eq!(open.config, account().config);
+        assert_eq!(open.whole_config(), account().whole_config());
+        assert_eq!(open.tokens, account().tokens);
         assert_eq!(open.cache.find(&Purpose::default()), account().cache.find(&Purpose::default()));
     }
 
@@ -299,14 +281,12 @@ mod tests {
         sealed.put_away(&RefreshResult {
             purpose: &purpose,
             token: &new,
-            refresh_token: Some(&"R2".into()),
-            in_file: false,
-            unsaved: true,
+            rotated: Some((&"R2".into(), None)),
         });
         let open = sealed.open(&lock.open(&"x".into()).expect("right password")).expect("sealed to this key");
-        assert_eq!(open.config.refresh_token, Some("R2".into()));
-        assert_eq!(open.token_in_file, Some("R1".into()));
-        assert!(open.unsaved);
+        assert_eq!(open.tokens.current(), Some(&"R2".into()));
+        assert_eq!(open.tokens.in_file(), Some(&"R1".into()));
+        assert!(open.tokens.must_be_stored());
         assert_eq!(open.cache.find(&purpose).map(Arc::as_ref), Some(new.as_ref()));
     }
 

@@ -86,7 +86,7 @@ impl Accounts {
 
     /// A copy of what a loaded account holds.
     pub fn held_config(&self, name: &Shortname) -> Result<AccountConfig, Failure> {
-        self.find(name).ok_or_else(Failure::account_not_loaded)?.with_open(|open| open.config.clone())
+        self.find(name).ok_or_else(Failure::account_not_loaded)?.with_open(|open| open.whole_config())
     }
 
     /// Puts an account on the list, after a first token was fetched.

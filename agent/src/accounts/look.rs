@@ -1,7 +1,5 @@
 //! A look at an account's file: is it as it was, and if not, what stands there and beside it now? All of it blocks.
 
-use std::os::unix::fs::MetadataExt;
-
 use oidc_proto::{
     account::AccountConfig,
     home::Home,
@@ -11,15 +9,20 @@ use oidc_proto::{
     vault::{self, FileKey, Format, Unlocked, VaultError},
 };
 
+use ring::digest::{SHA256, digest};
+
 use super::password_source::PasswordSource;
 
-/// Tells one state of a file from the next.
+/// Tells one state of a file from the next, by what is in it: what a network file system says of its time and size may be
+/// minutes old.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Stamp {
-    device: u64,
-    inode: u64,
-    size: u64,
-    modified: (i64, i64),
+pub struct Stamp([u8; 32]);
+
+impl Stamp {
+    fn of(bytes: &[u8]) -> Self {
+        let digest = digest(&SHA256, bytes);
+        Self(std::array::from_fn(|index| digest.as_ref().get(index).copied().unwrap_or_default()))
+    }
 }
 
 /// What the agent knows of an account's file.
@@ -160,13 +163,7 @@ fn by_password(home: &Home, name: &Shortname, known: &Known) -> Option<Result<Un
 
 /// The file's stamp; `None` when there is no file that could be read.
 pub fn stamp(home: &Home, name: &Shortname) -> Option<Stamp> {
-    let metadata = fs_err::symlink_metadata(home.file(name)).ok().filter(std::fs::Metadata::is_file)?;
-    Some(Stamp {
-        device: metadata.dev(),
-        inode: metadata.ino(),
-        size: metadata.size(),
-        modified: (metadata.mtime(), metadata.mtime_nsec()),
-    })
+    home.read(name).ok().map(|bytes| Stamp::of(&bytes))
 }
 
 /// The key of an account's file, when the password is the right one.

@@ -21,10 +21,11 @@ mod look;
 mod password_source;
 mod pending;
 mod refresh;
+mod refresh_tokens;
 mod refusals;
 mod save;
 mod select;
-mod spent;
+mod standing;
 #[cfg(test)]
 pub(crate) mod testing;
 mod token;

@@ -9,7 +9,8 @@ use std::{sync::Arc, time::Duration};
 
 use oidc_proto::{
     error_code::ErrorCode,
-    home::HomeError,
+    fault_point,
+    home::{HomeError, Room},
     jwt::Claims,
     message::Failure,
     rotation::{RotationError, Stored},
@@ -23,11 +24,12 @@ use tokio_util::sync::CancellationToken;
 use super::{
     Deps,
     account::{Account, Answer, Outcome, Refreshed},
-    disk::{AccountFile, Rotated},
+    disk::AccountFile,
     granted,
     held::{Held, Open, RefreshResult},
     look::Stamp,
     pending::Pending,
+    refresh_tokens::{Kept, RefreshTokens},
     token_cache::{CachedToken, Purpose},
 };
 use crate::{
@@ -58,14 +60,16 @@ pub async fn refresh(
         return Ok(Refreshed { token, id_token: None });
     }
     let now = deps.clock.boot();
-    let refused = |open: &mut Open| open.refused.clone().or_else(|| open.refusals.find(purpose, now));
+    let refused = |open: &mut Open| open.standing.refusal().cloned().or_else(|| open.refusals.find(purpose, now));
     if let Some(refused) = account.with_open(refused)? {
         return Err(refused);
     }
+    let room = make_room(account, &file).await?;
     if ending.is_cancelled() {
         return Err(self::ending(account));
     }
 
+    fault_point::reached("before-asking");
     let mut asked = ask(account, deps, purpose).await?;
     if asked.answer.as_ref().is_err_and(ProviderError::is_dead_token) {
         // A program that knows nothing of our lock may have spent the token in between, and left a newer one.
@@ -74,10 +78,50 @@ pub async fn refresh(
             asked = ask(account, deps, purpose).await?;
         }
     }
+    fault_point::reached("answered");
     match asked.answer {
-        Ok(answer) => keep(account, deps, &file, purpose, min_valid, asked.spends, answer).await,
+        Ok(answer) => {
+            let spends = Spends { room, ..asked.spends };
+            keep(account, deps, &file, purpose, min_valid, spends, answer).await
+        }
         Err(error) => Err(refuse(account, purpose, &error, deps.clock.boot())),
     }
+}
+
+/// Makes room for a successor before the refresh token is spent.
+///
+/// Where none can be made, what happens is decided here and not afterwards. Files that may not be written (a read-only
+/// file system, a mounted secret) are how the person set things up: the account goes on, with a warning, in memory and in
+/// the runtime directory. What may pass, above all a full disk, stops an account whose provider replaces the refresh
+/// token; while that is not known, the successor must have a place in the runtime directory.
+async fn make_room(account: &Account, file: &AccountFile) -> Result<Room, Failure> {
+    let rotates = account.with_open(|open| open.tokens.rotates())?;
+    let error = match file.make_room(rotates != Some(false)).await {
+        Ok(room) => return Ok(room),
+        Err(error) => error,
+    };
+    if is_lasting(&error) || rotates == Some(false) || (rotates.is_none() && file.has_stand_in().await) {
+        tracing::warn!(account = %account.name, %error, "a new refresh token could not be written to the account file");
+        return Ok(Room::default());
+    }
+    tracing::error!(account = %account.name, %error, "no refresh: a new refresh token could not be stored");
+    let (name, text) = (&account.name, format!("could not save account '{}': {error}", account.name));
+    Err(Failure::new(ErrorCode::WriteFailed, text).with_info(format!(
+        "The provider was not asked: it replaces the refresh token of '{name}' each time, and the new one could not be \
+         stored. Nothing is lost. Mend the cause and ask again."
+    )))
+}
+
+/// Whether an obstacle to writing is how things were set up, and will not pass.
+fn is_lasting(error: &HomeError) -> bool {
+    matches!(
+        error,
+        HomeError::PermissionDenied(_)
+            | HomeError::CannotReplace(_)
+            | HomeError::NotFound(_)
+            | HomeError::NotADirectory(_)
+            | HomeError::NoDirectory
+    )
 }
 
 /// Takes the lock of the account's file, and takes over what another program put into it.
@@ -98,9 +142,9 @@ struct Asked {
 
 /// What a question may cost, and what it takes to make the successor durable: also when the agent was locked meanwhile.
 struct Spends {
-    token: RefreshToken,
-    in_file: RefreshToken,
+    tokens: RefreshTokens,
     key: Option<FileKey>,
+    room: Room,
 }
 
 struct Answered {
@@ -109,9 +153,9 @@ struct Answered {
 }
 
 async fn ask(account: &Account, deps: &Deps, purpose: &Purpose) -> Result<Asked, Failure> {
-    let (config, in_file, key) =
-        account.with_open(|open| (open.config.clone(), open.token_in_file.clone(), open.file_key.clone()))?;
-    let Some(refresh_token) = &config.refresh_token else { return Err(no_refresh_token(account)) };
+    let (config, tokens, key) =
+        account.with_open(|open| (open.config.clone(), open.tokens.clone(), open.file_key.clone()))?;
+    let Some(refresh_token) = tokens.current() else { return Err(no_refresh_token(account)) };
     let refresh = Refresh {
         client: Client::of(&config),
         refresh_token,
@@ -126,22 +170,28 @@ async fn ask(account: &Account, deps: &Deps, purpose: &Purpose) -> Result<Asked,
         Ok(Answered { response: provider.refresh(refresh, deadline).await?, asked })
     };
     let answer = answer.await;
-    let token = refresh_token.clone();
-    Ok(Asked { spends: Spends { in_file: in_file.unwrap_or_else(|| token.clone()), token, key }, answer })
+    Ok(Asked { spends: Spends { tokens, key, room: Room::default() }, answer })
 }
 
-/// An earlier rotation that did not reach the disk is put there before anything else is handed out.
+/// An earlier rotation that is not where it belongs is put there before anything else is handed out. One that lies safe
+/// elsewhere is no obstacle.
 pub async fn save_what_is_unsaved(account: &Account, file: &AccountFile) -> Result<(), Failure> {
-    let rotated = account.with_open(|open| {
-        let new = open.config.refresh_token.clone().filter(|_| open.unsaved)?;
-        let in_file = open.token_in_file.clone()?;
-        Some((open.file_key.clone(), Rotated { used: in_file.clone(), in_file, new }))
+    let owed = account.with_open(|open| {
+        // Beside the file is as good as it gets without its key.
+        let is_settled = open.tokens.kept() == Kept::Beside && open.file_key.is_none();
+        open.tokens.owed().filter(|_| !is_settled).map(|owed| (open.file_key.clone(), owed))
     })?;
-    let Some((key, rotated)) = rotated else { return Ok(()) };
-    let new = rotated.new.clone();
-    let stored = file.store(key, rotated).await;
-    account.with_open(|open| note_stored(open, account, &new, &stored))?;
-    stored.map(|_| ()).map_err(|error| not_saved(account, &error))
+    let Some((key, owed)) = owed else { return Ok(()) };
+    let new = owed.new.clone();
+    let stored = file.store(key, owed, Room::default()).await;
+    let must_be_stored = account.with_open(|open| {
+        note_stored(open, account, &new, &stored);
+        open.tokens.must_be_stored()
+    })?;
+    match stored {
+        Err(error) if must_be_stored => Err(not_saved(account, &error)),
+        _ => Ok(()),
+    }
 }
 
 /// Keeps what a refresh gave: the rotated refresh token on disk first, then both tokens in memory.
@@ -154,43 +204,85 @@ async fn keep(
     spends: Spends,
     answer: Answered,
 ) -> Outcome {
-    let Spends { token: used, in_file, key } = spends;
+    let Spends { mut tokens, key, room } = spends;
     let Answered { mut response, asked } = answer;
     let obtained = obtained(asked, deps.clock.now());
-    let new = response.refresh_token.take().filter(|new| *new != used);
+    let new = response.refresh_token.take().filter(|new| tokens.current() != Some(new));
     let mut stored = Ok((Stored::Gone, None));
     if let Some(new) = &new {
         account.with_held(|held| {
             if let Held::Open(open) = held {
-                open.rotate(new.clone());
+                open.tokens.rotated(new.clone());
             }
         });
-        stored = file.store(key, Rotated { in_file, used, new: new.clone() }).await;
+        tokens.rotated(new.clone());
+        if let Some(owed) = tokens.owed() {
+            stored = file.store(key, owed, room).await;
+        }
     }
+    fault_point::reached("stored");
 
-    let token = Arc::new(cached_token(purpose, min_valid, &account.issuer, &response, obtained));
+    let mut token = cached_token(purpose, min_valid, &account.issuer, &response, obtained);
+    let mut may_hand_out = true;
+    if new.is_some() {
+        let warning;
+        (warning, may_hand_out) = consequence(account, &stored);
+        token.warnings.extend(warning);
+    }
+    let token = Arc::new(token);
     account.with_held(|held| match held {
         Held::Open(open) => {
-            if let Some(new) = &new {
-                note_stored(open, account, new, &stored);
+            match &new {
+                Some(new) => note_stored(open, account, new, &stored),
+                None => open.tokens.not_rotated(),
             }
-            open.pause = None;
-            open.refused = None;
-            open.failed_at = None;
+            open.was_answered();
             open.refusals.granted(purpose);
             open.cache.keep(purpose.clone(), Arc::clone(&token));
         }
         Held::Sealed(sealed) => sealed.put_away(&RefreshResult {
             purpose,
             token: &token,
-            refresh_token: new.as_ref(),
-            in_file: matches!(stored, Ok((Stored::InFile { .. }, _))),
-            unsaved: stored.is_err(),
+            rotated: new.as_ref().map(|new| (new, stored.as_ref().ok().map(|(stored, _)| stored))),
         }),
     });
-    stored.map_err(|error| not_saved(account, &error))?;
+    match stored {
+        Err(error) if !may_hand_out => return Err(not_saved(account, &error)),
+        _ => {}
+    }
     account.with_open(|_| ())?;
     Ok(Refreshed { token, id_token: response.id_token.map(Arc::new) })
+}
+
+/// What is to be said about a refresh token that was not stored where it belongs, and whether its access token may be
+/// handed out all the same.
+fn consequence(
+    account: &Account,
+    stored: &Result<(Stored, Option<Stamp>), RotationError>,
+) -> (Option<String>, bool) {
+    let name = &account.name;
+    match stored {
+        Ok((Stored::InRuntimeDirectory(reason), _)) => {
+            let warning = format!(
+                "the new refresh token of account '{name}' could not be saved in its file ({reason}); it lies in the \
+                 runtime directory until it can be, and is gone with the next start of this machine"
+            );
+            (Some(warning), true)
+        }
+        Err(error) if may_go_on_without(error) => {
+            let warning = format!(
+                "the new refresh token of account '{name}' could not be saved ({error}); only the running agent holds \
+                 it, and the login is lost when the agent ends"
+            );
+            (Some(warning), true)
+        }
+        Err(_) => (None, false),
+        Ok(_) => (None, true),
+    }
+}
+
+fn may_go_on_without(error: &RotationError) -> bool {
+    matches!(error, RotationError::Home(error) if is_lasting(error))
 }
 
 /// Notes in memory what became of a refresh token on disk.
@@ -200,32 +292,32 @@ fn note_stored(
     new: &RefreshToken,
     stored: &Result<(Stored, Option<Stamp>), RotationError>,
 ) {
-    let Ok((stored, stamp)) = stored else {
-        open.unsaved = true;
-        return;
+    let (stored, stamp) = match stored {
+        Ok(stored) => stored,
+        Err(error) => return open.tokens.not_stored(may_go_on_without(error)),
     };
-    open.unsaved = false;
+    if open.tokens.stored(stored) {
+        open.has_another_token();
+    }
     match stored {
         Stored::InFile { rolled_back } => {
-            open.token_in_file = None;
             open.stamp = *stamp;
             if *rolled_back {
                 tracing::warn!(account = %account.name, "the account file had been replaced by an older one");
             }
         }
-        Stored::Beside(why) => {
-            if let Some(error) = why {
-                tracing::warn!(account = %account.name, %error, "the rotated refresh token lies beside the account file");
-            }
+        Stored::Beside(Some(reason)) => {
+            tracing::warn!(account = %account.name, reason, "the rotated refresh token lies beside the account file");
         }
-        Stored::Adopted { token, in_file } => {
+        Stored::InRuntimeDirectory(reason) => {
+            tracing::warn!(account = %account.name, reason, "the rotated refresh token lies in the runtime directory");
+        }
+        Stored::Adopted { token, .. } => {
             let newer = token != new;
             tracing::info!(account = %account.name, newer, "another program stored a refresh token meanwhile");
-            open.token_in_file = Some(in_file.clone()).filter(|in_file| in_file != token);
-            open.go_on_with(token.clone());
         }
         // Loaded into memory only, or reset meanwhile.
-        Stored::Gone => {}
+        Stored::Beside(None) | Stored::Gone => {}
     }
 }
 
@@ -267,7 +359,7 @@ fn refuse(account: &Account, purpose: &Purpose, error: &ProviderError, now: Boot
         Held::Open(open) => {
             open.failed_at = Some(now);
             if dead {
-                open.refused = Some(failure.clone());
+                open.standing.refused(failure.clone());
             } else if error.is_transient() {
                 open.pause_after(failure.clone(), error.retry_after(), now);
             } else {

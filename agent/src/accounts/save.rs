@@ -57,7 +57,7 @@ impl Accounts {
 
 fn is_unsaved(held: &Held) -> bool {
     match held {
-        Held::Open(open) => open.unsaved,
+        Held::Open(open) => open.tokens.is_unsaved(),
         Held::Sealed(sealed) => sealed.is_unsaved(),
     }
 }

@@ -12,7 +12,7 @@ use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use ring::digest::{SHA256, digest};
 use rustix::{fs::FlockOperation, io::Errno};
 
-use super::{Home, HomeError, file};
+use super::{Home, HomeError, file, link, remark::remark};
 use crate::shortname::Shortname;
 
 /// How often a held lock is tried again; the operating system has no lock with a deadline.
@@ -32,7 +32,16 @@ pub struct AccountLock {
 impl AccountLock {
     pub(super) fn take(home: &Home, name: &Shortname, timeout: Duration) -> Result<Self, HomeError> {
         let path = home.path().join(format!(".{}.lock", stem(name)));
-        let file = lock_file(&path, timeout)?;
+        let file = match lock_file(&path, timeout) {
+            // Nothing can be made in the directory, but the account's file may be written in place: then it is its own
+            // lock.
+            Err(HomeError::PermissionDenied(_)) if !path.exists() => {
+                let account = link::resolve(&home.file(name))?;
+                let opened = file::open(&account)?;
+                take(&opened, &account, timeout)?.then_some(opened)
+            }
+            taken => taken?,
+        };
         Ok(Self { directory: home.path().into(), name: name.clone(), path, _file: file })
     }
 
@@ -69,9 +78,22 @@ pub(super) fn rotated_path(directory: &Path, name: &Shortname) -> PathBuf {
     directory.join(format!(".{}.rotated", stem(name)))
 }
 
+/// Where the journal lies while an account's file is rewritten in place.
+pub(super) fn journal_path(directory: &Path, name: &Shortname) -> PathBuf {
+    directory.join(format!(".{}.journal", stem(name)))
+}
+
 /// Where a registration is kept until its login is done.
 pub(super) fn pending_path(directory: &Path, name: &Shortname) -> PathBuf {
     directory.join(format!(".{}.pending", stem(name)))
+}
+
+/// Whether flock(2) itself is missing or broken: Lustre, NFS without its lock daemon, some FUSE file systems.
+fn is_lacking(errno: Errno) -> bool {
+    matches!(
+        errno,
+        Errno::NOLCK | Errno::NOSYS | Errno::OPNOTSUPP | Errno::IO | Errno::INVAL | Errno::BADF | Errno::PERM
+    )
 }
 
 /// Takes an exclusive lock on a lock file, made if needed. `None` where the file system knows no locks: a lock that
@@ -80,12 +102,30 @@ pub(crate) fn lock_file(path: &Path, timeout: Duration) -> Result<Option<File>, 
     let deadline = Instant::now() + timeout;
     loop {
         let opened = open(path).map_err(|e| file::error(&e, path))?;
-        match rustix::fs::flock(&opened, FlockOperation::NonBlockingLockExclusive) {
-            Ok(()) if is_still_at(&opened, path) => return Ok(Some(opened)),
-            // Deleted together with its account while we waited: the lock is on the file that is there now.
-            Ok(()) => continue,
+        if !take(&opened, path, deadline.saturating_duration_since(Instant::now()))? {
+            return Ok(None);
+        }
+        // Otherwise deleted together with its account while we waited: the lock is on the file that is there now.
+        if is_still_at(&opened, path) {
+            return Ok(Some(opened));
+        }
+    }
+}
+
+/// Locks an open file. `false` where the file system knows no locks.
+fn take(opened: &File, path: &Path, timeout: Duration) -> Result<bool, HomeError> {
+    let deadline = Instant::now() + timeout;
+    loop {
+        match rustix::fs::flock(opened, FlockOperation::NonBlockingLockExclusive) {
+            Ok(()) => return Ok(true),
             Err(Errno::WOULDBLOCK | Errno::INTR) => {}
-            Err(Errno::NOLCK | Errno::NOSYS | Errno::OPNOTSUPP) => return Ok(None),
+            Err(errno) if is_lacking(errno) => {
+                let path = path.display();
+                remark(format!(
+                    "{path}: its file system has no locks, so nothing keeps other programs out ({errno})"
+                ));
+                return Ok(false);
+            }
             Err(errno) => return Err(file::error(&errno.into(), path)),
         }
         let left = deadline.saturating_duration_since(Instant::now());
@@ -97,7 +137,9 @@ pub(crate) fn lock_file(path: &Path, timeout: Duration) -> Result<Option<File>, 
 }
 
 fn open(path: &Path) -> io::Result<File> {
-    let no_follow = i32::try_from(rustix::fs::OFlags::NOFOLLOW.bits()).unwrap_or_default();
+    // Not through a link, and not waiting for a pipe.
+    let flags = rustix::fs::OFlags::NOFOLLOW | rustix::fs::OFlags::NONBLOCK;
+    let no_follow = i32::try_from(flags.bits()).unwrap_or_default();
     File::options()
         .read(true)
         .write(true)

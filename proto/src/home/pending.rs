@@ -7,7 +7,7 @@ use std::path::PathBuf;
 
 use zeroize::Zeroizing;
 
-use super::{AccountLock, Home, HomeError, file, lock};
+use super::{AccountLock, Home, HomeError, Room, file, lock};
 use crate::shortname::Shortname;
 
 impl Home {
@@ -28,7 +28,7 @@ impl Home {
     /// Writes the pending registration, new or over an old one, as [`Home::write`] writes an account file.
     pub fn write_pending(&self, lock: &AccountLock, bytes: &[u8]) -> Result<(), HomeError> {
         lock.remove_temporary_files();
-        file::write(&self.pending_path(lock.name()), &lock.stem(), bytes, None)
+        file::write(&self.pending_path(lock.name()), &lock.stem(), bytes, None, &mut Room::default())
     }
 
     /// Removes the pending registration. Whether there was one.

@@ -1,4 +1,5 @@
 use std::{
+    ffi::OsString,
     os::unix::fs::{PermissionsExt, symlink},
     sync::mpsc,
     thread,
@@ -65,17 +66,18 @@ fn the_first_directory_that_exists_is_taken() {
 }
 
 #[test]
-fn a_new_directory_is_private_and_needs_its_parent() {
+fn a_new_directory_is_private_and_an_unasked_one_needs_its_parent() {
     let root = tempfile::tempdir().unwrap();
     let root = root.path();
     let set = [("OIDC_CONFIG_DIR", "missing/dir"), ("HOME", "home")];
-    let create = || Home::find_or_create_with(environment(root, &set)).map(|home| home.path);
-    assert!(matches!(create(), Err(HomeError::NoDirectory)));
+    let create = |set| Home::find_or_create_with(environment(root, set)).map(|home| home.path);
+    assert!(matches!(create(&set[1..]), Err(HomeError::CannotMake { .. })));
     fs_err::create_dir(root.join("home")).unwrap();
-    assert_eq!(create().unwrap(), root.join("home/.oidc-agent"));
+    assert_eq!(create(&set[1..]).unwrap(), root.join("home/.oidc-agent"));
     assert_eq!(mode(&root.join("home/.oidc-agent")), 0o700);
-    fs_err::create_dir(root.join("missing")).unwrap();
-    assert_eq!(create().unwrap(), root.join("home/.oidc-agent"), "what exists comes first");
+    assert_eq!(create(&set).unwrap(), root.join("home/.oidc-agent"), "what exists comes first");
+    assert_eq!(create(&set[..1]).unwrap(), root.join("missing/dir"));
+    assert_eq!(mode(&root.join("missing/dir")), 0o700);
 }
 
 #[test]
@@ -98,8 +100,9 @@ fn only_regular_files_with_names_of_accounts_are_listed() {
     }
     fs_err::create_dir(path("directory")).unwrap();
     symlink(path("wlcg"), path("link")).unwrap();
+    symlink(path("missing"), path("dangling")).unwrap();
     rustix::fs::mkfifoat(rustix::fs::CWD, path("pipe"), rustix::fs::Mode::RUSR).unwrap();
-    assert_eq!(home.list().unwrap(), [name("B"), name("a b"), name("wlcg")]);
+    assert_eq!(home.list().unwrap(), [name("B"), name("a b"), name("link"), name("wlcg")]);
     assert!(matches!(Home::at("/nonexistent/x").list(), Err(HomeError::NotFound(_))));
 }
 
@@ -112,11 +115,11 @@ fn reading_is_typed_and_never_hangs() {
     assert!(matches!(home.read(&name("gone")), Err(HomeError::NotFound(_))));
 
     fs_err::create_dir(path("directory")).unwrap();
-    symlink(path("good"), path("link")).unwrap();
+    symlink(path("missing"), path("dangling")).unwrap();
     symlink("/dev/zero", path("endless")).unwrap();
     rustix::fs::mkfifoat(rustix::fs::CWD, path("pipe"), rustix::fs::Mode::RUSR).unwrap();
     let _socket = std::os::unix::net::UnixListener::bind(path("socket")).unwrap();
-    for odd in ["directory", "link", "endless", "pipe", "socket"] {
+    for odd in ["directory", "dangling", "endless", "pipe", "socket"] {
         assert!(matches!(home.read(&name(odd)), Err(HomeError::NotARegularFile(_))), "{odd}");
     }
 
@@ -145,15 +148,153 @@ fn a_write_is_private_whole_and_leaves_nothing_behind() {
 #[test]
 fn what_is_no_file_is_not_written_over() {
     let (directory, home) = home();
-    fs_err::write(directory.path().join("target"), "kept").unwrap();
-    symlink(directory.path().join("target"), home.file(&name("link"))).unwrap();
+    symlink(directory.path().join("missing"), home.file(&name("dangling"))).unwrap();
     fs_err::create_dir(home.file(&name("directory"))).unwrap();
-    for odd in ["link", "directory"] {
+    for odd in ["dangling", "directory"] {
         let lock = home.lock(&name(odd), SOON).unwrap();
         assert!(matches!(home.write(&lock, b"x"), Err(HomeError::NotARegularFile(_))), "{odd}");
-        assert!(matches!(home.delete(lock), Err(HomeError::NotARegularFile(_))), "{odd}");
+        assert!(
+            matches!(home.make_room(&lock, 10), Err(HomeError::NotARegularFile(_))) || odd == "directory"
+        );
     }
-    assert_eq!(fs_err::read_to_string(directory.path().join("target")).unwrap(), "kept");
+    let lock = home.lock(&name("directory"), SOON).unwrap();
+    assert!(matches!(home.delete(lock), Err(HomeError::NotARegularFile(_))));
+}
+
+/// As in a Kubernetes secret, and as dotfile managers do it.
+#[test]
+fn a_link_stays_and_the_file_behind_it_is_replaced() {
+    let (directory, home) = home();
+    let path = |name: &str| directory.path().join(name);
+    fs_err::create_dir(path("..1")).unwrap();
+    fs_err::write(path("..1/acc"), "old").unwrap();
+    symlink("..1", path("..data")).unwrap();
+    symlink("..data/acc", path("acc")).unwrap();
+
+    let lock = home.lock(&name("acc"), SOON).unwrap();
+    assert_eq!(home.read(&name("acc")).unwrap().as_slice(), b"old");
+    home.replace(&lock, b"old", b"new").unwrap();
+    assert_eq!(fs_err::read_to_string(path("..1/acc")).unwrap(), "new");
+    assert!(path("acc").is_symlink());
+    assert_eq!(fs_err::read_dir(path("..1")).unwrap().count(), 1, "no temporary file stays");
+    assert_eq!(home.delete(lock).unwrap(), Deleted { file: true, leftovers: 0 });
+    assert!(!path("acc").is_symlink() && path("..1/acc").exists(), "the link itself goes");
+}
+
+#[test]
+fn a_link_to_somebody_elses_file_is_refused() {
+    let (directory, home) = home();
+    let path = |name: &str| directory.path().join(name);
+    fs_err::write(path("target"), "theirs").unwrap();
+    symlink(path("target"), path("acc")).unwrap();
+    // Only root can give files away.
+    if std::os::unix::fs::chown(path("target"), Some(65534), None).is_err()
+        || !rustix::process::geteuid().is_root()
+    {
+        return;
+    }
+    assert!(matches!(home.read(&name("acc")), Err(HomeError::ForeignLink(_))));
+    assert!(home.list().unwrap().contains(&name("target")) && !home.list().unwrap().contains(&name("acc")));
+    std::os::unix::fs::chown(path("target"), Some(0), None).unwrap();
+    std::os::unix::fs::lchown(path("acc"), Some(65534), None).unwrap();
+    assert!(matches!(home.read(&name("acc")), Err(HomeError::ForeignLink(_))));
+}
+
+/// A file that cannot be replaced is rewritten; what a crash cut off there is read as it was meant.
+#[test]
+fn a_rewriting_that_was_cut_off_is_completed() {
+    let (directory, home) = home();
+    let path = |name: &str| directory.path().join(name);
+    let (old, new) = (vec![b'o'; 1000], vec![b'n'; 1000]);
+    let text = |bytes: &[u8]| base64::Engine::encode(&base64::engine::general_purpose::STANDARD, bytes);
+    let journal = format!(r#"{{"format":"oidc-in-place/1","old":"{}","new":"{}"}}"#, text(&old), text(&new));
+    for found in [old.clone(), [&new[..512], &old[512..]].concat(), Vec::new(), new.clone()] {
+        fs_err::write(path("acc"), &found).unwrap();
+        fs_err::write(path(".acc.journal"), &journal).unwrap();
+        assert_eq!(home.read(&name("acc")).unwrap().as_slice(), new);
+        let lock = home.lock(&name("acc"), SOON).unwrap();
+        home.replace(&lock, &new, b"next").unwrap();
+        assert_eq!(home.read(&name("acc")).unwrap().as_slice(), b"next");
+        assert_eq!(entries(&home), [".acc.lock", "acc"]);
+    }
+    fs_err::write(path("acc"), "by another program").unwrap();
+    fs_err::write(path(".acc.journal"), &journal).unwrap();
+    assert_eq!(home.read(&name("acc")).unwrap().as_slice(), b"by another program");
+}
+
+#[test]
+fn only_a_directory_that_can_be_read_says_that_a_file_is_gone() {
+    let (directory, home) = home();
+    assert!(matches!(home.presence(&name("acc")), Presence::Gone));
+    fs_err::write(directory.path().join("acc"), "").unwrap();
+    assert!(matches!(home.presence(&name("acc")), Presence::There));
+    symlink("missing", directory.path().join("dangling")).unwrap();
+    assert!(matches!(home.presence(&name("dangling")), Presence::There));
+    for missing in
+        [directory.path().join("missing"), directory.path().join("acc/below"), "/nonexistent".into()]
+    {
+        assert!(
+            matches!(Home::at(&missing).presence(&name("acc")), Presence::Unknown(_)),
+            "{}",
+            missing.display()
+        );
+    }
+}
+
+#[test]
+fn room_is_made_before_it_is_needed() {
+    let (directory, home) = home();
+    fs_err::write(directory.path().join("acc"), "old").unwrap();
+    let lock = home.lock(&name("acc"), SOON).unwrap();
+    let mut room = home.make_room(&lock, 8192).unwrap();
+    assert_eq!(entries(&home).len(), 3);
+    home.replace_in(&lock, b"old", b"new", &mut room).unwrap();
+    assert_eq!(home.read(&name("acc")).unwrap().as_slice(), b"new");
+    drop(room);
+    assert_eq!(entries(&home), [".acc.lock", "acc"]);
+
+    fs_err::create_dir(directory.path().join(".acc.rotated")).unwrap();
+    assert!(matches!(home.make_room(&lock, 8192), Err(HomeError::NotARegularFile(_))));
+}
+
+#[test]
+fn a_directory_is_found_whatever_the_environment_says() {
+    let root = tempfile::tempdir().unwrap();
+    let find = |set: &[(&str, &str)]| {
+        Home::find_with(|variable| {
+            set.iter().find(|(name, _)| *name == variable).map(|(_, value)| OsString::from(value))
+        })
+    };
+    assert!(matches!(find(&[("HOME", "/dev/null")]), Err(HomeError::NoDirectory)), "as without a directory");
+    assert!(matches!(find(&[("HOME", "")]), Err(HomeError::NoHomeVariable)));
+    let relative = Home::find_with(|variable| (variable == "OIDC_CONFIG_DIR").then(|| ".".into())).unwrap();
+    assert!(relative.path().is_absolute());
+    let explicit = root.path().join("a/b");
+    let created = Home::find_or_create_with(|variable| {
+        (variable == "OIDC_CONFIG_DIR").then(|| explicit.clone().into_os_string())
+    });
+    assert_eq!(created.unwrap().path(), explicit);
+    let refused = Home::find_or_create_with(|variable| (variable == "HOME").then(|| "/dev/null".into()));
+    let text = refused.unwrap_err().to_string();
+    assert!(text.contains("/dev/null/.config/oidc-agent") && text.contains("HOME"), "{text}");
+}
+
+#[test]
+fn a_file_that_others_may_write_is_remarked() {
+    static HEARD: std::sync::Mutex<Vec<String>> = std::sync::Mutex::new(Vec::new());
+    on_remark(|text| HEARD.lock().unwrap().push(text.to_owned()));
+    let (directory, home) = home();
+    let file = directory.path().join("loose");
+    fs_err::write(&file, "x").unwrap();
+    fs_err::set_permissions(&file, std::fs::Permissions::from_mode(0o666)).unwrap();
+    for _ in 0..2 {
+        home.read(&name("loose")).unwrap();
+    }
+    let path = file.to_str().unwrap();
+    let heard = HEARD.lock().unwrap();
+    let about: Vec<&String> = heard.iter().filter(|text| text.starts_with(path)).collect();
+    assert_eq!(about.len(), 1, "{heard:?}");
+    assert!(about[0].contains(&format!("chmod 600 {path}")), "{about:?}");
 }
 
 #[test]

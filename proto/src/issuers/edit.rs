@@ -11,7 +11,7 @@ use super::{
 };
 use crate::{
     account::same_issuer,
-    home::{Home, HomeError, file, lock_file},
+    home::{Home, HomeError, Room, lock_file, write_anyhow},
     shortname::Shortname,
 };
 
@@ -71,12 +71,8 @@ fn rewrite(
     let _lock = lock_file(&home.path().join(format!(".{ISSUER_CONFIG}.lock")), LOCK_DEADLINE)?;
     while let Some((text, changed)) = plan()? {
         let target = existing(resolve(&path))?.unwrap_or_else(|| path.clone());
-        match file::write(
-            &target,
-            ISSUER_CONFIG,
-            changed.as_bytes(),
-            text.as_ref().map(|text| text.as_bytes()),
-        ) {
+        let expected = text.as_ref().map(|text| text.as_bytes());
+        match write_anyhow(&target, None, ISSUER_CONFIG, expected, changed.as_bytes(), &mut Room::default()) {
             // The C suite takes no lock: look at what it wrote.
             Err(HomeError::Changed(_)) => {}
             written => return Ok(written.map(|()| true)?),

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use zeroize::Zeroizing;
 
 use crate::{
-    home::{AccountLock, Home, HomeError, file},
+    home::{AccountLock, Home, HomeError, Room, file},
     json::Object,
     secret::{Key, RefreshToken},
     shortname::Shortname,
@@ -25,8 +25,21 @@ pub(super) struct Sidecar {
 }
 
 impl Sidecar {
-    /// Reads the sidecar. One that is missing or damaged is empty: it can only add to what the file says.
+    /// Reads what lies beside the file, and after that what lies in the runtime directory. What is missing or damaged is
+    /// empty: it can only add to what the file says.
     pub(super) fn read(home: &Home, name: &Shortname) -> Result<Self, HomeError> {
+        let at_hand = home.existing_stand_in().and_then(|stand_in| Self::read_at(&stand_in, name).ok());
+        let mut sidecar = match Self::read_at(home, name) {
+            // A token at hand is not to be missed for what is wrong with the directory.
+            Err(_) if at_hand.as_ref().is_some_and(|at_hand| !at_hand.entries.is_empty()) => Self::default(),
+            read => read?,
+        };
+        sidecar.entries.extend(at_hand.into_iter().flat_map(|at_hand| at_hand.entries));
+        Ok(sidecar)
+    }
+
+    /// Reads the sidecar in one directory.
+    pub(super) fn read_at(home: &Home, name: &Shortname) -> Result<Self, HomeError> {
         match file::read(&home.rotated_path(name)) {
             Ok(bytes) => Ok(Self::parse(&bytes).unwrap_or_default()),
             Err(HomeError::NotFound(_)) => Ok(Self::default()),
@@ -48,8 +61,20 @@ impl Sidecar {
         Some(Self { entries: entries.iter().filter_map(entry).collect() })
     }
 
-    /// The token kept for the one that stands in the file.
-    pub(super) fn open(&self, name: &Shortname, in_file: &RefreshToken) -> Option<RefreshToken> {
+    /// The newest token that is kept for the one that stands in the file, over any number of successors; that one itself
+    /// where nothing is kept.
+    pub(super) fn newest(&self, name: &Shortname, in_file: &RefreshToken) -> RefreshToken {
+        let mut chain = vec![in_file.clone()];
+        while let Some(next) = chain.last().and_then(|last| self.open(name, last))
+            && !chain.contains(&next)
+        {
+            chain.push(next);
+        }
+        chain.pop().unwrap_or_else(|| in_file.clone())
+    }
+
+    /// The token that is kept for another one.
+    fn open(&self, name: &Shortname, in_file: &RefreshToken) -> Option<RefreshToken> {
         let key = sealing_key(in_file);
         let opened = self.entries.iter().rev().find_map(|entry| unseal(entry, &key, name))?;
         String::from_utf8(opened.to_vec()).ok().map(RefreshToken::new)
@@ -63,18 +88,21 @@ impl Sidecar {
         self.entries.drain(..self.entries.len().saturating_sub(MAX_ENTRIES));
     }
 
-    pub(super) fn write(&self, home: &Home, lock: &AccountLock) -> Result<(), HomeError> {
+    pub(super) fn write(&self, home: &Home, lock: &AccountLock, room: &mut Room) -> Result<(), HomeError> {
         let entry = |entry: &Sealed| {
             let text = |bytes: &[u8]| URL_SAFE_NO_PAD.encode(bytes);
             json!({ "nonce": text(&entry.nonce), "ciphertext": text(&entry.ciphertext) })
         };
         let entries: Vec<Value> = self.entries.iter().map(entry).collect();
-        home.write_rotated(lock, json!({ "format": FORMAT, "entries": entries }).to_string().as_bytes())
+        home.write_rotated(lock, json!({ "format": FORMAT, "entries": entries }).to_string().as_bytes(), room)
     }
 
     /// Removes the sidecar once the file is newer. One that cannot be removed opens for nobody any more.
     pub(super) fn remove(home: &Home, name: &Shortname) {
         drop(file::remove(&home.rotated_path(name)));
+        if let Some(stand_in) = home.existing_stand_in() {
+            drop(file::remove(&stand_in.rotated_path(name)));
+        }
     }
 }
 

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use oidc_proto::{
     account::AccountConfig,
-    home::Home,
+    home::{Home, Room},
     message::{AccountStatus, AgentStatus, Failure, Reply, Request, TokenReply},
     rotation::{self, Rotation},
     secret::{AccessToken, Password, RefreshToken},
@@ -53,8 +53,8 @@ fn token(account: &AccountConfig) -> &str {
 fn rotate_beside(home: &Home, in_file: &str, new: &str) {
     let lock = home.lock(&name("acc"), Duration::ZERO).expect("a lock");
     let (in_file, new) = (RefreshToken::from(in_file), RefreshToken::from(new));
-    let rotation = Rotation { in_file: &in_file, used: &in_file, new: &new };
-    rotation::store(home, &lock, None, &rotation).expect("stored");
+    let rotation = Rotation::of(&in_file, &new);
+    rotation::store(home, &lock, None, &rotation, &mut Room::default()).expect("stored");
 }
 
 fn run(stage: &mut Stage, arguments: &[&str]) -> Run {

@@ -2,7 +2,7 @@
 
 use oidc_proto::{
     account::AccountConfig,
-    home::{AccountLock, Home},
+    home::{AccountLock, Home, Room},
     issuers,
     message::{PasswordEntry, PasswordSources, TokenReply},
     rotation::{self, Rotation},
@@ -162,7 +162,7 @@ fn keep_successor(
     }
     let home = session.home()?;
     let lock = home.lock(name, LOCK_TIMEOUT)?;
-    rotation::store(&home, &lock, Some(&opened.key), &Rotation { in_file: used, used, new })?;
+    rotation::store(&home, &lock, Some(&opened.key), &Rotation::of(used, new), &mut Room::default())?;
     Ok(())
 }
 

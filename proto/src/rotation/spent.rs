@@ -3,9 +3,10 @@
 
 use std::collections::VecDeque;
 
-use oidc_proto::secret::RefreshToken;
 use ring::digest::{SHA256, digest};
 use serde_json::Value;
+
+use crate::secret::RefreshToken;
 
 /// How many are remembered.
 const CAPACITY: usize = 64;
@@ -15,6 +16,11 @@ const CAPACITY: usize = 64;
 pub struct Spent(VecDeque<u64>);
 
 impl Spent {
+    /// None.
+    pub const fn new() -> Self {
+        Self(VecDeque::new())
+    }
+
     /// Remembers a token; the oldest one makes room.
     pub fn note(&mut self, token: &RefreshToken) {
         if self.contains(token) {
