@@ -14,7 +14,7 @@ mod logging;
 pub mod login;
 mod man_page;
 pub mod options;
-mod output;
+pub mod output;
 pub mod prompt;
 pub mod provider;
 pub mod run;

@@ -26,6 +26,7 @@ use output::Output;
 use password::Terminal;
 
 fn main() -> ExitCode {
+    oidc_proto::home::on_remark(|text| Output::standard(Dialect::Ours, false).warning(text));
     if let Some(completed) = cli::completion::complete(env::args_os()) {
         return completed;
     }

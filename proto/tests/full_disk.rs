@@ -10,8 +10,8 @@ use std::{
 
 use oidc_proto::{
     account::AccountConfig,
-    home::{Home, HomeError},
-    rotation::{self, Rotation, RotationError, Stored},
+    home::{Home, Room},
+    rotation::{self, Rotation, RotationError, Spent, Stored},
     secret::{Password, RefreshToken, SecretText},
     vault::{self, FileKey, Protection},
 };
@@ -24,15 +24,17 @@ const KEY: &str = "OIDC_TEST_FILE_KEY";
 fn store(home: &Home, key: &FileKey) -> Result<Stored, RotationError> {
     let (old, new) = (RefreshToken::from("rt1"), RefreshToken::from("rt2"));
     let lock = home.lock(&"acc".parse().unwrap(), DEADLINE).unwrap();
-    rotation::store(home, &lock, Some(key), &Rotation { in_file: &old, used: &old, new: &new })
+    let rotation = Rotation { in_file: &old, durable: &old, spent: &Spent::default(), new: &new };
+    rotation::store(home, &lock, Some(key), &rotation, &mut Room::default())
 }
 
 /// The part that runs in a process of its own, in which files cannot grow.
 fn while_the_disk_is_full(directory: &str) {
     let home = Home::at(directory);
     let key = FileKey::from_text(&SecretText::new(std::env::var(KEY).unwrap())).unwrap();
-    let refused = store(&home, &key);
-    assert!(matches!(refused, Err(RotationError::Home(HomeError::NoSpace(_)))), "{refused:?}");
+    // The file does not fit; the small sidecar does.
+    let stored = store(&home, &key);
+    assert!(matches!(&stored, Ok(Stored::Beside(Some(why))) if why.contains("no space left")), "{stored:?}");
 }
 
 #[test]
@@ -63,6 +65,6 @@ fn the_old_file_stands_and_the_next_write_succeeds() {
     assert_eq!(home.read(&name).unwrap().as_slice(), file);
     let left: Vec<_> =
         fs_err::read_dir(directory.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
-    assert_eq!(left.len(), 2, "the file and its lock: {left:?}");
+    assert_eq!(left.len(), 3, "the file, its lock and the sidecar: {left:?}");
     assert_eq!(store(&home, &key).unwrap(), Stored::InFile { rolled_back: false });
 }

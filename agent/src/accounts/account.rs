@@ -41,7 +41,7 @@ pub struct Account {
     /// Do not ask before an ID token.
     pub always_allow_id_token: bool,
     /// Held by the refresh that is under way: one at a time, because the provider may rotate the refresh token.
-    pub refreshing: tokio::sync::Mutex<()>,
+    pub refreshing: Arc<tokio::sync::Mutex<()>>,
     state: Mutex<State>,
 }
 
@@ -67,7 +67,7 @@ impl Account {
             issuer: open.config.issuer_url.as_deref().unwrap_or_default().into(),
             confirm: flags.confirm,
             always_allow_id_token: flags.always_allow_id_token,
-            refreshing: tokio::sync::Mutex::default(),
+            refreshing: Arc::default(),
             state: Mutex::new(State {
                 held: Held::Open(Box::new(open)),
                 pending: PendingRefreshes::default(),

@@ -1,6 +1,6 @@
 //! `reset` and `passwd`, ours: for a person who forgot the password of an account's file.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use oidc_proto::{
     account::AccountConfig,
@@ -9,7 +9,7 @@ use oidc_proto::{
     shortname::Shortname,
     vault::FileKey,
 };
-use tokio::time::Instant;
+use tokio::{sync::OwnedMutexGuard, time::Instant};
 
 use super::{Accounts, account::Account, held::Held, refresh};
 use crate::provider::{Client, ClientConfiguration, ProviderError};
@@ -33,6 +33,13 @@ impl Accounts {
         self.forget(&name);
         tracing::info!(account = %name, "reset");
         Ok(report)
+    }
+
+    /// An account that is not refreshed as long as this is held: what it holds is the newest, and stays so.
+    pub async fn at_rest(&self, name: &Shortname) -> AtRest {
+        let Some(account) = self.find(name) else { return AtRest { config: None, _turn: None } };
+        let turn = Arc::clone(&account.refreshing).lock_owned().await;
+        AtRest { config: open_config(&account), _turn: Some(turn) }
     }
 
     async fn forget_at_provider(
@@ -117,6 +124,13 @@ impl Accounts {
             }
         }
     }
+}
+
+/// See [`Accounts::at_rest`].
+pub struct AtRest {
+    /// What a loaded account holds; `None` when it is not loaded, or the agent is locked.
+    pub config: Option<AccountConfig>,
+    _turn: Option<OwnedMutexGuard<()>>,
 }
 
 fn open_config(account: &Account) -> Option<AccountConfig> {

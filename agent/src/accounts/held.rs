@@ -51,6 +51,8 @@ pub struct Open {
     pub password_source: Option<PasswordSource>,
     /// Access tokens.
     pub cache: TokenCache,
+    /// The refresh token that could not be saved lies in the runtime directory.
+    pub kept_at_hand: bool,
     /// Whether new tokens can be had.
     pub standing: Standing,
     /// The last failure that may pass.
@@ -78,6 +80,7 @@ impl Open {
             stamp: None,
             password_source: None,
             cache: TokenCache::default(),
+            kept_at_hand: false,
             standing: Standing::Usable,
             pause: None,
             refusals: Refusals::default(),

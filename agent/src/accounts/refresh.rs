@@ -60,7 +60,8 @@ pub async fn refresh(
         return Ok(Refreshed { token, id_token: None });
     }
     let now = deps.clock.boot();
-    let refused = |open: &mut Open| open.standing.refusal().cloned().or_else(|| open.refusals.find(purpose, now));
+    let refused =
+        |open: &mut Open| open.standing.refusal().cloned().or_else(|| open.refusals.find(purpose, now));
     if let Some(refused) = account.with_open(refused)? {
         return Err(refused);
     }
@@ -92,15 +93,18 @@ pub async fn refresh(
 ///
 /// Where none can be made, what happens is decided here and not afterwards. Files that may not be written (a read-only
 /// file system, a mounted secret) are how the person set things up: the account goes on, with a warning, in memory and in
-/// the runtime directory. What may pass, above all a full disk, stops an account whose provider replaces the refresh
-/// token; while that is not known, the successor must have a place in the runtime directory.
+/// the runtime directory. Anything else, above all a full disk, stops an account whose provider replaces the refresh
+/// token. While it is not known whether that does, a full disk is no obstacle if there is a place in the runtime
+/// directory.
 async fn make_room(account: &Account, file: &AccountFile) -> Result<Room, Failure> {
     let rotates = account.with_open(|open| open.tokens.rotates())?;
     let error = match file.make_room(rotates != Some(false)).await {
         Ok(room) => return Ok(room),
         Err(error) => error,
     };
-    if is_lasting(&error) || rotates == Some(false) || (rotates.is_none() && file.has_stand_in().await) {
+    let is_no_room = matches!(error, HomeError::NoSpace(_) | HomeError::Io(_));
+    let may_be_kept = is_no_room && rotates.is_none() && file.has_stand_in().await;
+    if is_lasting(&error) || rotates == Some(false) || may_be_kept {
         tracing::warn!(account = %account.name, %error, "a new refresh token could not be written to the account file");
         return Ok(Room::default());
     }
@@ -296,6 +300,7 @@ fn note_stored(
         Ok(stored) => stored,
         Err(error) => return open.tokens.not_stored(may_go_on_without(error)),
     };
+    open.kept_at_hand = matches!(stored, Stored::InRuntimeDirectory(_));
     if open.tokens.stored(stored) {
         open.has_another_token();
     }

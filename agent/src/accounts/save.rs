@@ -11,10 +11,13 @@ use super::{
     account::Account,
     held::{Held, Open},
     refresh,
+    refresh_tokens::Kept,
 };
+use crate::output;
 
-/// Between two tries. The agent's end is another occasion.
+/// Between the first two tries, and at most between any two. The agent's end is another occasion.
 const AGAIN_AFTER: Duration = Duration::from_secs(5);
+const LONGEST_PAUSE: Duration = Duration::from_secs(300);
 
 impl Accounts {
     /// Sees to it that an account's refresh token reaches the disk, if it has not.
@@ -25,12 +28,18 @@ impl Accounts {
         self.state().unsaved.push(Arc::clone(account));
         let (accounts, account) = (self.clone(), Arc::clone(account));
         self.0.tasks.spawn(async move {
+            let mut pause = AGAIN_AFTER;
             while accounts.is_being_saved(&account) {
-                let ends = accounts.0.ending.run_until_cancelled(sleep(AGAIN_AFTER)).await.is_none();
-                let saved = accounts.save(&account).await.is_ok();
+                let ends = accounts.0.ending.run_until_cancelled(sleep(pause)).await.is_none();
+                let tried = accounts.save(&account).await;
+                let saved = !account.with_held(|held| is_unsaved(held));
+                if ends {
+                    last_words(&account, &tried);
+                }
                 if saved || ends {
                     accounts.state().unsaved.retain(|other| !Arc::ptr_eq(other, &account));
                 }
+                pause = (pause * 2).min(LONGEST_PAUSE);
             }
         });
     }
@@ -53,6 +62,31 @@ impl Accounts {
         let file = refresh::look_at_file(account, self.deps()).await?;
         refresh::save_what_is_unsaved(account, &file).await
     }
+}
+
+/// What became of a refresh token that was not where it belongs when the agent ends.
+fn last_words(account: &Account, tried: &Result<(), Failure>) {
+    let name = &account.name;
+    let kept =
+        account.with_open(|open| (open.tokens.kept(), open.kept_at_hand)).unwrap_or((Kept::Nowhere, false));
+    let (what, is_lost) = match kept {
+        (Kept::Home, _) => ("was saved in its file", false),
+        (Kept::Beside, _) => ("was saved beside its file", false),
+        (Kept::ForNow, true) => (
+            "could not be saved; it lies in the runtime directory, where the next 'oidc add' finds it",
+            false,
+        ),
+        (Kept::ForNow | Kept::Nowhere, _) => {
+            ("could not be saved anywhere: a new login will be needed", true)
+        }
+    };
+    let text = format!("the new refresh token of account '{name}' {what}");
+    if is_lost {
+        tracing::error!(failure = ?tried.as_ref().err().map(|failure| &failure.error), "{text}");
+    } else {
+        tracing::warn!("{text}");
+    }
+    output::message(&text);
 }
 
 fn is_unsaved(held: &Held) -> bool {

@@ -19,6 +19,11 @@ pub enum Fault {
         /// How late.
         milliseconds: u64,
     },
+    /// Processes the request, and answers `milliseconds` late: a rotation happens that the client sees late.
+    Late {
+        /// How late.
+        milliseconds: u64,
+    },
     /// Never answers and keeps the connection open, until the faults are cleared; the request is not processed.
     Hang,
     /// Processes the request, announces the whole answer, sends half of it and cuts the connection.

@@ -122,6 +122,11 @@ async fn suffer(
             sleep(Duration::from_millis(milliseconds)).await;
             process(shared, endpoint, incoming)
         }
+        Fault::Late { milliseconds } => {
+            let reply = process(shared, endpoint, incoming);
+            sleep(Duration::from_millis(milliseconds)).await;
+            reply
+        }
         Fault::Hang => {
             shared.faults.released().await;
             return Err(Cut);

@@ -50,7 +50,7 @@ pub enum FileState {
 }
 
 impl Plan {
-    /// Looks at the account. Refuses names that are no account's, symbolic links and directories.
+    /// Looks at the account. Refuses names that are no account's, and directories.
     pub fn of(home: &Home, name: Shortname, agent: &Result<AgentStatus, AgentState>) -> Result<Self, Error> {
         if !name.is_listed() {
             return Err(HomeError::Reserved(name).into());
@@ -149,7 +149,9 @@ fn examine(home: &Home, name: &Shortname) -> Result<(FileState, PublicHeader), E
             return Ok((FileState::Missing, header));
         }
         Err(error) => return Err(HomeError::Io(error).into()),
-        Ok(metadata) if !metadata.is_file() => return Err(HomeError::NotARegularFile(path).into()),
+        Ok(metadata) if !metadata.is_file() && !metadata.is_symlink() => {
+            return Err(HomeError::NotARegularFile(path).into());
+        }
         Ok(_) => {}
     }
     let bytes = match home.read(name) {
