@@ -166,7 +166,7 @@ impl Home {
             Err(error @ (HomeError::NotADirectory(_) | HomeError::Io(_))) => return Presence::Unknown(error),
             _ => return Presence::There,
         }
-        let entries = fs_err::read_dir(&self.path).and_then(|entries| entries.collect::<Result<Vec<_>, _>>());
+        let entries = fs_err::read_dir(&self.path).and_then(Iterator::collect::<Result<Vec<_>, _>>);
         match entries {
             Ok(entries) if entries.iter().any(|entry| entry.file_name() == name.as_str()) => Presence::There,
             Ok(_) => Presence::Gone,

@@ -245,6 +245,7 @@ fn store_beside(
             let mut sidecar = Sidecar::read_at(home, lock.name()).unwrap_or_default();
             sidecar.put(lock.name(), rotation.in_file, rotation.new);
             sidecar.write(home, lock, room)?;
+            Sidecar::remove_at_hand(home, lock.name());
         }
     }
     fault_point::reached("beside");

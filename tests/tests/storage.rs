@@ -57,7 +57,7 @@ struct Mounted(PathBuf);
 
 impl Mounted {
     fn new(arguments: &[&str], at: &Path) -> Option<Self> {
-        let Some(()) = require::root() else { return None };
+        let () = require::root()?;
         let mut command = Command::new("mount");
         command.args(arguments).arg(at);
         let mounted = (run(command).code == Some(0)).then(|| Self(at.to_owned()));
@@ -210,11 +210,12 @@ fn an_agent_that_ends_with_an_unsaved_token_leaves_it_at_hand_and_says_so() {
     survives_a_restart(&mut scene);
 }
 
+/// Later than any other request may take.
 #[test]
-fn an_answer_under_way_is_waited_for_when_the_agent_ends() {
+fn an_answer_that_comes_late_is_kept_and_waited_for_when_the_agent_ends() {
     let mut scene = Scene::loaded();
     let before = scene.provider.log().refreshes();
-    scene.provider.faults().queue(Endpoint::Token, Fault::Late { milliseconds: 7000 });
+    scene.provider.faults().queue(Endpoint::Token, Fault::Late { milliseconds: 12_000 });
     thread::scope(|scope| {
         let socket = scene.agent.socket().to_owned();
         let asking = scope.spawn(move || ask(&socket));

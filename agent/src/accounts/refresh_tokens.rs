@@ -323,3 +323,182 @@ impl Kept {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use Kept::{Beside, ForNow, Home, Nowhere};
+
+    use super::*;
+
+    fn token(text: &str) -> RefreshToken {
+        text.into()
+    }
+
+    fn some(text: &str) -> Option<RefreshToken> {
+        (!text.is_empty()).then(|| token(text))
+    }
+
+    /// What a file holds, and what lies beside it; an empty text is nothing.
+    fn disk(in_file: &str, beside: &str) -> OnDisk {
+        OnDisk { in_file: some(in_file), beside: some(beside), same_login: true, rolled_back: false }
+    }
+
+    /// The current token, the one in the file as far as is known, the one beside it, and where the current one is kept.
+    fn shown(tokens: &RefreshTokens) -> (&str, &str, &str, Kept) {
+        let text = |token: Option<&RefreshToken>| token.map_or("", |token| token.expose()).to_owned().leak();
+        (text(tokens.current()), text(tokens.in_file()), text(tokens.beside.as_ref()), tokens.kept())
+    }
+
+    /// Loaded with `rt1`, which was replaced by `rt2` and stored as said.
+    fn after(stored: Option<Stored>) -> RefreshTokens {
+        let mut tokens = RefreshTokens::new(some("rt1"));
+        tokens.rotated(token("rt2"));
+        match stored {
+            Some(stored) => drop(tokens.stored(&stored)),
+            None => tokens.not_stored(false),
+        }
+        tokens
+    }
+
+    fn in_file() -> RefreshTokens {
+        after(Some(Stored::InFile { rolled_back: false }))
+    }
+
+    fn beside() -> RefreshTokens {
+        after(Some(Stored::Beside(None)))
+    }
+
+    fn unsaved() -> RefreshTokens {
+        after(None)
+    }
+
+    #[test]
+    fn what_becomes_of_a_rotation() {
+        let adopted =
+            |token: &str, in_file: &str| Stored::Adopted { token: token.into(), in_file: in_file.into() };
+        for (stored, expected) in [
+            (Some(Stored::InFile { rolled_back: false }), ("rt2", "rt2", "", Home)),
+            (Some(Stored::InFile { rolled_back: true }), ("rt2", "rt2", "", Home)),
+            (Some(Stored::Beside(None)), ("rt2", "rt1", "rt2", Beside)),
+            (Some(Stored::InRuntimeDirectory("full".into())), ("rt2", "rt1", "", ForNow)),
+            (Some(Stored::Gone), ("rt2", "rt1", "", Home)),
+            (Some(adopted("rt9", "rt9")), ("rt9", "rt9", "", Home)),
+            (Some(adopted("rt9", "rt8")), ("rt9", "rt8", "rt9", Beside)),
+            (None, ("rt2", "rt1", "", Nowhere)),
+        ] {
+            let text = format!("{stored:?}");
+            let tokens = after(stored);
+            assert_eq!(shown(&tokens), expected, "{text}");
+            assert!(tokens.is_spent(&token("rt1")), "{text}");
+            assert!(!tokens.is_spent(tokens.current().expect("one")), "{text}");
+            assert_eq!(tokens.must_be_stored(), expected.3 == Nowhere);
+        }
+        let mut allowed = unsaved();
+        allowed.not_stored(true);
+        assert_eq!((allowed.kept(), allowed.must_be_stored(), allowed.is_unsaved()), (ForNow, false, true));
+    }
+
+    /// Each row of the table of precedence, from each place where the present token may be kept.
+    #[test]
+    fn what_a_look_at_the_disk_changes() {
+        for (name, before) in [("in file", in_file()), ("beside", beside()), ("unsaved", unsaved())] {
+            for (found, expected) in [
+                // The same.
+                (disk("rt2", ""), ("rt2", "rt2", "", Home)),
+                (disk("rt1", "rt2"), ("rt2", "rt1", "rt2", Beside)),
+                // An older one put back, with or without what lay beside it then.
+                (disk("rt1", ""), ("rt2", "rt1", "", Nowhere)),
+                (disk("rt0", "rt1"), ("rt2", "rt0", "rt1", Nowhere)),
+                // One that was never seen, in a file that counts fewer writes.
+                (OnDisk { rolled_back: true, ..disk("rtx", "") }, ("rt2", "rtx", "", Nowhere)),
+                // Another program's.
+                (disk("rt3", ""), ("rt3", "rt3", "", Home)),
+                (disk("rt2", "rt3"), ("rt3", "rt2", "rt3", Beside)),
+                (disk("rt3", "rt4"), ("rt4", "rt3", "rt4", Beside)),
+                // A file without a token.
+                (disk("", ""), ("rt2", "rt2", "", Nowhere)),
+                // Another login, whatever it knows of ours.
+                (OnDisk { same_login: false, ..disk("rt1", "") }, ("rt1", "rt1", "", Home)),
+                (OnDisk { same_login: false, ..disk("", "") }, ("", "", "", Home)),
+            ] {
+                let mut tokens = before.clone();
+                let is_other = tokens.found(found.clone());
+                assert_eq!(shown(&tokens), expected, "{name}, {found:?}");
+                assert_eq!(is_other, expected.0 != "rt2", "{name}, {found:?}");
+                let current = tokens.current().cloned();
+                assert!(current.is_none_or(|current| !tokens.is_spent(&current)), "{name}, {found:?}");
+            }
+        }
+    }
+
+    /// A chain of rotations beside a file is longer than the spent list is: the file's token is known all the same.
+    #[test]
+    fn the_token_in_the_file_is_known_however_old() {
+        let mut tokens = RefreshTokens::new(some("rt0"));
+        for number in 1..200 {
+            tokens.rotated(token(&format!("rt{number}")));
+            tokens.stored(&Stored::Beside(None));
+        }
+        assert_eq!(shown(&tokens), ("rt199", "rt0", "rt199", Beside));
+        assert!(tokens.is_spent(&token("rt0")));
+        tokens.rotated(token("rt200"));
+        let owed = tokens.owed().expect("unsaved");
+        assert_eq!(
+            (owed.in_file.expose(), owed.durable.expose(), owed.new.expose()),
+            ("rt0", "rt199", "rt200")
+        );
+        assert!(!tokens.found(disk("rt0", "rt199")), "neither is another agent's");
+        assert_eq!(tokens.current(), Some(&token("rt200")));
+    }
+
+    #[test]
+    fn a_later_load_goes_on_from_what_could_not_be_saved() {
+        for (came, expected) in [
+            (RefreshTokens::new(some("rt1")), ("rt2", "rt1", "", Nowhere)),
+            // Read from the file anew, with another one beside it.
+            (
+                {
+                    let mut tokens = RefreshTokens::new(some("rt0"));
+                    tokens.found(disk("rt0", "rt1"));
+                    tokens
+                },
+                ("rt2", "rt0", "rt1", Nowhere),
+            ),
+            // Another login since, or another program's.
+            (RefreshTokens::new(some("rt3")), ("rt3", "rt3", "", Home)),
+        ] {
+            let mut tokens = came;
+            let goes_on = tokens.succeed(&unsaved());
+            assert_eq!((shown(&tokens), goes_on), (expected, expected.0 == "rt2"));
+        }
+    }
+
+    #[test]
+    fn a_file_that_appears_is_brought_up_to_date() {
+        let mut tokens = after(Some(Stored::Gone));
+        tokens.appeared();
+        assert_eq!(tokens.kept(), Nowhere);
+        let mut tokens = RefreshTokens::new(some("rt1"));
+        tokens.appeared();
+        assert_eq!(tokens.kept(), Home);
+    }
+
+    #[test]
+    fn knows_whether_the_provider_rotates() {
+        let mut tokens = RefreshTokens::new(some("rt1"));
+        assert_eq!(tokens.rotates(), None);
+        tokens.not_rotated();
+        assert_eq!(tokens.rotates(), Some(false));
+        tokens.rotated(token("rt2"));
+        tokens.not_rotated();
+        assert_eq!(tokens.rotates(), Some(true));
+    }
+
+    #[test]
+    fn comes_back_whole_from_under_the_lock() {
+        for tokens in [in_file(), beside(), unsaved(), RefreshTokens::default()] {
+            let object = Object::from_value(tokens.to_value()).expect("an object");
+            assert_eq!(RefreshTokens::from_object(&object), tokens);
+        }
+    }
+}

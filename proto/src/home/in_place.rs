@@ -72,16 +72,17 @@ fn put(opened: &std::fs::File, bytes: &[u8], path: &Path) -> io::Result<()> {
 pub(super) fn recover(journal: &Path, found: Zeroizing<Vec<u8>>) -> Zeroizing<Vec<u8>> {
     let Ok(text) = file::read(journal) else { return found };
     match parse(&text) {
-        Some((old, new)) if is_made_of(&found, &old, &new) => new,
+        Some([old, new]) if is_made_of(&found, &old, &new) => new,
         _ => found,
     }
 }
 
-fn parse(text: &[u8]) -> Option<(Zeroizing<Vec<u8>>, Zeroizing<Vec<u8>>)> {
+/// The old and the new content.
+fn parse(text: &[u8]) -> Option<[Zeroizing<Vec<u8>>; 2]> {
     let object =
         Object::parse(text).ok().filter(|object| object.text("format").as_deref() == Some(FORMAT))?;
     let bytes = |key: &str| STANDARD.decode(object.string(key)?.as_str()).ok().map(Zeroizing::new);
-    Some((bytes("old")?, bytes("new")?))
+    Some([bytes("old")?, bytes("new")?])
 }
 
 /// Whether each sector of `found` is as in `old` or in `new`; otherwise another program has written the file since.

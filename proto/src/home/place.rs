@@ -10,6 +10,8 @@ use std::{
 
 use super::{Home, HomeError, file};
 
+/// What group and others may do.
+const OTHERS: u32 = 0o077;
 /// Below the runtime directory: refresh tokens that could not be put where they belong.
 const UNSAVED: &str = "oidc-agent-unsaved";
 
@@ -83,9 +85,7 @@ impl Home {
     pub(crate) fn stand_in(&self) -> Result<Self, HomeError> {
         let path = self.runtime.as_deref().ok_or(HomeError::NoDirectory)?;
         match DirBuilder::new().mode(0o700).create(path) {
-            Err(error) if error.kind() != io::ErrorKind::AlreadyExists => {
-                return Err(file::error(&error, path));
-            }
+            Err(error) if error.kind() != io::ErrorKind::AlreadyExists => Err(file::error(&error, path)),
             _ => self.existing_stand_in().ok_or_else(|| HomeError::PermissionDenied(path.into())),
         }
     }
@@ -149,6 +149,6 @@ fn is_private(path: &Path) -> bool {
     path.symlink_metadata().is_ok_and(|metadata| {
         metadata.is_dir()
             && metadata.uid() == rustix::process::geteuid().as_raw()
-            && metadata.mode() & 0o077 == 0
+            && (metadata.mode() & OTHERS) == 0
     })
 }

@@ -52,13 +52,17 @@ pub enum Newer {
 impl Evidence {
     /// The table above.
     pub fn newer(self) -> Newer {
-        match self {
-            Self { held: false, .. } => Newer::Disk,
-            Self { on_disk: false, same_login: true, .. } => Newer::Memory,
-            Self { on_disk: true, same: true, .. } => Newer::Neither,
-            Self { same_login: true, disk_is_spent: true, .. }
-            | Self { same_login: true, rolled_back: true, .. } => Newer::Memory,
-            _ => Newer::Disk,
+        let Self { held, on_disk, same, same_login, disk_is_spent, rolled_back } = self;
+        if !held {
+            Newer::Disk
+        } else if same_login && !on_disk {
+            Newer::Memory
+        } else if on_disk && same {
+            Newer::Neither
+        } else if same_login && (disk_is_spent || rolled_back) {
+            Newer::Memory
+        } else {
+            Newer::Disk
         }
     }
 }

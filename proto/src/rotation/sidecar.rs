@@ -25,17 +25,18 @@ pub(super) struct Sidecar {
 }
 
 impl Sidecar {
-    /// Reads what lies beside the file, and after that what lies in the runtime directory. What is missing or damaged is
+    /// Reads what lies beside the file and what lies in the runtime directory. What is missing or damaged is
     /// empty: it can only add to what the file says.
     pub(super) fn read(home: &Home, name: &Shortname) -> Result<Self, HomeError> {
         let at_hand = home.existing_stand_in().and_then(|stand_in| Self::read_at(&stand_in, name).ok());
-        let mut sidecar = match Self::read_at(home, name) {
+        let sidecar = match Self::read_at(home, name) {
             // A token at hand is not to be missed for what is wrong with the directory.
             Err(_) if at_hand.as_ref().is_some_and(|at_hand| !at_hand.entries.is_empty()) => Self::default(),
             read => read?,
         };
-        sidecar.entries.extend(at_hand.into_iter().flat_map(|at_hand| at_hand.entries));
-        Ok(sidecar)
+        // Of two for the same token the one beside the file is newer: what is at hand follows what could be written.
+        let entries = at_hand.into_iter().flat_map(|at_hand| at_hand.entries).chain(sidecar.entries);
+        Ok(Self { entries: entries.collect() })
     }
 
     /// Reads the sidecar in one directory.
@@ -100,6 +101,11 @@ impl Sidecar {
     /// Removes the sidecar once the file is newer. One that cannot be removed opens for nobody any more.
     pub(super) fn remove(home: &Home, name: &Shortname) {
         drop(file::remove(&home.rotated_path(name)));
+        Self::remove_at_hand(home, name);
+    }
+
+    /// Removes what lies in the runtime directory, once something newer lies beside the file.
+    pub(super) fn remove_at_hand(home: &Home, name: &Shortname) {
         if let Some(stand_in) = home.existing_stand_in() {
             drop(file::remove(&stand_in.rotated_path(name)));
         }

@@ -346,3 +346,58 @@ fn two_agents_take_turns() {
     });
     assert_eq!(scene.next(key).0, "rt21");
 }
+
+/// One that lies beside the file and was gone on from is not another agent's, whoever stores the next.
+#[test]
+fn an_older_token_of_ours_beside_the_file_is_not_adopted() {
+    let (file, key) = &c_suite();
+    for with_key in [None, Some(key)] {
+        let scene = Scene::with(file);
+        scene.store(None, ["rt1", "rt1", "rt2"]).unwrap();
+        let stored = scene.store(with_key, ["rt1", "rt2", "rt3"]).unwrap();
+        assert!(matches!(stored, Stored::Beside(None) | IN_FILE), "{stored:?}");
+        assert_eq!(scene.next(key).0, "rt3");
+    }
+}
+
+#[test]
+fn what_cannot_be_written_lies_in_the_runtime_directory_until_it_can() {
+    for (file, key) in [native(), c_suite()] {
+        let runtime = tempfile::Builder::new().permissions(private()).tempdir().unwrap();
+        let mut scene = Scene::with(&file);
+        scene.home = scene.home.with_runtime(runtime.path());
+        let keep =
+            |durable, new| keep_at_hand(&scene.home, &scene.name, &token(durable), &token(new)).unwrap();
+        keep("rt1", "rt2");
+        assert_eq!(scene.next(&key), ("rt2".into(), Newest::FromSidecar { in_file: token("rt1") }));
+        // What lies beside the file now is newer than what is at hand for the same token.
+        let at_hand = fs_err::read(runtime.path().join("oidc-agent-unsaved/.acc.rotated")).unwrap();
+        scene.store(None, ["rt1", "rt2", "rt3"]).unwrap();
+        fs_err::write(runtime.path().join("oidc-agent-unsaved/.acc.rotated"), at_hand).unwrap();
+        assert_eq!(scene.next(&key).0, "rt3");
+        // And what is at hand for that is newer again.
+        keep("rt3", "rt4");
+        keep("rt3", "rt5");
+        assert_eq!(scene.next(&key).0, "rt5");
+        assert!(settle(&scene.home, &scene.lock(), &key).unwrap());
+        assert_eq!(scene.next(&key).1, Newest::InFile);
+        let left = fs_err::read_dir(runtime.path().join("oidc-agent-unsaved")).unwrap();
+        assert!(left.map(|entry| entry.unwrap().file_name()).all(|name| name == ".acc.lock"));
+    }
+}
+
+#[test]
+fn a_runtime_directory_that_others_may_use_is_not_used() {
+    let runtime = tempfile::tempdir().unwrap();
+    let unsaved = runtime.path().join("oidc-agent-unsaved");
+    fs_err::create_dir(&unsaved).unwrap();
+    std::fs::set_permissions(&unsaved, std::os::unix::fs::PermissionsExt::from_mode(0o777)).unwrap();
+    let (file, _) = native();
+    let scene = Scene::with(&file);
+    let home = scene.home.clone().with_runtime(runtime.path());
+    assert!(keep_at_hand(&home, &scene.name, &token("rt1"), &token("rt2")).is_err());
+}
+
+fn private() -> std::fs::Permissions {
+    std::os::unix::fs::PermissionsExt::from_mode(0o700)
+}
