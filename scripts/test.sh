@@ -5,6 +5,7 @@ set -eu
 cd "$(dirname "$0")/.."
 scripts/fetch-test-tools.sh
 cargo build --workspace --bins
+cargo build -p oidc-agent --features fault-points --bin oidc-agent-with-fault-points
 
 place=$(mktemp -d)
 trap 'rm -rf "$place"' EXIT

@@ -2,21 +2,25 @@
 //!
 //! Only with the feature `fault-points`, which no program that is delivered has: otherwise reaching a step does nothing.
 
-/// The variable that names the step at which this process ends, as `kill -9` would end it.
+/// The variable that says what happens where: `STEP`, or `STEP@FILE` for a step that does nothing before the file is
+/// there. The process is ended as by `kill -9`, or with `stop:` before it, stopped.
 #[cfg(feature = "fault-points")]
-const ABORT_AT: &str = "OIDC_FAULT_POINT";
+const FAULT_POINT: &str = "OIDC_FAULT_POINT";
 
 /// Notes that a step was reached. `name` is a word or two, joined by a dash.
 #[cfg(feature = "fault-points")]
 pub fn reached(name: &str) {
-    let Some(wanted) = std::env::var_os(ABORT_AT) else { return };
-    // An armed step waits for its file, so that a test can get everything else out of the way.
-    let (step, armed_by) = match wanted.to_str().and_then(|wanted| wanted.split_once('@')) {
-        Some((step, file)) => (step.to_owned(), Some(file.to_owned())),
-        None => (wanted.to_string_lossy().into_owned(), None),
+    use rustix::process::{Signal, getpid, kill_process};
+
+    let Some(wanted) = std::env::var(FAULT_POINT).ok() else { return };
+    let (signal, wanted) =
+        wanted.strip_prefix("stop:").map_or((Signal::KILL, wanted.as_str()), |step| (Signal::STOP, step));
+    let (step, is_armed) = match wanted.split_once('@') {
+        Some((step, file)) => (step, std::path::Path::new(file).exists()),
+        None => (wanted, true),
     };
-    if step == name && armed_by.is_none_or(|file| std::path::Path::new(&file).exists()) {
-        let _ = rustix::process::kill_process(rustix::process::getpid(), rustix::process::Signal::KILL);
+    if step == name && is_armed {
+        kill_process(getpid(), signal).expect("a process may send signals to itself");
     }
 }
 

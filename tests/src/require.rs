@@ -3,7 +3,11 @@
 
 use std::{io::Write, path::PathBuf, process::Command};
 
-use crate::{browser::BrowserPrograms, c_suite::CSuite, programs::workspace};
+use crate::{
+    browser::BrowserPrograms,
+    c_suite::CSuite,
+    programs::{directory, workspace},
+};
 
 /// The C suite, release 4.2.6.
 pub fn c_suite() -> Option<CSuite> {
@@ -15,6 +19,14 @@ pub fn node() -> Option<PathBuf> {
     let installed = workspace().join("tests/node/node_modules/oidc-provider").exists();
     let node = on_path("node").filter(|_| installed && on_path("openssl").is_some());
     node.or_else(|| not_run("node, openssl and `npm ci` in tests/node"))
+}
+
+/// Our agent with named steps at which it can be ended.
+pub fn fault_points() -> Option<PathBuf> {
+    let name = "oidc-agent-with-fault-points";
+    let built = directory().join(name);
+    let how = "cargo build -p oidc-agent --features fault-points --bin oidc-agent-with-fault-points";
+    built.exists().then_some(built).or_else(|| not_run(&format!("{name}: {how}")))
 }
 
 /// `strace`, and the right to use it.

@@ -13,7 +13,6 @@ use super::{
     refresh,
     refresh_tokens::Kept,
 };
-use crate::output;
 
 /// Between the first two tries, and at most between any two. The agent's end is another occasion.
 const AGAIN_AFTER: Duration = Duration::from_secs(5);
@@ -86,7 +85,6 @@ fn last_words(account: &Account, tried: &Result<(), Failure>) {
     } else {
         tracing::warn!("{text}");
     }
-    output::message(&text);
 }
 
 fn is_unsaved(held: &Held) -> bool {

@@ -1,0 +1,46 @@
+//! The whole program: what answers the requests at the socket that was started.
+
+use std::{path::Path, process::ExitCode};
+
+use oidc_proto::home::{Home, on_remark};
+
+use crate::{
+    accounts::{Accounts, Deps},
+    clock::Clock,
+    issuer_data::IssuerData,
+    login::Login,
+    options::Options,
+    prompt::Queue,
+    provider::Providers,
+    server::dispatch::Dispatch,
+    start,
+};
+
+/// A directory that does not exist.
+const NOWHERE: &str = "/nonexistent/oidc-agent";
+
+/// `oidc-agent`, with the arguments of this process.
+pub fn main() -> ExitCode {
+    start::main(std::env::args_os(), dispatch)
+}
+
+fn dispatch(options: Options, socket: &Path) -> Dispatch {
+    on_remark(remark);
+    let home = Home::find_or_create().unwrap_or_else(|error| {
+        // Clients may still bring accounts, which then live in memory only. Nobody shall find that out at the end.
+        remark(&format!("no account file can be read or written: {error}"));
+        Home::at(NOWHERE)
+    });
+    let issuers = IssuerData::read(&home, options.cert_path.clone());
+    let settings = issuers.clone();
+    let providers = Providers::new(move |issuer| settings.settings(issuer));
+    let (prompts, clock) = (Queue::default(), Clock::system());
+    let accounts = Accounts::new(Deps { home, issuers, providers, options, prompts, clock });
+    let login = Login::new(accounts.clone(), socket.to_owned());
+    Dispatch::new(accounts, login)
+}
+
+/// To the log, which is on the terminal as long as this process has one.
+fn remark(text: &str) {
+    tracing::warn!("{text}");
+}
