@@ -179,6 +179,29 @@ fn a_lock_or_a_sidecar_in_the_way_is_found_before_anything_is_spent() {
     }
 }
 
+/// Lustre, NFS without its lock daemon, some FUSE file systems.
+#[test]
+fn a_file_system_without_sync_and_locks_is_no_obstacle() {
+    let Some(strace) = require::strace() else { return };
+    let mut scene = Scene::new();
+    scene.agent.kill();
+    for injected in ["fsync,fdatasync:error=EINVAL", "fsync,fdatasync:error=ENOSYS", "flock:error=ENOSYS"] {
+        let mut command = scene.environment.command_at(&strace);
+        let calls = injected.split(':').next().expect("a first part");
+        command.args(["-f", "-qq", "-o", "/dev/null", "-e", &format!("trace={calls}")]);
+        command.args(["-e", &format!("inject={injected}")]).arg(oidc_tests::programs::program("oidc-agent"));
+        let traced = Agent::spawn(&scene.environment, command, "traced");
+        scene.agent = traced;
+        scene.oidc(&["add", "--pw-env", ACCOUNT]).success();
+        access_token(&force(&scene.agent));
+        assert!(scene.provider.is_live(&scene.stored_refresh_token()), "{injected}");
+        let log = scene.agent.log();
+        assert!(log.contains(scene.environment.accounts().to_str().expect("a path")), "{injected}: {log}");
+        scene.agent.kill();
+    }
+    assert_eq!(scene.provider.reuses(), 0);
+}
+
 #[test]
 fn a_directory_that_is_missing_is_no_deleted_account() {
     let mut scene = Scene::loaded();

@@ -194,6 +194,9 @@ impl Accounts {
     pub async fn settle(&self) {
         self.0.ending.cancel();
         self.0.tasks.close();
+        if !self.0.tasks.is_empty() {
+            tracing::info!("waiting for what was sent to providers; another signal ends at once");
+        }
         self.0.tasks.wait().await;
     }
 
