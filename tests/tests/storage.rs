@@ -185,13 +185,19 @@ fn a_file_system_without_sync_and_locks_is_no_obstacle() {
     let Some(strace) = require::strace() else { return };
     let mut scene = Scene::new();
     scene.agent.kill();
-    for injected in ["fsync,fdatasync:error=EINVAL", "fsync,fdatasync:error=ENOSYS", "flock:error=ENOSYS"] {
+    let injections = [
+        "fsync,fdatasync:error=EINVAL",
+        "fsync,fdatasync:error=ENOSYS",
+        "flock:error=ENOSYS",
+        "flock:error=EIO",
+    ];
+    for (number, injected) in injections.into_iter().enumerate() {
         let mut command = scene.environment.command_at(&strace);
         let calls = injected.split(':').next().expect("a first part");
         command.args(["-f", "-qq", "-o", "/dev/null", "-e", &format!("trace={calls}")]);
         command.args(["-e", &format!("inject={injected}")]).arg(oidc_tests::programs::program("oidc-agent"));
-        let traced = Agent::spawn(&scene.environment, command, "traced");
-        scene.agent = traced;
+        // What was traced dies a moment later than its tracer: each has a socket of its own.
+        scene.agent = Agent::spawn(&scene.environment, command, &format!("traced-{number}"));
         scene.oidc(&["add", "--pw-env", ACCOUNT]).success();
         access_token(&force(&scene.agent));
         assert!(scene.provider.is_live(&scene.stored_refresh_token()), "{injected}");

@@ -135,7 +135,15 @@ fn lock(socket: &Path) -> Result<File, BindError> {
             Err(Errno::WOULDBLOCK) => return Err(BindError::AlreadyRunning(socket.to_owned())),
             // The file system has no locks. Two agents that start at the same moment may then both think that they
             // serve; that is better than none.
-            Err(error @ (Errno::NOSYS | Errno::OPNOTSUPP | Errno::NOLCK | Errno::INVAL)) => {
+            Err(
+                error @ (Errno::NOSYS
+                | Errno::OPNOTSUPP
+                | Errno::NOLCK
+                | Errno::INVAL
+                | Errno::IO
+                | Errno::BADF
+                | Errno::PERM),
+            ) => {
                 output::message(&format!("Warning: cannot lock '{}': {error}", path.display()));
             }
             Err(error) => return Err(io::Error::from(error).into()),
