@@ -301,13 +301,23 @@ mod tests {
     #[test]
     fn what_is_no_account_is_refused_and_left() {
         let bench = Bench::new().with_account("acc").with_file("issuer.config", b"{}");
-        symlink(bench.file("acc"), bench.file("link")).expect("a link");
         fs_err::create_dir(bench.file("directory")).expect("a directory");
-        for name in ["issuer.config", "link", "directory", "absent", "../acc", ".hidden"] {
+        for name in ["issuer.config", "directory", "absent", "../acc", ".hidden"] {
             assert!(bench.run(&["oidc", "reset", "--force", name]).result.is_err(), "{name}");
         }
         assert!(bench.file("acc").exists() && bench.file("issuer.config").exists());
-        assert!(bench.file("link").symlink_metadata().is_ok() && bench.file("directory").exists());
+        assert!(bench.file("directory").exists());
+    }
+
+    #[test]
+    fn of_a_link_the_link_itself_goes() {
+        let bench = Bench::new().with_account("acc");
+        for (name, target) in [("link", bench.file("acc")), ("dangling", "/nonexistent".into())] {
+            symlink(target, bench.file(name)).expect("a link");
+            assert!(bench.run(&["oidc", "reset", "--force", name]).result.is_ok(), "{name}");
+            assert!(bench.file(name).symlink_metadata().is_err(), "{name}");
+        }
+        assert!(bench.file("acc").exists());
     }
 
     #[test]
