@@ -20,6 +20,9 @@ const ASKING: usize = 3;
 /// Pages of memory, in KiB, that an agent may have gained at the end: caches and allocators settle within it.
 const GROWTH: u64 = 3 * 1024;
 
+/// A long run shows its figures (`--nocapture`) after so many requests.
+const SHOWN_EVERY: usize = 2000;
+
 fn rotations() -> usize {
     std::env::var("OIDC_TESTS_ROTATIONS").ok().and_then(|number| number.parse().ok()).unwrap_or(400)
 }
@@ -49,7 +52,12 @@ fn two_agents_on_one_directory_rotate_without_end() {
 
     let left = AtomicUsize::new(rotations());
     let ask = |agent: &Agent| {
-        while left.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| left.checked_sub(1)).is_ok() {
+        while let Ok(left) =
+            left.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| left.checked_sub(1))
+        {
+            if left.is_multiple_of(SHOWN_EVERY) {
+                println!("{left} to go; {:?}", agents.each_ref().map(size));
+            }
             let reply = agent.token(ACCOUNT, json!({"min_valid_period": -1}));
             assert!(access_token(&reply).contains('.'));
         }
