@@ -239,6 +239,24 @@ fn an_agent_that_ends_with_an_unsaved_token_leaves_it_at_hand_and_says_so() {
     survives_a_restart(&mut scene);
 }
 
+#[test]
+fn who_stops_an_agent_learns_where_an_unsaved_token_lies() {
+    let mut scene = Scene::loaded();
+    let (directory, away) = (scene.environment.accounts(), scene.environment.path("away"));
+    fs_err::rename(&directory, &away).expect("moved away");
+    access_token(&force(&scene.agent));
+    let status = scene.oidc(&["status"]).success();
+    assert!(status.contains("could not be saved yet"), "{status}");
+    let stopped = scene.oidc(&["agent", "stop"]);
+    assert_eq!(stopped.code, Some(0), "{stopped:?}");
+    let place = scene.environment.runtime().join("oidc-agent-unsaved");
+    assert!(stopped.stderr.contains(place.to_str().expect("UTF-8")), "{stopped:?}");
+    assert!(stopped.stderr.contains(&format!("`oidc add {ACCOUNT}`")), "{stopped:?}");
+    fs_err::rename(&away, &directory).expect("moved back");
+    scene.agent = Agent::start(&scene.environment);
+    survives_a_restart(&mut scene);
+}
+
 /// Later than any other request may take.
 #[test]
 fn an_answer_that_comes_late_is_kept_and_waited_for_when_the_agent_ends() {

@@ -133,6 +133,14 @@ impl Account {
         self.with_open(|open| open.standing.refusal().is_none())
     }
 
+    /// Whether its refresh token has not reached the disk.
+    pub fn is_unsaved(&self) -> bool {
+        self.with_held(|held| match held {
+            Held::Open(open) => open.tokens.is_unsaved(),
+            Held::Sealed(sealed) => sealed.is_unsaved(),
+        })
+    }
+
     /// What may be shown of it.
     pub fn status(&self, now: Moment) -> AccountStatus {
         let (token_expires_at, refresh_token_expires_at, refused) = self.with_held(|held| match held {
@@ -153,6 +161,7 @@ impl Account {
             token_expires_at,
             refresh_token_expires_at,
             login_needed: refused.map(|refused| refused.to_string()),
+            unsaved: self.is_unsaved(),
         }
     }
 

@@ -6,13 +6,7 @@ use std::{sync::Arc, time::Duration};
 use oidc_proto::{message::Failure, shortname::Shortname};
 use tokio::time::sleep;
 
-use super::{
-    Accounts,
-    account::Account,
-    held::{Held, Open},
-    refresh,
-    refresh_tokens::Kept,
-};
+use super::{Accounts, account::Account, held::Open, refresh, refresh_tokens::Kept};
 
 /// Between the first two tries, and at most between any two. The agent's end is another occasion.
 const AGAIN_AFTER: Duration = Duration::from_secs(5);
@@ -21,7 +15,7 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(300);
 impl Accounts {
     /// Sees to it that an account's refresh token reaches the disk, if it has not.
     pub(super) fn keep_saving(&self, account: &Arc<Account>) {
-        if !account.with_held(|held| is_unsaved(held)) || self.is_being_saved(account) {
+        if !account.is_unsaved() || self.is_being_saved(account) {
             return;
         }
         self.state().unsaved.push(Arc::clone(account));
@@ -31,7 +25,7 @@ impl Accounts {
             while accounts.is_being_saved(&account) {
                 let ends = accounts.0.ending.run_until_cancelled(sleep(pause)).await.is_none();
                 let tried = accounts.save(&account).await;
-                let saved = !account.with_held(|held| is_unsaved(held));
+                let saved = !account.is_unsaved();
                 if ends {
                     last_words(&account, &tried);
                 }
@@ -84,12 +78,5 @@ fn last_words(account: &Account, tried: &Result<(), Failure>) {
         tracing::error!(failure = ?tried.as_ref().err().map(|failure| &failure.error), "{text}");
     } else {
         tracing::warn!("{text}");
-    }
-}
-
-fn is_unsaved(held: &Held) -> bool {
-    match held {
-        Held::Open(open) => open.tokens.is_unsaved(),
-        Held::Sealed(sealed) => sealed.is_unsaved(),
     }
 }

@@ -1,6 +1,12 @@
 //! `oidc agent start|stop|status`: the agent that commands find without variables.
 
-use oidc_proto::{message::Request, process::Process};
+use oidc_proto::{
+    home::Home,
+    message::{AgentStatus, Reply, Request},
+    process::Process,
+    shell,
+    shortname::Shortname,
+};
 use serde_json::json;
 
 use super::{Context, status};
@@ -48,12 +54,41 @@ fn stop(args: &AgentArgs, context: &mut Context) -> Result<(), Error> {
     let connection = context.agent.connect()?;
     let not_ended = |error| AgentError::End { path: connection.path.clone(), error };
     let process = Process::peer_of(&connection.stream).map_err(not_ended)?;
+    let unsaved = unsaved(context);
     // An agent that ends waits for its clients.
     drop(connection.stream);
     process.end_agent().map_err(not_ended)?;
+    for name in &unsaved {
+        context.output.warning(&what_became_of(name));
+    }
     let socket = context.agent.address()?;
     if context.output.json {
         return Ok(context.output.json(&json!({"status": "success", "socket": socket}))?);
     }
     Ok(context.output.line(&format!("oidc-agent at {socket} has ended"))?)
+}
+
+/// Accounts whose new refresh token the agent could not save so far. Other agents do not tell.
+fn unsaved(context: &mut Context) -> Vec<Shortname> {
+    let Ok(Reply::Success { info: Some(info) }) = context.agent.call(&Request::StatusJson) else {
+        return Vec::new();
+    };
+    let accounts = AgentStatus::from_info(&info).unwrap_or_default().accounts;
+    accounts
+        .iter()
+        .filter(|account| account.unsaved)
+        .filter_map(|account| account.name.parse().ok())
+        .collect()
+}
+
+/// The agent tries again at its end; where the token lies then decides whether the login goes on.
+fn what_became_of(name: &Shortname) -> String {
+    let at_hand = Home::find_or_create().ok().and_then(|home| home.at_hand(name));
+    let begins = format!("the agent held a new refresh token of account '{name}' that it could not save");
+    if let Some(path) = at_hand {
+        let add = shell::command("oidc add", name.as_str());
+        return format!("{begins}; it left it at {}, where `{add}` finds it", path.display());
+    }
+    let log_in = shell::command("oidc gen --reauthenticate", name.as_str());
+    format!("{begins} until it was stopped; if the account fails now, `{log_in}` helps")
 }

@@ -58,6 +58,9 @@ fn details(account: &AccountStatus, now: Timestamp) -> Vec<String> {
         let log_in = shell::command("oidc gen --reauthenticate", &account.name);
         format!("login needed ({reason}): run `{log_in}`")
     }));
+    if account.unsaved {
+        lines.push("its new refresh token could not be saved yet: do not stop the agent".to_owned());
+    }
     lines.extend(account.token_expires_at.map(|time| format!("token until {}", clock(time, now))));
     lines.extend(account.refresh_token_expires_at.map(|time| {
         let soon = timestamp(time).is_some_and(|end| end.duration_since(now) < SOON);

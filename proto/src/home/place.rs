@@ -9,6 +9,7 @@ use std::{
 };
 
 use super::{Home, HomeError, file};
+use crate::shortname::Shortname;
 
 /// What group and others may do.
 const OTHERS: u32 = 0o077;
@@ -88,6 +89,12 @@ impl Home {
             Err(error) if error.kind() != io::ErrorKind::AlreadyExists => Err(file::error(&error, path)),
             _ => self.existing_stand_in().ok_or_else(|| HomeError::PermissionDenied(path.into())),
         }
+    }
+
+    /// Where a refresh token of the account is kept while this directory cannot be written, if one is.
+    pub fn at_hand(&self, name: &Shortname) -> Option<PathBuf> {
+        let path = self.existing_stand_in()?.rotated_path(name);
+        path.exists().then_some(path)
     }
 
     /// Whether there is a directory that could stand in for this one.

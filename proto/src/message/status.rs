@@ -42,6 +42,8 @@ pub struct AccountStatus {
     /// Set: the refresh token is dead, with the provider's words.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub login_needed: Option<String>,
+    /// The provider has replaced the refresh token, and the new one could not be saved where it belongs.
+    pub unsaved: bool,
 }
 
 /// `info` of `account_info` (5.x): one entry for each issuer, in order.
