@@ -110,6 +110,46 @@ fn a_hundred_jobs_are_one_question_that_the_caller_cannot_write() {
 }
 
 #[test]
+fn a_yes_is_worth_nothing_for_an_account_that_was_unloaded_meanwhile() {
+    let asked = Asked::by_script(&["--confirm"], &patient("go"));
+    for unload in [
+        json!({"request": "remove", "account": ACCOUNT}),
+        json!({"request": "remove_all"}),
+        json!({"request": "reset", "account": ACCOUNT}),
+    ] {
+        load_into(&asked.agent, &asked.environment, ACCOUNT);
+        thread::scope(|scope| {
+            let job = scope.spawn(|| asked.agent.token(ACCOUNT, json!({"prompt": "gui"})));
+            until(|| asked.heard().contains("CONFIRM"));
+            let reply = asked.agent.request(&unload).expect("a reply");
+            assert_eq!(reply["status"], "success", "{reply}");
+            asked.let_go();
+            let reply = job.join().expect("no panic");
+            assert_eq!(reply["error_code"], "account_not_loaded", "{unload}: {reply}");
+        });
+        fs_err::remove_file(asked.environment.path("go")).expect("removed");
+        fs_err::remove_file(asked.environment.path("heard")).expect("removed");
+    }
+}
+
+#[test]
+fn what_is_cut_off_in_the_question_makes_another_question() {
+    let asked = Asked::by_script(&["--confirm"], &patient("go"));
+    load_into(&asked.agent, &asked.environment, ACCOUNT);
+    let scopes = ["read", "write"].map(|end| format!("{} {end}", "x".repeat(200)));
+    let agent = &asked.agent;
+    thread::scope(|scope| {
+        for wanted in &scopes {
+            scope.spawn(move || agent.token(ACCOUNT, json!({"scope": wanted})));
+        }
+        until(|| asked.heard().contains("CONFIRM"));
+        asked.let_go();
+    });
+    let heard = asked.heard();
+    assert_eq!(heard.lines().filter(|line| *line == "CONFIRM").count(), 2, "{heard}");
+}
+
+#[test]
 fn a_no_is_told_from_nowhere_to_ask() {
     let asked = Asked::by_script(&["--confirm"], "echo ERR 83886194 no");
     load_into(&asked.agent, &asked.environment, ACCOUNT);

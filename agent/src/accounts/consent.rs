@@ -3,7 +3,7 @@
 //! What the kernel says comes first and in the agent's words. What a program says of itself comes last, and cannot look
 //! like anything else.
 
-use std::{borrow::Cow, fmt::Write, time::Duration};
+use std::{borrow::Cow, fmt::Write, sync::Arc, time::Duration};
 
 use oidc_proto::{error_code::ErrorCode, message::Failure};
 
@@ -31,7 +31,8 @@ pub struct Asking<'a> {
     pub(super) allowed: bool,
 }
 
-/// What is wanted.
+/// What is wanted. Two that differ in anything are two questions, also where the words that are shown are cut off.
+#[derive(Debug)]
 pub(super) struct Wanted<'a> {
     /// In the agent's words.
     pub what: &'static str,
@@ -116,24 +117,26 @@ impl Accounts {
     /// Asks whether something of an account may be handed out.
     pub(super) async fn consent(
         &self,
-        account: &Account,
+        account: &Arc<Account>,
         asking: &Asking<'_>,
         wanted: &Wanted<'_>,
     ) -> Result<(), Failure> {
         let ask = async {
             let pinentry = asking.pinentry_for_consent()?;
             let process = asking.caller.process().await;
-            let subject = subject(account, wanted);
-            let same = format!("{subject}\n{}", asking.identity(&process));
+            let same = format!("{} {wanted:?} {}", account.name, asking.identity(&process));
             let question = Question {
                 title: Cow::Borrowed("Allow the use of an account?"),
-                description: Cow::Owned(asking.question(&subject, &process)),
+                description: Cow::Owned(asking.question(&subject(account, wanted), &process)),
                 label: Cow::Borrowed(""),
                 error: None,
             };
             self.deps().prompts.confirm(&pinentry, &same, question, DEADLINE).await
         };
-        ask.await.map_err(|error| refused(account, &error))
+        ask.await.map_err(|error| refused(account, &error))?;
+        // Whoever has unloaded the account while the question was open has decided otherwise.
+        let is_loaded = self.find(&account.name).is_some_and(|loaded| Arc::ptr_eq(&loaded, account));
+        if is_loaded { Ok(()) } else { Err(unloaded_meanwhile(account)) }
     }
 }
 
@@ -163,6 +166,11 @@ fn refused(account: &Account, error: &PromptError) -> Failure {
     };
     let info = format!("The use of the account '{}' needs consent: {error}.", account.name);
     Failure { code, ..Failure::operation_forbidden() }.with_info(info)
+}
+
+fn unloaded_meanwhile(account: &Account) -> Failure {
+    let why = "was unloaded, or loaded anew, while the question whether it may be used was open";
+    Failure::account_not_loaded().with_info(format!("The account '{}' {why}.", account.name))
 }
 
 #[cfg(test)]

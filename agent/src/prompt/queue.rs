@@ -93,11 +93,11 @@ impl Queue {
         open.push(Open { what: what.to_owned(), answer: answer.clone() });
         drop(open);
         let (pinentry, question) = begin();
-        let (queue, what) = (self.clone(), what.to_owned());
+        let queue = self.clone();
         tokio::spawn(async move {
             let asked = queue.ask(&answer, &pinentry, &question, patience).await;
             // Off the list first: who asks from now on gets a window of their own.
-            queue.close(&what);
+            queue.close(&answer);
             answer.send_replace(asked);
         });
         Ok(receiver)
@@ -125,7 +125,7 @@ impl Queue {
                     let mut open = self.open();
                     // Somebody may have joined at this very moment.
                     if waiting.receiver_count() == 0 {
-                        open.retain(|open| !open.answer.same_channel(waiting));
+                        remove(&mut open, waiting);
                         return None;
                     }
                 }
@@ -133,14 +133,19 @@ impl Queue {
         }
     }
 
-    fn close(&self, what: &str) {
-        self.open().retain(|open| open.what != what);
+    fn close(&self, answer: &watch::Sender<Option<Answer>>) {
+        remove(&mut self.open(), answer);
         self.0.room.add_permits(1);
     }
 
     fn open(&self) -> MutexGuard<'_, Vec<Open>> {
         self.0.open.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// Takes one question off the list; the same may have been asked anew since.
+fn remove(open: &mut Vec<Open>, answer: &watch::Sender<Option<Answer>>) {
+    open.retain(|open| !open.answer.same_channel(answer));
 }
 
 #[cfg(test)]
