@@ -27,7 +27,7 @@ pub enum TrustError {
         /// The directory or link in question.
         path: PathBuf,
         /// What is wrong with it.
-        reason: &'static str,
+        reason: Reason,
     },
     /// Something on the way is missing or cannot be looked at.
     #[error("cannot use '{}': {source}", path.display())]
@@ -37,6 +37,21 @@ pub enum TrustError {
         /// What the system said.
         source: io::Error,
     },
+}
+
+/// What is wrong with a directory or link.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum Reason {
+    /// Its owner, who has this number, is neither this user nor root.
+    #[error("belongs to another user (uid {0})")]
+    Owner(u32),
+    /// Everybody may write there.
+    #[error("can be written by others")]
+    Others,
+    /// A group that is not this user's may write there.
+    #[error("can be written by another group")]
+    Group,
 }
 
 /// Who judges, and what for.
@@ -132,7 +147,7 @@ impl Judge {
 
     fn owner(self, path: &Path, owner: u32) -> Result<(), TrustError> {
         let is_trusted = owner == 0 || owner == self.uid || (self.trusts_unmapped && is_unmapped(owner));
-        if is_trusted { Ok(()) } else { Err(untrusted(path, "belongs to another user")) }
+        if is_trusted { Ok(()) } else { Err(untrusted(path, Reason::Owner(owner))) }
     }
 
     fn writers(self, path: &Path, gid: u32, mode: u32) -> Result<(), TrustError> {
@@ -143,10 +158,10 @@ impl Judge {
             return Ok(());
         }
         if mode & OTHERS_WRITE != 0 {
-            return Err(untrusted(path, "can be written by others"));
+            return Err(untrusted(path, Reason::Others));
         }
         if mode & GROUP_WRITE != 0 && gid != 0 && gid != self.gid {
-            return Err(untrusted(path, "can be written by another group"));
+            return Err(untrusted(path, Reason::Group));
         }
         Ok(())
     }
@@ -168,7 +183,7 @@ fn unusable(path: &Path, source: io::Error) -> TrustError {
     TrustError::Unusable { path: path.to_owned(), source }
 }
 
-fn untrusted(path: &Path, reason: &'static str) -> TrustError {
+fn untrusted(path: &Path, reason: Reason) -> TrustError {
     TrustError::Untrusted { path: path.to_owned(), reason }
 }
 

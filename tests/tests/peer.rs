@@ -132,6 +132,27 @@ fn another_users_agent_is_asked_only_where_that_is_allowed() {
     assert!(received.bytes() > 0);
 }
 
+/// Where the C suite puts the socket of an agent that is shared with a group.
+#[test]
+fn an_agent_in_another_users_directory_is_allowed_by_what_the_hint_says() {
+    let Some(()) = require::root() else { return };
+    let environment = Environment::new();
+    let directory = environment.path("oidc-shared");
+    make(&directory, 0o755, STRANGER);
+    let socket = directory.join("agent");
+    let received = listen_as_stranger(&socket);
+    let mut command = environment.command("oidc");
+    command.args(["token", "acc"]).env("OIDC_SOCK", &socket);
+    let finished = run(command);
+    is_refused(&finished, 2);
+    assert!(finished.stderr.contains("OIDC_SOCK_UID=1234"), "{finished:?}");
+    assert_eq!(received.bytes(), 0);
+    let mut command = environment.command("oidc");
+    command.args(["token", "acc"]).env("OIDC_SOCK", &socket).env("OIDC_SOCK_UID", "1234");
+    let _ = run(command).failure();
+    assert!(received.bytes() > 0);
+}
+
 #[test]
 fn the_way_to_a_socket_is_judged() {
     let environment = Environment::new();

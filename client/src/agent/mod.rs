@@ -16,6 +16,7 @@ use oidc_proto::{
     message::{Reply, ReplyError, Request},
     process::EndError,
     socket::{OIDC_SOCK, Places, SocketError},
+    trust::{Reason, TrustError},
 };
 
 /// Names a remote agent: `host[:port]`.
@@ -202,7 +203,10 @@ impl AgentError {
                 "Unset {OIDC_SOCK} to start an agent at the default place, where commands find it without variables; \
                  or start one there with `oidc-agent --socket-path=PATH`."
             )),
-            Self::Connect(ConnectError::Foreign { uid, .. }) => Some(format!(
+            Self::Connect(
+                ConnectError::Foreign { uid, .. }
+                | ConnectError::Untrusted(TrustError::Untrusted { reason: Reason::Owner(uid), .. }),
+            ) => Some(format!(
                 "If that user shares the agent with you, set {OIDC_SOCK_UID}={uid} beside {OIDC_SOCK}."
             )),
             Self::Connect(ConnectError::Untrusted(_)) => Some(format!(
