@@ -4,15 +4,19 @@ use std::{
     io,
     os::{fd::AsFd, unix::process::CommandExt},
     process::{Child, ChildStdout, Command, Stdio},
+    thread,
     time::{Duration, Instant},
 };
 
 use rustix::{
     event::{PollFd, PollFlags, Timespec, poll},
     io::{Errno, ioctl_fionbio, read},
-    process::{Pid, PidfdFlags, Signal, kill_process_group, pidfd_open},
+    process::{Pid, PidfdFlags, Signal, WaitId, WaitIdOptions, kill_process_group, pidfd_open, waitid},
 };
 use zeroize::Zeroizing;
+
+/// How often to look whether it has ended, where nothing tells.
+const POLL: Duration = Duration::from_millis(20);
 
 /// The output of a command that succeeds, at most `longest` bytes. Blocks until the deadline at most; what runs longer
 /// or says more is killed, and what it has started with it.
@@ -59,7 +63,24 @@ fn read_all(stdout: &ChildStdout, longest: usize, deadline: Instant) -> io::Resu
 
 /// Waits until the process has ended, without collecting it.
 fn wait(child: &Child, deadline: Instant) -> io::Result<()> {
-    until_readable(&pidfd_open(Pid::from_child(child), PidfdFlags::empty())?, deadline)
+    let pid = Pid::from_child(child);
+    match pidfd_open(pid, PidfdFlags::empty()) {
+        Ok(pidfd) => until_readable(&pidfd, deadline),
+        // What is too old for it, or forbids it as unknown.
+        Err(Errno::NOSYS | Errno::PERM) => until_ended(pid, deadline),
+        Err(error) => Err(error.into()),
+    }
+}
+
+fn until_ended(pid: Pid, deadline: Instant) -> io::Result<()> {
+    let options = WaitIdOptions::EXITED | WaitIdOptions::NOHANG | WaitIdOptions::NOWAIT;
+    while waitid(WaitId::Pid(pid), options)?.is_none() {
+        if Instant::now() >= deadline {
+            return Err(io::ErrorKind::TimedOut.into());
+        }
+        thread::sleep(POLL);
+    }
+    Ok(())
 }
 
 fn until_readable(descriptor: impl AsFd, deadline: Instant) -> io::Result<()> {
@@ -94,6 +115,17 @@ mod tests {
         assert_eq!(text("printf ''").as_deref(), Some(""));
         assert_eq!(text("echo half; exit 3"), None);
         assert_eq!(text("echo half; kill -9 $$"), None);
+    }
+
+    #[test]
+    fn without_pidfds_its_end_is_seen_too() {
+        let mut child = Command::new("/bin/sleep").arg("60").spawn().expect("a process");
+        let pid = Pid::from_child(&child);
+        let error = until_ended(pid, Instant::now()).expect_err("it runs");
+        assert_eq!(error.kind(), io::ErrorKind::TimedOut);
+        child.kill().expect("killed");
+        until_ended(pid, Instant::now() + PLENTY).expect("ended");
+        assert!(!child.wait().expect("not collected before").success());
     }
 
     #[test]
@@ -132,7 +164,7 @@ mod tests {
             };
             while !gone() {
                 assert!(started.elapsed() < PLENTY, "process {pid} lives on");
-                std::thread::sleep(Duration::from_millis(5));
+                thread::sleep(Duration::from_millis(5));
             }
         }
     }
