@@ -7,28 +7,13 @@ use super::{
     pending::{Pending, PendingRefreshes},
     token_cache::{CachedToken, Purpose},
 };
-use crate::{
-    clock::{Expiry, Moment},
-    provider::ReceivedIdToken,
-};
+use crate::clock::{Expiry, Moment};
 use crypto_box::{PublicKey, SecretKey};
 use oidc_proto::{
     jwt::Claims,
     message::{AccountStatus, Failure},
     shortname::Shortname,
 };
-
-/// What a refresh gave.
-#[derive(Debug, Clone)]
-pub struct Refreshed {
-    /// The access token.
-    pub token: Arc<CachedToken>,
-    /// The ID token, where the provider sent one; not checked yet.
-    pub id_token: Option<Arc<ReceivedIdToken>>,
-}
-
-/// How a refresh ended, for everybody who waited for it.
-pub type Outcome = Result<Refreshed, Failure>;
 
 /// A loaded account.
 pub struct Account {

@@ -3,9 +3,23 @@
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use oidc_proto::message::Failure;
 use tokio::sync::watch;
 
-use super::{account::Outcome, token_cache::Purpose};
+use super::token_cache::{CachedToken, Purpose};
+use crate::provider::ReceivedIdToken;
+
+/// What a refresh gave.
+#[derive(Debug, Clone)]
+pub struct Refreshed {
+    /// The access token.
+    pub token: Arc<CachedToken>,
+    /// The ID token, where the provider sent one; not checked yet.
+    pub id_token: Option<Arc<ReceivedIdToken>>,
+}
+
+/// How a refresh ended, for everybody who waited for it.
+pub type Outcome = Result<Refreshed, Failure>;
 
 /// A refresh that waits for its turn, or runs.
 pub struct Pending {

@@ -23,12 +23,12 @@ use tokio_util::sync::CancellationToken;
 
 use super::{
     Deps,
-    account::{Account, Answer, Outcome, Refreshed},
+    account::{Account, Answer},
     disk::AccountFile,
     granted,
     held::{Held, Open, RefreshResult},
     look::Stamp,
-    pending::Pending,
+    pending::{Outcome, Pending, Refreshed},
     refresh_tokens::{Kept, RefreshTokens},
     token_cache::{CachedToken, Purpose},
 };

@@ -11,9 +11,9 @@ use tokio::time::Instant;
 
 use super::{
     Accounts,
-    account::{Account, Answer, Outcome},
+    account::{Account, Answer},
     consent::{Asking, Wanted},
-    pending::Pending,
+    pending::{Outcome, Pending},
     refresh,
     select::ByIssuer,
     token_cache::{CachedToken, Purpose},
