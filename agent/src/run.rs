@@ -21,7 +21,8 @@ use crate::{
     server::{
         Handler, activation,
         entrance::Entrance,
-        listener::{Limits, Listener},
+        limits::Limits,
+        listener::Listener,
     },
 };
 
@@ -104,6 +105,7 @@ fn limits() -> Limits {
     let descriptors = harden::raise_descriptor_limit().saturating_sub(RESERVED_DESCRIPTORS);
     let mut limits = Limits::default();
     limits.connections = limits.connections.min(usize::try_from(descriptors).unwrap_or(usize::MAX)).max(1);
+    limits.members = limits.members.min(limits.connections / 2);
     limits
 }
 

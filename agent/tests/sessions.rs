@@ -14,7 +14,8 @@ use oidc_agent::{
     server::{
         Handler,
         entrance::{Entrance, Policy},
-        listener::{Limits, Listener},
+        limits::Limits,
+        listener::Listener,
     },
 };
 use oidc_proto::{
@@ -386,16 +387,51 @@ async fn another_user_is_refused_before_a_byte_is_read() {
     }
 }
 
-/// Asks from a thread that has given up its rights; its own, so that no other test gets them.
+#[tokio::test]
+async fn members_leave_room_for_the_owner() {
+    if !rustix::process::geteuid().is_root() {
+        return;
+    }
+    let limits = Limits { connections: 4, members: 2, patience: Duration::from_millis(20), ..Limits::default() };
+    let policy = Policy::own_user().and_group(Some(rustix::process::getegid()));
+    let mut server = Server::admitting(policy, limits);
+    let path = server.directory.path().join("sock");
+    for open in [server.directory.path(), &path] {
+        fs_err::set_permissions(open, Permissions::from_mode(0o777)).expect("opened to everybody");
+    }
+    let member = || {
+        let mut stream = as_nobody(|| std::os::unix::net::UnixStream::connect(&path).expect("connected"));
+        let _ = stream.write_all(br#"{"request":"loaded_accounts"}"#);
+        stream.set_nonblocking(true).expect("for the runtime");
+        UnixStream::from_std(stream).expect("in the runtime")
+    };
+    let _busy = [member(), member()];
+    for _ in 0..2 {
+        assert_eq!(server.event().await, "asked");
+    }
+    for _ in 0..2 {
+        let end = timeout(PLENTY, member().read(&mut [0; 64])).await.expect("not kept waiting");
+        assert!(!end.is_ok_and(|count| count > 0), "one too many");
+    }
+    assert_eq!(server.ask(CHECK).await, SUCCESS);
+}
+
 fn ask_as_nobody(path: &Path) -> String {
-    let ask = || {
-        let nobody = Uid::from_raw(65534);
-        set_thread_res_uid(nobody, nobody, nobody).expect("root may");
+    as_nobody(|| {
         let mut stream = std::os::unix::net::UnixStream::connect(path).expect("the mode lets everybody in");
         let _ = stream.write_all(CHECK);
         let mut reply = String::new();
         let _ = stream.read_to_string(&mut reply);
         reply
+    })
+}
+
+/// Does something in a thread that has given up its rights; its own, so that no other test gets them.
+fn as_nobody<T: Send>(act: impl FnOnce() -> T + Send) -> T {
+    let act = || {
+        let nobody = Uid::from_raw(65534);
+        set_thread_res_uid(nobody, nobody, nobody).expect("root may");
+        act()
     };
-    std::thread::scope(|scope| scope.spawn(ask).join().expect("no panic"))
+    std::thread::scope(|scope| scope.spawn(act).join().expect("no panic"))
 }

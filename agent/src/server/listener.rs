@@ -18,50 +18,10 @@ use super::{
     entrance::{Entrance, Policy},
     group,
     idle::Idle,
+    limits::Limits,
     session,
 };
-use crate::caller::Caller;
-
-/// Bounds that keep one client from using up what all need.
-#[derive(Debug, Clone)]
-pub struct Limits {
-    /// Connections served at the same time; further ones wait to be accepted.
-    pub connections: usize,
-    /// What all connections together may hold of messages, in bytes, beyond a little for each.
-    pub memory: usize,
-    /// How long a client may take for its first message. Scripts type slowly.
-    pub first_message: Duration,
-    /// How long a client may take for its request after the keys were exchanged.
-    pub request: Duration,
-    /// How long a client may take to accept its reply.
-    pub reply: Duration,
-    /// How long a silent connection is safe from being closed when no further one can be accepted.
-    pub patience: Duration,
-    /// How long requests in hand may go on after the end was asked for.
-    pub grace: Duration,
-}
-
-impl Default for Limits {
-    fn default() -> Self {
-        Self {
-            connections: 1024,
-            memory: 64 << 20,
-            first_message: Duration::from_secs(30),
-            request: Duration::from_secs(10),
-            reply: Duration::from_secs(10),
-            patience: Duration::from_millis(500),
-            grace: Duration::from_secs(5),
-        }
-    }
-}
-
-impl Limits {
-    /// How often deadlines of silent connections are looked at: they may be overrun by as much.
-    fn tick(&self) -> Duration {
-        const COARSE: Duration = Duration::from_secs(1);
-        COARSE.min(self.first_message).min(self.request)
-    }
-}
+use crate::caller::{Caller, Role};
 
 /// A socket that is ready to be served.
 #[derive(Debug)]
@@ -91,8 +51,14 @@ impl Listener {
             policy,
             idle: Idle::default(),
             permits: Arc::new(Semaphore::new(limits.connections)),
+            members: Arc::new(Semaphore::new(limits.members)),
             sessions: TaskTracker::new(),
-            context: Arc::new(session::Context { handler, budget: Budget::new(limits.memory), limits }),
+            context: Arc::new(session::Context {
+                handler,
+                budget: Budget::new(limits.memory),
+                members_budget: Budget::new(limits.memory / 4),
+                limits,
+            }),
         };
         accepting.run(stop).await
     }
@@ -103,6 +69,7 @@ struct Accepting<H> {
     policy: Policy,
     idle: Idle,
     permits: Arc<Semaphore>,
+    members: Arc<Semaphore>,
     sessions: TaskTracker,
     context: Arc<session::Context<H>>,
 }
@@ -172,13 +139,20 @@ impl<H: Handler> Accepting<H> {
             }
             Err(error) => return debug!(%error, "a connection without credentials is refused"),
         };
+        let member = match role {
+            Role::Owner => None,
+            Role::Member => match Arc::clone(&self.members).try_acquire_owned() {
+                Ok(member) => Some(member),
+                Err(_) => return warn!(uid = peer.uid, pid = peer.pid, "one member's connection too many"),
+            },
+        };
         let context = Arc::clone(&self.context);
         let deadline = Instant::now() + context.limits.first_message;
         let (ticket, closed) = self.idle.enter(deadline);
         self.sessions.spawn(async move {
             let caller = Caller::new(peer, role, stream.as_fd());
             session::serve(caller, &stream, ticket, closed, &context).await;
-            drop(permit);
+            drop((permit, member));
         });
     }
 }

@@ -10,6 +10,7 @@ pub mod entrance;
 pub mod group;
 pub mod handover;
 mod idle;
+pub mod limits;
 pub mod listener;
 pub mod place;
 mod report;

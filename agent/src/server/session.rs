@@ -30,9 +30,12 @@ use super::{
     budget::{Budget, Share},
     entrance::permits,
     idle::{Reason, Ticket},
-    listener::Limits,
+    limits::Limits,
 };
-use crate::{caller::Caller, harden};
+use crate::{
+    caller::{Caller, Role},
+    harden,
+};
 
 /// What one read takes; requests are seldom larger.
 const READ_BYTES: usize = 2048;
@@ -47,6 +50,8 @@ const HALF_CLOSED_CHECK: Duration = Duration::from_millis(250);
 pub(super) struct Context<H> {
     pub handler: std::sync::Arc<H>,
     pub budget: Budget,
+    /// What members of the agent's group have instead.
+    pub members_budget: Budget,
     pub limits: Limits,
 }
 
@@ -59,7 +64,8 @@ pub(super) async fn serve<H: Handler>(
     context: &Context<H>,
 ) {
     let mut channel = AgentChannel::new();
-    let mut share = context.budget.share();
+    let budget = if caller.role == Role::Owner { &context.budget } else { &context.members_budget };
+    let mut share = budget.share();
     let received = tokio::select! {
         biased;
         received = read_request(stream, &mut channel, &mut share, &ticket, &context.limits) => received,
