@@ -105,3 +105,34 @@ fn a_question_is_taken_back_when_the_account_is_loaded_otherwise() {
         access_token(&asking.join().expect("a reply"));
     });
 }
+
+#[test]
+fn an_account_that_was_given_up_meanwhile_is_not_loaded() {
+    let scene = with_pinentry();
+    thread::scope(|scope| {
+        let asking = scope.spawn(|| scene.ask(json!({})));
+        wait_for_a_question(&scene);
+        let _ = scene.oidc(&["reset", "--force", ACCOUNT]).success();
+        answer(&scene, &format!("D {PASSWORD}\nOK\n"));
+        let reply = asking.join().expect("a reply");
+        assert_eq!(reply["error_code"], "account_not_found", "{reply}");
+    });
+    let loaded = scene.agent.request(&json!({"request": "loaded_accounts"})).expect("a reply");
+    assert_eq!(loaded["info"], json!([]), "{loaded}");
+    assert_eq!(scene.provider.log().refreshes(), 0, "nothing was spent");
+}
+
+#[test]
+fn nothing_is_loaded_into_an_agent_that_was_locked_meanwhile() {
+    let scene = with_pinentry();
+    thread::scope(|scope| {
+        let asking = scope.spawn(|| scene.ask(json!({})));
+        wait_for_a_question(&scene);
+        let locked = scene.agent.request(&json!({"request": "lock", "password": "sesame"})).expect("a reply");
+        assert_eq!(locked["status"], "success", "{locked}");
+        answer(&scene, &format!("D {PASSWORD}\nOK\n"));
+        let reply = asking.join().expect("a reply");
+        assert_eq!(reply["error_code"], "agent_locked", "{reply}");
+    });
+    assert_eq!(scene.provider.log().refreshes(), 0, "nothing was spent");
+}

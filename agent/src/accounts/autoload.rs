@@ -129,10 +129,13 @@ impl Accounts {
             unlocked = unlocking => unlocked?.map_err(|error| unopened(name, &error))?,
         };
         let _only_one = self.loading(name).await?;
-        match self.find(name) {
-            Some(account) => Ok(account),
-            None => self.load_unlocked(name, unlocked).await,
+        // Typing takes its time: the agent may have been locked meanwhile, or the account given up.
+        self.require_unlocked()?;
+        if let Some(account) = self.find(name) {
+            return Ok(account);
         }
+        self.read_file(name).await?;
+        self.load_unlocked(name, unlocked).await
     }
 
     async fn read_file(&self, name: &Shortname) -> Result<Zeroizing<Vec<u8>>, Failure> {
@@ -146,7 +149,7 @@ impl Accounts {
         let open = off_thread(move || {
             let mut open = Open::new(account);
             open.file_key = Some(key);
-            // Typing takes its time: another program may have changed the file meanwhile.
+            // Another program may have changed the file meanwhile.
             open.catch_up(&accounts.deps().home, &name_in_home);
             accounts.take_over_unsaved(&name_in_home, &mut open);
             open
