@@ -18,6 +18,7 @@ mod output;
 pub mod program;
 pub mod prompt;
 pub mod provider;
+mod regular_file;
 pub mod run;
 mod serve;
 pub mod server;

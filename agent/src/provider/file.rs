@@ -12,13 +12,13 @@ use std::{
     time::Duration,
 };
 
-use fs_err::os::unix::fs::OpenOptionsExt;
-use rustix::fs::OFlags;
 use tokio::{
     sync::Semaphore,
     task,
     time::{Instant, timeout_at},
 };
+
+use crate::regular_file;
 
 /// How long a file may take to be read: local ones take milliseconds, a network share some seconds.
 pub(crate) const DEADLINE: Duration = Duration::from_secs(5);
@@ -110,28 +110,11 @@ pub(crate) fn stamp(path: &Path) -> Option<Stamp> {
 
 /// Reads a regular file of at most `most` bytes. Blocks; the error names the path.
 pub(crate) fn read(path: &Path, most: u64) -> io::Result<Vec<u8>> {
-    let unfit = |why: &str| io::Error::new(io::ErrorKind::InvalidInput, format!("{} {why}", path.display()));
-    let no_file = || unfit("is no regular file");
-    // Opening some devices does something, so they are not opened to be looked at.
-    if !fs_err::metadata(path)?.is_file() {
-        return Err(no_file());
-    }
-    let mut options = fs_err::OpenOptions::new();
-    // Another thing may stand there by now; opening a FIFO then returns at once.
-    options.read(true).custom_flags((OFlags::NONBLOCK | OFlags::NOCTTY).bits().cast_signed());
-    let file = options.open(path)?;
-    let found = file.metadata()?;
-    if !found.is_file() {
-        return Err(no_file());
-    }
-    let too_large = || unfit(&format!("is larger than {most} bytes"));
-    if found.len() > most {
-        return Err(too_large());
-    }
-    let mut bytes = Vec::with_capacity(usize::try_from(found.len()).unwrap_or_default());
-    // Files of /proc and /sys say that they are empty.
+    let file = regular_file::open(path, most)?;
+    let length = file.metadata()?.len();
+    let mut bytes = Vec::with_capacity(usize::try_from(length).unwrap_or_default());
     file.take(most + 1).read_to_end(&mut bytes)?;
-    if bytes.len() as u64 > most { Err(too_large()) } else { Ok(bytes) }
+    if bytes.len() as u64 > most { Err(regular_file::too_large(path, most)) } else { Ok(bytes) }
 }
 
 #[cfg(test)]

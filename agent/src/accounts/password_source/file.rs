@@ -1,7 +1,6 @@
 //! The first line of a file, within a time.
 
 use std::{
-    fs::File,
     io::{self, Read},
     path::{Path, PathBuf},
     sync::{
@@ -12,9 +11,9 @@ use std::{
     time::Duration,
 };
 
-use fs_err::{OpenOptions, os::unix::fs::OpenOptionsExt};
-use rustix::fs::OFlags;
 use zeroize::Zeroizing;
+
+use crate::regular_file;
 
 /// Threads that may be stuck in a file system that does not answer.
 const MAX_READING: usize = 16;
@@ -40,14 +39,7 @@ pub fn first_line(path: &str, longest: u64, deadline: Duration) -> io::Result<Ze
 }
 
 fn read(path: &Path, longest: u64) -> io::Result<Zeroizing<Vec<u8>>> {
-    let file = open(path)?;
-    let metadata = file.metadata()?;
-    if !metadata.is_file() {
-        return Err(io::Error::other("it is not a regular file"));
-    }
-    if metadata.len() > longest {
-        return Err(io::Error::other(format!("it has more than {longest} bytes")));
-    }
+    let file = regular_file::open(path, longest)?;
     // One byte more, so that a full buffer is never moved.
     let capacity = usize::try_from(longest).map_err(io::Error::other)? + 1;
     let mut content = Zeroizing::new(Vec::with_capacity(capacity));
@@ -55,13 +47,6 @@ fn read(path: &Path, longest: u64) -> io::Result<Zeroizing<Vec<u8>>> {
     let end = content.iter().position(|byte| *byte == b'\n').unwrap_or(content.len());
     content.truncate(end);
     Ok(content)
-}
-
-/// Opens without waiting for the other end of a pipe, and without becoming the owner of a terminal.
-fn open(path: &Path) -> io::Result<File> {
-    let mut options = OpenOptions::new();
-    options.read(true).custom_flags((OFlags::NONBLOCK | OFlags::NOCTTY).bits().cast_signed());
-    Ok(options.open(path)?.into_file())
 }
 
 #[cfg(test)]
