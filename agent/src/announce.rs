@@ -5,6 +5,8 @@
 
 use std::{fmt::Write, path::Path};
 
+use oidc_proto::shell;
+
 /// The shell, or not a shell, that will read what is printed.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum Dialect {
@@ -59,15 +61,13 @@ pub fn killed(dialect: Dialect, quiet: bool, pid: &str) -> String {
 
 /// Leaves plain paths as the C suite prints them; quotes the others.
 fn quote(dialect: Dialect, text: &str) -> String {
-    let plain = |c: char| c.is_ascii_alphanumeric() || "/._-+,:@%=".contains(c);
-    if !text.is_empty() && text.chars().all(plain) {
-        return text.to_owned();
-    }
+    let bourne = shell::quoted(text);
     match dialect {
+        Dialect::Bourne | Dialect::Json => bourne.into_owned(),
+        _ if bourne == text => bourne.into_owned(),
         Dialect::Fish => format!("'{}'", text.replace('\\', "\\\\").replace('\'', "\\'")),
         // csh expands `!` even within single quotes.
-        Dialect::Csh => format!("'{}'", text.replace('\'', "'\\''").replace('!', "\\!")),
-        Dialect::Bourne | Dialect::Json => format!("'{}'", text.replace('\'', "'\\''")),
+        Dialect::Csh => bourne.replace('!', "\\!"),
     }
 }
 
