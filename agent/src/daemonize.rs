@@ -28,7 +28,7 @@ use crate::{
         bind::Bound,
         handover::{self, Inherited},
     },
-    start::StartError,
+    start_error::StartError,
 };
 
 /// How long a daemon may take until it serves.

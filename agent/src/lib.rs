@@ -23,4 +23,5 @@ pub mod run;
 mod serve;
 pub mod server;
 pub mod start;
+pub mod start_error;
 mod status;

@@ -18,12 +18,7 @@ use tracing::{info, warn};
 use crate::{
     harden,
     provider::SPENDING_TIMEOUT,
-    server::{
-        Handler, activation,
-        entrance::Entrance,
-        limits::Limits,
-        listener::Listener,
-    },
+    server::{Handler, activation, entrance::Entrance, limits::Limits, listener::Listener},
 };
 
 /// Descriptors that connections leave for everything else: files, providers, the runtime.

@@ -20,7 +20,7 @@ use crate::{
         entrance::{Entrance, Policy},
         group, service,
     },
-    start::StartError,
+    start_error::StartError,
 };
 
 /// What this process was told about serving.

@@ -392,7 +392,8 @@ async fn members_leave_room_for_the_owner() {
     if !rustix::process::geteuid().is_root() {
         return;
     }
-    let limits = Limits { connections: 4, members: 2, patience: Duration::from_millis(20), ..Limits::default() };
+    let limits =
+        Limits { connections: 4, members: 2, patience: Duration::from_millis(20), ..Limits::default() };
     let policy = Policy::own_user().and_group(Some(rustix::process::getegid()));
     let mut server = Server::admitting(policy, limits);
     let path = server.directory.path().join("sock");

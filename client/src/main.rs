@@ -7,6 +7,7 @@ mod agent;
 mod cli;
 mod command;
 mod error;
+mod escape;
 mod exit;
 mod issuer_url;
 mod output;

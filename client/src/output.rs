@@ -8,17 +8,16 @@
 //! a line of its own.
 
 use std::{
-    borrow::Cow,
     env,
     io::{self, IsTerminal, Write},
     path::Path,
 };
 
-use oidc_proto::{account::AccountConfig, json::Object, shortname::is_control};
+use oidc_proto::{account::AccountConfig, json::Object};
 use serde_json::{Map, Value};
 use zeroize::Zeroizing;
 
-use crate::{cli::Dialect, error::Error};
+use crate::{cli::Dialect, error::Error, escape::escaped};
 
 const RED: &str = "31";
 const YELLOW: &str = "33";
@@ -281,32 +280,9 @@ fn colour_allowed(variable: impl Fn(&str) -> Option<String>) -> bool {
     }
 }
 
-/// Text for a terminal: control characters and those that reorder text are escaped, line feeds and tabs are kept.
-pub fn escaped(text: &str) -> Cow<'_, str> {
-    let harmful = |c: char| is_control(c) && !matches!(c, '\n' | '\t');
-    if !text.contains(harmful) {
-        return Cow::Borrowed(text);
-    }
-    let mut escaped = String::with_capacity(text.len() + 16);
-    for c in text.chars() {
-        if harmful(c) {
-            escaped.extend(c.escape_unicode());
-        } else {
-            escaped.push(c);
-        }
-    }
-    Cow::Owned(escaped)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_terminal_is_not_fooled() {
-        assert_eq!(escaped("plain\n\ttext é"), "plain\n\ttext é");
-        assert_eq!(escaped("a\u{1b}[2Jb\r\u{202e}"), "a\\u{1b}[2Jb\\u{d}\\u{202e}");
-    }
 
     #[test]
     fn colour_follows_the_variables() {

@@ -6,7 +6,7 @@ use oidc_proto::secret::Password;
 use zeroize::Zeroizing;
 
 use super::tty::{Manner, Tty};
-use crate::output::escaped;
+use crate::escape::escaped;
 
 /// Why a question has no answer.
 #[derive(Debug, thiserror::Error)]
