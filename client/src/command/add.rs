@@ -89,7 +89,7 @@ fn warn_of_what_stays(args: &AddArgs, name: &Shortname, context: &mut Context) {
     let given: Vec<_> = options.iter().filter(|(is_given, _)| *is_given).map(|(_, option)| *option).collect();
     if !given.is_empty() {
         context.output.warning(&format!(
-            "'{name}' is loaded already, so {} takes no effect; add --force to load it anew",
+            "'{name}' is loaded already and stays as it is, without {}; add --force to load it anew",
             given.join(" and ")
         ));
     }

@@ -96,14 +96,14 @@ impl Source {
         context: &mut Context,
     ) -> Result<Option<SecretText>, Error> {
         if let Some(name) = self.variable {
-            return self_evident(self.variable_option, variable(self.variable_option, &name)?).map(Some);
+            return not_empty(self.variable_option, variable(self.variable_option, &name)?).map(Some);
         }
         let Some(path) = file else { return Ok(None) };
         if path.as_os_str() == STANDARD_INPUT && io::stdin().is_terminal() {
             return Ok(Some(SecretText::from(context.asker.secret(label)?.expose())));
         }
         let line = first_line(self.file_option, path, SOURCE_DEADLINE)?;
-        self_evident(self.file_option, text(self.file_option, line)?).map(Some)
+        not_empty(self.file_option, text(self.file_option, line)?).map(Some)
     }
 }
 
@@ -120,7 +120,7 @@ fn text(option: &'static str, bytes: Zeroizing<Vec<u8>>) -> Result<SecretText, E
 }
 
 /// Nothing is no secret: it would be taken for one that was left out on purpose.
-fn self_evident(option: &'static str, secret: SecretText) -> Result<SecretText, Error> {
+fn not_empty(option: &'static str, secret: SecretText) -> Result<SecretText, Error> {
     if secret.expose().trim().is_empty() {
         return Err(Error::Other(Exit::Failure, format!("{option}: there is nothing in it")));
     }
