@@ -23,11 +23,11 @@ use cli::{Dialect, Invocation};
 use command::Context;
 use error::Error;
 use exit::Exit;
+use oidc_proto::home::on_remark;
 use output::Output;
 use password::Terminal;
 
 fn main() -> ExitCode {
-    oidc_proto::home::on_remark(|text| Output::standard(Dialect::Ours, false).warning(text));
     if let Some(completed) = cli::completion::complete(env::args_os()) {
         return completed;
     }
@@ -42,6 +42,7 @@ fn main() -> ExitCode {
     // Where the kernel does not let us, they stay as visible as the C suite leaves them.
     drop(cli::argv::overwrite(&command.secrets()));
     let common = command.common();
+    on_remark(if common.json { output::keep_remark } else { output::say_remark });
     let mut context = Context {
         output: Output::standard(dialect, common.json),
         agent: Agent::from_environment(!common.no_autostart),

@@ -11,6 +11,7 @@ use std::{
     env,
     io::{self, IsTerminal, Write},
     path::Path,
+    sync::{Mutex, MutexGuard, PoisonError},
 };
 
 use oidc_proto::{account::AccountConfig, json::Object};
@@ -21,6 +22,23 @@ use crate::{cli::Dialect, error::Error, escape::escaped};
 
 const RED: &str = "31";
 const YELLOW: &str = "33";
+
+/// What was remarked on the directory and its file system, until the result as JSON is written.
+static REMARKS: Mutex<Vec<String>> = Mutex::new(Vec::new());
+
+/// A remark on the directory or its file system, for the person.
+pub fn say_remark(text: &str) {
+    Output::standard(Dialect::Ours, false).warning(text);
+}
+
+/// The same with `--json`: it becomes one of the warnings.
+pub fn keep_remark(text: &str) {
+    remarks().push(text.to_owned());
+}
+
+fn remarks() -> MutexGuard<'static, Vec<String>> {
+    REMARKS.lock().unwrap_or_else(PoisonError::into_inner)
+}
 
 /// Standard output and standard error of a command.
 pub struct Output {
@@ -124,6 +142,7 @@ impl Output {
         if let Some(socket) = self.agent_started.take() {
             object.insert("agent_started".to_owned(), socket.into());
         }
+        self.warnings.append(&mut remarks());
         let warnings = self.warnings.drain(..).map(Value::from);
         match object.get_mut("warnings").and_then(Value::as_array_mut) {
             Some(known) => known.extend(warnings),

@@ -1,6 +1,9 @@
 //! The command line as programs and scripts see it: errors as JSON, options without effect, numbers, names.
 
-use std::os::unix::process::CommandExt;
+use std::{
+    fs::Permissions,
+    os::unix::{fs::PermissionsExt, process::CommandExt},
+};
 
 use oidc_tests::{
     environment::Environment,
@@ -42,6 +45,19 @@ fn every_error_is_one_json_object_for_whoever_wants_that() {
     let finished = scene.oidc(&["gen", "--json", "--prompt", "none", "X"]);
     let object: Value = serde_json::from_str(&finished.stderr).expect("one object and nothing before it");
     assert!(object["error"].as_str().is_some_and(|error| error.contains("issuer")), "{object}");
+}
+
+#[test]
+fn a_remark_on_the_directory_is_a_warning_of_the_result() {
+    let scene = Scene::new();
+    let directory = scene.environment.accounts();
+    fs_err::set_permissions(directory, Permissions::from_mode(0o777)).expect("mode set");
+    let plain = scene.oidc(&["passwd", "--pw-cmd=false", "--pw-prompt=none", ACCOUNT]);
+    assert!(plain.stderr.contains("can be changed by other users"), "{plain:?}");
+    let finished = scene.oidc(&["passwd", "--json", "--pw-cmd=false", "--pw-prompt=none", ACCOUNT]);
+    let object: Value =
+        serde_json::from_str(&finished.stderr).unwrap_or_else(|error| panic!("{error}: {finished:?}"));
+    assert!(object["warnings"][0].as_str().is_some_and(|text| text.contains("chmod 700")), "{object}");
 }
 
 #[test]

@@ -284,17 +284,18 @@ fn a_file_that_others_may_write_is_remarked() {
     static HEARD: std::sync::Mutex<Vec<String>> = std::sync::Mutex::new(Vec::new());
     on_remark(|text| HEARD.lock().unwrap().push(text.to_owned()));
     let (directory, home) = home();
-    let file = directory.path().join("loose");
+    let file = directory.path().join("it's loose");
     fs_err::write(&file, "x").unwrap();
     fs_err::set_permissions(&file, std::fs::Permissions::from_mode(0o666)).unwrap();
     for _ in 0..2 {
-        home.read(&name("loose")).unwrap();
+        home.read(&name("it's loose")).unwrap();
     }
     let path = file.to_str().unwrap();
     let heard = HEARD.lock().unwrap();
     let about: Vec<&String> = heard.iter().filter(|text| text.starts_with(path)).collect();
     assert_eq!(about.len(), 1, "{heard:?}");
-    assert!(about[0].contains(&format!("chmod 600 {path}")), "{about:?}");
+    let quoted = crate::shell::quoted(path);
+    assert!(about[0].ends_with(&format!("run `chmod 600 {quoted}`")), "{about:?}");
 }
 
 #[test]
