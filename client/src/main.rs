@@ -12,6 +12,7 @@ mod exit;
 mod issuer_url;
 mod output;
 mod password;
+mod proc_stat;
 mod signals;
 #[cfg(test)]
 mod testing;

@@ -17,7 +17,6 @@ use std::{
 use rustix::{
     event::{PollFd, PollFlags, Timespec, poll},
     io::Errno,
-    process::{Pid, getpgid, getpgrp, getppid, getsid},
 };
 use signal_hook::{
     consts::{
@@ -26,6 +25,8 @@ use signal_hook::{
     flag,
     low_level::{emulate_default_handler, pipe},
 };
+
+use crate::proc_stat::ProcStat;
 
 /// The number of a signal.
 pub type Signal = i32;
@@ -212,26 +213,18 @@ fn ignored_signals() -> u64 {
 /// Whether an ancestor outside this process group, but of the session, watches over it: a shell with job control.
 /// Without one the group is orphaned (POSIX 3.264), and who stops stays stopped.
 fn somebody_could_continue() -> bool {
-    let Ok(session) = getsid(None) else { return false };
-    let group = getpgrp();
-    let mut ancestor = getppid();
-    while let Some(pid) = ancestor {
-        if getsid(Some(pid)) != Ok(session) {
+    let Some(own) = ProcStat::own() else { return false };
+    let mut ancestor = ProcStat::of(own.parent);
+    while let Some(stat) = ancestor {
+        if stat.session != own.session {
             return false;
         }
-        if getpgid(Some(pid)) != Ok(group) {
+        if stat.group != own.group {
             return true;
         }
-        ancestor = parent(pid);
+        ancestor = ProcStat::of(stat.parent);
     }
     false
-}
-
-fn parent(pid: Pid) -> Option<Pid> {
-    let stat = fs_err::read_to_string(format!("/proc/{}/stat", pid.as_raw_nonzero())).ok()?;
-    // `PID (NAME) STATE PPID ...`, and the name may hold anything.
-    let (_, rest) = stat.rsplit_once(')')?;
-    Pid::from_raw(rest.split_whitespace().nth(1)?.parse().ok()?)
 }
 
 /// For tests that make or take signals: one at a time, because all threads have the same ones.
@@ -258,11 +251,5 @@ mod tests {
         assert_eq!(signals.take(), Some(Noted::End(SIGUSR1)));
         assert_eq!(signals.take(), None);
         drop(held);
-    }
-
-    #[test]
-    fn parents_are_found() {
-        let own = getppid().expect("a parent");
-        assert_eq!(parent(rustix::process::getpid()), Some(own));
     }
 }

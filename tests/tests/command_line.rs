@@ -5,9 +5,11 @@ use std::{
     os::unix::{fs::PermissionsExt, process::CommandExt},
 };
 
+use oidc_proto::account::AccountConfig;
 use oidc_tests::{
-    environment::Environment,
-    programs::{Finished, run},
+    environment::{Environment, FileFormat},
+    programs::{Finished, program, run},
+    require,
     scene::{ACCOUNT, Scene},
 };
 use serde_json::Value;
@@ -58,6 +60,21 @@ fn a_remark_on_the_directory_is_a_warning_of_the_result() {
     let object: Value =
         serde_json::from_str(&finished.stderr).unwrap_or_else(|error| panic!("{error}: {finished:?}"));
     assert!(object["warnings"][0].as_str().is_some_and(|text| text.contains("chmod 700")), "{object}");
+}
+
+/// As in a container: neither the session nor the process group has a number there.
+#[test]
+fn a_session_outside_of_the_pid_namespace_is_no_obstacle() {
+    let Some(()) = require::root() else { return };
+    let environment = Environment::new();
+    let account = AccountConfig { name: Some(ACCOUNT.into()), ..AccountConfig::default() };
+    environment.add_account(&account, FileFormat::Native);
+    let mut command = environment.command_at("unshare".as_ref());
+    command.args(["--pid", "--fork", "--mount-proc"]).arg(program("oidc"));
+    command.args(["passwd", "--json", "--pw-cmd=false", "--pw-prompt=none", ACCOUNT]);
+    let finished = run(command);
+    assert_eq!(finished.code, Some(10), "{finished:?}");
+    assert!(finished.stderr.contains("prompt_unavailable"), "{finished:?}");
 }
 
 #[test]

@@ -13,10 +13,7 @@ use std::{
 use rustix::{
     fs::{Mode, OFlags},
     io::Errno,
-    process::getpgrp,
-    termios::{
-        LocalModes, OptionalActions, SpecialCodeIndex, Termios, tcgetattr, tcgetpgrp, tcgetsid, tcsetattr,
-    },
+    termios::{LocalModes, OptionalActions, SpecialCodeIndex, Termios, tcgetattr, tcgetpgrp, tcsetattr},
 };
 use zeroize::Zeroizing;
 
@@ -24,7 +21,10 @@ use super::{
     AskError, Asked,
     keys::{Keys, Pressed, Typing},
 };
-use crate::signals::{Noted, Signals};
+use crate::{
+    proc_stat::ProcStat,
+    signals::{Noted, Signals},
+};
 
 /// The longest short answer, in bytes: the kernel's lines are no longer.
 const LINE_BYTES: usize = 4096;
@@ -72,7 +72,11 @@ impl Tty {
         let Some(output) = output.filter(|_| stdin.is_terminal()) else { return Err(AskError::NoTerminal) };
         // It may be somebody else's, whom `su` has made us: then what is inherited has to do.
         let input = open_to_read("/proc/self/fd/0").or_else(|_| copy(&stdin))?;
-        Ok(Self { controls_us: tcgetsid(&stdin).is_ok(), input: input.into(), output: copy(output)?.into() })
+        Ok(Self {
+            controls_us: tcgetpgrp(&stdin) != Err(Errno::NOTTY),
+            input: input.into(),
+            output: copy(output)?.into(),
+        })
     }
 
     /// Shows a text.
@@ -111,7 +115,7 @@ impl Tty {
 
     /// Whether the terminal is ours to change.
     fn is_foreground(&self) -> bool {
-        !self.controls_us || tcgetpgrp(&self.input).is_ok_and(|group| group == getpgrp())
+        !self.controls_us || ProcStat::own().is_some_and(|own| own.group == own.foreground)
     }
 
     fn read(&self, modes: &Modes, manner: Manner, signals: &Signals) -> Result<Ended, AskError> {
