@@ -9,7 +9,9 @@ use std::{
 };
 
 use oidc_tests::{
+    environment::FileFormat,
     programs::{Finished, program, run},
+    provider::Quirks,
     scene::{ACCOUNT, Scene, timed},
 };
 use rustix::fs::{CWD, FileType, Mode, mknodat};
@@ -142,6 +144,32 @@ fn damaged_is_told_from_wrong_password() {
     wrong.args(["add", "--pw-env=GUESS", ACCOUNT]).env("GUESS", "a guess");
     let said = run(wrong).failure().to_lowercase();
     assert!(said.contains("wrong password"), "{said}");
+}
+
+/// As editors and file transfers leave them: never taken for a wrong password.
+#[test]
+fn a_file_that_was_converted_is_damaged_or_good_still() {
+    for format in [FileFormat::Native, FileFormat::OidcAgent] {
+        let scene = Scene::with(Quirks::default(), format);
+        let file = fs_err::read_to_string(scene.environment.account_file(ACCOUNT)).expect("text");
+        let (half, rest) = file.split_at(file.len() / 2);
+        let utf16 = "\u{feff}".encode_utf16().chain(file.encode_utf16()).flat_map(u16::to_le_bytes).collect();
+        for (name, bytes) in [
+            ("crlf", file.replace('\n', "\r\n").into_bytes()),
+            ("bom", format!("\u{feff}{file}").into_bytes()),
+            ("utf16", utf16),
+            ("wrapped", format!("{half}\n{rest}").into_bytes()),
+            ("blanks", format!("{file} \n\n").into_bytes()),
+        ] {
+            fs_err::write(scene.environment.account_file(name), bytes).expect("a file");
+            let finished = scene.oidc(&["add", "--skip-check", "--pw-env", name]);
+            if finished.code != Some(0) {
+                let said = refusal((finished, Duration::ZERO), &[name], name);
+                assert!(said.contains("No password opens it"), "{format:?} {name}: {said}");
+            }
+        }
+        others_are_well(&scene);
+    }
 }
 
 #[test]

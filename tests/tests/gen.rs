@@ -1,11 +1,17 @@
 //! `oidc gen` on a terminal, against the real agent and a provider: from nothing to an account, and back to nothing,
 //! whatever breaks in between.
 
-use std::{os::unix::fs::PermissionsExt, process::Command, time::Duration};
+use std::{
+    io::{BufRead, BufReader, Read},
+    os::unix::fs::PermissionsExt,
+    process::{Command, Stdio},
+    time::Duration,
+};
 
 use oidc_tests::{
     agent::Agent,
     environment::{Environment, PASSWORD},
+    http,
     programs::run,
     provider::{Endpoint, Provider, Quirks, Recorded, Rotation},
     scene::{ACCOUNT, Scene},
@@ -242,4 +248,47 @@ fn a_refresh_token_that_was_spent_for_an_access_token_alone_is_replaced_in_the_f
         scene.oidc(&["add", "-f", "--pw-env", ACCOUNT]).success();
     }
     assert_eq!(scene.provider.reuses(), 0);
+}
+
+/// An opener is started once and not waited for, whatever it does.
+#[test]
+fn a_browser_that_does_not_open_costs_no_login() {
+    for (opener, is_there) in [
+        ("exec sleep 1000", true),
+        ("exit 1", true),
+        ("yes noise | head -c 1000000; yes noise | head -c 1000000 >&2", true),
+        ("", false),
+    ] {
+        let stage = Stage::new();
+        let directory = stage.environment.path("desktop");
+        fs_err::create_dir(&directory).expect("a directory");
+        if is_there {
+            let program = directory.join("xdg-open");
+            let script =
+                format!("#!/bin/sh\nPATH=/usr/bin:/bin\necho >>'{}/opened'\n{opener}\n", directory.display());
+            fs_err::write(&program, script).expect("written");
+            fs_err::set_permissions(&program, PermissionsExt::from_mode(0o700)).expect("a program");
+        }
+        let mut command = stage.oidc(&["gen", "acc", "--issuer", &stage.provider.issuer(), "--flow", "code"]);
+        command.args(["--scope", "openid profile offline_access", "--pw-env", "--confirm-yes"]);
+        command.env("PATH", &directory).env("DISPLAY", ":77").stderr(Stdio::piped()).stdout(Stdio::null());
+        let mut child = command.spawn().expect("a client");
+        let mut said = BufReader::new(child.stderr.take().expect("a pipe"));
+        let (mut line, mut before) = (String::new(), String::new());
+        while !line.starts_with("http") {
+            before.push_str(&std::mem::take(&mut line));
+            assert_ne!(said.read_line(&mut line).expect("text"), 0, "no address in {before}");
+        }
+        let redirect = http::get(line.trim()).send().expect("the provider answers");
+        let page =
+            http::get(redirect.header("location").expect("a redirect")).send().expect("the agent answers");
+        assert_eq!(page.status, 200, "{opener}");
+        let mut rest = String::new();
+        said.read_to_string(&mut rest).expect("text");
+        assert!(child.wait().expect("an end").success(), "{opener}: {before}{rest}");
+        assert!(!rest.contains("noise"), "{rest}");
+        assert_eq!(rest.contains("No browser could be opened"), !is_there, "{rest}");
+        let opened = fs_err::read(directory.join("opened")).map_or(0, |lines| lines.len());
+        assert_eq!(opened, usize::from(is_there), "{opener}");
+    }
 }

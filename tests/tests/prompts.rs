@@ -205,6 +205,26 @@ fn a_terminal_that_is_standard_input_only_is_one() {
 }
 
 #[test]
+fn whoever_redirects_everything_is_asked_on_the_terminal() {
+    let stage = Stage::new();
+    let oidc = stage.oidc(&["unlock"]);
+    let (out, err) = (stage.environment.path("out"), stage.environment.path("err"));
+    let mut command = Command::new("sh");
+    command.args(["-c", "out=$1 err=$2; shift 2; \"$@\" </dev/null >\"$out\" 2>\"$err\"", "sh"]);
+    command.arg(&out).arg(&err).arg(oidc.get_program()).args(oidc.get_args());
+    command.envs(oidc.get_envs().filter_map(|(name, value)| Some((name, value?))));
+    let mut pty = Pty::start(&command, Shell::Plain, b"");
+    pty.expect(PROMPT);
+    assert!(!pty.modes().echo());
+    pty.type_keys(b"canary\n");
+    let (status, shown, is_restored) = pty.finish_restored();
+    assert!(status == 1 && is_restored && !shown.contains("canary"), "{status} {shown}");
+    assert_eq!(fs_err::read_to_string(&out).expect("a file"), "");
+    let said = fs_err::read_to_string(&err).expect("a file");
+    assert!(said.contains(ANSWERED) && !said.contains(PROMPT) && !said.contains("canary"), "{said}");
+}
+
+#[test]
 fn a_secret_on_the_command_line_is_not_there_for_long() {
     let stage = Stage::new();
     let line =

@@ -7,7 +7,7 @@ use oidc_proto::account::AccountConfig;
 use oidc_tests::{
     agent::Agent,
     environment::Environment,
-    provider::{Endpoint, Fault, Provider, Quirks, Rotation},
+    provider::{Endpoint, Fault, Provider, Quirks},
     scene::{Scene, access_token, timed},
 };
 use serde_json::{Value, json};
@@ -228,50 +228,6 @@ fn endpoints_that_nothing_may_be_sent_to_get_nothing() {
         let text = reply["error"].as_str().unwrap_or_default();
         assert!(text.contains("neither https nor on this machine"), "{endpoint}: {text}");
     }
-}
-
-#[test]
-fn odd_answers_that_hold_a_token_give_it() {
-    const YEARS: u64 = 10 * 365 * 24 * 3600;
-    let others = Others::new();
-    for (number, (members, life)) in [
-        (r#","expires_in":3600"#, Some(3600)),
-        (r#","expires_in":"3600""#, Some(3600)),
-        (r#","expires_in":3600.5"#, Some(3600)),
-        (r#","expires_in":9223372036854775807"#, Some(YEARS)),
-        (r#","expires_in":1e30"#, None),
-        (r#","expires_in":-1"#, None),
-        (r#","expires_in":null"#, None),
-        (r#","expires_in":[]"#, None),
-        (r#","expires_in":3600,"refresh_token":"""#, Some(3600)),
-        (r#","expires_in":3600,"refresh_token":null"#, Some(3600)),
-        (r#","expires_in":3600,"error":"odd""#, Some(3600)),
-        (r#","expires_in":3600,"access_token":"second""#, Some(3600)),
-    ]
-    .into_iter()
-    .enumerate()
-    {
-        let provider = Provider::with(Quirks { rotation: Rotation::Never, ..Quirks::default() });
-        let name = format!("account-{number}");
-        others.load(&provider.seed_account(&name));
-        let body = format!(r#"{{"access_token":"first"{members}}}"#);
-        // Sent as plain text, with a byte order mark.
-        provider.faults().queue(Endpoint::Token, status(200, None, &format!("\u{feff}{body}")));
-        let before = now();
-        let reply = others.ask(&name);
-        assert_eq!(access_token(&reply), "first", "{members}: {reply}");
-        if let Some(life) = life {
-            let expires_at = reply["expires_at"].as_u64().expect("a time");
-            assert!((before + life..=now() + life).contains(&expires_at), "{members}: {reply}");
-        }
-        // The refresh token is still the one that was.
-        access_token(&others.ask(&name));
-    }
-}
-
-fn now() -> u64 {
-    let since = std::time::SystemTime::UNIX_EPOCH.elapsed();
-    since.expect("a time after 1970").as_secs()
 }
 
 #[test]

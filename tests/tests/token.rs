@@ -4,7 +4,8 @@ use std::{sync::Barrier, thread, time::Duration};
 
 use oidc_tests::{
     provider::{
-        AccessTokenFormat, AudienceParameter, Endpoint, ExpiresIn, Fault, Quirks, Recorded, Rotation,
+        AccessTokenFormat, AudienceParameter, Endpoint, ExpiresIn, Fault, Provider, Quirks, Recorded,
+        Rotation,
     },
     scene::{ACCOUNT, Scene, access_token, claims},
 };
@@ -226,8 +227,30 @@ fn issuers_of_every_shape() {
 
 #[test]
 fn a_big_token_passes_whole() {
-    let scene = Scene::loaded_with(Quirks { access_token_padding: 20_000, ..Quirks::default() });
-    assert!(access_token(&scene.ask(json!({}))).len() > 20_000);
+    let scene = Scene::loaded();
+    for size in [20_000, 64 * 1024, 300_000] {
+        scene.provider.change(|quirks| quirks.access_token_padding = size);
+        assert!(access_token(&scene.ask(json!({"min_valid_period": -1}))).len() > size);
+        assert!(scene.oidc(&["token", ACCOUNT]).success().len() > size);
+    }
+}
+
+#[test]
+fn a_provider_on_this_machine_may_be_at_either_address() {
+    let scene = Scene::new();
+    for (address, host) in
+        [("::1", "[::1]"), ("::1", "localhost"), ("127.0.0.1", "localhost"), ("127.0.0.1", "op.localhost")]
+    {
+        let Ok(provider) = Provider::at(address.parse().expect(address), host, Quirks::default()) else {
+            oidc_tests::require::not_run::<()>("IPv6 on this machine");
+            continue;
+        };
+        let account = provider.seed_account("other");
+        let order = json!({"request": "add", "config": account.to_object().members(), "plain_add": 1});
+        assert_eq!(scene.agent.request(&order).expect("a reply")["status"], "success");
+        let token = scene.agent.token("other", json!({}));
+        assert!(token["access_token"].is_string(), "{host} at {address}: {token}");
+    }
 }
 
 #[test]

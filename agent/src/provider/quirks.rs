@@ -155,9 +155,15 @@ impl Quirks {
 }
 
 /// OAuth errors that mean, on a refresh, that the token is gone: RFC 6749 section 5.2; INDIGO IAM's 401; the ones by
-/// which OpenID Connect Core section 3.1.2.6 asks for the person.
-const DEAD_TOKEN_ERRORS: &[&str] =
-    &["invalid_grant", "invalid_token", "interaction_required", "login_required", "consent_required"];
+/// which OpenID Connect Core section 3.1.2.6 asks for the person; GitHub's, with status 200.
+const DEAD_TOKEN_ERRORS: &[&str] = &[
+    "invalid_grant",
+    "invalid_token",
+    "interaction_required",
+    "login_required",
+    "consent_required",
+    "bad_refresh_token",
+];
 
 /// Descriptions, in lower case, of refusals under those names that the token survives: once the person has signed,
 /// or an administrator has acted, it works again.
@@ -211,6 +217,7 @@ mod tests {
             ("invalid_grant", "Offline user session not found"),
             ("invalid_token", "Refresh token for value [redacted] was not found"),
             ("invalid_grant", ""),
+            ("bad_refresh_token", "The refresh token passed is incorrect or expired."),
         ] {
             assert!(is_dead_token(error, Some(description)), "{error} {description}");
         }

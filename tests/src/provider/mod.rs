@@ -31,7 +31,7 @@ mod tokens_in_use;
 use std::{
     collections::HashMap,
     io,
-    net::{Ipv4Addr, SocketAddr, TcpListener},
+    net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener},
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicBool, Ordering},
@@ -96,10 +96,20 @@ impl Provider {
 
     /// A provider on a given port; 0 for any free one.
     pub fn on_port(port: u16, quirks: Quirks) -> io::Result<Self> {
-        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, port))?;
+        Self::listening((Ipv4Addr::LOCALHOST, port).into(), None, quirks)
+    }
+
+    /// A provider that listens at one loopback address only, and is called `host` in URLs.
+    pub fn at(address: IpAddr, host: &str, quirks: Quirks) -> io::Result<Self> {
+        Self::listening((address, 0).into(), Some(host), quirks)
+    }
+
+    fn listening(address: SocketAddr, host: Option<&str>, quirks: Quirks) -> io::Result<Self> {
+        let listener = TcpListener::bind(address)?;
         let address = listener.local_addr()?;
+        let authority = host.map_or(address.to_string(), |host| format!("{host}:{}", address.port()));
         let state = State {
-            origin: format!("http://{address}"),
+            origin: format!("http://{authority}"),
             base: format!("{}/", quirks.issuer_path.trim_end_matches('/')),
             key: keys::SigningKey::new(quirks.algorithm),
             quirks,
@@ -125,7 +135,7 @@ impl Provider {
 
     /// Scheme, host and port.
     pub fn origin(&self) -> String {
-        format!("http://{}", self.address)
+        self.shared.state().origin.clone()
     }
 
     /// The absolute URL of an endpoint.

@@ -48,6 +48,21 @@ fn a_browser_login_from_start_to_token() {
 }
 
 #[test]
+fn a_browser_may_come_by_any_name_of_this_machine() {
+    for host in ["localhost", "127.0.0.1", "[::1]"] {
+        let stage = Stage::new();
+        let login = stage.begin_code("demo", json!({}));
+        let redirected = login.redirected().replace("//localhost:", &format!("//{host}:"));
+        if TcpListener::bind(("::1", 0)).is_err() && host == "[::1]" {
+            continue;
+        }
+        assert!(redirected.contains(host), "{redirected}");
+        assert_eq!(visit(&redirected).status, 200, "{host}");
+        assert!(stage.is_loaded("demo"), "{host}");
+    }
+}
+
+#[test]
 fn the_request_is_a_careful_one() {
     let stage = Stage::new();
     let login = stage.begin_code("demo", json!({}));

@@ -2,7 +2,7 @@
 
 use oidc_tests::{
     programs::run,
-    provider::{AccessTokenFormat, AuthorizationResponseIss, Consent, Quirks, ScopeForm},
+    provider::{AccessTokenFormat, AuthorizationResponseIss, Consent, Endpoint, Fault, Quirks, ScopeForm},
 };
 use serde_json::{Map, Value, json};
 
@@ -26,6 +26,77 @@ fn a_device_answer_may_leave_out_scheme_and_host() {
         let joined = format!("{}device", stage.provider.issuer());
         assert_eq!(text(&device["verification_uri"]), address.unwrap_or(&joined), "{uri}");
         assert_eq!(device["verification_uri"], device["verification_uri_complete"]);
+    }
+}
+
+#[test]
+fn google_has_a_name_of_its_own_for_the_address() {
+    let quirks = Quirks { verification_url: true, device_approved_at_poll: Some(1), ..Quirks::default() };
+    let stage = Stage::with(quirks);
+    let account = stage.registered("demo", &["http://localhost:4242".into()]);
+    let device = stage.begin(&account, "device", json!({}))["oidc_device"].clone();
+    assert_eq!(text(&device["verification_uri"]), stage.provider.url(Endpoint::Verification));
+    let mut reply = Value::Null;
+    wait_until(|| {
+        reply = stage.request(&json!({"request": "device", "oidc_device": device, "only_at": 0}));
+        reply["error"] != "authorization_pending"
+    });
+    assert_eq!(reply["status"], "success", "{reply}");
+}
+
+/// GitHub sends every refusal with the status of a success; others have their own ideas.
+#[test]
+fn who_is_not_done_yet_is_waited_for_whatever_the_status_says() {
+    let statuses = [200, 401, 403, 428];
+    let stage = Stage::with(Quirks { device_interval: Some(1), ..Quirks::default() });
+    stage.provider.tolerate_violations();
+    let devices: Vec<Value> = statuses
+        .iter()
+        .map(|_| {
+            let account = stage.registered("demo", &["http://localhost:4242".into()]);
+            stage.begin(&account, "device", json!({}))["oidc_device"].clone()
+        })
+        .collect();
+    let poll =
+        |device: &Value| stage.request(&json!({"request": "device", "oidc_device": device, "only_at": 0}));
+    let tokens = || stage.provider.log().count(Endpoint::Token);
+    for (status, device) in statuses.into_iter().zip(&devices) {
+        let pending = Fault::OAuthError { status, error: "authorization_pending".into(), description: None };
+        stage.provider.faults().set(Endpoint::Token, pending);
+        let before = tokens();
+        wait_until(|| {
+            let reply = poll(device);
+            assert_eq!(reply["error"], "authorization_pending", "{status}: {reply}");
+            tokens() > before
+        });
+    }
+    stage.provider.faults().clear(Endpoint::Token);
+    for (status, device) in statuses.into_iter().zip(&devices) {
+        stage.provider.decide_device(&text(&device["user_code"]), true);
+        let mut reply = Value::Null;
+        wait_until(|| {
+            reply = poll(device);
+            reply["error"] != "authorization_pending"
+        });
+        assert_eq!(reply["status"], "success", "{status}: {reply}");
+    }
+}
+
+#[test]
+fn a_refused_code_is_told_in_the_providers_words_whatever_the_status_says() {
+    for status in [200, 400] {
+        let stage = Stage::new();
+        let refusal = Fault::OAuthError {
+            status,
+            error: "bad_verification_code".into(),
+            description: Some("The code passed is incorrect or expired.".into()),
+        };
+        stage.provider.faults().set(Endpoint::Token, refusal);
+        let login = stage.begin_code("demo", json!({}));
+        let page = login.browse();
+        assert!(page.text().contains("The code passed is incorrect or expired."), "{}", page.text());
+        let error = text(&stage.lookup(&login.state)["error"]);
+        assert!(error.contains("bad_verification_code: The code passed is incorrect or expired."), "{error}");
     }
 }
 

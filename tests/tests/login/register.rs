@@ -1,6 +1,6 @@
 //! Dynamic client registration.
 
-use oidc_tests::provider::{Endpoint, Quirks, RedirectPolicy, Registration};
+use oidc_tests::provider::{Endpoint, Fault, Quirks, RedirectPolicy, Registration};
 use serde_json::{Value, json};
 
 use crate::stage::{Stage, text};
@@ -76,4 +76,50 @@ fn the_texts_that_oidc_gen_compares_stand_alone() {
     );
     let requests = stage.provider.log().requests();
     assert!(requests.iter().all(|request| request.endpoint != Endpoint::Registration));
+}
+
+/// What is registered is taken as it is told; what is refused is told in the provider's words.
+#[test]
+fn answers_of_every_shape_are_understood() {
+    let stage = Stage::new();
+    let register = |answer: &Value, status: u16| {
+        let fault = Fault::Status { status, retry_after: None, body: Some(answer.to_string()) };
+        stage.provider.faults().set(Endpoint::Registration, fault);
+        let account = stage.account("demo", &["http://localhost:4242".into()]);
+        stage.request(&json!({"request": "register", "config": account, "flow": ["code", "device"]}))
+    };
+    let scope = "openid profile offline_access";
+    for (status, more) in [
+        (200, json!({})),
+        (201, json!({"client_id": 4711})),
+        (201, json!({"client_secret": null})),
+        (201, json!({"client_secret": ""})),
+        (201, json!({"scope": ["openid", "profile", "offline_access"]})),
+        (201, json!({"scope": null})),
+        (201, json!({"redirect_uris": "http://localhost:4242"})),
+        (201, json!({"grant_types": null, "response_types": null})),
+        (201, json!({"client_secret_expires_at": "never", "client_id_issued_at": "Nov 1"})),
+    ] {
+        let mut answer = json!({"client_id": "dyn", "client_secret": "s", "scope": scope});
+        for (name, value) in more.as_object().expect("an object") {
+            answer[name] = value.clone();
+        }
+        let reply = register(&answer, status);
+        assert_eq!(reply["status"], "success", "{more}: {reply}");
+        let id = &reply["client"]["client_id"];
+        assert!(*id == json!("dyn") || *id == more["client_id"], "{more}: {reply}");
+    }
+    for (status, error, description) in [
+        // Keycloak's, without a word of what could be done.
+        (
+            403,
+            "insufficient_scope",
+            "Policy 'Trusted Hosts' rejected request to client-registration service.",
+        ),
+        (400, "invalid_redirect_uri", "localhost is refused"),
+        (401, "invalid_token", "no initial access token"),
+    ] {
+        let reply = register(&json!({"error": error, "error_description": description}), status);
+        assert!(text(&reply["error"]).contains(description), "{reply}");
+    }
 }

@@ -445,6 +445,38 @@ async fn a_socks_proxy_is_given_the_name_and_this_machine_goes_past_it() {
 }
 
 #[tokio::test]
+async fn an_http_proxy_is_told_who_asks_and_never_what() {
+    for (address, authorization) in
+        [("", None), ("http://", None), ("http://u:p%40w@", Some("Basic dTpwQHc="))]
+    {
+        let proxy = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+        let address = format!("{address}{}", proxy.local_addr().expect("an address"));
+        let clients =
+            HttpClients::in_environment(move |name| (name == "https_proxy").then(|| address.clone().into()));
+        let http = clients.http("op.example".into(), None, true);
+        let asked = async {
+            let (mut stream, _) = proxy.accept().await.expect("a connection");
+            let mut head = Vec::new();
+            while !head.ends_with(b"\r\n\r\n") {
+                head.push(stream.read_u8().await.expect("a request"));
+            }
+            stream.write_all(b"HTTP/1.1 403 Forbidden\r\n\r\n").await.expect("a refusal");
+            String::from_utf8(head).expect("text")
+        };
+        let (answer, head) = tokio::join!(http.send(post("https://op.example/x"), soon()), asked);
+        assert!(head.starts_with("CONNECT op.example:443 HTTP/1.1\r\n"), "{head}");
+        let own = head.lines().find_map(|line| {
+            let (name, value) = line.split_once(": ")?;
+            name.eq_ignore_ascii_case("proxy-authorization").then_some(value)
+        });
+        assert_eq!(own, authorization, "{head}");
+        assert!(!head.contains("refresh_token"), "{head}");
+        let error = answer.err().expect("refused").to_string();
+        assert!(!error.contains("p@w") && !error.contains("p%40w"), "{error}");
+    }
+}
+
+#[tokio::test]
 async fn an_environment_that_is_unusable_stops_only_what_needs_it() {
     let clients = HttpClients::in_environment(|name| match name {
         "SSL_CERT_FILE" => Some("/nowhere/ca.pem".into()),

@@ -69,7 +69,13 @@ async fn nothing_found_and_nonsense_are_told() {
 
 #[tokio::test]
 async fn another_issuer_is_refused() {
-    for found in [r#"{"issuer":"https://evil.example"}"#, r#"{"issuer":"http://127.0.0.1//"}"#, "{}"] {
+    for found in [
+        r#"{"issuer":"https://evil.example"}"#,
+        r#"{"issuer":"http://127.0.0.1//"}"#,
+        // Of Azure's address for all its tenants: any of them could answer.
+        r#"{"issuer":"https://login.microsoftonline.com/{tenantid}/v2.0"}"#,
+        "{}",
+    ] {
         let op = Scripted::start(move |_, _| Reply::json(found)).await;
         let error = op.open().metadata(soon()).await.expect_err("another issuer");
         assert!(matches!(error.kind(), ProviderErrorKind::IssuerMismatch { .. }), "{error}");
@@ -79,12 +85,16 @@ async fn another_issuer_is_refused() {
 
 #[tokio::test]
 async fn redirects_are_followed_for_metadata_only_so_far_and_never_into_the_open() {
-    let op = Scripted::start(|asked, issuer| match asked.path.as_str() {
-        "/.well-known/openid-configuration" => Reply::with_header(302, "location: /elsewhere", "moved"),
-        _ => document(issuer),
-    })
-    .await;
-    op.open().metadata(soon()).await.expect("metadata");
+    for status in [301, 302, 303, 307, 308] {
+        let op = Scripted::start(move |asked, issuer| match asked.path.as_str() {
+            "/.well-known/openid-configuration" => {
+                Reply::with_header(status, "location: /elsewhere", "moved")
+            }
+            _ => document(issuer),
+        })
+        .await;
+        op.open().metadata(soon()).await.unwrap_or_else(|error| panic!("{status}: {error}"));
+    }
     for location in ["http://op.example/", "/.well-known/openid-configuration", "file:///etc/passwd"] {
         let op =
             Scripted::start(move |_, _| Reply::with_header(302, &format!("location: {location}"), "")).await;

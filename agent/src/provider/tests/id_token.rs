@@ -172,3 +172,32 @@ async fn new_keys_are_fetched_for_an_unknown_one() {
     judge(&provider, &stranger.sign(&json!({"alg": "ES256"}), &good), None).await.expect_err("unknown");
     assert_eq!(op.asked("/jwks").len(), 2, "young keys are not fetched again");
 }
+
+#[tokio::test]
+async fn keys_of_other_kinds_and_without_a_purpose_do_not_get_in_the_way() {
+    let signer = Signer::new("k1");
+    let without = |members: &[&str], more: &Value| {
+        let mut key = changed(&signer.jwk(), more);
+        key.as_object_mut().expect("an object").retain(|name, _| !members.contains(&name.as_str()));
+        key
+    };
+    let strange = json!({"kty": "OKP", "crv": "Ed448", "kid": "k1", "x": "AA"});
+    let encryption = json!({"kty": "RSA", "use": "enc", "kid": "k1", "n": "AQAB", "e": "AQAB"});
+    let operations = json!({"key_ops": ["verify"]});
+    for keys in [
+        vec![strange, signer.jwk()],
+        vec![encryption, signer.jwk()],
+        vec![json!({}), json!("key"), json!({"kty": 7, "kid": "k1"}), signer.jwk()],
+        vec![without(&["alg", "use", "key_ops"], &json!({}))],
+        vec![without(&["alg", "use"], &operations)],
+    ] {
+        let op = publishing(Arc::new(Mutex::new(keys.clone()))).await;
+        let (provider, good) = (op.open(), claims(&op.issuer()));
+        judge(&provider, &signer.token(&good), Some("n"))
+            .await
+            .unwrap_or_else(|error| panic!("{error}: {keys:?}"));
+        // The right key was found, for what is signed by another one is refused.
+        let forged = Signer::new("k1").token(&good);
+        judge(&provider, &forged, Some("n")).await.expect_err(&format!("{keys:?}"));
+    }
+}

@@ -86,6 +86,8 @@ async fn the_answering_issuer_is_checked() {
         (true, Some("own"), true),
         (true, None, false),
         (true, Some("https://evil.example"), false),
+        // RFC 9207 section 2.4 wants simple string comparison.
+        (true, Some("own with another slash"), false),
         (false, None, true),
         (false, Some("own"), true),
         (false, Some("https://evil.example"), false),
@@ -97,7 +99,12 @@ async fn the_answering_issuer_is_checked() {
         })
         .await;
         let issuer = op.issuer();
-        let iss = iss.map(|iss| if iss == "own" { issuer.as_str() } else { iss });
+        let with_slash = format!("{issuer}/");
+        let iss = iss.map(|iss| match iss {
+            "own" => issuer.as_str(),
+            "own with another slash" => &with_slash,
+            other => other,
+        });
         let checked = op.open().check_authorization_issuer(iss, soon()).await;
         assert_eq!(checked.is_ok(), accepted, "{announced} {iss:?}");
     }

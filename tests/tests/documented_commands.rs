@@ -1,0 +1,131 @@
+//! Command lines as the pages of sites and communities print them for the C suite, typed as they stand.
+
+use std::os::unix::fs::symlink;
+
+use oidc_tests::{
+    environment::{Environment, FileFormat},
+    programs::{Finished, program, run},
+    provider::{Provider, Quirks},
+    scene::Scene,
+};
+
+/// Surroundings in which everything is installed, and one agent for all lines.
+struct Site {
+    scene: Scene,
+}
+
+impl Site {
+    fn new() -> Self {
+        let quirks = Quirks { device_approved_at_poll: Some(1), ..Quirks::default() };
+        let scene = Scene::with(quirks, FileFormat::OidcAgent);
+        install(&scene.environment);
+        Self { scene }
+    }
+
+    /// A line, with this test's account and provider in place of the page's.
+    fn type_line(&self, line: &str) -> Finished {
+        let line = line.replace("ACCOUNT", "demo").replace("ISSUER", &self.scene.provider.issuer());
+        shell(&self.scene.environment, Some(self.scene.agent.socket().to_str().expect("a path")), &line)
+    }
+}
+
+fn install(environment: &Environment) {
+    let bin = environment.path("bin");
+    fs_err::create_dir(&bin).expect("a directory");
+    for (name, leads_to) in [
+        ("oidc", "oidc"),
+        ("oidc-agent", "oidc-agent"),
+        ("oidc-add", "oidc"),
+        ("oidc-gen", "oidc"),
+        ("oidc-token", "oidc"),
+    ] {
+        symlink(program(leads_to), bin.join(name)).expect("a link");
+    }
+}
+
+fn shell(environment: &Environment, socket: Option<&str>, line: &str) -> Finished {
+    let mut command = environment.command_at("bash".as_ref());
+    let path = std::env::var("PATH").unwrap_or_default();
+    command.env("PATH", format!("{}:{path}", environment.path("bin").display()));
+    command.env("OIDC_NO_AUTOSTART", "1").envs(socket.map(|socket| ("OIDC_SOCK", socket)));
+    command.args(["-c", line]);
+    run(command)
+}
+
+#[test]
+fn lines_for_an_account_work_as_printed() {
+    let site = Site::new();
+    for (line, shows) in [
+        ("oidc-add -l", "demo"),
+        ("oidc-gen -l", "demo"),
+        ("oidc-gen --accounts", "demo"),
+        ("oidc-add --pw-env ACCOUNT", "success"),
+        ("oidc-add -a", "demo"),
+        ("oidc-token ACCOUNT", "eyJ"),
+        ("export BEARER_TOKEN=$(oidc-token ACCOUNT); echo $BEARER_TOKEN", "eyJ"),
+        ("OIDC_TOKEN=`oidc-token ACCOUNT`; echo \"Authorization: Bearer $OIDC_TOKEN\"", "Bearer eyJ"),
+        ("oidc-token -t 1200 ACCOUNT", "eyJ"),
+        ("oidc-token --time=1200 ACCOUNT", "eyJ"),
+        ("oidc-token -f ACCOUNT", "eyJ"),
+        ("oidc-token -s openid -s storage.read:/ ACCOUNT", "eyJ"),
+        ("oidc-token -s \"openid storage.read:/\" ACCOUNT", "eyJ"),
+        ("oidc-token --scope=storage.read:/ --aud=https://wlcg.example/jwt/v1/any ACCOUNT", "eyJ"),
+        ("oidc-token ACCOUNT --aud https://se.example", "eyJ"),
+        ("oidc-token ISSUER", "eyJ"),
+        ("oidc-token ACCOUNT | cut -d. -f2 | tr -- -_ +/| base64 -d 2>/dev/null; true", "\"iss\""),
+        ("oidc-token -a ACCOUNT | wc -l", "3"),
+        ("oidc-token -i ACCOUNT", "http"),
+        ("oidc-token -e ACCOUNT", "1"),
+        ("oidc-token -o ACCOUNT", "eyJ"),
+        ("eval `oidc-token -c ACCOUNT`; echo $OIDC_AT $OIDC_ISS $OIDC_EXP", "eyJ"),
+        ("oidc-token --env ACCOUNT", "OIDC_AT="),
+        ("oidc-gen --pw-env -p ACCOUNT", "refresh_token"),
+        ("oidc-gen --pw-env --print=ACCOUNT", "refresh_token"),
+        ("oidc-add --pw-env -p ACCOUNT", "refresh_token"),
+        ("oidc-add -r ACCOUNT", "success"),
+        ("oidc-add --lifetime=3600 --pw-cmd='echo \"$OIDC_ENCRYPTION_PW\"' ACCOUNT", "success"),
+        ("oidc-add -R", "success"),
+        ("oidc-agent --status", "Agent"),
+        (
+            "oidc-gen --pub --issuer ISSUER --scope 'openid offline_access' --pw-env --flow=device public; true",
+            "",
+        ),
+        (
+            "oidc-gen -w device site --iss=ISSUER --scope='openid profile offline_access' --pw-env --prompt=none \
+             --confirm-default",
+            "success",
+        ),
+        ("oidc-gen --reauthenticate --flow=device --pw-env site", ""),
+        ("oidc-token site", "eyJ"),
+        ("oidc-gen -d site --confirm-yes --pw-env", "deleted"),
+    ] {
+        let finished = site.type_line(line);
+        assert_eq!(finished.code, Some(0), "{line}: {finished:?}");
+        assert!(finished.stdout.contains(shows), "{line}: {finished:?}");
+    }
+    let refused = site.type_line("oidc-add -i ACCOUNT");
+    assert_eq!(refused.code, Some(64), "an option of no release: {refused:?}");
+}
+
+#[test]
+fn lines_for_an_agent_work_as_printed() {
+    let environment = Environment::new();
+    install(&environment);
+    let provider = Provider::start();
+    environment.add_account(&provider.seed_account("demo"), FileFormat::OidcAgent);
+    for line in [
+        "eval `oidc-agent`; oidc-add --pw-env demo && oidc-token demo; oidc-agent -k",
+        "eval \"$(oidc-agent --no-autoload)\" && oidc-add --pw-env demo && oidc-token demo; oidc-agent --kill",
+        "eval $(oidc-agent) >/dev/null; oidc-add --pw-env demo && oidc-token demo; eval $(oidc-agent -k)",
+        "oidc-agent -t 60 bash -c 'oidc-add --pw-env demo && oidc-token demo'",
+        "oidc-agent bash -c 'oidc-add --pw-env demo; oidc-token demo'",
+        "oidc-agent > ~/.agent-env; . ~/.agent-env; oidc-add --pw-env demo; oidc-token demo; oidc-agent -k",
+    ] {
+        let finished = shell(&environment, None, line);
+        assert_eq!(finished.code, Some(0), "{line}: {finished:?}");
+        assert!(
+            finished.stdout.contains("success") && finished.stdout.contains("eyJ"),
+            "{line}: {finished:?}"
+        );
+    }
+}
