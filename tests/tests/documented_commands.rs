@@ -83,17 +83,13 @@ fn lines_for_an_account_work_as_printed() {
         ("oidc-gen --pw-env --print=ACCOUNT", "refresh_token"),
         ("oidc-add --pw-env -p ACCOUNT", "refresh_token"),
         ("oidc-add -r ACCOUNT", "success"),
-        ("oidc-add --lifetime=3600 --pw-cmd='echo \"$OIDC_ENCRYPTION_PW\"' ACCOUNT", "success"),
+        ("oidc-add --lifetime=3600 --pw-cmd=\"echo '$OIDC_ENCRYPTION_PW'\" ACCOUNT", "success"),
         ("oidc-add -R", "success"),
-        ("oidc-agent --status", "Agent"),
-        (
-            "oidc-gen --pub --issuer ISSUER --scope 'openid offline_access' --pw-env --flow=device public; true",
-            "",
-        ),
+        ("oidc-agent --status", "agent"),
         (
             "oidc-gen -w device site --iss=ISSUER --scope='openid profile offline_access' --pw-env --prompt=none \
              --confirm-default",
-            "success",
+            "Everything setup correctly!",
         ),
         ("oidc-gen --reauthenticate --flow=device --pw-env site", ""),
         ("oidc-token site", "eyJ"),
