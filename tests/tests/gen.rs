@@ -292,3 +292,22 @@ fn a_browser_that_does_not_open_costs_no_login() {
         assert_eq!(opened, usize::from(is_there), "{opener}");
     }
 }
+
+/// The kernel cuts lines that it edits at 4095 bytes; providers send codes that are longer.
+#[test]
+fn an_address_longer_than_a_line_of_the_terminal_can_be_pasted() {
+    let stage = Stage::new();
+    let mut command = stage.oidc(&["gen", "acc", "--issuer", &stage.provider.issuer(), "--flow", "code"]);
+    command.args(["--scope", "openid profile offline_access", "--no-webserver", "--pw-env", "--confirm-yes"]);
+    let mut terminal = Terminal::start(command);
+    terminal.expect("Browser of your choice:");
+    let shown = terminal.expect("Address (Enter looks whether the login is done already):");
+    let address = shown.split_whitespace().find(|word| word.starts_with("http")).expect("an address");
+    let answer = http::get(address).send().expect("the provider answers");
+    let redirected = answer.header("location").expect("a redirect");
+    terminal.type_line(&format!("{redirected}&session_state={}", "s".repeat(5000)));
+    terminal.expect("success");
+    let (code, seen) = terminal.finish();
+    assert_eq!(code, 0, "{seen}");
+    assert_eq!(stage.token().split('.').count(), 3);
+}
