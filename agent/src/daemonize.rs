@@ -109,7 +109,7 @@ pub fn run_beside(
 /// The daemon's side of [`start`].
 pub fn serve<H: Handler>(
     service: Service,
-    handler: impl FnOnce(Options, &Path) -> H,
+    handler: impl FnOnce(Options, &Path) -> H + Send,
 ) -> Result<(), StartError> {
     let channel = || io::stdin().as_fd().try_clone_to_owned().map(UnixStream::from);
     let channel = channel().map_err(StartError::system("use standard input"))?;

@@ -26,6 +26,9 @@ const RESERVED_DESCRIPTORS: u64 = 128;
 /// How long ending may take after requests in hand: a refresh that was sent is answered or over by then, and a rotated
 /// refresh token is on disk. A second signal ends at once.
 const FINISH: Duration = SPENDING_TIMEOUT.saturating_add(Duration::from_secs(20));
+/// Of the thread that serves, in bytes. The first thread has what the user's limit leaves it, which may be less than
+/// [`harden::wipe_stack`] takes.
+const STACK: usize = 2 * 1024 * 1024;
 /// Threads for what blocks: name resolution, key derivations, files. They end when they are idle.
 const BLOCKING_THREADS: usize = 32;
 
@@ -43,6 +46,18 @@ pub struct Surroundings {
 /// Serves until a signal or the end of what the agent lives for. `handler` is made within the runtime; `ready` is
 /// called as soon as requests are answered.
 pub fn run<H: Handler>(
+    surroundings: Surroundings,
+    handler: impl FnOnce() -> H + Send,
+    ready: impl FnOnce() -> io::Result<()> + Send,
+) -> io::Result<()> {
+    thread::scope(|scope| {
+        let serving = thread::Builder::new().stack_size(STACK);
+        let serving = serving.spawn_scoped(scope, || serve(surroundings, handler, ready))?;
+        serving.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+    })
+}
+
+fn serve<H: Handler>(
     surroundings: Surroundings,
     handler: impl FnOnce() -> H,
     ready: impl FnOnce() -> io::Result<()>,

@@ -73,8 +73,8 @@ impl Service {
     pub fn run<H: Handler>(
         self,
         socket: Socket,
-        handler: impl FnOnce(Options, &Path) -> H,
-        ready: impl FnOnce(&Path) -> io::Result<()>,
+        handler: impl FnOnce(Options, &Path) -> H + Send,
+        ready: impl FnOnce(&Path) -> io::Result<()> + Send,
     ) -> Result<(), StartError> {
         let Self { options, pid_file, linked, without_effect } = self;
         let Socket { listener, claim, lives_for } = socket;

@@ -29,7 +29,7 @@ const USAGE: u8 = 64;
 /// The whole program. `handler` makes what answers the requests at a socket.
 pub fn main<H: Handler>(
     args: impl IntoIterator<Item = OsString>,
-    handler: impl FnOnce(Options, &Path) -> H,
+    handler: impl FnOnce(Options, &Path) -> H + Send,
 ) -> ExitCode {
     let args: Vec<OsString> = args.into_iter().collect();
     let cli = match Cli::try_parse_from(&args) {
@@ -70,7 +70,7 @@ pub fn main<H: Handler>(
 fn start<H: Handler>(
     cli: &Cli,
     args: &[OsString],
-    handler: impl FnOnce(Options, &Path) -> H,
+    handler: impl FnOnce(Options, &Path) -> H + Send,
 ) -> Result<(), StartError> {
     if cli.inherited {
         harden::close_inherited();
