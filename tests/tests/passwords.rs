@@ -31,14 +31,10 @@ fn a_password_is_the_same_whichever_way_it_comes() {
     let passwords = [
         "  blanks at both ends ".to_owned(),
         "Übergrößenträger".into(),
-        // Decomposed, which is another password.
-        "U\u{308}bergro\u{308}ßentra\u{308}ger".into(),
-        "\"double\" and 'single' \\ quotes".into(),
-        "$HOME `id` $(id) ${x} %s ; | & *".into(),
+        "\"double\" and 'single' \\ $HOME `id` $(id) ${x} %s ; | & *".into(),
         "a\ttab".into(),
         "\u{1f511}\u{200d}\u{1f469}".into(),
         "null".into(),
-        "x".repeat(1100),
         "y".repeat(4095),
     ];
     for password in &passwords {
@@ -70,7 +66,8 @@ fn nothing_is_no_password_and_another_form_is_another_one() {
         assert!(refused.contains(way[0]) || refused.contains("password"), "{way:?}: {refused}");
     }
     run(stage.oidc(&["lock", "--pw-env"], "gr\u{fc}n ")).success();
-    for near in ["gr\u{fc}n", " gr\u{fc}n ", "gru\u{308}n ", "Gr\u{fc}n "] {
+    // A guesser is made to wait, so these are few.
+    for near in ["gr\u{fc}n", "gru\u{308}n "] {
         let refused = run(stage.oidc(&["unlock", "--pw-env"], near));
         assert!(refused.code != Some(0) && !refused.stderr.contains("panicked"), "{near:?}: {refused:?}");
     }
