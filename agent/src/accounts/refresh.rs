@@ -138,6 +138,9 @@ pub async fn look_at_file(account: &Account, deps: &Deps) -> Result<AccountFile,
     Ok(file)
 }
 
+/// What became of a refresh token, and the stamp of the account's file after that.
+type StoreResult = Result<(Stored, Option<Stamp>), RotationError>;
+
 /// A question to the provider, and its answer.
 struct Asked {
     spends: Spends,
@@ -214,11 +217,7 @@ async fn keep(
     let new = response.refresh_token.take().filter(|new| tokens.current() != Some(new));
     let mut stored = Ok((Stored::Gone, None));
     if let Some(new) = &new {
-        account.with_held(|held| {
-            if let Held::Open(open) = held {
-                open.tokens.rotated(new.clone());
-            }
-        });
+        note_rotated(account, new);
         tokens.rotated(new.clone());
         if let Some(owed) = tokens.owed() {
             stored = file.store(key, owed, room).await;
@@ -234,22 +233,7 @@ async fn keep(
         token.warnings.extend(warning);
     }
     let token = Arc::new(token);
-    account.with_held(|held| match held {
-        Held::Open(open) => {
-            match &new {
-                Some(new) => note_stored(open, account, new, &stored),
-                None => open.tokens.not_rotated(),
-            }
-            open.was_answered();
-            open.refusals.granted(purpose);
-            open.cache.keep(purpose.clone(), Arc::clone(&token));
-        }
-        Held::Sealed(sealed) => sealed.put_away(&RefreshResult {
-            purpose,
-            token: &token,
-            rotated: new.as_ref().map(|new| (new, stored.as_ref().ok().map(|(stored, _)| stored))),
-        }),
-    });
+    note_answer(account, purpose, &token, new.as_ref().map(|new| (new, &stored)));
     match stored {
         Err(error) if !may_hand_out => return Err(not_saved(account, &error)),
         _ => {}
@@ -258,11 +242,51 @@ async fn keep(
     Ok(Refreshed { token, id_token: response.id_token.map(Arc::new) })
 }
 
+/// Notes in memory that there is a new refresh token, before it is stored.
+fn note_rotated(account: &Account, new: &RefreshToken) {
+    account.with_held(|held| {
+        if let Held::Open(open) = held {
+            open.tokens.rotated(new.clone());
+        }
+    });
+}
+
+/// Notes in memory what an answer brought, and what became of its refresh token on disk.
+///
+/// The agent may have been locked when the answer came, and been unlocked while the token was stored: what is in the open
+/// then still holds the token that was spent.
+fn note_answer(
+    account: &Account,
+    purpose: &Purpose,
+    token: &Arc<CachedToken>,
+    rotated: Option<(&RefreshToken, &StoreResult)>,
+) {
+    account.with_held(|held| match held {
+        Held::Open(open) => {
+            match rotated {
+                Some((new, stored)) => {
+                    open.tokens.rotated(new.clone());
+                    note_stored(open, account, new, stored);
+                }
+                None => open.tokens.not_rotated(),
+            }
+            open.was_answered();
+            open.refusals.granted(purpose);
+            open.cache.keep(purpose.clone(), Arc::clone(token));
+        }
+        Held::Sealed(sealed) => sealed.put_away(&RefreshResult {
+            purpose,
+            token,
+            rotated: rotated.map(|(new, stored)| (new, stored.as_ref().ok().map(|(stored, _)| stored))),
+        }),
+    });
+}
+
 /// What is to be said about a refresh token that was not stored where it belongs, and whether its access token may be
 /// handed out all the same.
 fn consequence(
     account: &Account,
-    stored: &Result<(Stored, Option<Stamp>), RotationError>,
+    stored: &StoreResult,
 ) -> (Option<String>, bool) {
     let name = &account.name;
     match stored {
@@ -294,7 +318,7 @@ fn note_stored(
     open: &mut Open,
     account: &Account,
     new: &RefreshToken,
-    stored: &Result<(Stored, Option<Stamp>), RotationError>,
+    stored: &StoreResult,
 ) {
     let (stored, stamp) = match stored {
         Ok(stored) => stored,
@@ -401,4 +425,63 @@ fn not_saved(account: &Account, error: &RotationError) -> Failure {
         "The provider replaced the refresh token. The agent holds the new one in memory and hands out no access token \
          before it is saved. Mend the cause and ask again; do not stop the agent until then.",
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use oidc_proto::account::AccountConfig;
+
+    use super::{
+        super::{
+            account::Flags,
+            lock::LockKey,
+            token_cache::tests::{at, token},
+        },
+        *,
+    };
+
+    #[test]
+    fn an_answer_is_kept_however_the_agent_is_locked_and_unlocked_meanwhile() {
+        let lock = LockKey::new(&"sesame".into());
+        let key = lock.open(&"sesame".into()).expect("the right password");
+        let purpose = Purpose::default();
+        let access_token = token("at-2", at(1000), 3600);
+        let new = RefreshToken::from("rt-2");
+        // Whether the agent is locked when the answer comes, and when its refresh token was stored.
+        for (row, (at_answer, when_stored)) in
+            [(false, false), (false, true), (true, false), (true, true)].into_iter().enumerate()
+        {
+            for is_stored in [true, false] {
+                let config =
+                    AccountConfig { refresh_token: Some("rt-1".into()), ..AccountConfig::default() };
+                let name = "acc".parse().expect("a name");
+                let account = Account::new(name, Open::new(config), Flags::default(), None);
+                let locked = |is: bool| {
+                    if is {
+                        account.seal(lock.public());
+                    } else {
+                        assert!(account.unseal(&key));
+                    }
+                };
+                locked(at_answer);
+                note_rotated(&account, &new);
+                locked(when_stored);
+                let stored: StoreResult = if is_stored {
+                    Ok((Stored::InFile { rolled_back: false }, None))
+                } else {
+                    Err(HomeError::NoSpace("acc".into()).into())
+                };
+                note_answer(&account, &purpose, &access_token, Some((&new, &stored)));
+                locked(false);
+                account
+                    .with_open(|open| {
+                        assert_eq!(open.tokens.current(), Some(&new), "row {row}, stored: {is_stored}");
+                        assert!(open.tokens.is_spent(&"rt-1".into()), "row {row}, stored: {is_stored}");
+                        assert_eq!(open.tokens.must_be_stored(), !is_stored, "row {row}");
+                        assert_eq!(open.cache.find(&purpose), Some(&access_token));
+                    })
+                    .expect("not locked");
+            }
+        }
+    }
 }
