@@ -96,18 +96,16 @@ impl Http {
         if Instant::now() >= deadline {
             return Err(ProviderErrorKind::Timeout { after: begin.elapsed() });
         }
-        let exchange = async {
-            let response = client.execute(request.build()).await.map_err(|error| kind_of(&error))?;
-            read_answer(response).await
-        };
         let end = match request.repeat {
             Repeat::Freely => deadline.min(Instant::now() + REQUEST_TIMEOUT),
             Repeat::IfUnprocessed => deadline,
             Repeat::Spends => Instant::now() + SPENDING_TIMEOUT,
         };
-        timeout_at(end, exchange)
+        let response = timeout_at(end, client.execute(request.build()))
             .await
-            .unwrap_or_else(|_| Err(ProviderErrorKind::Timeout { after: begin.elapsed() }))
+            .map_err(|_| ProviderErrorKind::Timeout { after: begin.elapsed() })?
+            .map_err(|error| kind_of(&error))?;
+        read_answer(response, end).await
     }
 }
 

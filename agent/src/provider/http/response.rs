@@ -7,6 +7,7 @@ use reqwest::{
     Response, StatusCode,
     header::{DATE, LOCATION, RETRY_AFTER},
 };
+use tokio::time::{Instant, timeout_at};
 use zeroize::Zeroizing;
 
 use super::retry_after;
@@ -16,6 +17,9 @@ use crate::provider::error::ProviderErrorKind;
 const MAX_BODY: usize = 1 << 20;
 /// Room for an answer of unknown length.
 const FIRST_CAPACITY: usize = 8 << 10;
+/// How long more is waited for when the answer may be complete already.
+const PAUSE: Duration = Duration::from_secs(1);
+
 /// A complete answer.
 pub(crate) struct Answer {
     pub(crate) status: StatusCode,
@@ -26,7 +30,11 @@ pub(crate) struct Answer {
     pub(crate) sent_at: Option<SystemTime>,
 }
 
-pub(super) async fn read_answer(mut response: Response) -> Result<Answer, ProviderErrorKind> {
+/// Reads the rest of an answer, until `end`.
+///
+/// Some servers hang up without the end that HTTP or TLS asks for, announce more than they send, or neither say how long
+/// the answer is nor hang up. A JSON object that is whole needs no end, and the answer may be the only one there is.
+pub(super) async fn read_answer(mut response: Response, end: Instant) -> Result<Answer, ProviderErrorKind> {
     let header = |name| response.headers().get(name).and_then(|value| value.to_str().ok());
     let location = header(LOCATION).map(str::to_owned);
     let retry_after = header(RETRY_AFTER).and_then(retry_after::parse);
@@ -37,13 +45,14 @@ pub(super) async fn read_answer(mut response: Response) -> Result<Answer, Provid
     }
     let mut body = Zeroizing::new(Vec::with_capacity(announced.unwrap_or(FIRST_CAPACITY)));
     loop {
-        let chunk = match response.chunk().await {
-            Ok(Some(chunk)) => chunk,
-            Ok(None) => break,
-            // Some servers hang up without the end that HTTP or TLS asks for. A whole object needs no such end, and
-            // the answer may be the only one there is.
-            Err(_) if announced.is_none() && Object::parse(&body).is_ok() => break,
-            Err(_) => return Err(ProviderErrorKind::Interrupted),
+        let chunk = match timeout_at(end.min(Instant::now() + PAUSE), response.chunk()).await {
+            Ok(Ok(Some(chunk))) => chunk,
+            Ok(Ok(None)) => break,
+            _ if Object::parse(&body).is_ok() => break,
+            Ok(Err(_)) => return Err(ProviderErrorKind::Interrupted),
+            Err(_) if Instant::now() < end => continue,
+            // Whoever sent the request knows how long that was.
+            Err(_) => return Err(ProviderErrorKind::Timeout { after: Duration::ZERO }),
         };
         if body.len() + chunk.len() > MAX_BODY {
             return Err(ProviderErrorKind::TooLarge);

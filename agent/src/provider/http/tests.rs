@@ -240,10 +240,22 @@ async fn localhost_is_both_families() {
 
 #[tokio::test]
 async fn an_object_that_is_whole_needs_no_proper_end() {
-    let open_end =
-        || Reply::Raw(b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n7\r\n{\"a\":1}\r\n".to_vec());
-    let op = Scripted::start(move |_, _| open_end()).await;
-    assert_eq!(&post_to(&op, soon()).await.expect("an answer").body[..], br#"{"a":1}"#);
+    let chunked = &b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n7\r\n{\"a\":1}\r\n"[..];
+    let announced_more = b"HTTP/1.1 200 OK\r\ncontent-length: 9\r\n\r\n{\"a\":1}";
+    let until_the_end = b"HTTP/1.0 200 OK\r\n\r\n{\"a\":1}";
+    for answer in [chunked, announced_more, until_the_end] {
+        for hangs in [false, true] {
+            let op = Scripted::start(move |_, _| match hangs {
+                true => Reply::RawThenHang(answer.to_vec()),
+                false => Reply::Raw(answer.to_vec()),
+            })
+            .await;
+            let begin = Instant::now();
+            let answer = post_to(&op, soon()).await.expect("an answer");
+            assert_eq!(&answer.body[..], br#"{"a":1}"#);
+            assert!(begin.elapsed() < Duration::from_secs(5), "{:?}", begin.elapsed());
+        }
+    }
     let cut =
         || Reply::Raw(b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n6\r\n{\"a\":1\r\n".to_vec());
     let op = Scripted::start(move |_, _| cut()).await;
