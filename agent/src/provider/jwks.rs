@@ -10,6 +10,7 @@ use super::{
     Provider,
     error::{ProviderError, ProviderErrorKind, Unsupported},
     http::{Http, Request},
+    signature,
 };
 
 /// How long keys are believed; the WLCG profile allows one to six hours.
@@ -42,7 +43,7 @@ impl KeySet {
     pub(crate) fn candidates(&self, id: Option<&str>, algorithm: Algorithm) -> Vec<&DecodingKey> {
         let name = format!("{algorithm:?}");
         let fits = |key: &&PublicKey| {
-            key.key.family() == algorithm.family()
+            signature::can_check(algorithm, &key.key)
                 && key.algorithm.as_deref().is_none_or(|own| own == name)
                 && id.is_none_or(|id| key.id.as_deref() == Some(id))
         };

@@ -36,6 +36,27 @@ pub(crate) fn known(name: &str) -> Option<Algorithm> {
     name.parse().ok().filter(asymmetric)
 }
 
+/// Whether a key is one to check that algorithm with: of its kind and curve, and for RSA of 2048 to 8192 bits (RFC 7518
+/// section 3.3 forbids shorter ones).
+pub(crate) fn can_check(algorithm: Algorithm, key: &DecodingKey) -> bool {
+    if key.family() != algorithm.family() {
+        return false;
+    }
+    match key.kind() {
+        DecodingKeyKind::RsaModulusExponent { n, .. } => {
+            let n = without_leading_zeros(n);
+            let unused = n.first().map_or(0, |byte| byte.leading_zeros() as usize);
+            (2048..=8192).contains(&(n.len() * 8 - unused))
+        }
+        // A point of the curve: RFC 7518 section 6.2.1, with the byte that says that it is not compressed.
+        DecodingKeyKind::SecretOrDer(point) => match algorithm {
+            Algorithm::ES256 => point.len() == 1 + 2 * 32,
+            Algorithm::ES384 => point.len() == 1 + 2 * 48,
+            _ => true,
+        },
+    }
+}
+
 /// Checks a signature, which is in base64url, with keys that may have made it.
 pub(crate) fn check(signed: &str, signature: &str, algorithm: Algorithm, keys: &[&DecodingKey]) -> Checked {
     install();
@@ -96,10 +117,15 @@ fn verifier(algorithm: &Algorithm, key: &DecodingKey) -> Result<Box<dyn JwtVerif
 fn rsa(parameters: &'static RsaParameters, key: &DecodingKey) -> Result<PublicKey> {
     match key.kind() {
         DecodingKeyKind::RsaModulusExponent { n, e } => {
-            Ok(PublicKey::Rsa { parameters, n: n.clone(), e: e.clone() })
+            Ok(PublicKey::Rsa { parameters, n: without_leading_zeros(n), e: without_leading_zeros(e) })
         }
         DecodingKeyKind::SecretOrDer(_) => Err(ErrorKind::InvalidKeyFormat.into()),
     }
+}
+
+/// RFC 7518 section 2 leaves them out; some libraries do not, and ring takes no such number.
+fn without_leading_zeros(number: &[u8]) -> Vec<u8> {
+    number.iter().copied().skip_while(|byte| *byte == 0).collect()
 }
 
 fn other(algorithm: &'static dyn VerificationAlgorithm, key: &DecodingKey) -> Result<PublicKey> {
@@ -128,6 +154,7 @@ impl JwtVerifier for RingVerifier {
 
 #[cfg(test)]
 mod tests {
+    use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
     use jsonwebtoken::{crypto::verify, jwk::Jwk};
 
     use super::*;
@@ -223,6 +250,34 @@ mod tests {
         for name in ["none", "HS256", "HS384", "HS512", "ES512", "ES256K", "rs256", ""] {
             assert_eq!(known(name), None, "{name}");
         }
+    }
+
+    #[test]
+    fn a_key_that_nothing_can_be_checked_with_is_told_from_a_wrong_one() {
+        let rsa = |bits: usize| {
+            let n = URL_SAFE_NO_PAD.encode([&[0x80], &vec![1; bits / 8 - 1][..]].concat());
+            key(&format!(r#"{{"kty":"RSA","n":"{n}","e":"AQAB"}}"#))
+        };
+        for (bits, can) in [(1024, false), (2048, true), (4096, true), (8192, true), (16_384, false)] {
+            assert_eq!(can_check(Algorithm::RS256, &rsa(bits)), can, "{bits}");
+            assert!(!can_check(Algorithm::ES256, &rsa(bits)));
+        }
+        for (algorithm, jwk, _) in VECTORS {
+            assert!(can_check(algorithm, &key(jwk)), "{algorithm:?}");
+        }
+        assert!(!can_check(Algorithm::ES256, &key(P384)) && !can_check(Algorithm::ES384, &key(P256)));
+    }
+
+    #[test]
+    fn leading_zeros_of_a_number_are_passed_over() {
+        let (algorithm, jwk, signature) = VECTORS[0];
+        let jwk: serde_json::Value = serde_json::from_str(jwk).expect("JSON");
+        let n = URL_SAFE_NO_PAD.decode(jwk["n"].as_str().expect("a number")).expect("base64url");
+        let n = URL_SAFE_NO_PAD.encode([&[0], &n[..]].concat());
+        let padded = key(&format!(r#"{{"kty":"RSA","n":"{n}","e":"AAEAAQ"}}"#));
+        let message = std::str::from_utf8(MESSAGE).expect("text");
+        assert!(can_check(algorithm, &padded));
+        assert_eq!(check(message, signature, algorithm, &[&padded]), Checked::Good);
     }
 
     #[test]
