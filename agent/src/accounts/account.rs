@@ -1,6 +1,9 @@
 //! One loaded account: the unit of concurrency. Its mutex is held for moments and never across an await.
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::{
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
 
 use super::{
     held::{Held, Open, Sealed},
@@ -10,10 +13,15 @@ use super::{
 use crate::clock::{Expiry, Moment};
 use crypto_box::{PublicKey, SecretKey};
 use oidc_proto::{
+    error_code::ErrorCode,
     jwt::Claims,
     message::{AccountStatus, Failure},
     shortname::Shortname,
 };
+use tokio::{sync::OwnedMutexGuard, time::timeout};
+
+/// How long whoever changes an account waits for a refresh that is under way. Its answer may take minutes.
+const AT_REST_DEADLINE: Duration = Duration::from_secs(30);
 
 /// A loaded account.
 pub struct Account {
@@ -82,6 +90,17 @@ impl Account {
         self.unload_at().is_some_and(|end| end.is_over(now))
     }
 
+    /// Waits until no refresh is under way; none begins as long as the guard is held. Fails where the provider takes
+    /// longer than [`AT_REST_DEADLINE`] over one.
+    pub async fn at_rest(&self) -> Result<OwnedMutexGuard<()>, Failure> {
+        timeout(AT_REST_DEADLINE, Arc::clone(&self.refreshing).lock_owned()).await.map_err(|_| {
+            let error =
+                format!("the provider has not answered the last request for account '{}' yet", self.name);
+            Failure::new(ErrorCode::ProviderTimeout, error)
+                .with_info("Nothing was changed. Try again in a moment.")
+        })
+    }
+
     /// Looks at or changes what is held; fails while the agent is locked.
     pub fn with_open<T>(&self, act: impl FnOnce(&mut Open) -> T) -> Result<T, Failure> {
         match &mut self.state().held {
@@ -122,7 +141,7 @@ impl Account {
     pub fn is_unsaved(&self) -> bool {
         self.with_held(|held| match held {
             Held::Open(open) => open.tokens.is_unsaved(),
-            Held::Sealed(sealed) => sealed.is_unsaved(),
+            Held::Sealed(sealed) => sealed.kept().0.is_unsaved(),
         })
     }
 
@@ -194,9 +213,7 @@ pub struct Flags {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
-    use oidc_proto::{account::AccountConfig, error_code::ErrorCode};
+    use oidc_proto::account::AccountConfig;
 
     use super::{
         super::{
@@ -289,5 +306,15 @@ mod tests {
         account.unseal(&lock.open(&"sesame".into()).expect("the right password"));
         assert_eq!(answer(&account, Some(0), 0), "cached");
         assert_eq!(account.status(at(START)).token_expires_at, Some(START + HOUR));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_provider_that_takes_minutes_keeps_nobody_waiting_for_as_long() {
+        let account = account();
+        let refresh = account.at_rest().await.expect("at rest");
+        let refused = account.at_rest().await.expect_err("a refresh is under way");
+        assert_eq!(refused.code, ErrorCode::ProviderTimeout);
+        drop(refresh);
+        account.at_rest().await.expect("at rest again");
     }
 }

@@ -1,6 +1,6 @@
 //! `reset` and `passwd`, ours: for a person who forgot the password of an account's file.
 
-use std::{sync::Arc, time::Duration};
+use std::time::Duration;
 
 use oidc_proto::{
     account::AccountConfig,
@@ -36,10 +36,10 @@ impl Accounts {
     }
 
     /// An account that is not refreshed as long as this is held: what it holds is the newest, and stays so.
-    pub async fn at_rest(&self, name: &Shortname) -> AtRest {
-        let Some(account) = self.find(name) else { return AtRest { config: None, _turn: None } };
-        let turn = Arc::clone(&account.refreshing).lock_owned().await;
-        AtRest { config: open_config(&account), _turn: Some(turn) }
+    pub async fn at_rest(&self, name: &Shortname) -> Result<AtRest, Failure> {
+        let Some(account) = self.find(name) else { return Ok(AtRest { config: None, _no_refresh: None }) };
+        let no_refresh = account.at_rest().await?;
+        Ok(AtRest { config: open_config(&account), _no_refresh: Some(no_refresh) })
     }
 
     async fn forget_at_provider(
@@ -93,7 +93,7 @@ impl Accounts {
         self.require_unlocked()?;
         let name: Shortname = request.account.parse().map_err(|_| Failure::account_not_found())?;
         let account = self.find(&name).ok_or_else(Failure::account_not_loaded)?;
-        let _no_refresh = account.refreshing.lock().await;
+        let _no_refresh = account.at_rest().await?;
         match request.protection {
             NewProtection::FileKey(text) => {
                 let key = FileKey::from_text(&text);
@@ -130,7 +130,7 @@ impl Accounts {
 pub struct AtRest {
     /// What a loaded account holds; `None` when it is not loaded, or the agent is locked.
     pub config: Option<AccountConfig>,
-    _turn: Option<OwnedMutexGuard<()>>,
+    _no_refresh: Option<OwnedMutexGuard<()>>,
 }
 
 fn open_config(account: &Account) -> Option<AccountConfig> {

@@ -171,7 +171,9 @@ pub struct Sealed {
     account: Vec<u8>,
     results: Vec<Vec<u8>>,
     stamp: Option<Stamp>,
-    unsaved: bool,
+    kept: Kept,
+    /// As [`Open::kept_at_hand`].
+    kept_at_hand: bool,
     standing: Standing,
 }
 
@@ -193,7 +195,8 @@ impl Sealed {
             account: lock::seal(key, open.to_json().as_bytes()),
             results: Vec::new(),
             stamp: open.stamp,
-            unsaved: open.tokens.is_unsaved(),
+            kept: open.tokens.kept(),
+            kept_at_hand: open.kept_at_hand,
             standing: open.standing.clone(),
         }
     }
@@ -214,14 +217,15 @@ impl Sealed {
                 Some(Stored::Adopted { .. }) | None => Kept::Nowhere,
             };
             object.insert("kept", kept.to_text());
-            self.unsaved = matches!(kept, Kept::Nowhere | Kept::ForNow);
+            self.kept = kept;
+            self.kept_at_hand = matches!(stored, Some(Stored::InRuntimeDirectory(_)));
         }
         self.results.push(lock::seal(&self.key, object.to_json().as_bytes()));
     }
 
-    /// Whether a refresh token has not reached the disk.
-    pub fn is_unsaved(&self) -> bool {
-        self.unsaved
+    /// Where the current refresh token is kept, and whether it lies in the runtime directory.
+    pub fn kept(&self) -> (Kept, bool) {
+        (self.kept, self.kept_at_hand)
     }
 
     /// Notes why no new token can be had.
@@ -241,6 +245,7 @@ impl Sealed {
             }
         }
         open.stamp = self.stamp;
+        open.kept_at_hand = self.kept_at_hand;
         open.standing.clone_from(&self.standing);
         Some(open)
     }

@@ -57,7 +57,7 @@ impl Accounts {
         }
         // A refresh of the one that is replaced spends the token that the new one would begin with.
         let _no_refresh = match &loaded {
-            Some(account) => Some(account.refreshing.lock().await),
+            Some(account) => Some(account.at_rest().await?),
             None => None,
         };
 

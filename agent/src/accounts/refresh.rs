@@ -284,10 +284,7 @@ fn note_answer(
 
 /// What is to be said about a refresh token that was not stored where it belongs, and whether its access token may be
 /// handed out all the same.
-fn consequence(
-    account: &Account,
-    stored: &StoreResult,
-) -> (Option<String>, bool) {
+fn consequence(account: &Account, stored: &StoreResult) -> (Option<String>, bool) {
     let name = &account.name;
     match stored {
         Ok((Stored::InRuntimeDirectory(reason), _)) => {
@@ -314,12 +311,7 @@ fn may_go_on_without(error: &RotationError) -> bool {
 }
 
 /// Notes in memory what became of a refresh token on disk.
-fn note_stored(
-    open: &mut Open,
-    account: &Account,
-    new: &RefreshToken,
-    stored: &StoreResult,
-) {
+fn note_stored(open: &mut Open, account: &Account, new: &RefreshToken, stored: &StoreResult) {
     let (stored, stamp) = match stored {
         Ok(stored) => stored,
         Err(error) => return open.tokens.not_stored(may_go_on_without(error)),
@@ -452,8 +444,7 @@ mod tests {
             [(false, false), (false, true), (true, false), (true, true)].into_iter().enumerate()
         {
             for is_stored in [true, false] {
-                let config =
-                    AccountConfig { refresh_token: Some("rt-1".into()), ..AccountConfig::default() };
+                let config = AccountConfig { refresh_token: Some("rt-1".into()), ..AccountConfig::default() };
                 let name = "acc".parse().expect("a name");
                 let account = Account::new(name, Open::new(config), Flags::default(), None);
                 let locked = |is: bool| {

@@ -107,7 +107,7 @@ impl RefreshTokens {
 
     /// Whether it is only for now where it is.
     pub fn is_unsaved(&self) -> bool {
-        matches!(self.kept, Kept::Nowhere | Kept::ForNow)
+        self.kept.is_unsaved()
     }
 
     /// What is to be stored, if the current one is not where it belongs.
@@ -303,6 +303,11 @@ impl RefreshTokens {
 }
 
 impl Kept {
+    /// Whether it is only for now where it is.
+    pub fn is_unsaved(self) -> bool {
+        matches!(self, Self::Nowhere | Self::ForNow)
+    }
+
     /// For sealing under the agent's lock.
     pub fn to_text(self) -> &'static str {
         match self {

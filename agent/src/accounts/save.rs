@@ -18,7 +18,7 @@ impl Accounts {
         if !account.is_unsaved() || self.is_being_saved(account) {
             return;
         }
-        self.state().unsaved.push(Arc::clone(account));
+        self.note_unsaved(account);
         let (accounts, account) = (self.clone(), Arc::clone(account));
         self.0.tasks.spawn(async move {
             let mut pause = AGAIN_AFTER;
@@ -46,6 +46,20 @@ impl Accounts {
         }
     }
 
+    fn note_unsaved(&self, account: &Arc<Account>) {
+        let tokens = account.with_open(|open| open.tokens.clone()).unwrap_or_default();
+        let is_gone_on_from = |other: &Open| other.tokens.current().is_some_and(|it| tokens.is_spent(it));
+        let mut state = self.state();
+        // What an earlier load of the account could not save is spent by now.
+        state.unsaved.retain(|other| {
+            other.name != account.name || !other.with_open(|other| is_gone_on_from(other)).unwrap_or(false)
+        });
+        if let Some(lock) = &state.lock {
+            account.seal(lock.public());
+        }
+        state.unsaved.push(Arc::clone(account));
+    }
+
     fn is_being_saved(&self, account: &Arc<Account>) -> bool {
         self.state().unsaved.iter().any(|other| Arc::ptr_eq(other, account))
     }
@@ -60,8 +74,10 @@ impl Accounts {
 /// What became of a refresh token that was not where it belongs when the agent ends.
 fn last_words(account: &Account, tried: &Result<(), Failure>) {
     let name = &account.name;
-    let kept =
-        account.with_open(|open| (open.tokens.kept(), open.kept_at_hand)).unwrap_or((Kept::Nowhere, false));
+    let kept = account.with_held(|held| match held {
+        Held::Open(open) => (open.tokens.kept(), open.kept_at_hand),
+        Held::Sealed(sealed) => sealed.kept(),
+    });
     let (what, is_lost) = match kept {
         (Kept::Home, _) => ("was saved in its file", false),
         (Kept::Beside, _) => ("was saved beside its file", false),
@@ -78,5 +94,52 @@ fn last_words(account: &Account, tried: &Result<(), Failure>) {
         tracing::error!(failure = ?tried.as_ref().err().map(|failure| &failure.error), "{text}");
     } else {
         tracing::warn!("{text}");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use oidc_proto::account::AccountConfig;
+
+    use super::{
+        super::{account::Flags, testing::Bench},
+        *,
+    };
+
+    /// A load of the account that has come to a token by way of others, and may not write its file.
+    fn unsaved(tokens: &[&str]) -> Arc<Account> {
+        let config = AccountConfig { refresh_token: Some(tokens[0].into()), ..AccountConfig::default() };
+        let mut open = Open::new(config);
+        for token in &tokens[1..] {
+            open.tokens.rotated((*token).into());
+            open.tokens.not_stored(true);
+        }
+        Arc::new(Account::new("acc".parse().expect("a name"), open, Flags::default(), None))
+    }
+
+    #[tokio::test]
+    async fn loads_that_cannot_be_saved_do_not_pile_up() {
+        let bench = Bench::new();
+        bench.accounts.keep_saving(&unsaved(&["rt-1", "rt-2"]));
+        bench.accounts.keep_saving(&unsaved(&["rt-1", "rt-2", "rt-3"]));
+        bench.accounts.keep_saving(&unsaved(&["other-1", "other-2"]));
+        let waiting = bench.accounts.state().unsaved.clone();
+        let newest = |account: &Arc<Account>| {
+            account.with_open(|open| open.tokens.current().map(|token| token.expose().to_owned()))
+        };
+        let newest: Vec<_> = waiting.iter().map(|account| newest(account).expect("not locked")).collect();
+        assert_eq!(newest, [Some("rt-3".to_owned()), Some("other-2".to_owned())]);
+    }
+
+    #[tokio::test]
+    async fn what_comes_under_the_lock_waits_sealed() {
+        let bench = Bench::new();
+        bench.accounts.lock("sesame".into()).await.expect("locked");
+        let account = unsaved(&["rt-1", "rt-2"]);
+        bench.accounts.keep_saving(&account);
+        assert!(account.with_open(|_| ()).is_err(), "in the open under the lock");
+        assert!(account.is_unsaved());
+        bench.accounts.unlock("sesame".into()).await.expect("unlocked");
+        assert!(account.with_open(|open| open.tokens.is_unsaved()).expect("not locked"));
     }
 }

@@ -2,12 +2,9 @@
 
 use oidc_proto::{
     account::AccountConfig,
-    error_code::ErrorCode,
     message::{DeleteClientRequest, Failure, Reply},
     secret::RefreshToken,
-    shortname::Shortname,
 };
-use tokio::time::timeout_at;
 use url::Url;
 
 use super::{Login, account_name, provider_deadline, told};
@@ -21,8 +18,7 @@ impl Login {
     pub async fn delete(&self, config: AccountConfig) -> Result<Reply, Failure> {
         let name = account_name(&config)?;
         // A refresh under way spends the token that would be revoked; its successor is what has to go.
-        let held =
-            timeout_at(provider_deadline(), self.0.accounts.at_rest(&name)).await.map_err(|_| busy(&name))?;
+        let held = self.0.accounts.at_rest(&name).await?;
         if let Some(token) = tokens(&config, held.config.as_ref()) {
             self.revoke(&config, token).await.map_err(|error| {
                 let reason = told(&config)(error);
@@ -62,11 +58,6 @@ impl Login {
         tracing::info!(?deleted, "client deleted");
         Ok(Reply::success())
     }
-}
-
-fn busy(name: &Shortname) -> Failure {
-    let error = format!("the provider has not answered the last request for account '{name}' yet");
-    Failure::new(ErrorCode::ProviderTimeout, error).with_info("Nothing was revoked. Try again in a moment.")
 }
 
 /// What to revoke: the newest token that is known of this login.
