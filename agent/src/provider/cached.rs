@@ -17,6 +17,11 @@ use super::{
 
 /// How long an outdated value still serves when the provider cannot be asked.
 const STALE_FOR: Duration = Duration::from_secs(24 * 3600);
+/// How long a newer value is waited for where an outdated one would do: the caller has other things to ask by its
+/// deadline.
+const PATIENCE: Duration = Duration::from_secs(5);
+/// How long the provider is not asked again after that came to nothing.
+const LEFT_ALONE_FOR: Duration = Duration::from_secs(60);
 
 /// The newest value and the newest failure, behind a gate that lets one request out at a time.
 ///
@@ -41,7 +46,8 @@ impl<T> Default for Cached<T> {
 impl<T> Cached<T> {
     /// The value if it is younger than `max_age`, else what `fetch` brings by `deadline`.
     ///
-    /// When that fails for a reason that may pass, an older value serves for another day.
+    /// When that fails for a reason that may pass, or takes longer than [`PATIENCE`], an older value serves for another
+    /// day.
     pub(crate) async fn get<F>(
         &self,
         http: &Http,
@@ -64,17 +70,24 @@ impl<T> Cached<T> {
         if let Some(found) = self.found_since(asked) {
             return found;
         }
-        match fetch.await {
+        let outdated = self.newest();
+        let fetched = match &outdated {
+            Some(value) if self.failed_lately() => return Ok(value.clone()),
+            Some(_) => timeout_at(deadline.min(Instant::now() + PATIENCE), fetch)
+                .await
+                .unwrap_or_else(|_| Err(http.error(waited_for()))),
+            None => fetch.await,
+        };
+        let mut state = self.state();
+        match fetched {
             Ok(value) => {
                 let value = Arc::new(value);
-                let mut state = self.state();
-                state.value = Some((value.clone(), Instant::now()));
-                state.failure = None;
+                *state = State { value: Some((value.clone(), Instant::now())), failure: None };
                 Ok(value)
             }
             Err(error) => {
-                self.state().failure = Some((error.clone(), Instant::now()));
-                match self.newest() {
+                state.failure = Some((error.clone(), Instant::now()));
+                match outdated {
                     Some(value) if error.is_transient() => {
                         tracing::warn!(%error, "going on with what the provider said earlier");
                         Ok(value)
@@ -108,6 +121,14 @@ impl<T> Cached<T> {
 
     fn newest(&self) -> Option<Arc<T>> {
         self.younger_than(STALE_FOR)
+    }
+
+    /// Whether the provider could not be asked a moment ago.
+    fn failed_lately(&self) -> bool {
+        self.state()
+            .failure
+            .as_ref()
+            .is_some_and(|(error, at)| error.is_transient() && at.elapsed() < LEFT_ALONE_FOR)
     }
 
     /// What somebody else found while this caller waited at the gate.
@@ -172,10 +193,27 @@ mod tests {
         tokio::time::advance(2 * HOUR).await;
         let down = || async { Err(http.error(ProviderErrorKind::Interrupted)) };
         assert_eq!(cached.get(&http, HOUR, later(), down()).await, Ok(Arc::new(7)));
+        tokio::time::advance(LEFT_ALONE_FOR).await;
         let moved = || async {
             Err(http.error(ProviderErrorKind::IssuerMismatch { expected: "a".into(), found: None }))
         };
         assert!(cached.get(&http, HOUR, later(), moved()).await.is_err());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_old_value_leaves_time_for_what_it_is_needed_for() {
+        let (cached, http) = (Cached::<u8>::default(), http());
+        cached.get(&http, HOUR, later(), async { Ok(7) }).await.expect("fetched");
+        tokio::time::advance(2 * HOUR).await;
+        let begin = Instant::now();
+        let found = cached.get(&http, HOUR, begin + 6 * PATIENCE, std::future::pending()).await;
+        assert_eq!((found, begin.elapsed().as_secs()), (Ok(Arc::new(7)), PATIENCE.as_secs()));
+        // Nor does each caller wait for the same.
+        let begin = Instant::now();
+        let found = cached.get(&http, HOUR, later(), std::future::pending()).await;
+        assert_eq!((found, begin.elapsed().as_secs()), (Ok(Arc::new(7)), 0));
+        tokio::time::advance(LEFT_ALONE_FOR).await;
+        assert_eq!(cached.get(&http, HOUR, later(), async { Ok(8) }).await, Ok(Arc::new(8)));
     }
 
     #[tokio::test(start_paused = true)]
