@@ -15,6 +15,7 @@ use oidc_proto::{account::AccountConfig, secret::ClientSecret};
 use zeroize::Zeroizing;
 
 use super::{
+    auth_method::AuthMethod,
     form::{Form, percent_encode},
     metadata::{ProviderMetadata, lists},
     quirks::Quirks,
@@ -31,17 +32,6 @@ pub struct Client<'a> {
     pub registered_method: Option<AuthMethod>,
 }
 
-/// The methods the agent speaks.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum AuthMethod {
-    /// Id and secret in the `Authorization` header.
-    ClientSecretBasic,
-    /// Id and secret in the body.
-    ClientSecretPost,
-    /// The id in the body; nothing is proved.
-    None,
-}
-
 /// One way to send the client's identity along.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Way {
@@ -53,18 +43,6 @@ pub(crate) enum Way {
     EmptyBasicAndId,
     Post,
     Id,
-}
-
-impl AuthMethod {
-    /// The registered name's method; `None` for methods the agent does not speak.
-    pub fn parse(name: &str) -> Option<Self> {
-        match name {
-            "client_secret_basic" => Some(Self::ClientSecretBasic),
-            "client_secret_post" => Some(Self::ClientSecretPost),
-            "none" => Some(Self::None),
-            _ => None,
-        }
-    }
 }
 
 impl<'a> Client<'a> {

@@ -6,6 +6,7 @@
 
 mod answer;
 mod audience;
+mod auth_method;
 mod authorization;
 mod cached;
 mod client_authentication;
@@ -49,8 +50,9 @@ use oidc_proto::{account::AccountConfig, json::Object};
 use tokio::time::Instant;
 
 pub use self::{
+    auth_method::AuthMethod,
     authorization::{Authorization, AuthorizationRequest},
-    client_authentication::{AuthMethod, Client},
+    client_authentication::Client,
     client_configuration::{ClientConfiguration, ClientDeletion},
     device::{DEFAULT_INTERVAL, DeviceAuthorization, DevicePoll, SLOW_DOWN},
     error::{OAuthError, ProviderError, ProviderErrorKind, Unsupported},

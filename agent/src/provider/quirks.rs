@@ -5,7 +5,7 @@
 
 use oidc_proto::{account::same_issuer, json::Object};
 
-use super::{client_authentication::AuthMethod, metadata::ProviderMetadata};
+use super::{auth_method::AuthMethod, metadata::ProviderMetadata};
 
 /// What to do differently at one provider.
 #[derive(Clone, Debug, PartialEq, Eq)]
