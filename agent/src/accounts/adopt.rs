@@ -57,8 +57,8 @@ impl Open {
 
     /// Goes on from what another agent, or an earlier load of the account, holds and could not save: the refresh token
     /// that came with the account is spent.
-    pub fn succeed(&mut self, earlier: &Self) {
-        if self.is_login_of(&earlier.config) && self.tokens.succeed(&earlier.tokens) {
+    pub fn take_over(&mut self, earlier: &Self) {
+        if self.is_login_of(&earlier.config) && self.tokens.take_over(&earlier.tokens) {
             self.has_another_token();
         }
     }

@@ -250,7 +250,7 @@ impl RefreshTokens {
 
     /// Goes on from what an earlier load of the account held and could not store, where the token that came with the
     /// account is one of those that are spent. Whether there is another current one now.
-    pub fn succeed(&mut self, earlier: &Self) -> bool {
+    pub fn take_over(&mut self, earlier: &Self) -> bool {
         if !self.current.as_ref().is_some_and(|current| earlier.is_spent(current)) {
             return false;
         }
@@ -473,7 +473,7 @@ mod tests {
             (RefreshTokens::new(some("rt3")), ("rt3", "rt3", "", Home)),
         ] {
             let mut tokens = came;
-            let goes_on = tokens.succeed(&unsaved());
+            let goes_on = tokens.take_over(&unsaved());
             assert_eq!((shown(&tokens), goes_on), (expected, expected.0 == "rt2"));
         }
     }

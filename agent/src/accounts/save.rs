@@ -42,7 +42,7 @@ impl Accounts {
         let unsaved = self.state().unsaved.clone();
         for account in unsaved.iter().filter(|account| account.name == *name) {
             // One that is sealed belongs to an agent that has just been locked: nothing will be loaded.
-            let _ = account.with_open(|earlier| open.succeed(earlier));
+            let _ = account.with_open(|earlier| open.take_over(earlier));
         }
     }
 

@@ -12,14 +12,15 @@ use super::{
     Login,
     browser::Visit,
     code_login::{Attempt, CodeLogin, Phase},
+    failure_of,
+    login_request::no_refresh_token,
+    login_request::{Granted, LoginRequest},
     loopback::Route,
     provider_deadline,
     redirected::{Answer, Redirected},
-    setting::no_refresh_token,
-    setting::{Gain, Setting},
     state::LoginState,
     table::Entry,
-    told, web,
+    web,
 };
 use crate::provider::{AuthorizationRequest, OAuthError, ProviderError, ProviderErrorKind};
 
@@ -37,24 +38,28 @@ pub struct ComingBack {
 
 impl Login {
     /// Prepares the authorization request, and listens for its answer.
-    pub(super) async fn begin_code_login(&self, setting: Setting, by: ComingBack) -> Result<Reply, Failure> {
-        let client_id = setting.client()?.id.to_owned();
-        let route = Route::choose(&setting.config.redirect_uris, by.webserver, by.custom_scheme)?;
+    pub(super) async fn begin_code_login(
+        &self,
+        login_request: LoginRequest,
+        by: ComingBack,
+    ) -> Result<Reply, Failure> {
+        let client_id = login_request.client()?.id.to_owned();
+        let route = Route::choose(&login_request.config.redirect_uris, by.webserver, by.custom_scheme)?;
         let redirect_uri = route.redirect_uri().to_owned();
-        let state = LoginState::new(&redirect_uri, setting.only_at, &self.0.socket);
+        let state = LoginState::new(&redirect_uri, login_request.only_at, &self.0.socket);
         let request = AuthorizationRequest {
             client_id: &client_id,
             redirect_uri: &redirect_uri,
-            scope: &setting.scope,
+            scope: &login_request.scope,
             state: state.as_str(),
-            audience: setting.config.audience.as_deref(),
-            offline: !setting.only_at,
+            audience: login_request.config.audience.as_deref(),
+            offline: !login_request.only_at,
         };
-        let authorization = setting.provider.authorization_request(request, provider_deadline()).await;
-        let authorization = authorization.map_err(told(&setting.config))?;
+        let authorization = login_request.provider.authorization_request(request, provider_deadline()).await;
+        let authorization = authorization.map_err(failure_of(&login_request.config))?;
 
         let (code_verifier, nonce) = (authorization.code_verifier, authorization.nonce);
-        let attempt = Attempt { setting, redirect_uri, code_verifier, nonce };
+        let attempt = Attempt { login_request, redirect_uri, code_verifier, nonce };
         let now = self.clock().boot();
         let login = Arc::new(CodeLogin::new(state.clone(), attempt, now));
         self.under_way().unlocked()?.codes.insert(Arc::clone(&login), now)?;
@@ -118,7 +123,7 @@ impl Login {
         let code = match redirected.answer {
             Answer::Code(code) => code,
             Answer::Error { error, description } => {
-                let failure = refusal(&attempt.setting, &error, description.as_deref());
+                let failure = refusal(&attempt.login_request, &error, description.as_deref());
                 tracing::info!(account = %login.account, error = failure.error, "login refused");
                 login.set(Phase::Refused(failure.clone()));
                 login.linger();
@@ -126,9 +131,9 @@ impl Login {
             }
         };
         let response = attempt.exchange(&code, provider_deadline()).await?;
-        match attempt.setting.gain(response, None, false).ok_or_else(no_refresh_token)? {
-            Gain::Token(token) => login.set(Phase::Token(token)),
-            Gain::Account(config, response) => {
+        match attempt.login_request.granted(response, None, false).ok_or_else(no_refresh_token)? {
+            Granted::Token(token) => login.set(Phase::Token(token)),
+            Granted::Account(config, response) => {
                 login.set(Phase::Unloaded(config.clone()));
                 self.0.accounts.admit(*config, Some(response)).await?;
                 login.set(Phase::Loaded);
@@ -167,8 +172,8 @@ fn no_answer_yet(login: &CodeLogin) -> Failure {
 }
 
 /// An error of the authorization endpoint (RFC 6749 section 4.1.2.1) as a failure.
-fn refusal(setting: &Setting, error: &str, description: Option<&str>) -> Failure {
+fn refusal(login_request: &LoginRequest, error: &str, description: Option<&str>) -> Failure {
     let error = OAuthError::new(400, error, description, &[]);
     let kind = ProviderErrorKind::Refused(error);
-    told(&setting.config)(ProviderError::new(setting.provider.name().into(), kind))
+    failure_of(&login_request.config)(ProviderError::new(login_request.provider.name().into(), kind))
 }

@@ -18,12 +18,11 @@ use tokio::time::{Instant, sleep};
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    LOGIN_LIFETIME,
+    LOGIN_LIFETIME, failure_of,
     held::{Held, Sealable},
-    setting::Setting,
+    login_request::LoginRequest,
     state::LoginState,
     table::Entry,
-    told,
 };
 use crate::{clock::BootTime, provider::TokenResponse};
 
@@ -67,7 +66,7 @@ pub enum Phase {
 /// What the exchange of a code needs.
 pub struct Attempt {
     /// Account and provider.
-    pub setting: Setting,
+    pub login_request: LoginRequest,
     /// As in the authorization request, byte by byte.
     pub redirect_uri: String,
     /// RFC 7636 section 4.1.
@@ -81,8 +80,8 @@ impl CodeLogin {
     pub fn new(state: LoginState, attempt: Attempt, now: BootTime) -> Self {
         Self {
             state,
-            account: attempt.setting.name.clone(),
-            provider: attempt.setting.provider.name().to_owned(),
+            account: attempt.login_request.name.clone(),
+            provider: attempt.login_request.provider.name().to_owned(),
             exchanging: tokio::sync::Mutex::default(),
             expires_at: now.plus(LOGIN_LIFETIME),
             server: CancellationToken::new(),
@@ -178,7 +177,7 @@ impl Sealable for Phase {
         let mut secrets = Object::default();
         match self {
             Self::Open(attempt, _) => {
-                secrets.insert("config", attempt.setting.config.to_object().into_value());
+                secrets.insert("config", attempt.login_request.config.to_object().into_value());
                 secrets.insert("code_verifier", attempt.code_verifier.expose());
                 if let Some(nonce) = &attempt.nonce {
                     secrets.insert("nonce", nonce.as_str());
@@ -220,14 +219,14 @@ impl Attempt {
         code_verifier: CodeVerifier,
         nonce: Option<String>,
     ) -> Self {
-        let setting = self.setting.with_config(config);
-        Self { setting, redirect_uri: self.redirect_uri.clone(), code_verifier, nonce }
+        let login_request = self.login_request.with_config(config);
+        Self { login_request, redirect_uri: self.redirect_uri.clone(), code_verifier, nonce }
     }
 
     /// Checks who answered (RFC 9207): before the answer is looked at.
     pub async fn check_issuer(&self, iss: Option<&str>, deadline: Instant) -> Result<(), Failure> {
-        let checked = self.setting.provider.check_authorization_issuer(iss, deadline).await;
-        checked.map_err(told(&self.setting.config))
+        let checked = self.login_request.provider.check_authorization_issuer(iss, deadline).await;
+        checked.map_err(failure_of(&self.login_request.config))
     }
 
     /// Exchanges a code for tokens, and judges whom they are about.
@@ -236,15 +235,15 @@ impl Attempt {
         code: &AuthorizationCode,
         deadline: Instant,
     ) -> Result<TokenResponse, Failure> {
-        let client = self.setting.client()?;
+        let client = self.login_request.client()?;
         let exchange = async {
-            let (provider, verifier) = (&self.setting.provider, self.code_verifier.clone());
+            let (provider, verifier) = (&self.login_request.provider, self.code_verifier.clone());
             let response =
                 provider.exchange_code(client, code, &self.redirect_uri, verifier, deadline).await?;
-            self.setting.judge_id_token(&response, self.nonce.as_deref(), deadline).await?;
+            self.login_request.judge_id_token(&response, self.nonce.as_deref(), deadline).await?;
             Ok(response)
         };
-        exchange.await.map_err(told(&self.setting.config))
+        exchange.await.map_err(failure_of(&self.login_request.config))
     }
 }
 

@@ -7,7 +7,7 @@ use oidc_proto::{
 };
 use url::Url;
 
-use super::{Login, account_name, provider_deadline, told};
+use super::{Login, account_name, failure_of, provider_deadline};
 use crate::provider::{Client, ClientConfiguration, ProviderError};
 
 impl Login {
@@ -21,7 +21,7 @@ impl Login {
         let held = self.0.accounts.at_rest(&name).await?;
         if let Some(token) = tokens(&config, held.config.as_ref()) {
             self.revoke(&config, token).await.map_err(|error| {
-                let reason = told(&config)(error);
+                let reason = failure_of(&config)(error);
                 Failure { error: format!("Could not revoke token: {}", reason.error), ..reason }
             })?;
         }
@@ -54,7 +54,7 @@ impl Login {
             Ok(provider) => provider.delete_client(client, provider_deadline()).await,
             Err(error) => Err(error),
         };
-        let deleted = deleted.map_err(|error| could_not(told(&config)(error)))?;
+        let deleted = deleted.map_err(|error| could_not(failure_of(&config)(error)))?;
         tracing::info!(?deleted, "client deleted");
         Ok(Reply::success())
     }

@@ -11,31 +11,31 @@ use tokio::time::timeout_at;
 use super::{
     Login, answer_of,
     device_login::{DeviceAttempt, DeviceLogin, Phase, Polled},
+    failure_of,
+    login_request::{Granted, LoginRequest, no_refresh_token},
     provider_deadline,
-    setting::{Gain, Setting, no_refresh_token},
     table::Entry,
-    told,
 };
 use crate::provider::{self, DevicePoll, TokenResponse};
 
 impl Login {
     /// Asks the provider for a code that the person types elsewhere.
-    pub(super) async fn begin_device_login(&self, setting: Setting) -> Result<Reply, Failure> {
-        let config = &setting.config;
+    pub(super) async fn begin_device_login(&self, login_request: LoginRequest) -> Result<Reply, Failure> {
+        let config = &login_request.config;
         let own_endpoint = config
             .device_authorization_endpoint
             .as_deref()
             .filter(|_| config.device_authorization_endpoint_set_by_user);
-        let authorization = setting.provider.authorize_device(
-            setting.client()?,
-            &setting.scope,
+        let authorization = login_request.provider.authorize_device(
+            login_request.client()?,
+            &login_request.scope,
             own_endpoint,
             provider_deadline(),
         );
-        let authorization = authorization.await.map_err(told(config))?;
+        let authorization = authorization.await.map_err(failure_of(config))?;
         let reply = Reply::AcceptedDevice(on_the_wire(&authorization));
         let now = self.clock().boot();
-        let login = Arc::new(DeviceLogin::new(setting, authorization, now));
+        let login = Arc::new(DeviceLogin::new(login_request, authorization, now));
         self.under_way().unlocked()?.devices.insert(Arc::clone(&login), now)?;
         self.sweep_at(login.expires_at());
         Ok(reply)
@@ -110,16 +110,16 @@ impl Login {
             Phase::Locked => return Polled::NotOver(Failure::agent_locked()),
             _ => return Polled::Granted,
         };
-        let DeviceAttempt { setting, authorization } = &*attempt;
-        let client = match setting.client() {
+        let DeviceAttempt { login_request, authorization } = &*attempt;
+        let client = match login_request.client() {
             Ok(client) => client,
             Err(failure) => return Polled::Over(failure),
         };
-        let audience = setting.config.audience.as_deref();
-        let poll = setting.provider.poll_device(client, authorization, audience, provider_deadline());
+        let audience = login_request.config.audience.as_deref();
+        let poll = login_request.provider.poll_device(client, authorization, audience, provider_deadline());
         match poll.await {
             Ok(DevicePoll::Granted(response)) => {
-                match self.granted(login, setting, *response, only_at).await {
+                match self.granted(login, login_request, *response, only_at).await {
                     Ok(()) => Polled::Granted,
                     Err(failure) => Polled::Over(failure),
                 }
@@ -130,31 +130,31 @@ impl Login {
             }
             Ok(DevicePoll::SlowDown) => {
                 login.answered(true, clock.boot());
-                Polled::NotOver(Failure::slow_down().with_info(answer_of(setting.provider.name())))
+                Polled::NotOver(Failure::slow_down().with_info(answer_of(login_request.provider.name())))
             }
             // The person may be typing the code right now: a provider that is away for a moment ends nothing.
             Err(error) if error.is_transient() => {
                 tracing::info!(account = %login.account, %error, "polling goes on");
                 let tells = !login.failed(clock.boot());
-                let told = told(&setting.config)(error);
-                Polled::NotOver(if tells { told } else { Failure::authorization_pending() })
+                let failure = failure_of(&login_request.config)(error);
+                Polled::NotOver(if tells { failure } else { Failure::authorization_pending() })
             }
-            Err(error) => Polled::Over(told(&setting.config)(error)),
+            Err(error) => Polled::Over(failure_of(&login_request.config)(error)),
         }
     }
 
     async fn granted(
         &self,
         login: &DeviceLogin,
-        setting: &Setting,
+        login_request: &LoginRequest,
         response: TokenResponse,
         only_at: bool,
     ) -> Result<(), Failure> {
-        let judged = setting.judge_id_token(&response, None, provider_deadline()).await;
-        judged.map_err(told(&setting.config))?;
-        match setting.gain(response, None, only_at).ok_or_else(no_refresh_token)? {
-            Gain::Token(token) => login.set(Phase::Token(token)),
-            Gain::Account(config, response) => {
+        let judged = login_request.judge_id_token(&response, None, provider_deadline()).await;
+        judged.map_err(failure_of(&login_request.config))?;
+        match login_request.granted(response, None, only_at).ok_or_else(no_refresh_token)? {
+            Granted::Token(token) => login.set(Phase::Token(token)),
+            Granted::Account(config, response) => {
                 login.set(Phase::Unloaded(config.clone()));
                 match self.0.accounts.admit(*config, Some(response)).await {
                     // Locked while the provider answered: loaded when it is fetched.

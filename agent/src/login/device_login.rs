@@ -19,7 +19,7 @@ use tokio::task::JoinHandle;
 use super::{
     LOGIN_LIFETIME,
     held::{Held, Sealable},
-    setting::Setting,
+    login_request::LoginRequest,
     table::Entry,
 };
 use crate::{
@@ -79,7 +79,7 @@ pub enum Polled {
 /// What a poll needs.
 pub struct DeviceAttempt {
     /// Account and provider.
-    pub setting: Setting,
+    pub login_request: LoginRequest,
     /// The provider's answer.
     pub authorization: DeviceAuthorization,
 }
@@ -94,14 +94,17 @@ struct Pace {
 
 impl DeviceLogin {
     /// A login that has just begun.
-    pub fn new(setting: Setting, authorization: DeviceAuthorization, now: BootTime) -> Self {
+    pub fn new(login_request: LoginRequest, authorization: DeviceAuthorization, now: BootTime) -> Self {
         let interval = authorization.interval;
         Self {
             key: key_of(authorization.device_code.expose()),
             expires_at: now.plus(authorization.expires_in.unwrap_or(LOGIN_LIFETIME)),
-            account: setting.name.clone(),
+            account: login_request.name.clone(),
             poll: tokio::sync::Mutex::default(),
-            phase: Mutex::new(Held::new(Phase::Open(Arc::new(DeviceAttempt { setting, authorization })))),
+            phase: Mutex::new(Held::new(Phase::Open(Arc::new(DeviceAttempt {
+                login_request,
+                authorization,
+            })))),
             pace: Mutex::new(Pace { interval, not_before: now.plus(interval), failures: 0 }),
         }
     }
@@ -165,7 +168,7 @@ impl Sealable for Phase {
         let mut secrets = Object::default();
         match self {
             Self::Open(attempt) => {
-                secrets.insert("config", attempt.setting.config.to_object().into_value());
+                secrets.insert("config", attempt.login_request.config.to_object().into_value());
                 secrets.insert("device_code", attempt.authorization.device_code.expose());
                 if let Some(verifier) = &attempt.authorization.code_verifier {
                     secrets.insert("code_verifier", verifier.expose());
@@ -209,7 +212,7 @@ impl DeviceAttempt {
         code_verifier: Option<CodeVerifier>,
     ) -> Self {
         let authorization = DeviceAuthorization { device_code, code_verifier, ..self.authorization.clone() };
-        Self { setting: self.setting.with_config(config), authorization }
+        Self { login_request: self.login_request.with_config(config), authorization }
     }
 }
 

@@ -6,7 +6,7 @@ use oidc_proto::{
     message::{Failure, Reply},
 };
 
-use super::{Login, provider_deadline, told};
+use super::{Login, failure_of, provider_deadline};
 use crate::provider::{Client, PasswordGrant, Refresh};
 
 impl Login {
@@ -24,8 +24,8 @@ impl Login {
     async fn try_refresh_token(&self, config: AccountConfig, only_at: bool) -> Result<Reply, Failure> {
         let used = config.refresh_token.clone().ok_or_else(Failure::no_refresh_token)?;
         let deadline = provider_deadline();
-        let setting = self.setting(config, only_at, deadline).await?;
-        let config = &setting.config;
+        let login_request = self.login_request(config, only_at, deadline).await?;
+        let config = &login_request.config;
         let refresh = Refresh {
             client: Client::of(config),
             refresh_token: &used,
@@ -33,8 +33,9 @@ impl Login {
             granted_scope: config.granted_scope(),
             audience: config.audience.as_deref(),
         };
-        let response = setting.provider.refresh(refresh, deadline).await.map_err(told(config))?;
-        self.deliver(setting.gain(response, Some(used), false).ok_or_else(no_refresh_token_came)?).await
+        let response = login_request.provider.refresh(refresh, deadline).await.map_err(failure_of(config))?;
+        self.deliver(login_request.granted(response, Some(used), false).ok_or_else(no_refresh_token_came)?)
+            .await
     }
 
     /// The resource owner password credentials grant (RFC 6749 section 4.3).
@@ -52,19 +53,19 @@ impl Login {
         let username = config.username.clone().ok_or_else(|| Failure::missing_field("username"))?;
         let password = config.password.clone().ok_or_else(|| Failure::missing_field("password"))?;
         let deadline = provider_deadline();
-        let setting = self.setting(config, only_at, deadline).await?;
+        let login_request = self.login_request(config, only_at, deadline).await?;
         let grant = PasswordGrant {
-            client: setting.client()?,
+            client: login_request.client()?,
             username: &username,
             password: &password,
-            scope: &setting.scope,
-            audience: setting.config.audience.as_deref(),
+            scope: &login_request.scope,
+            audience: login_request.config.audience.as_deref(),
         };
-        let response = setting.provider.password_grant(grant, deadline).await;
-        let response = response.map_err(told(&setting.config))?;
-        let judged = setting.judge_id_token(&response, None, deadline).await;
-        judged.map_err(told(&setting.config))?;
-        self.deliver(setting.gain(response, None, false).ok_or_else(no_refresh_token_came)?).await
+        let response = login_request.provider.password_grant(grant, deadline).await;
+        let response = response.map_err(failure_of(&login_request.config))?;
+        let judged = login_request.judge_id_token(&response, None, deadline).await;
+        judged.map_err(failure_of(&login_request.config))?;
+        self.deliver(login_request.granted(response, None, false).ok_or_else(no_refresh_token_came)?).await
     }
 }
 

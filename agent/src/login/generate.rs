@@ -34,17 +34,17 @@ impl Login {
             Flow::Password => self.log_in_by_password(config, request.only_at).await,
             Flow::Code if config.redirect_uris.is_empty() => Err(no_redirect_uris()),
             Flow::Code => {
-                let setting = self.setting(config, request.only_at, provider_deadline()).await?;
+                let login_request = self.login_request(config, request.only_at, provider_deadline()).await?;
                 let options = &self.0.accounts.deps().options;
                 let coming_back = ComingBack {
                     webserver: options.webserver && !request.no_webserver,
                     custom_scheme: options.custom_scheme && !request.no_scheme,
                 };
-                self.begin_code_login(setting, coming_back).await
+                self.begin_code_login(login_request, coming_back).await
             }
             Flow::Device => {
-                let setting = self.setting(config, request.only_at, provider_deadline()).await?;
-                self.begin_device_login(setting).await
+                let login_request = self.login_request(config, request.only_at, provider_deadline()).await?;
+                self.begin_device_login(login_request).await
             }
             Flow::MytokenOidc => Err(Failure::not_supported_yet("gen with mt_oidc")),
         }
@@ -69,9 +69,9 @@ fn no_redirect_uris() -> Failure {
 /// The C suite's text, and what became of each flow. The code is that of the last one, which was the best hope.
 fn no_flow_was_successful(failures: &[(Flow, Failure)]) -> Failure {
     let code = failures.last().map_or(ErrorCode::BadRequest, |(_, failure)| failure.code);
-    let told: Vec<_> =
+    let causes: Vec<_> =
         failures.iter().map(|(flow, failure)| format!("{}: {failure}", flow.as_str())).collect();
-    Failure::new(code, "No flow was successful.").with_info(told.join("\n"))
+    Failure::new(code, "No flow was successful.").with_info(causes.join("\n"))
 }
 
 #[cfg(test)]
@@ -93,7 +93,7 @@ mod tests {
         let failure = no_flow_was_successful(&failures);
         assert_eq!(failure.error, "No flow was successful.");
         assert_eq!(failure.code, ErrorCode::NotSupportedByProvider);
-        let told = "refresh: No or malformed refresh token\ndevice: no device flow\n";
-        assert_eq!(failure.info.as_deref(), Some(told));
+        let causes = "refresh: No or malformed refresh token\ndevice: no device flow\n";
+        assert_eq!(failure.info.as_deref(), Some(causes));
     }
 }

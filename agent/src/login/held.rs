@@ -196,7 +196,7 @@ mod tests {
         bench.accounts.unlock("sesame".into()).await.expect("unlocked");
 
         let Phase::Open(attempt, None) = code_login.phase() else { panic!("not open again") };
-        assert_eq!(attempt.setting.config, order(&op, Flow::Code).config);
+        assert_eq!(attempt.login_request.config, order(&op, Flow::Code).config);
         assert!(!attempt.code_verifier.is_empty());
         bench.clock.suspend(std::time::Duration::from_secs(2));
         let granted = login.device(poll()).await.expect("granted");

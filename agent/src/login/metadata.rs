@@ -5,7 +5,7 @@ use oidc_proto::{
     message::{Failure, ProviderQuery, Reply},
 };
 
-use super::{Login, provider_deadline, register::scopes_supported, told};
+use super::{Login, failure_of, provider_deadline, register::scopes_supported};
 
 /// What stands between an issuer and the name of its metadata document.
 const WELL_KNOWN: &str = "/.well-known/";
@@ -14,8 +14,8 @@ impl Login {
     /// The scopes that a provider supports, separated by blanks; nothing where it does not say.
     pub async fn scopes(&self, query: ProviderQuery) -> Result<Reply, Failure> {
         let config = account_of(query)?;
-        let provider = self.0.accounts.deps().providers.provider(&config).map_err(told(&config))?;
-        let metadata = provider.metadata(provider_deadline()).await.map_err(told(&config))?;
+        let provider = self.0.accounts.deps().providers.provider(&config).map_err(failure_of(&config))?;
+        let metadata = provider.metadata(provider_deadline()).await.map_err(failure_of(&config))?;
         Ok(Reply::success_with(scopes_supported(&metadata)))
     }
 }

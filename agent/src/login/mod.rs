@@ -15,6 +15,7 @@ mod direct;
 mod file_store;
 mod generate;
 mod held;
+mod login_request;
 mod lookup;
 mod loopback;
 mod metadata;
@@ -22,7 +23,6 @@ mod page;
 mod reauthenticate;
 pub mod redirected;
 mod register;
-mod setting;
 mod state;
 mod table;
 mod web;
@@ -163,7 +163,7 @@ fn account_name(config: &AccountConfig) -> Result<Shortname, Failure> {
 /// A provider's error as the reply about an account: it says whose answer it is.
 ///
 /// The C suite's help goes with it, but not the advice to log in: that is what is being done.
-fn told(config: &AccountConfig) -> impl Fn(ProviderError) -> Failure + '_ {
+fn failure_of(config: &AccountConfig) -> impl Fn(ProviderError) -> Failure + '_ {
     |error| {
         let name = config.name.as_deref().unwrap_or_default();
         let mut failure = error.to_failure(name, config.issuer_url.as_deref().unwrap_or_default());
@@ -208,7 +208,7 @@ mod tests {
             let refusal = OAuthError::new(400, code, Some("why"), &[]);
             for kind in [ProviderErrorKind::Refused(refusal.clone()), ProviderErrorKind::LoginNeeded(refusal)]
             {
-                let failure = told(&config)(ProviderError::new("op.example/x".into(), kind));
+                let failure = failure_of(&config)(ProviderError::new("op.example/x".into(), kind));
                 assert!(failure.error.starts_with(code), "what C programs compare stays as it is");
                 let info = failure.info.unwrap_or_default();
                 assert_eq!(info.matches("op.example/x").count(), 1, "{code}: {info}");

@@ -7,7 +7,7 @@ use oidc_proto::{
     scope, secret,
 };
 
-use super::{Login, account_name, provider_deadline, told};
+use super::{Login, account_name, failure_of, provider_deadline};
 use crate::provider::{ProviderMetadata, Registration};
 
 /// The C suite's fixed ports.
@@ -34,10 +34,10 @@ impl Login {
             config.redirect_uris = default_redirect_uris();
         }
         let deadline = provider_deadline();
-        let provider = self.0.accounts.deps().providers.provider(&config).map_err(told(&config))?;
-        let metadata = provider.metadata(deadline).await.map_err(told(&config))?;
+        let provider = self.0.accounts.deps().providers.provider(&config).map_err(failure_of(&config))?;
+        let metadata = provider.metadata(deadline).await.map_err(failure_of(&config))?;
         let scope = provider.login_scope(config.login_scope().unwrap_or_default(), true, deadline).await;
-        let scope = scope.map_err(told(&config))?;
+        let scope = scope.map_err(failure_of(&config))?;
         let client_name = config.client_name.clone().unwrap_or_else(|| format!("oidc-agent:{name}"));
         let registration = Registration {
             client_name: &client_name,
@@ -46,7 +46,7 @@ impl Login {
             redirect_uris: &config.redirect_uris,
             access_token: authorization.as_ref(),
         };
-        let registered = provider.register(registration, deadline).await.map_err(told(&config))?;
+        let registered = provider.register(registration, deadline).await.map_err(failure_of(&config))?;
         tracing::info!(account = %name, missing = ?registered.missing, "client registered");
         if lacks_a_necessary_scope(&registered.client, &scope) {
             return Err(necessary_scopes_missing().with_client(registered.client));

@@ -12,14 +12,14 @@ use oidc_proto::{
 };
 use tokio::time::Instant;
 
-use super::{Login, account_name, told};
+use super::{Login, account_name, failure_of};
 use crate::{
     clock::{Clock, LONGEST},
     provider::{Client, Expected, Provider, ProviderError, ProviderMetadata, TokenResponse},
 };
 
 /// A login that is about to begin: an account without its new refresh token.
-pub(super) struct Setting {
+pub(super) struct LoginRequest {
     /// The account's name.
     pub name: Shortname,
     /// The account as the client gave it, without credentials of the person and without an old refresh token.
@@ -37,7 +37,7 @@ pub(super) struct Setting {
 }
 
 /// What a successful login gives.
-pub(super) enum Gain {
+pub(super) enum Granted {
     /// An account with its new refresh token, and the access token that came with it.
     Account(Box<AccountConfig>, TokenResponse),
     /// Only an access token was wanted.
@@ -45,12 +45,12 @@ pub(super) enum Gain {
 }
 
 impl Login {
-    pub(super) async fn setting(
+    pub(super) async fn login_request(
         &self,
         mut config: AccountConfig,
         only_at: bool,
         deadline: Instant,
-    ) -> Result<Setting, Failure> {
+    ) -> Result<LoginRequest, Failure> {
         if config.mytoken_url.is_some() {
             return Err(Failure::not_supported_yet("gen with mytoken"));
         }
@@ -59,18 +59,18 @@ impl Login {
         }
         let name = account_name(&config)?;
         (config.refresh_token, config.username, config.password) = (None, None, None);
-        let provider = self.0.accounts.deps().providers.provider(&config).map_err(told(&config))?;
-        let metadata = provider.metadata(deadline).await.map_err(told(&config))?;
+        let provider = self.0.accounts.deps().providers.provider(&config).map_err(failure_of(&config))?;
+        let metadata = provider.metadata(deadline).await.map_err(failure_of(&config))?;
         let requested = config.login_scope().unwrap_or_default();
-        let scope = provider.login_scope(requested, !only_at, deadline).await.map_err(told(&config))?;
-        Ok(Setting { name, config, provider, metadata, scope, only_at, clock: self.clock().clone() })
+        let scope = provider.login_scope(requested, !only_at, deadline).await.map_err(failure_of(&config))?;
+        Ok(LoginRequest { name, config, provider, metadata, scope, only_at, clock: self.clock().clone() })
     }
 
     /// Loads the account of a login that its client waits for, and answers it.
-    pub(super) async fn deliver(&self, gain: Gain) -> Result<Reply, Failure> {
-        let (config, token) = match gain {
-            Gain::Token(token) => return Ok(Reply::Token(token)),
-            Gain::Account(config, token) => (config, token),
+    pub(super) async fn deliver(&self, granted: Granted) -> Result<Reply, Failure> {
+        let (config, token) = match granted {
+            Granted::Token(token) => return Ok(Reply::Token(token)),
+            Granted::Account(config, token) => (config, token),
         };
         match self.0.accounts.admit((*config).clone(), Some(token)).await {
             // Locked while the provider answered. The refresh token must not be lost; the client stores it.
@@ -83,7 +83,7 @@ impl Login {
     }
 }
 
-impl Setting {
+impl LoginRequest {
     /// The same for another copy of the account.
     pub fn with_config(&self, config: AccountConfig) -> Self {
         Self {
@@ -124,9 +124,14 @@ impl Setting {
 
     /// What a token response gives; `used` is the refresh token it was asked for with, if it was one. `None`: there is
     /// no refresh token.
-    pub fn gain(&self, response: TokenResponse, used: Option<RefreshToken>, only_at: bool) -> Option<Gain> {
+    pub fn granted(
+        &self,
+        response: TokenResponse,
+        used: Option<RefreshToken>,
+        only_at: bool,
+    ) -> Option<Granted> {
         if self.only_at || only_at {
-            return Some(Gain::Token(self.token_reply(&response, used.as_ref())));
+            return Some(Granted::Token(self.token_reply(&response, used.as_ref())));
         }
         let is_new_login = used.is_none();
         let refresh_token = response.refresh_token.clone().or(used)?;
@@ -143,7 +148,7 @@ impl Setting {
         // 4.x clients know one list only, the one that refreshes are asked with.
         config.scope = Some(granted.filter(|_| is_new_login).unwrap_or_else(|| asked.clone()));
         config.auth_scope = Some(asked.clone());
-        Some(Gain::Account(Box::new(config), response))
+        Some(Granted::Account(Box::new(config), response))
     }
 
     fn token_reply(&self, response: &TokenResponse, used: Option<&RefreshToken>) -> TokenReply {
