@@ -23,9 +23,9 @@ use crate::{
 
 /// Descriptors that connections leave for everything else: files, providers, the runtime.
 const RESERVED_DESCRIPTORS: u64 = 128;
-/// How long ending may take after requests in hand: a refresh that was sent is answered or over by then, and a rotated
-/// refresh token is on disk. A second signal ends at once.
-const FINISH: Duration = SPENDING_TIMEOUT.saturating_add(Duration::from_secs(20));
+/// How long ending may take after requests in hand: a refresh that had begun is sent, and is answered or over by then, and
+/// a rotated refresh token is on disk. A second signal ends at once.
+const FINISH: Duration = SPENDING_TIMEOUT.saturating_add(Duration::from_secs(60));
 /// Of the thread that serves, in bytes. The first thread has what the user's limit leaves it, which may be less than
 /// [`harden::wipe_stack`] takes.
 const STACK: usize = 2 * 1024 * 1024;

@@ -11,7 +11,7 @@ use tempfile::NamedTempFile;
 use zeroize::Zeroizing;
 
 use super::{HomeError, remark::remark};
-use crate::{fault_point, vault::MAX_FILE_LEN};
+use crate::{fault_point, secret::random, vault::MAX_FILE_LEN};
 
 /// How many random characters a temporary file's name has.
 pub(crate) const RANDOM_LEN: usize = 6;
@@ -55,8 +55,11 @@ impl Room {
         let mut temporary = new_temporary(directory, stem)?;
         if size > 0 {
             let path = temporary.path().to_owned();
+            // What is all zeros takes no room where a file system compresses.
+            let mut filling = vec![0; size];
+            random(&mut filling);
             temporary
-                .write_all(&vec![0; size])
+                .write_all(&filling)
                 .and_then(|()| sync(temporary.as_file(), &path))
                 .map_err(|e| error(&e, directory))?;
         }

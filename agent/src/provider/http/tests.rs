@@ -245,11 +245,8 @@ async fn an_object_that_is_whole_needs_no_proper_end() {
     let until_the_end = b"HTTP/1.0 200 OK\r\n\r\n{\"a\":1}";
     for answer in [chunked, announced_more, until_the_end] {
         for hangs in [false, true] {
-            let op = Scripted::start(move |_, _| match hangs {
-                true => Reply::RawThenHang(answer.to_vec()),
-                false => Reply::Raw(answer.to_vec()),
-            })
-            .await;
+            let reply = if hangs { Reply::RawThenHang } else { Reply::Raw };
+            let op = Scripted::start(move |_, _| reply(answer.to_vec())).await;
             let begin = Instant::now();
             let answer = post_to(&op, soon()).await.expect("an answer");
             assert_eq!(&answer.body[..], br#"{"a":1}"#);
