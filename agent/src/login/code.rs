@@ -11,11 +11,12 @@ use tokio::time::timeout_at;
 use super::{
     Login,
     browser::Visit,
-    code_login::{Attempt, CodeLogin, Phase},
+    code_login::{Attempt, CodeLogin},
     failure_of,
     login_request::no_refresh_token,
     login_request::{Granted, LoginRequest},
     loopback::Route,
+    phase::Phase,
     provider_deadline,
     redirected::{Answer, Redirected},
     state::LoginState,
@@ -79,7 +80,7 @@ impl Login {
             return Err(Failure::state_malformed());
         }
         let login = self.find_code_login(&redirected.state).ok_or_else(Failure::wrong_state)?;
-        if matches!(login.phase(), Phase::Fetched) {
+        if matches!(login.phase.get(), Phase::Fetched) {
             return Err(Failure::wrong_state());
         }
         self.come_back(&login, redirected).await?;
@@ -111,8 +112,8 @@ impl Login {
     async fn take_answer(&self, login: &CodeLogin, redirected: Redirected) -> Result<(), Failure> {
         let _one_at_a_time = login.exchanging.lock().await;
         self.0.accounts.require_unlocked()?;
-        let attempt = match login.phase() {
-            Phase::Open(attempt, _) => attempt,
+        let attempt = match login.phase.get() {
+            Phase::Open(attempt) => attempt,
             Phase::Unloaded(_) => return self.load(login).await,
             Phase::Refused(failure) => return Err(failure),
             Phase::Loaded | Phase::Token(_) | Phase::Fetched => return Ok(()),
@@ -125,18 +126,18 @@ impl Login {
             Answer::Error { error, description } => {
                 let failure = refusal(&attempt.login_request, &error, description.as_deref());
                 tracing::info!(account = %login.account, error = failure.error, "login refused");
-                login.set(Phase::Refused(failure.clone()));
+                login.phase.set(Phase::Refused(failure.clone()));
                 login.linger();
                 return Err(failure);
             }
         };
         let response = attempt.exchange(&code, provider_deadline()).await?;
         match attempt.login_request.granted(response, None, false).ok_or_else(no_refresh_token)? {
-            Granted::Token(token) => login.set(Phase::Token(token)),
+            Granted::Token(token) => login.phase.set(Phase::Token(token)),
             Granted::Account(config, response) => {
-                login.set(Phase::Unloaded(config.clone()));
+                login.phase.set(Phase::Unloaded(config.clone()));
                 self.0.accounts.admit(*config, Some(response)).await?;
-                login.set(Phase::Loaded);
+                login.phase.set(Phase::Loaded);
             }
         }
         tracing::info!(account = %login.account, "logged in");
@@ -146,9 +147,9 @@ impl Login {
 
     /// Loads an account that the provider has given a refresh token already.
     pub(super) async fn load(&self, login: &CodeLogin) -> Result<(), Failure> {
-        if let Phase::Unloaded(config) = login.phase() {
+        if let Phase::Unloaded(config) = login.phase.get() {
             self.0.accounts.admit(*config, None).await?;
-            login.set(Phase::Loaded);
+            login.phase.set(Phase::Loaded);
             login.linger();
         }
         Ok(())

@@ -5,13 +5,12 @@ use std::{
     time::Duration,
 };
 
-use crypto_box::{PublicKey, SecretKey};
 use oidc_proto::{
     account::AccountConfig,
     error_code::ErrorCode,
     json::Object,
-    message::{Failure, TokenReply},
-    secret::{AccessToken, AuthorizationCode, CodeVerifier},
+    message::Failure,
+    secret::{AuthorizationCode, CodeVerifier},
     shortname::Shortname,
 };
 use tokio::time::{Instant, sleep};
@@ -19,8 +18,9 @@ use tokio_util::sync::CancellationToken;
 
 use super::{
     LOGIN_LIFETIME, failure_of,
-    held::{Held, Sealable},
+    held::Sealable,
     login_request::LoginRequest,
+    phase::{CurrentPhase, Phase},
     state::LoginState,
     table::Entry,
 };
@@ -37,30 +37,14 @@ pub struct CodeLogin {
     pub account: Shortname,
     /// The issuer's name for texts.
     pub provider: String,
+    /// How far it is.
+    pub phase: CurrentPhase<Arc<Attempt>>,
     /// Held by the exchange that is under way: one at a time.
     pub exchanging: tokio::sync::Mutex<()>,
     expires_at: BootTime,
     server: CancellationToken,
-    phase: Mutex<Held<Phase>>,
-}
-
-/// How far a login is.
-#[derive(Clone)]
-pub enum Phase {
-    /// It waits for the browser. What it needs for the exchange, and why the browser's last try failed.
-    Open(Arc<Attempt>, Option<Failure>),
-    /// The provider has given a refresh token, but the account could not be loaded yet.
-    Unloaded(Box<AccountConfig>),
-    /// The account is loaded and waits to be fetched.
-    Loaded,
-    /// An access token, all that was wanted, waits to be fetched.
-    Token(TokenReply),
-    /// The provider or the person refused.
-    Refused(Failure),
-    /// The result was fetched.
-    Fetched,
-    /// The agent is locked, and with it what is known of this login.
-    Locked,
+    /// Why the browser's last try failed.
+    failure: Mutex<Option<Failure>>,
 }
 
 /// What the exchange of a code needs.
@@ -85,35 +69,19 @@ impl CodeLogin {
             exchanging: tokio::sync::Mutex::default(),
             expires_at: now.plus(LOGIN_LIFETIME),
             server: CancellationToken::new(),
-            phase: Mutex::new(Held::new(Phase::Open(Arc::new(attempt), None))),
+            failure: Mutex::default(),
+            phase: CurrentPhase::open(Arc::new(attempt)),
         }
-    }
-
-    /// How far it is.
-    pub fn phase(&self) -> Phase {
-        self.lock().open().cloned().unwrap_or(Phase::Locked)
-    }
-
-    /// It goes on, also under the agent's lock.
-    pub fn set(&self, phase: Phase) {
-        self.lock().set(phase);
     }
 
     /// The browser's try failed for good; whoever waits for the result is told. Another try is possible.
     pub fn note(&self, failure: &Failure) {
-        if let Phase::Open(_, noted) = self.lock().without_secrets_mut() {
-            *noted = Some(failure.clone());
-        }
+        *self.noted_failure() = Some(failure.clone());
     }
 
-    /// Seals it to the key of a locked period.
-    pub fn seal(&self, key: &PublicKey) {
-        self.lock().seal(key);
-    }
-
-    /// Opens it again.
-    pub fn unseal(&self, key: &SecretKey) {
-        self.lock().unseal(key);
+    /// Why the browser's last try failed.
+    pub fn noted(&self) -> Option<Failure> {
+        self.noted_failure().clone()
     }
 
     /// Ends the web server.
@@ -136,9 +104,9 @@ impl CodeLogin {
         });
     }
 
-    fn lock(&self) -> MutexGuard<'_, Held<Phase>> {
+    fn noted_failure(&self) -> MutexGuard<'_, Option<Failure>> {
         // Nothing panics while it is held.
-        self.phase.lock().unwrap_or_else(PoisonError::into_inner)
+        self.failure.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -152,63 +120,31 @@ impl Entry for CodeLogin {
     }
 
     fn is_over(&self, _: BootTime) -> bool {
-        matches!(self.lock().without_secrets(), Phase::Fetched | Phase::Refused(_))
+        self.phase.is(|phase| matches!(phase, Phase::Fetched | Phase::Refused(_)))
     }
 
     fn end(&self) {
         self.stop_server();
-        // The client is gone; nothing that the provider gave shall get lost without a word.
-        match self.lock().without_secrets() {
-            Phase::Loaded => tracing::warn!(
-                account = %self.account,
-                "logged in, but nobody has fetched the account: it is in this agent only, until the agent ends"
-            ),
-            Phase::Unloaded(_) => tracing::warn!(
-                account = %self.account,
-                "logged in, but the agent was locked until the login's time was over: please log in again"
-            ),
-            _ => {}
-        }
+        self.phase.end(&self.account);
     }
 }
 
-impl Sealable for Phase {
+impl Sealable for Arc<Attempt> {
     fn strip(&mut self) -> Object {
         let mut secrets = Object::default();
-        match self {
-            Self::Open(attempt, _) => {
-                secrets.insert("config", attempt.login_request.config.to_object().into_value());
-                secrets.insert("code_verifier", attempt.code_verifier.expose());
-                if let Some(nonce) = &attempt.nonce {
-                    secrets.insert("nonce", nonce.as_str());
-                }
-                let without = attempt.with_secrets(AccountConfig::default(), CodeVerifier::from(""), None);
-                *attempt = Arc::new(without);
-            }
-            Self::Unloaded(config) => {
-                secrets.insert("config", std::mem::take(&mut **config).to_object().into_value());
-            }
-            Self::Token(reply) => {
-                let token = std::mem::replace(&mut reply.access_token, AccessToken::from(""));
-                secrets.insert("access_token", token.expose());
-            }
-            Self::Loaded | Self::Refused(_) | Self::Fetched | Self::Locked => {}
+        secrets.insert("config", self.login_request.config.to_object().into_value());
+        secrets.insert("code_verifier", self.code_verifier.expose());
+        if let Some(nonce) = &self.nonce {
+            secrets.insert("nonce", nonce.as_str());
         }
+        *self = Self::new(self.with_secrets(AccountConfig::default(), CodeVerifier::from(""), None));
         secrets
     }
 
     fn restore(&mut self, secrets: Object) {
-        let text = |key| secrets.string(key).unwrap_or_default();
-        let config = || secrets.object("config").map(AccountConfig::from_object).unwrap_or_default();
-        match self {
-            Self::Open(attempt, _) => {
-                let verifier = CodeVerifier::new(text("code_verifier"));
-                *attempt = Arc::new(attempt.with_secrets(config(), verifier, secrets.string("nonce")));
-            }
-            Self::Unloaded(held) => **held = config(),
-            Self::Token(reply) => reply.access_token = AccessToken::new(text("access_token")),
-            Self::Loaded | Self::Refused(_) | Self::Fetched | Self::Locked => {}
-        }
+        let config = secrets.object("config").map(AccountConfig::from_object).unwrap_or_default();
+        let verifier = CodeVerifier::new(secrets.string("code_verifier").unwrap_or_default());
+        *self = Self::new(self.with_secrets(config, verifier, secrets.string("nonce")));
     }
 }
 

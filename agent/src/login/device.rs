@@ -10,9 +10,10 @@ use tokio::time::timeout_at;
 
 use super::{
     Login, answer_of,
-    device_login::{DeviceAttempt, DeviceLogin, Phase, Polled},
+    device_login::{DeviceAttempt, DeviceLogin, Polled},
     failure_of,
     login_request::{Granted, LoginRequest, no_refresh_token},
+    phase::Phase,
     provider_deadline,
     table::Entry,
 };
@@ -50,7 +51,7 @@ impl Login {
         let login = login.ok_or_else(Failure::wrong_device_code)?;
         // Another poll of the same login waits for the answer.
         let Ok(mut under_way) = login.poll.try_lock() else { return Err(Failure::authorization_pending()) };
-        if under_way.is_none() && matches!(login.phase(), Phase::Open(_)) {
+        if under_way.is_none() && matches!(login.phase.get(), Phase::Open(_)) {
             if !login.may_poll(clock.boot()) {
                 return Err(Failure::authorization_pending());
             }
@@ -73,14 +74,14 @@ impl Login {
             }
         }
         let reply = self.fetch_device(&login).await?;
-        login.set(Phase::Fetched);
+        login.phase.set(Phase::Fetched);
         self.under_way().devices.remove(&login);
         Ok(reply)
     }
 
     /// What a login has brought. While the agent is locked it stays where it is.
     async fn fetch_device(&self, login: &DeviceLogin) -> Result<Reply, Failure> {
-        match login.phase() {
+        match login.phase.get() {
             Phase::Open(_) => Err(Failure::authorization_pending()),
             Phase::Unloaded(config) => {
                 self.0.accounts.admit((*config).clone(), None).await?;
@@ -90,6 +91,7 @@ impl Login {
                 self.0.accounts.held_config(&login.account).map(|config| Reply::Config(Box::new(config)))
             }
             Phase::Token(token) => Ok(Reply::Token(token)),
+            Phase::Refused(failure) => Err(failure),
             Phase::Fetched => Err(Failure::wrong_device_code()),
             Phase::Locked => Err(Failure::agent_locked()),
         }
@@ -105,7 +107,7 @@ impl Login {
 
     async fn poll_once(&self, login: &DeviceLogin, only_at: bool) -> Polled {
         let clock = self.clock();
-        let attempt = match login.phase() {
+        let attempt = match login.phase.get() {
             Phase::Open(attempt) => attempt,
             Phase::Locked => return Polled::NotOver(Failure::agent_locked()),
             _ => return Polled::Granted,
@@ -153,15 +155,15 @@ impl Login {
         let judged = login_request.judge_id_token(&response, None, provider_deadline()).await;
         judged.map_err(failure_of(&login_request.config))?;
         match login_request.granted(response, None, only_at).ok_or_else(no_refresh_token)? {
-            Granted::Token(token) => login.set(Phase::Token(token)),
+            Granted::Token(token) => login.phase.set(Phase::Token(token)),
             Granted::Account(config, response) => {
-                login.set(Phase::Unloaded(config.clone()));
+                login.phase.set(Phase::Unloaded(config.clone()));
                 match self.0.accounts.admit(*config, Some(response)).await {
                     // Locked while the provider answered: loaded when it is fetched.
                     Err(failure) if failure.code == ErrorCode::AgentLocked => {}
                     admitted => {
                         admitted?;
-                        login.set(Phase::Loaded);
+                        login.phase.set(Phase::Loaded);
                     }
                 }
             }

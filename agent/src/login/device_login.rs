@@ -5,23 +5,17 @@ use std::{
     time::Duration,
 };
 
-use crypto_box::{PublicKey, SecretKey};
 use oidc_proto::{
     account::AccountConfig,
     json::Object,
-    message::{Failure, TokenReply},
-    secret::{AccessToken, CodeVerifier, DeviceCode},
+    message::Failure,
+    secret::{CodeVerifier, DeviceCode},
     shortname::Shortname,
 };
 use ring::digest::{SHA256, SHA256_OUTPUT_LEN, digest};
 use tokio::task::JoinHandle;
 
-use super::{
-    LOGIN_LIFETIME,
-    held::{Held, Sealable},
-    login_request::LoginRequest,
-    table::Entry,
-};
+use super::{LOGIN_LIFETIME, held::Sealable, login_request::LoginRequest, phase::CurrentPhase, table::Entry};
 use crate::{
     clock::BootTime,
     provider::{DeviceAuthorization, SLOW_DOWN},
@@ -40,30 +34,14 @@ const MAX_FAILURES: u32 = 5;
 pub struct DeviceLogin {
     /// The account that will come of it.
     pub account: Shortname,
+    /// How far it is.
+    pub phase: CurrentPhase<Arc<DeviceAttempt>>,
     /// The poll that is under way, or whose end nobody has seen.
     pub poll: tokio::sync::Mutex<Option<JoinHandle<Polled>>>,
     /// By the SHA-256 of its device code: also found where that is sealed.
     key: [u8; SHA256_OUTPUT_LEN],
-    phase: Mutex<Held<Phase>>,
     expires_at: BootTime,
     pace: Mutex<Pace>,
-}
-
-/// How far a login is.
-#[derive(Clone)]
-pub enum Phase {
-    /// It waits for the person.
-    Open(Arc<DeviceAttempt>),
-    /// The provider has given a refresh token, but the account could not be loaded yet.
-    Unloaded(Box<AccountConfig>),
-    /// The account is loaded and waits to be fetched.
-    Loaded,
-    /// An access token, all that was wanted, waits to be fetched.
-    Token(TokenReply),
-    /// The result was fetched.
-    Fetched,
-    /// The agent is locked, and with it what is known of this login.
-    Locked,
 }
 
 /// What a poll found.
@@ -101,32 +79,9 @@ impl DeviceLogin {
             expires_at: now.plus(authorization.expires_in.unwrap_or(LOGIN_LIFETIME)),
             account: login_request.name.clone(),
             poll: tokio::sync::Mutex::default(),
-            phase: Mutex::new(Held::new(Phase::Open(Arc::new(DeviceAttempt {
-                login_request,
-                authorization,
-            })))),
+            phase: CurrentPhase::open(Arc::new(DeviceAttempt { login_request, authorization })),
             pace: Mutex::new(Pace { interval, not_before: now.plus(interval), failures: 0 }),
         }
-    }
-
-    /// How far it is.
-    pub fn phase(&self) -> Phase {
-        self.held().open().cloned().unwrap_or(Phase::Locked)
-    }
-
-    /// It goes on, also under the agent's lock.
-    pub fn set(&self, phase: Phase) {
-        self.held().set(phase);
-    }
-
-    /// Seals it to the key of a locked period.
-    pub fn seal(&self, key: &PublicKey) {
-        self.held().seal(key);
-    }
-
-    /// Opens it again.
-    pub fn unseal(&self, key: &SecretKey) {
-        self.held().unseal(key);
     }
 
     /// Whether the provider may be asked now. If so, the next time is an interval away.
@@ -152,55 +107,29 @@ impl DeviceLogin {
         pace.failures <= MAX_FAILURES
     }
 
-    fn held(&self) -> MutexGuard<'_, Held<Phase>> {
-        // Nothing panics while it is held.
-        self.phase.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
     fn pace(&self) -> MutexGuard<'_, Pace> {
         // Nothing panics while it is held.
         self.pace.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl Sealable for Phase {
+impl Sealable for Arc<DeviceAttempt> {
     fn strip(&mut self) -> Object {
         let mut secrets = Object::default();
-        match self {
-            Self::Open(attempt) => {
-                secrets.insert("config", attempt.login_request.config.to_object().into_value());
-                secrets.insert("device_code", attempt.authorization.device_code.expose());
-                if let Some(verifier) = &attempt.authorization.code_verifier {
-                    secrets.insert("code_verifier", verifier.expose());
-                }
-                *attempt =
-                    Arc::new(attempt.with_secrets(AccountConfig::default(), DeviceCode::from(""), None));
-            }
-            Self::Unloaded(config) => {
-                secrets.insert("config", std::mem::take(&mut **config).to_object().into_value());
-            }
-            Self::Token(reply) => {
-                let token = std::mem::replace(&mut reply.access_token, AccessToken::from(""));
-                secrets.insert("access_token", token.expose());
-            }
-            Self::Loaded | Self::Fetched | Self::Locked => {}
+        secrets.insert("config", self.login_request.config.to_object().into_value());
+        secrets.insert("device_code", self.authorization.device_code.expose());
+        if let Some(verifier) = &self.authorization.code_verifier {
+            secrets.insert("code_verifier", verifier.expose());
         }
+        *self = Self::new(self.with_secrets(AccountConfig::default(), DeviceCode::from(""), None));
         secrets
     }
 
     fn restore(&mut self, secrets: Object) {
-        let text = |key| secrets.string(key).unwrap_or_default();
-        let config = || secrets.object("config").map(AccountConfig::from_object).unwrap_or_default();
-        match self {
-            Self::Open(attempt) => {
-                let code_verifier = secrets.string("code_verifier").map(CodeVerifier::new);
-                let device_code = DeviceCode::new(text("device_code"));
-                *attempt = Arc::new(attempt.with_secrets(config(), device_code, code_verifier));
-            }
-            Self::Unloaded(held) => **held = config(),
-            Self::Token(reply) => reply.access_token = AccessToken::new(text("access_token")),
-            Self::Loaded | Self::Fetched | Self::Locked => {}
-        }
+        let config = secrets.object("config").map(AccountConfig::from_object).unwrap_or_default();
+        let device_code = DeviceCode::new(secrets.string("device_code").unwrap_or_default());
+        let code_verifier = secrets.string("code_verifier").map(CodeVerifier::new);
+        *self = Self::new(self.with_secrets(config, device_code, code_verifier));
     }
 }
 
@@ -256,18 +185,7 @@ impl Entry for DeviceLogin {
     }
 
     fn end(&self) {
-        // Nothing that the provider gave shall get lost without a word.
-        match self.held().without_secrets() {
-            Phase::Loaded => tracing::warn!(
-                account = %self.account,
-                "logged in, but nobody has fetched the account: it is in this agent only, until the agent ends"
-            ),
-            Phase::Unloaded(_) => tracing::warn!(
-                account = %self.account,
-                "logged in, but the agent was locked until the login's time was over: please log in again"
-            ),
-            _ => {}
-        }
+        self.phase.end(&self.account);
     }
 }
 

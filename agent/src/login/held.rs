@@ -47,11 +47,6 @@ impl<T: Sealable> Held<T> {
         &self.value
     }
 
-    /// The same, to change what is no secret.
-    pub fn without_secrets_mut(&mut self) -> &mut T {
-        &mut self.value
-    }
-
     /// Another value in its place, sealed if this one is.
     pub fn set(&mut self, value: T) {
         self.value = value;
@@ -97,7 +92,7 @@ mod tests {
     };
 
     use super::{
-        super::{Login, code_login::Phase},
+        super::{Login, phase::Phase},
         *,
     };
     use crate::{
@@ -186,7 +181,7 @@ mod tests {
         let code_login = login.find_code_login(&state).expect("under way");
 
         bench.accounts.lock("sesame".into()).await.expect("locked");
-        assert!(matches!(code_login.phase(), Phase::Locked));
+        assert!(matches!(code_login.phase.get(), Phase::Locked));
         let lookup = login.state_lookup(&state).await.expect_err("locked");
         assert_eq!(lookup.code, ErrorCode::AgentLocked);
         bench.clock.suspend(std::time::Duration::from_secs(2));
@@ -195,7 +190,7 @@ mod tests {
         assert_eq!(late.code, ErrorCode::AgentLocked, "what began before the lock is not kept in the open");
         bench.accounts.unlock("sesame".into()).await.expect("unlocked");
 
-        let Phase::Open(attempt, None) = code_login.phase() else { panic!("not open again") };
+        let Phase::Open(attempt) = code_login.phase.get() else { panic!("not open again") };
         assert_eq!(attempt.login_request.config, order(&op, Flow::Code).config);
         assert!(!attempt.code_verifier.is_empty());
         bench.clock.suspend(std::time::Duration::from_secs(2));
@@ -215,8 +210,8 @@ mod tests {
         let code_login = login.find_code_login(&state).expect("under way");
         bench.accounts.lock("sesame".into()).await.expect("locked");
         let got = AccountConfig { refresh_token: Some("rt-1".into()), ..order(&op, Flow::Code).config };
-        code_login.set(Phase::Unloaded(Box::new(got)));
-        assert!(matches!(code_login.phase(), Phase::Locked));
+        code_login.phase.set(Phase::Unloaded(Box::new(got)));
+        assert!(matches!(code_login.phase.get(), Phase::Locked));
         bench.accounts.unlock("sesame".into()).await.expect("unlocked");
         let Reply::Config(config) = login.state_lookup(&state).await.expect("fetched") else {
             panic!("other")

@@ -4,10 +4,7 @@ use std::sync::Arc;
 
 use oidc_proto::message::{Failure, LookupStatus, Reply};
 
-use super::{
-    Login,
-    code_login::{CodeLogin, Phase},
-};
+use super::{Login, code_login::CodeLogin, phase::Phase};
 
 impl Login {
     /// The result of a login, once.
@@ -16,10 +13,16 @@ impl Login {
     /// wait for ever.
     pub async fn state_lookup(&self, state: &str) -> Result<Reply, Failure> {
         let Some(login) = self.find_code_login(state) else { return Ok(not_found(state)) };
-        match login.phase() {
-            Phase::Open(_, None) => Ok(not_found(state)),
+        match login.phase.get() {
+            Phase::Open(_) => match login.noted() {
+                None => Ok(not_found(state)),
+                Some(failure) => {
+                    login.stop_server();
+                    Err(failure)
+                }
+            },
             Phase::Fetched => Ok(fetched_before()),
-            Phase::Open(_, Some(failure)) | Phase::Refused(failure) => {
+            Phase::Refused(failure) => {
                 login.stop_server();
                 Err(failure)
             }
@@ -31,7 +34,7 @@ impl Login {
     /// The result, which counts as fetched from now on.
     pub(super) async fn fetch(&self, login: &Arc<CodeLogin>) -> Result<Reply, Failure> {
         let _one_at_a_time = login.exchanging.lock().await;
-        if matches!(login.phase(), Phase::Fetched) {
+        if matches!(login.phase.get(), Phase::Fetched) {
             return Ok(fetched_before());
         }
         self.load(login).await?;
@@ -40,7 +43,7 @@ impl Login {
         match reply {
             // An access token is given once, and nobody has to be told of it later.
             Reply::Token(_) => self.under_way().codes.remove(login),
-            _ => login.set(Phase::Fetched),
+            _ => login.phase.set(Phase::Fetched),
         }
         Ok(reply)
     }
@@ -48,7 +51,7 @@ impl Login {
     /// The result of a login that has succeeded. An account is asked for where it is loaded: it may have gone on to
     /// another refresh token, and is sealed there while the agent is locked.
     pub(super) fn result(&self, login: &CodeLogin) -> Result<Reply, Failure> {
-        match login.phase() {
+        match login.phase.get() {
             Phase::Token(token) => Ok(Reply::Token(token)),
             Phase::Locked => Err(Failure::agent_locked()),
             _ => self.0.accounts.held_config(&login.account).map(|config| Reply::Config(Box::new(config))),

@@ -20,6 +20,7 @@ mod lookup;
 mod loopback;
 mod metadata;
 mod page;
+mod phase;
 mod reauthenticate;
 pub mod redirected;
 mod register;
@@ -84,16 +85,16 @@ impl Covered for Shared {
     fn seal(&self, key: &PublicKey) {
         let mut under_way = lock(&self.under_way);
         under_way.is_locked = true;
-        under_way.codes.iter().for_each(|login| login.seal(key));
-        under_way.devices.iter().for_each(|login| login.seal(key));
+        under_way.codes.iter().for_each(|login| login.phase.seal(key));
+        under_way.devices.iter().for_each(|login| login.phase.seal(key));
         lock(&self.files).seal(key);
     }
 
     fn unseal(&self, key: &SecretKey) {
         let mut under_way = lock(&self.under_way);
         under_way.is_locked = false;
-        under_way.codes.iter().for_each(|login| login.unseal(key));
-        under_way.devices.iter().for_each(|login| login.unseal(key));
+        under_way.codes.iter().for_each(|login| login.phase.unseal(key));
+        under_way.devices.iter().for_each(|login| login.phase.unseal(key));
         lock(&self.files).unseal(key);
     }
 }
