@@ -8,6 +8,7 @@ use oidc_tests::{
     programs::run,
     provider::{Provider, Quirks},
     pty::{Pty, Shell},
+    require,
 };
 use rustix::process::Signal;
 
@@ -319,4 +320,30 @@ fn a_password_command_ends_with_the_program_that_waits_for_it() {
             std::thread::sleep(Duration::from_millis(2));
         }
     }
+}
+
+/// Whoever leads the session, and whoever is our parent, may be of another PID namespace: then they are number 0.
+#[test]
+fn in_a_pid_namespace_of_its_own_it_asks_as_anywhere() {
+    let stage = Stage::new();
+    let oidc = stage.oidc(&["unlock"]);
+    let mut command = Command::new("unshare");
+    command.args(["--pid", "--fork"]).arg(oidc.get_program()).args(oidc.get_args());
+    for (name, value) in oidc.get_envs() {
+        match value {
+            Some(value) => command.env(name, value),
+            None => command.env_remove(name),
+        };
+    }
+    let mut trial = Command::new("unshare");
+    trial.args(["--pid", "--fork", "true"]);
+    if run(trial).code != Some(0) {
+        require::not_run::<()>("PID namespaces (unshare)");
+        return;
+    }
+    let mut pty = Pty::start(&command, Shell::Plain, b"");
+    pty.expect(PROMPT);
+    pty.type_keys(b"secret\n");
+    let (status, shown, is_restored) = pty.finish_restored();
+    assert!(status == 1 && shown.contains(ANSWERED) && is_restored, "{status}: {shown}");
 }
