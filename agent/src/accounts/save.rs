@@ -6,7 +6,13 @@ use std::{sync::Arc, time::Duration};
 use oidc_proto::{message::Failure, shortname::Shortname};
 use tokio::time::sleep;
 
-use super::{Accounts, account::Account, held::Open, refresh, refresh_tokens::Kept};
+use super::{
+    Accounts,
+    account::Account,
+    held::{Held, Open},
+    refresh,
+    refresh_tokens::Kept,
+};
 
 /// Between the first two tries, and at most between any two. The agent's end is another occasion.
 const AGAIN_AFTER: Duration = Duration::from_secs(5);
