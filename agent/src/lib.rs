@@ -6,6 +6,7 @@ pub mod caller;
 pub mod cli;
 pub mod clock;
 pub mod config;
+pub mod confine;
 mod daemonize;
 pub mod harden;
 pub mod issuer_data;

@@ -11,7 +11,7 @@ use tracing::info;
 
 use crate::{
     cli::Cli,
-    harden, logging,
+    confine, harden, logging,
     options::Options,
     run::{Surroundings, run},
     server::{
@@ -82,6 +82,7 @@ impl Service {
         // Whoever ends the agent looks at its name; started as `/proc/self/exe` it would have another one.
         let _ = set_name(c"oidc-agent");
         harden::apply();
+        confine::apply();
         umask(Mode::RWXG | Mode::RWXO);
         for reason in without_effect {
             info!("{reason}");

@@ -2,8 +2,12 @@
 
 use std::{ffi::OsString, process::Command, sync::OnceLock};
 
-/// Variables from which clients read secrets when their options name none: the C suite's.
-pub const SECRET_VARIABLES: [&str; 2] = ["OIDC_ENCRYPTION_PW", "OIDC_REFRESH_TOKEN"];
+/// From which clients read an account file's password when `--pw-env` names no other: the C suite's.
+pub const PASSWORD_VARIABLE: &str = "OIDC_ENCRYPTION_PW";
+/// From which clients read a refresh token when `--rt-env` names no other: the C suite's.
+pub const REFRESH_TOKEN_VARIABLE: &str = "OIDC_REFRESH_TOKEN";
+/// All variables that hold a secret by their name alone. The one list of them.
+const SECRET_VARIABLES: [&str; 2] = [PASSWORD_VARIABLE, REFRESH_TOKEN_VARIABLE];
 
 /// Those that options of this process name instead.
 static NAMED: OnceLock<Vec<OsString>> = OnceLock::new();

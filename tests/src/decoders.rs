@@ -219,7 +219,7 @@ pub fn redirected(bytes: &[u8]) {
     for redirected in
         [Redirected::parse_url(&SecretText::from(text)), Redirected::parse_query(text)].into_iter().flatten()
     {
-        assert!(text.len() >= redirected.state.len());
+        assert!(text.len() >= redirected.state.expose().len());
         let _ = format!("{redirected:?}");
     }
 }

@@ -67,9 +67,9 @@ impl PasswordSource {
         let remembered = self.forgotten.is_none_or(|end| !end.is_over(self.clock.now()));
         let in_memory = || entry.password.clone().filter(|_| has(PasswordSources::MEMORY) && remembered);
         let command = || {
-            let command = entry.command.as_deref().filter(|_| has(PasswordSources::COMMAND))?;
+            let command = entry.command.as_ref().filter(|_| has(PasswordSources::COMMAND))?;
             waited_for("command", &entry.account, || {
-                command::output(command, MAX_LENGTH, COMMAND_DEADLINE).map(without_newline)
+                command::output(command.expose(), MAX_LENGTH, COMMAND_DEADLINE).map(without_newline)
             })
         };
         let file = || {

@@ -32,7 +32,7 @@ impl Visited for Visit {
             Ok(redirected) => redirected,
             Err(error) => return incomplete(error),
         };
-        if !self.code_login.state.matches(&redirected.state) {
+        if !self.code_login.state.matches(redirected.state.expose()) {
             return foreign();
         }
         let account = self.code_login.account.to_string();

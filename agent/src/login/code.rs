@@ -76,10 +76,10 @@ impl Login {
     /// `code_exchange`: somebody hands over the URL that the browser was sent to.
     pub async fn code_exchange(&self, request: CodeExchangeRequest) -> Result<Reply, Failure> {
         let redirected = Redirected::parse_url(&request.redirect_uri)?;
-        if redirected.state.len() < MIN_STATE_LEN {
+        if redirected.state.expose().len() < MIN_STATE_LEN {
             return Err(Failure::state_malformed());
         }
-        let login = self.find_code_login(&redirected.state).ok_or_else(Failure::wrong_state)?;
+        let login = self.find_code_login(redirected.state.expose()).ok_or_else(Failure::wrong_state)?;
         if matches!(login.phase.get(), Phase::Fetched) {
             return Err(Failure::wrong_state());
         }

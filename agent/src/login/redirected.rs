@@ -13,8 +13,8 @@ use url::form_urlencoded;
 /// An authorization response.
 #[derive(Debug)]
 pub struct Redirected {
-    /// Says which login it belongs to.
-    pub state: String,
+    /// Says which login it belongs to; whoever knows it can end that login.
+    pub state: SecretText,
     /// Who answered (RFC 9207).
     pub iss: Option<String>,
     /// What was answered.
@@ -84,7 +84,7 @@ impl Redirected {
             (None, Some(code)) => Answer::Code(AuthorizationCode::new(code)),
             (None, None) => return Err(NotRedirected::NoCode),
         };
-        Ok(Self { state, iss, answer })
+        Ok(Self { state: SecretText::new(state), iss, answer })
     }
 }
 
@@ -133,7 +133,7 @@ mod tests {
         .expect("an answer");
         assert_eq!(redirected.answer, Answer::Code("4/0Ab+c%20d".into()));
         assert_eq!(
-            (redirected.state.as_str(), redirected.iss.as_deref()),
+            (redirected.state.expose(), redirected.iss.as_deref()),
             ("0:0x:1:L3Q", Some("https://op"))
         );
     }
@@ -142,7 +142,7 @@ mod tests {
     fn what_is_decoded_already_stays_as_it_is() {
         let redirected = parse("http://localhost:4242?code=4/0Ab+c d=&state=0:0x:1:L3Q").expect("an answer");
         assert_eq!(redirected.answer, Answer::Code("4/0Ab+c d=".into()));
-        assert_eq!(redirected.state, "0:0x:1:L3Q");
+        assert_eq!(redirected.state.expose(), "0:0x:1:L3Q");
     }
 
     #[test]

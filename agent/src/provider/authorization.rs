@@ -29,8 +29,7 @@ pub struct AuthorizationRequest<'a> {
     pub offline: bool,
 }
 
-/// Where to send the person, and what to keep until they come back.
-#[derive(Debug)]
+/// Where to send the person, and what to keep until they come back. Not for logs: `state` is in the URL.
 #[must_use]
 pub struct Authorization {
     /// Always http or https.

@@ -9,7 +9,7 @@ use oidc_proto::{
     shortname::Shortname,
 };
 
-use crate::accounts::Accounts;
+use crate::{accounts::Accounts, confine};
 
 const VERSION: &str = env!("CARGO_PKG_VERSION");
 
@@ -20,6 +20,7 @@ pub fn status(accounts: &Accounts) -> AgentStatus {
         command_line_options: accounts.deps().options.command_line(),
         loaded_accounts: accounts.names().into_iter().map(String::from).collect(),
         accounts: accounts.status(),
+        confined_by: Some(confine::confined_by().iter().map(ToString::to_string).collect()),
     }
 }
 
@@ -34,6 +35,11 @@ pub fn status_text(accounts: &Accounts) -> String {
     for (name, value) in rows {
         let _ = writeln!(text, "{:width$}{value}", format!("{name}:"));
     }
+    let confined = match confine::confined_by() {
+        [] => "false".to_owned(),
+        by => by.join(", "),
+    };
+    let _ = writeln!(text, "{:width$}{confined}", "Confined:");
     let loaded: Vec<&str> = names.iter().map(Shortname::as_str).collect();
     let _ = writeln!(text, "\nNumber of loaded accounts: {}", loaded.len());
     let _ = writeln!(text, "Loaded accounts: {}", loaded.join(", "));

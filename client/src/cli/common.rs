@@ -3,10 +3,10 @@
 use std::{ffi::OsString, path::PathBuf};
 
 use clap::{Args, ValueEnum};
-use oidc_proto::secret::SecretText;
+use oidc_proto::{environment::PASSWORD_VARIABLE, secret::SecretText};
 
 use super::getopt::EXTENSIONS;
-use crate::password::{DEFAULT_VARIABLE, PromptMode, Sources};
+use crate::password::{PromptMode, Sources};
 
 /// What every command takes.
 #[derive(Debug, Clone, Default, Args)]
@@ -39,7 +39,7 @@ impl Common {
 pub struct PasswordArgs {
     /// Read the password from an environment variable
     #[arg(long, value_name = "NAME", num_args = 0..=1, require_equals = true,
-          default_missing_value = DEFAULT_VARIABLE)]
+          default_missing_value = PASSWORD_VARIABLE)]
     pub pw_env: Option<OsString>,
 
     /// Use the output of a shell command as the password

@@ -1,5 +1,7 @@
 //! The environment variables that the commands heed, for `oidc help environment` and the man pages.
 
+use oidc_proto::environment::{PASSWORD_VARIABLE, REFRESH_TOKEN_VARIABLE};
+
 /// How wide the text is: it is read on any terminal.
 const WIDTH: usize = 78;
 const INDENT: &str = "        ";
@@ -28,10 +30,10 @@ pub const VARIABLES: &[(&str, &str)] = &[
         "The oidc-agent directory. Unset: ~/.config/oidc-agent or ~/.oidc-agent, whichever exists.",
     ),
     (
-        "OIDC_ENCRYPTION_PW",
+        PASSWORD_VARIABLE,
         "The password of an account file, for --pw-env. Kept from every program that is started, as is any variable that such an option names.",
     ),
-    ("OIDC_REFRESH_TOKEN", "A refresh token, for --rt-env; kept from other programs in the same way."),
+    (REFRESH_TOKEN_VARIABLE, "A refresh token, for --rt-env; kept from other programs in the same way."),
     (
         "OIDC_PINENTRY",
         "The program that asks for passwords in a window, for --pw-prompt=gui and in the agent. Unset: pinentry; set to nothing, the agent asks nobody.",

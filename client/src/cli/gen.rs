@@ -3,7 +3,10 @@
 use std::{ffi::OsString, path::PathBuf};
 
 use clap::{Args, Parser, ValueEnum};
-use oidc_proto::secret::{ClientSecret, Password, RefreshToken, SecretText};
+use oidc_proto::{
+    environment::REFRESH_TOKEN_VARIABLE,
+    secret::{ClientSecret, Password, RefreshToken, SecretText},
+};
 
 use super::{
     common::{Common, PasswordArgs, PromptArg},
@@ -11,8 +14,6 @@ use super::{
     others::FormatArg,
 };
 
-/// The variable `--rt-env` reads when it names none.
-const REFRESH_TOKEN_VARIABLE: &str = "OIDC_REFRESH_TOKEN";
 /// The mytoken server that `--mytoken-url` means when it names none.
 const MYTOKEN_SERVER: &str = "https://mytoken.data.kit.edu";
 

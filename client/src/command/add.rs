@@ -164,7 +164,7 @@ pub fn password_entry(
         password,
         expires_at: span.map(|seconds| now().saturating_add(seconds)),
         expires_after: span,
-        command: sources.command.as_ref().map(|command| command.expose().to_owned()),
+        command: sources.command.clone(),
         pw_file: file.and_then(|path| path.to_str().map(str::to_owned)),
         gpg_key: None,
     }
@@ -197,7 +197,10 @@ fn report(
 
 #[cfg(test)]
 mod tests {
-    use oidc_proto::message::{Failure, Reply};
+    use oidc_proto::{
+        message::{Failure, Reply},
+        secret::SecretText,
+    };
 
     use super::*;
     use crate::{
@@ -250,7 +253,8 @@ mod tests {
         assert!(bench.run(&["oidc-add", "--pw-cmd", &command, "acc"]).result.is_ok());
         let entry = added(&bench).pw_entry.expect("an entry");
         assert_eq!(entry.sources, PasswordSources::PROMPT.with(PasswordSources::COMMAND));
-        assert_eq!((entry.command.as_deref(), entry.password), (Some(command.as_str()), None));
+        let (command_kept, password) = (entry.command.as_ref().map(SecretText::expose), entry.password);
+        assert_eq!((command_kept, password), (Some(command.as_str()), None));
         assert!(bench.run(&["oidc-add", "--pw-cmd", &command, "--pw-store=50", "acc"]).result.is_ok());
         let entry = added(&bench).pw_entry.expect("an entry");
         assert!(entry.password.is_some() && entry.expires_at.is_some() && entry.expires_after == Some(50));

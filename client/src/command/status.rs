@@ -39,6 +39,9 @@ fn text(address: &str, status: &AgentStatus, now: Timestamp) -> String {
     if !status.command_line_options.is_empty() {
         push(&mut text, "Options ", &status.command_line_options);
     }
+    if let Some(by) = &status.confined_by {
+        push(&mut text, "Confined", &if by.is_empty() { "no".to_owned() } else { by.join(", ") });
+    }
     if status.loaded_accounts.is_empty() {
         text.push_str("Accounts none loaded\n");
     }

@@ -17,8 +17,6 @@ use zeroize::Zeroizing;
 
 pub use terminal::{AskError, Asked, Asker, Terminal};
 
-/// The variable `--pw-env` reads when it names none.
-pub const DEFAULT_VARIABLE: &str = "OIDC_ENCRYPTION_PW";
 /// How often a person may mistype.
 pub const TRIES: usize = 3;
 /// The most a source may yield, in bytes.

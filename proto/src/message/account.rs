@@ -48,8 +48,8 @@ pub struct PasswordEntry {
     pub expires_at: Option<u64>,
     /// Seconds for which a password entered later at a prompt is kept.
     pub expires_after: Option<u64>,
-    /// With [`PasswordSources::COMMAND`]: a shell command that prints the password.
-    pub command: Option<String>,
+    /// With [`PasswordSources::COMMAND`]: a shell command that prints the password, or has it in its text.
+    pub command: Option<SecretText>,
     /// With [`PasswordSources::FILE`]: its first line is the password.
     pub pw_file: Option<String>,
     /// With [`PasswordSources::GPG`]: the key to encrypt the file with.
@@ -151,7 +151,7 @@ impl PasswordEntry {
             password: verbatim(object, "password").filter(|text| !text.is_empty()).map(Password::new),
             expires_at: seconds(object, "expires_at"),
             expires_after: seconds(object, "expires_after"),
-            command: object.string("command"),
+            command: object.string("command").map(SecretText::new),
             pw_file: object.string("pw_file"),
             gpg_key: object.string("gpg_key"),
         })
@@ -169,7 +169,7 @@ impl PasswordEntry {
         if let Some(seconds) = self.expires_after {
             object.insert("expires_after", seconds);
         }
-        put(&mut object, "command", self.command.as_deref());
+        put(&mut object, "command", self.command.as_ref().map(SecretText::expose));
         put(&mut object, "pw_file", self.pw_file.as_deref());
         put(&mut object, "gpg_key", self.gpg_key.as_deref());
         object

@@ -16,6 +16,9 @@ pub struct AgentStatus {
     /// Ours: what is known about each of them. Empty from the C agent.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub accounts: Vec<AccountStatus>,
+    /// Ours: what the agent's process has given up, by the kernel's names: `mdwe`, `seccomp`. Absent from the C agent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub confined_by: Option<Vec<String>>,
 }
 
 /// What the agent knows about a loaded account. Times are seconds since the epoch.

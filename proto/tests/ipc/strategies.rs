@@ -94,7 +94,7 @@ fn pw_entry() -> BoxedStrategy<PasswordEntry> {
                 password: password.map(Password::new),
                 expires_at,
                 expires_after,
-                command,
+                command: command.map(SecretText::new),
                 pw_file,
                 gpg_key,
             }

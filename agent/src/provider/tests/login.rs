@@ -76,7 +76,7 @@ async fn a_browser_is_never_sent_to_anything_but_the_web() {
         audience: None,
         offline: false,
     };
-    let error = op.open().authorization_request(request, soon()).await.expect_err("no web address");
+    let error = op.open().authorization_request(request, soon()).await.err().expect("no web address");
     assert!(matches!(error.kind(), ProviderErrorKind::InsecureUrl { .. }), "{error}");
 }
 
