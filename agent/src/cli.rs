@@ -92,13 +92,14 @@ pub struct Cli {
     /// Let the daemon log to standard error.
     #[arg(long)]
     pub log_stderr: bool,
+    /// Refuse system calls such as ptrace to the agent and to the programs that it starts (pinentry, gpg, password
+    /// commands), which then cannot gain privileges by setuid or setgid either.
+    #[arg(long)]
+    pub seccomp: bool,
 
     /// Accepted for compatibility; passwords are never kept, write-back does not need them.
     #[arg(long, value_name = "TIME", num_args = 0..=1, require_equals = true, default_missing_value = "0", hide = true)]
     pub pw_store: Option<String>,
-    /// Accepted for compatibility; there is no system call filter.
-    #[arg(long, hide = true)]
-    pub seccomp: bool,
     /// Accepted for compatibility; a restart would lose all loaded accounts.
     #[arg(long, hide = true)]
     pub restart_on_update: bool,
@@ -155,13 +156,13 @@ impl Cli {
             debug: self.debug || defaults.debug,
             console: self.console || defaults.console,
             log_stderr: self.log_stderr || defaults.log_stderr,
+            seccomp: self.seccomp,
         }
     }
 
     /// The options that are taken but do nothing, with the reason: for the log.
     pub fn without_effect(&self) -> impl Iterator<Item = &'static str> {
         [
-            (self.seccomp, "--seccomp has no effect: there is no system call filter"),
             (self.pw_store.is_some(), "--pw-store has no effect: passwords are never kept nor needed"),
             (self.restart_on_update, "--restart-on-update has no effect: a restart would lose all accounts"),
         ]

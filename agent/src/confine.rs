@@ -1,8 +1,8 @@
 //! What the agent gives up for good once it serves, so that whoever gets hold of it gets little else by it.
 //!
-//! Only what can harm nobody: a password command, pinentry and gpg are the person's own programs, inherit most of what is
-//! given up here, and go on working. Where one of them may still gain privileges (setuid, setgid), which a filter of system
-//! calls would end, there is none: see SECURITY.md.
+//! By itself only what can harm nobody: pinentry, gpg and password commands are the person's own programs, inherit a filter
+//! of system calls, and have to go on working. A filter needs `no_new_privs`, which ends what one of them may gain by setuid
+//! or setgid; so there is one where that is set already, as by the systemd unit, or where the person asks for it.
 
 use std::sync::OnceLock;
 
@@ -53,16 +53,14 @@ const REFUSED: &[i64] = &[
 static CONFINED_BY: OnceLock<Vec<&'static str>> = OnceLock::new();
 
 /// Confines this process as far as the kernel allows. To be called before threads are started: a filter is a thread's.
-/// Nothing here can fail the start.
-pub fn apply() {
+/// Nothing here can fail the start. With `filtered` the filter comes in any case, and `no_new_privs` with it.
+pub fn apply(filtered: bool) {
     let mut by = Vec::new();
     match harden::refuse_executable_memory() {
         Ok(()) => by.push(MDWE),
         Err(error) => debug!(%error, "memory that can be written may be executed"),
     }
-    // Without this a filter needs it to be set, and then no program that the agent starts can gain privileges: a password
-    // command that works for its user would fail for the agent.
-    if no_new_privs().unwrap_or(false) {
+    if filtered || no_new_privs().unwrap_or(false) {
         match filter().and_then(|program| seccompiler::apply_filter(&program)) {
             Ok(()) => by.push(SECCOMP),
             Err(error) => info!(%error, "no filter of system calls"),

@@ -31,6 +31,8 @@ pub struct Options {
     pub console: bool,
     /// The log goes to standard error although the agent is a daemon.
     pub log_stderr: bool,
+    /// Filter system calls, although programs that the agent starts can gain no privileges then.
+    pub seccomp: bool,
 }
 
 impl Default for Options {
@@ -47,6 +49,7 @@ impl Default for Options {
             debug: false,
             console: false,
             log_stderr: false,
+            seccomp: false,
         }
     }
 }
@@ -66,6 +69,7 @@ impl Options {
             (self.console, "--console"),
             (self.debug, "--debug"),
             (self.log_stderr, "--log-stderr"),
+            (self.seccomp, "--seccomp"),
         ];
         let switches = switches.into_iter().filter(|(on, _)| *on).map(|(_, option)| option.to_owned());
         lifetime.into_iter().chain(group).chain(switches).collect::<Vec<_>>().join(" ")

@@ -82,7 +82,7 @@ impl Service {
         // Whoever ends the agent looks at its name; started as `/proc/self/exe` it would have another one.
         let _ = set_name(c"oidc-agent");
         harden::apply();
-        confine::apply();
+        confine::apply(options.seccomp);
         umask(Mode::RWXG | Mode::RWXO);
         for reason in without_effect {
             info!("{reason}");
