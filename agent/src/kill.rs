@@ -11,7 +11,7 @@ use std::{
 
 use oidc_proto::{
     connect::connect_to,
-    process::{EndError, Process},
+    process::{EndError, Process, STILL_ENDING},
     socket::{OIDC_SOCK, Places},
 };
 
@@ -65,7 +65,7 @@ fn end(variable: Option<OsString>, socket: Option<&Path>) -> Result<i32, KillErr
     let pid = text.parse().ok().filter(|pid| *pid > 0).ok_or(KillError::InvalidPid(text))?;
     let process = Process::open(pid)?;
     let listener = socket.map_or(Ok(None), |socket| listener(pid, socket))?;
-    Ok(listener.unwrap_or(process).end_agent()?)
+    Ok(listener.unwrap_or(process).end_agent(|| output::message(STILL_ENDING))?)
 }
 
 /// The agent that answers at the socket. A stale number may have been given to another agent of this user: who listens

@@ -2,6 +2,7 @@
 
 use std::{io, os::fd::OwnedFd, sync::Arc, thread, time::Duration};
 
+use oidc_proto::process::PATIENCE;
 use rustix::{
     event::{PollFd, PollFlags, poll},
     io::Errno,
@@ -26,6 +27,8 @@ const RESERVED_DESCRIPTORS: u64 = 128;
 /// How long ending may take after requests in hand: a refresh that had begun is sent, and is answered or over by then, and
 /// a rotated refresh token is on disk. A second signal ends at once.
 const FINISH: Duration = SPENDING_TIMEOUT.saturating_add(Duration::from_secs(60));
+// Who ends an agent waits for longer than it takes.
+const _: () = assert!(FINISH.as_secs() < PATIENCE.as_secs());
 /// Of the thread that serves, in bytes. The first thread has what the user's limit leaves it, which may be less than
 /// [`harden::wipe_stack`] takes.
 const STACK: usize = 2 * 1024 * 1024;
@@ -181,4 +184,17 @@ fn watch(process: OwnedFd) -> io::Result<oneshot::Receiver<()>> {
     };
     thread::Builder::new().name("lives-for".to_owned()).stack_size(STACK_BYTES).spawn(wait)?;
     Ok(receiver)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_service_manager_waits_for_longer_than_the_agent_takes() {
+        let unit = include_str!("../../contrib/systemd/user/oidc-agent.service");
+        let seconds = unit.lines().find_map(|line| line.strip_prefix("TimeoutStopSec="));
+        let seconds: u64 = seconds.expect("a setting").parse().expect("seconds");
+        assert!(Duration::from_secs(seconds) > FINISH);
+    }
 }

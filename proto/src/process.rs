@@ -24,8 +24,13 @@ use crate::peer::{self, Peer};
 
 /// The name of the agent's program, ours and the C suite's.
 const AGENT: &[u8] = b"oidc-agent";
-/// How long an agent may take to end: it finishes what it has begun, which may be an exchange with a provider.
-pub const PATIENCE: Duration = Duration::from_secs(60);
+/// How long an agent may take to end: longer than it waits itself for a provider's answer, which may hold the next refresh
+/// token, and to have that on disk.
+pub const PATIENCE: Duration = Duration::from_secs(370);
+/// When the person is told that it takes longer.
+const SOON: Duration = Duration::from_secs(3);
+/// What they are told.
+pub const STILL_ENDING: &str = "The agent finishes what it has begun; it may be waiting for a provider's answer, which can take minutes.";
 /// How often to look, where nothing tells.
 const POLL: Duration = Duration::from_millis(20);
 
@@ -133,8 +138,9 @@ impl Process {
         pid.filter(|pid| *pid > 0).ok_or(EndError::Gone)
     }
 
-    /// Asks an agent of this user to end (`SIGTERM`) and watches it do so. Returns what its number was.
-    pub fn end_agent(&self) -> Result<i32, EndError> {
+    /// Asks an agent of this user to end (`SIGTERM`) and watches it do so. Returns what its number was. `still_ending` is
+    /// called when it does not end at once, to say [`STILL_ENDING`].
+    pub fn end_agent(&self, still_ending: impl FnOnce()) -> Result<i32, EndError> {
         let pid = self.pid()?;
         self.check_agent(pid)?;
         match &self.handle {
@@ -142,6 +148,10 @@ impl Process {
             Handle::Number(pid, _) => kill_process(*pid, Signal::TERM),
         }
         .map_err(of_errno)?;
+        if self.has_ended_within(SOON)? {
+            return Ok(pid);
+        }
+        still_ending();
         if self.has_ended_within(PATIENCE)? { Ok(pid) } else { Err(EndError::StillRuns { pid }) }
     }
 
@@ -254,7 +264,7 @@ mod tests {
         let pid = i32::try_from(other.id()).expect("a pid");
         let process = Process::open(pid).expect("a process");
         assert_eq!(process.pid().expect("a pid"), pid);
-        let error = process.end_agent().expect_err("no agent");
+        let error = process.end_agent(|| {}).expect_err("no agent");
         assert_eq!(
             error.to_string(),
             format!("process {pid} is no oidc-agent but 'sleep'; nothing was ended")
@@ -263,7 +273,7 @@ mod tests {
         other.kill().expect("killed");
         other.wait().expect("waited for");
         assert!(process.has_ended_within(PATIENCE).expect("polled"));
-        assert!(matches!(process.end_agent(), Err(EndError::Gone)));
+        assert!(matches!(process.end_agent(|| {}), Err(EndError::Gone)));
     }
 
     #[test]
@@ -280,7 +290,7 @@ mod tests {
         };
         let pid = i32::try_from(agent.id()).expect("a pid");
         let process = Process::open(pid).expect("a process");
-        assert_eq!(process.end_agent().expect("ended"), pid);
+        assert_eq!(process.end_agent(|| {}).expect("ended"), pid);
         agent.wait().expect("waited for");
     }
 
@@ -307,12 +317,12 @@ mod tests {
         assert!(started.as_deref().is_some_and(|time| time.parse::<u64>().is_ok()), "{started:?}");
         let same = process(started);
         assert!(!same.has_ended_within(Duration::ZERO).expect("looked"));
-        assert!(matches!(same.end_agent(), Err(EndError::NotAnAgent { .. })));
+        assert!(matches!(same.end_agent(|| {}), Err(EndError::NotAnAgent { .. })));
         assert!(process(Some("1".into())).has_ended_within(Duration::ZERO).expect("looked"), "another one");
         child.kill().expect("killed");
         assert!(same.has_ended_within(PATIENCE).expect("looked"), "though nobody has waited for it");
         child.wait().expect("waited for");
-        assert!(matches!(same.end_agent(), Err(EndError::Gone)));
+        assert!(matches!(same.end_agent(|| {}), Err(EndError::Gone)));
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use oidc_proto::{
     home::Home,
     message::{AgentStatus, Reply, Request},
-    process::Process,
+    process::{Process, STILL_ENDING},
     shell,
     shortname::Shortname,
 };
@@ -57,7 +57,7 @@ fn stop(args: &AgentArgs, context: &mut Context) -> Result<(), Error> {
     let unsaved = unsaved(context);
     // An agent that ends waits for its clients.
     drop(connection.stream);
-    process.end_agent().map_err(not_ended)?;
+    process.end_agent(|| context.output.note(STILL_ENDING)).map_err(not_ended)?;
     for name in &unsaved {
         context.output.warning(&what_became_of(name));
     }
