@@ -1,13 +1,13 @@
 //! Where secrets must not be: command lines, environments, files, logs, and anything a program prints.
 
-use std::path::Path;
+use std::{os::unix::fs::PermissionsExt, path::Path};
 
 use oidc_proto::secret::{ClientSecret, RefreshToken, RegistrationAccessToken};
 use oidc_tests::{
-    agent::Agent,
+    agent::{Agent, PINENTRY},
     environment::{Environment, FileFormat, PASSWORD},
     programs::{program, run},
-    provider::Provider,
+    provider::{Provider, Quirks, Rotation},
     require,
     scene::{ACCOUNT, Scene, access_token, find_in_files},
 };
@@ -15,12 +15,15 @@ use serde_json::json;
 
 /// The lock's password.
 const LOCK: &str = "canary-lock-password";
+/// The password of an account file that is to be.
+const NEXT: &str = "canary-next-password";
 
-/// System calls by which a secret can get out, with enough of their data. Sockets are left out of the check below:
-/// the provider and the client at the other end are meant to have what they get.
-const TRACE: [&str; 5] =
-    ["-f", "-y", "-s65536", "-e", "trace=execve,write,pwrite64,writev,sendto,sendmsg,rename,openat"];
+/// System calls by which a secret can get out, with enough of their data and the whole environment of what is started.
+/// Sockets are left out of the check below: the provider and the client at the other end are meant to have what they get.
+const TRACE: [&str; 6] =
+    ["-f", "-y", "-v", "-s65536", "-e", "trace=execve,write,pwrite64,writev,sendto,sendmsg,rename,openat"];
 
+/// What an account file holds that nobody may see.
 fn secrets(account: &oidc_proto::account::AccountConfig) -> Vec<String> {
     let refresh_token = account.refresh_token.as_ref().map(RefreshToken::expose);
     let client_secret = account.client_secret.as_ref().map(ClientSecret::expose);
@@ -31,62 +34,110 @@ fn secrets(account: &oidc_proto::account::AccountConfig) -> Vec<String> {
 #[test]
 fn no_secret_in_argument_lists_environments_files_and_logs() {
     let Some(strace) = require::strace() else { return };
-    let provider = Provider::start();
-    let environment = Environment::new();
+    let quirks = Quirks { rotation: Rotation::Always, device_approved_at_poll: Some(1), ..Quirks::default() };
+    let provider = Provider::with(quirks);
+    let mut environment = Environment::new();
     let account = provider.seed_account(ACCOUNT);
     environment.add_account(&account, FileFormat::Native);
+    // Takes what it is given for another program's environment, and asks nobody.
+    let pinentry = environment.path("pinentry");
+    let script = format!(
+        "#!/bin/sh\necho OK\nwhile read -r line; do case $line in GETPIN*) echo 'D {PASSWORD}';; esac; echo OK; done\n"
+    );
+    fs_err::write(&pinentry, script).expect("a program");
+    fs_err::set_permissions(&pinentry, PermissionsExt::from_mode(0o700)).expect("a mode");
+    environment.set(PINENTRY, pinentry.to_str().expect("UTF-8"));
+    let password_file = environment.home().join("password");
+    fs_err::write(&password_file, PASSWORD).expect("a file");
 
     let (agent_trace, client_trace) = (environment.path("agent.strace"), environment.path("client.strace"));
     let mut command = environment.command_at(&strace);
     // What the tracer's environment holds is the test's doing; the agent itself gets none of it.
-    command
-        .env_remove("OIDC_ENCRYPTION_PW")
-        .args(TRACE)
-        .arg("-o")
-        .arg(&agent_trace)
-        .arg(program("oidc-agent"));
+    command.env_remove("OIDC_ENCRYPTION_PW").env("RUST_LOG", "trace");
+    command.args(TRACE).arg("-o").arg(&agent_trace).arg(program("oidc-agent"));
     let mut agent = Agent::spawn(&environment, command, "agent");
-    let oidc = |arguments: &[&str]| {
+    let mut said = String::new();
+    let mut oidc = |arguments: &[&str]| {
         let mut command = environment.command_at(&strace);
         command.env("OIDC_SOCK", agent.socket()).env("OIDC_NO_AUTOSTART", "1");
+        // Nobody can know of variables that no option names.
+        let named = |name: &str| arguments.iter().any(|argument| argument.ends_with(name));
+        command.envs(
+            [("LOCK_PASSWORD", LOCK), ("NEXT_PASSWORD", NEXT)].into_iter().filter(|(name, _)| named(name)),
+        );
         command.args(TRACE).args(["-A", "-o"]).arg(&client_trace).arg(program("oidc")).args(arguments);
-        run(command)
+        let finished = run(command);
+        said.push_str(&finished.stderr);
+        if arguments[0] == "token" {
+            return finished.success();
+        }
+        assert_eq!(finished.code, Some(0), "{arguments:?}: {finished:?}");
+        said.push_str(&finished.stdout);
+        String::new()
     };
-    oidc(&["add", "--pw-env", ACCOUNT]).success();
-    let token = oidc(&["token", ACCOUNT]).success().trim_end().to_owned();
-    oidc(&["token", "--force-new", ACCOUNT]).success();
-    oidc(&["status"]).success();
-    for request in ["lock", "unlock"] {
-        let reply = agent.request(&json!({"request": request, "password": LOCK})).expect("a reply");
-        assert_eq!(reply["status"], "success");
-    }
-    agent.kill();
 
     let mut canaries = secrets(&account);
-    canaries.extend(secrets(&environment.read_account(ACCOUNT)));
-    canaries.extend([PASSWORD.to_owned(), LOCK.to_owned()]);
+    canaries.extend([PASSWORD, LOCK, NEXT].map(str::to_owned));
+    // Loaded by the agent itself, which asks; then by each way in which a client gets a password.
+    canaries.push(oidc(&["token", ACCOUNT]).trim_end().to_owned());
+    oidc(&["remove", ACCOUNT]);
+    let command = format!("cat '{}'", password_file.display());
+    for way in [&["--pw-env"][..], &["--pw-cmd", &command], &["--pw-prompt=gui"]] {
+        oidc(&[&["add", "--force"], way, &[ACCOUNT]].concat());
+        canaries.push(oidc(&["token", "--force-new", ACCOUNT]).trim_end().to_owned());
+        canaries.extend(secrets(&environment.read_account(ACCOUNT)));
+    }
+    let issuer = provider.issuer();
+    let scope = "--scope=openid profile offline_access";
+    oidc(&["gen", "made", "--issuer", &issuer, scope, "--flow=device", "--pw-env", "--confirm-yes"]);
+    canaries.extend(secrets(&environment.read_account("made")));
+    canaries.push(oidc(&["token", "made"]).trim_end().to_owned());
+    oidc(&["passwd", "--pw-env", "--new-pw-env=NEXT_PASSWORD", "made"]);
+    oidc(&["status"]);
+    oidc(&["lock", "--pw-env=LOCK_PASSWORD"]);
+    oidc(&["unlock", "--pw-env=LOCK_PASSWORD"]);
+    oidc(&["reset", "--force", "made"]);
+    agent.kill();
+
+    assert!(canaries.len() > 15, "{}", canaries.len());
     for canary in &canaries {
         assert_clean(&agent_trace, canary);
         assert_clean(&client_trace, canary);
+        assert!(!said.contains(canary), "a client said it: {said}");
     }
-    assert_clean(&agent_trace, &token);
     for directory in [environment.accounts(), environment.tmp(), environment.runtime()] {
-        for secret in canaries.iter().chain([&token]) {
+        for secret in &canaries {
             assert_eq!(find_in_files(&directory, secret), None);
         }
     }
     let log = agent.log();
-    assert!(canaries.iter().chain([&token]).all(|secret| !log.contains(secret)), "a secret is in the log");
+    assert!(log.contains("TRACE"), "everything is logged");
+    let leak = canaries.iter().find(|secret| log.contains(*secret));
+    assert_eq!(leak, None, "in the log");
 }
 
-/// No traced call but one on a socket carries `secret`.
+/// No traced call but one on a socket carries `secret`. Variables of the test's own are in what the tracer starts, and what
+/// a password source tells or a token command prints is read from pipes.
 fn assert_clean(trace: &Path, secret: &str) {
     let text = fs_err::read_to_string(trace).expect("a trace");
     assert!(text.contains("execve("), "the trace shows something");
-    let innocent =
-        |line: &str| ["<socket:", "<UNIX", "<TCP", "<UNIX-STREAM"].iter().any(|kind| line.contains(kind));
+    let innocent = |line: &str| {
+        let to_peer = ["<socket:", "<UNIX", "<TCP", "<UNIX-STREAM"].iter().any(|kind| line.contains(kind));
+        to_peer || starts_the_program(line) || tells_by_pipe(line)
+    };
     let leak = text.lines().find(|line| line.contains(secret) && !innocent(line));
     assert_eq!(leak, None, "in {}", trace.display());
+}
+
+fn starts_the_program(line: &str) -> bool {
+    ["oidc", "oidc-agent"].iter().any(|name| {
+        let path = program(name);
+        line.contains(&format!("execve(\"{}\"", path.display()))
+    })
+}
+
+fn tells_by_pipe(line: &str) -> bool {
+    line.contains("write(1<pipe:")
 }
 
 #[test]
