@@ -227,6 +227,55 @@ fn every_file_that_the_architecture_names_exists() {
     assert!(missing.is_empty(), "{missing:#?}");
 }
 
+/// The functions of a Rust file that are tests.
+fn tests_in(source: &str) -> BTreeSet<&str> {
+    let mut is_test = false;
+    let mut found = BTreeSet::new();
+    for line in source.lines().map(str::trim_start) {
+        let name = line.strip_prefix("async ").unwrap_or(line).strip_prefix("fn ");
+        if let Some(name) = name.and_then(|rest| rest.split(['(', '<']).next()) {
+            if std::mem::take(&mut is_test) {
+                found.insert(name);
+            }
+        } else if ["#[test]", "#[tokio::test"].iter().any(|attribute| line.starts_with(attribute)) {
+            is_test = true;
+        }
+    }
+    found
+}
+
+#[test]
+fn every_claim_about_security_has_a_test() {
+    let root = workspace();
+    let text = fs_err::read_to_string(root.join("SECURITY.md")).expect("a document");
+    let named = |text: &str| -> Vec<String> {
+        code_spans(text).into_iter().filter(|span| span.contains(".rs")).collect()
+    };
+    let exists = |test: &str| {
+        let (file, name) = test.split_once("::").unwrap_or((test, ""));
+        fs_err::read_to_string(root.join(file)).is_ok_and(|source| tests_in(&source).contains(name))
+    };
+    let missing: Vec<String> = named(&text).into_iter().filter(|test| !exists(test)).collect();
+    assert!(missing.is_empty(), "{missing:#?}");
+
+    // In tables whose head has such a column, each row has one.
+    let mut with_tests = false;
+    let mut rows = 0;
+    for line in text.lines() {
+        if !line.starts_with('|') {
+            with_tests = false;
+        } else if line.starts_with("| Claim ") {
+            with_tests = line.trim_end().ends_with("| Test |");
+            assert!(with_tests, "{line}");
+        } else if with_tests && !line.starts_with("| ---") {
+            rows += 1;
+            let last = line.trim_end_matches(['|', ' ']).rsplit(" | ").next().unwrap_or_default();
+            assert!(!named(last).is_empty(), "a claim without a test: {line}");
+        }
+    }
+    assert!(rows > 40, "only {rows} claims were found");
+}
+
 /// The block of commands in the README that holds `text`.
 fn readme_block(text: &str) -> String {
     let readme = fs_err::read_to_string(workspace().join("README.md")).expect("the README");

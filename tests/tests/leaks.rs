@@ -164,6 +164,48 @@ fn failures_quote_no_secret() {
 }
 
 #[test]
+fn no_request_gives_away_the_login_of_a_loaded_account() {
+    let scene = Scene::loaded();
+    let mut secrets = secrets(&scene.environment.read_account(ACCOUNT));
+    assert_eq!(secrets.len(), 3);
+    secrets.push(PASSWORD.to_owned());
+    let issuer = scene.provider.issuer();
+    let (account, config) = (ACCOUNT, json!({"name": ACCOUNT, "issuer_url": issuer, "client_name": "c"}));
+    for request in [
+        json!({"request": "check"}),
+        json!({"request": "status"}),
+        json!({"request": "status_json"}),
+        json!({"request": "loaded_accounts"}),
+        json!({"request": "account_info"}),
+        json!({"request": "access_token", "account": account}),
+        json!({"request": "access_token", "issuer": issuer, "scope": "unknown"}),
+        json!({"request": "id_token", "account": account}),
+        json!({"request": "mytoken", "account": account}),
+        json!({"request": "scopes", "issuer": issuer}),
+        json!({"request": "state_lookup", "state": ""}),
+        json!({"request": "state_lookup", "state": account}),
+        json!({"request": "file_read", "filename": account}),
+        json!({"request": "file_read", "filename": scene.environment.account_file(account)}),
+        json!({"request": "gen", "config": config, "flow": ["refresh"]}),
+        json!({"request": "gen", "config": config}),
+        json!({"request": "register", "config": config}),
+        json!({"request": "add", "config": config}),
+        json!({"request": "add", "config": config, "replace": true}),
+        json!({"request": "reauthenticate", "account": account}),
+        json!({"request": "passwd", "account": account, "file_key": "no key"}),
+        json!({"request": "lock", "password": "sesame"}),
+        json!({"request": "status_json"}),
+        json!({"request": "access_token", "account": account}),
+        json!({"request": "unlock", "password": "sesame"}),
+        json!({"request": "remove", "account": account}),
+    ] {
+        let reply = scene.agent.request(&request).expect("a reply").to_string();
+        let given = secrets.iter().find(|secret| reply.contains(*secret));
+        assert_eq!(given, None, "{request}: {reply}");
+    }
+}
+
+#[test]
 fn memory_is_closed_to_debuggers_and_dumps() {
     let scene = Scene::loaded();
     access_token(&scene.ask(json!({})));
