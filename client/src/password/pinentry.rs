@@ -9,6 +9,7 @@ use std::{
     io::{self, IsTerminal, Read, Write},
     os::{fd::AsFd, unix::ffi::OsStringExt},
     process::{Child, ChildStdin, ChildStdout, Command, Stdio},
+    time::{Duration, Instant},
 };
 
 use oidc_proto::{
@@ -16,7 +17,14 @@ use oidc_proto::{
     environment::without_secrets,
     secret::Password,
 };
-use rustix::termios::ttyname;
+use rustix::{
+    event::{PollFd, PollFlags, Timespec, poll},
+    io::Errno,
+    termios::ttyname,
+};
+
+/// How long the program may take to answer what needs no person, and how long the person may take.
+const PATIENCE: Patience = Patience { program: Duration::from_secs(30), person: Duration::from_secs(300) };
 
 /// Why pinentry gave no password.
 #[derive(Debug, thiserror::Error)]
@@ -31,6 +39,9 @@ pub enum PinentryError {
     /// It cannot show a window.
     #[error("pinentry could not ask: {0}")]
     Refused(AssuanError),
+    /// It answers nothing, or nobody does.
+    #[error("pinentry gave no answer in time")]
+    TimedOut,
     /// It broke off.
     #[error("pinentry broke off: {0}")]
     Ended(io::Error),
@@ -51,11 +62,22 @@ impl From<AssuanError> for PinentryError {
 /// Asks once for a secret.
 pub fn ask(prompt: &str) -> Result<Password, PinentryError> {
     let program = env::var_os("OIDC_PINENTRY").filter(|name| !name.is_empty());
-    ask_by(program.unwrap_or_else(|| "pinentry".into()), &terminal_options(), prompt)
+    ask_by(program.unwrap_or_else(|| "pinentry".into()), PATIENCE, &terminal_options(), prompt)
 }
 
-fn ask_by(program: OsString, options: &[String], prompt: &str) -> Result<Password, PinentryError> {
-    let mut pinentry = Pinentry::start(program)?;
+#[derive(Clone, Copy)]
+struct Patience {
+    program: Duration,
+    person: Duration,
+}
+
+fn ask_by(
+    program: OsString,
+    patience: Patience,
+    options: &[String],
+    prompt: &str,
+) -> Result<Password, PinentryError> {
+    let mut pinentry = Pinentry::start(program, patience)?;
     for option in options {
         match pinentry.command("OPTION", option) {
             // Not every pinentry knows every option, and the ones for windows need none.
@@ -99,10 +121,11 @@ struct Pinentry {
     input: ChildStdin,
     output: ChildStdout,
     replies: Replies,
+    patience: Patience,
 }
 
 impl Pinentry {
-    fn start(program: OsString) -> Result<Self, PinentryError> {
+    fn start(program: OsString, patience: Patience) -> Result<Self, PinentryError> {
         let mut child = without_secrets(&mut Command::new(program))
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
@@ -112,30 +135,46 @@ impl Pinentry {
         let (Some(input), Some(output)) = (child.stdin.take(), child.stdout.take()) else {
             return Err(PinentryError::Ended(io::ErrorKind::BrokenPipe.into()));
         };
-        let mut pinentry = Self { child, input, output, replies: Replies::new() };
-        pinentry.answer()?;
+        let mut pinentry = Self { child, input, output, replies: Replies::new(), patience };
+        pinentry.answer(patience.program)?;
         Ok(pinentry)
     }
 
     fn command(&mut self, name: &str, argument: &str) -> Result<Answer, PinentryError> {
         self.send(name, argument).map_err(PinentryError::Ended)?;
-        self.answer()
+        self.answer(if name == "GETPIN" { self.patience.person } else { self.patience.program })
     }
 
     fn send(&mut self, name: &str, argument: &str) -> io::Result<()> {
         self.input.write_all(assuan::command(name, argument).as_bytes())
     }
 
-    fn answer(&mut self) -> Result<Answer, PinentryError> {
+    fn answer(&mut self, within: Duration) -> Result<Answer, PinentryError> {
+        let until = Instant::now() + within;
         loop {
             if let Some(answer) = self.replies.answer()? {
                 return Ok(answer);
             }
+            self.wait_until_readable(until)?;
             match self.output.read(self.replies.space()) {
                 Ok(0) => return Err(PinentryError::Ended(io::ErrorKind::UnexpectedEof.into())),
                 Ok(count) => self.replies.received(count),
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 Err(error) => return Err(PinentryError::Ended(error)),
+            }
+        }
+    }
+}
+
+impl Pinentry {
+    fn wait_until_readable(&self, until: Instant) -> Result<(), PinentryError> {
+        loop {
+            let left = Timespec::try_from(until.saturating_duration_since(Instant::now())).ok();
+            match poll(&mut [PollFd::new(&self.output, PollFlags::IN)], left.as_ref()) {
+                Ok(0) => return Err(PinentryError::TimedOut),
+                Ok(_) => return Ok(()),
+                Err(Errno::INTR) => {}
+                Err(errno) => return Err(PinentryError::Ended(errno.into())),
             }
         }
     }
@@ -167,7 +206,7 @@ mod tests {
         fs_err::write(&program, script).expect("written");
         fs_err::set_permissions(&program, std::fs::Permissions::from_mode(0o700)).expect("executable");
         let options = ["unknown=1".to_owned(), "ttyname=/dev/pts/7".to_owned()];
-        let asked = ask_by(program.into(), &options, "Password of 'a%b'");
+        let asked = ask_by(program.into(), PATIENCE, &options, "Password of 'a%b'");
         let heard = fs_err::read_to_string(heard).unwrap_or_default();
         (asked.map(|password| password.expose().to_owned()), heard)
     }
@@ -189,7 +228,14 @@ mod tests {
         assert!(matches!(asked("exec tr '\\0' x </dev/zero"), Err(PinentryError::Refused(_))));
         assert!(matches!(asked("exit 1"), Err(PinentryError::Ended(_))));
         assert!(matches!(asked("printf 'D \\377\\nOK\\n'"), Err(PinentryError::NotUtf8)));
-        let missing = ask_by("/no/such/pinentry".into(), &[], "?");
+        let missing = ask_by("/no/such/pinentry".into(), PATIENCE, &[], "?");
         assert!(matches!(missing, Err(PinentryError::Run(_))));
+    }
+
+    #[test]
+    fn a_program_that_says_nothing_is_not_waited_for() {
+        let short = Patience { program: Duration::from_millis(20), person: Duration::from_millis(20) };
+        let asked = ask_by("/bin/cat".into(), short, &[], "?");
+        assert!(matches!(asked, Err(PinentryError::TimedOut)), "{asked:?}");
     }
 }
