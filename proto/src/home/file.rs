@@ -121,7 +121,7 @@ pub(crate) fn write(
     sync_directory(path.parent().unwrap_or(path))
 }
 
-/// [`write`] where nothing is yet; [`HomeError::Exists`] where something is, even if it was put there meanwhile.
+/// [`write()`] where nothing is yet; [`HomeError::Exists`] where something is, even if it was put there meanwhile.
 pub(crate) fn create(path: &Path, stem: &str, bytes: &[u8]) -> Result<(), HomeError> {
     let temporary = written_temporary(path, stem, bytes, &mut Room::default())?;
     temporary.persist_noclobber(path).map_err(|e| match e.error.kind() {
