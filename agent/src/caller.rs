@@ -13,7 +13,10 @@ use std::{
     time::Duration,
 };
 
-use oidc_proto::peer::{self, Peer};
+use oidc_proto::{
+    peer::{self, Peer},
+    proc_stat::ProcStat,
+};
 use rustix::{
     event::{PollFd, PollFlags, Timespec, poll},
     fs::{major, minor},
@@ -134,14 +137,13 @@ fn variables(environ: &str) -> Vec<(String, String)> {
 }
 
 /// The terminal that controls a process in its foreground (`pgrp`, `tty_nr` and `tpgid` of proc(5)): of one in the
-/// background somebody else reads what is typed. The fields stand behind the name, which may hold anything.
+/// background somebody else reads what is typed.
 fn terminal(stat: &str) -> Option<PathBuf> {
-    let fields: Vec<&str> = stat.rsplit_once(')')?.1.split_ascii_whitespace().collect();
-    let [_, _, group, _, device, foreground, ..] = fields[..] else { return None };
+    let stat = ProcStat::parse(stat)?;
+    let (group, device, foreground) = (stat.field(5)?, stat.number::<u64>(7)?, stat.field(8)?);
     if group != foreground {
         return None;
     }
-    let device: u64 = device.parse().ok()?;
     let path = terminal_path(major(device), minor(device))?;
     // The device of that number must be the one at the path: in a container it may be another one.
     (path.metadata().ok()?.rdev() == device).then_some(path)

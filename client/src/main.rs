@@ -10,9 +10,9 @@ mod error;
 mod escape;
 mod exit;
 mod issuer_url;
+mod kinship;
 mod output;
 mod password;
-mod proc_stat;
 mod signals;
 #[cfg(test)]
 mod testing;

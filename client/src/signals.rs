@@ -26,7 +26,7 @@ use signal_hook::{
     low_level::{emulate_default_handler, pipe},
 };
 
-use crate::proc_stat::ProcStat;
+use crate::kinship::Kinship;
 
 /// The number of a signal.
 pub type Signal = i32;
@@ -213,8 +213,8 @@ fn ignored_signals() -> u64 {
 /// Whether an ancestor outside this process group, but of the session, watches over it: a shell with job control.
 /// Without one the group is orphaned (POSIX 3.264), and who stops stays stopped.
 fn somebody_could_continue() -> bool {
-    let Some(own) = ProcStat::own() else { return false };
-    let mut ancestor = ProcStat::of(own.parent);
+    let Some(own) = Kinship::own() else { return false };
+    let mut ancestor = Kinship::of(own.parent);
     while let Some(stat) = ancestor {
         if stat.session != own.session {
             return false;
@@ -222,7 +222,7 @@ fn somebody_could_continue() -> bool {
         if stat.group != own.group {
             return true;
         }
-        ancestor = ProcStat::of(stat.parent);
+        ancestor = Kinship::of(stat.parent);
     }
     false
 }

@@ -17,6 +17,7 @@ pub mod json;
 pub mod jwt;
 pub mod message;
 pub mod peer;
+pub mod proc_stat;
 pub mod process;
 pub mod rotation;
 pub mod scope;

@@ -20,7 +20,10 @@ use rustix::{
     },
 };
 
-use crate::peer::{self, Peer};
+use crate::{
+    peer::{self, Peer},
+    proc_stat::ProcStat,
+};
 
 /// The name of the agent's program, ours and the C suite's.
 const AGENT: &[u8] = b"oidc-agent";
@@ -211,14 +214,11 @@ fn seen_if_forbidden(error: Errno) -> rustix::io::Result<()> {
     if error == Errno::PERM { Ok(()) } else { Err(error) }
 }
 
-/// Field 22 of `/proc/PID/stat`; of the fields behind the name in parentheses, which may hold anything, the 20th. A
-/// process that has ended and is not waited for has none.
+/// When a process was started, in the kernel's ticks. A process that has ended and is not waited for has none.
 fn start_time(pid: Pid) -> Option<String> {
-    let stat = fs_err::read_to_string(format!("/proc/{}/stat", pid.as_raw_nonzero())).ok()?;
-    let (_, fields) = stat.rsplit_once(')')?;
-    let mut fields = fields.split_whitespace();
-    let is_zombie = fields.next()? == "Z";
-    (!is_zombie).then(|| fields.nth(18).map(str::to_owned)).flatten()
+    let stat = ProcStat::read(&pid.as_raw_nonzero().to_string()).ok()?;
+    let is_zombie = stat.field(3)? == "Z";
+    stat.field(22).filter(|_| !is_zombie).map(str::to_owned)
 }
 
 /// The file name of what a process runs, where this may be read: not of ours, which nobody may look into.

@@ -4,6 +4,7 @@
 use std::{io, os::unix::fs::FileExt};
 
 use fs_err::{File, OpenOptions};
+use oidc_proto::proc_stat::ProcStat;
 use zeroize::Zeroizing;
 
 /// The longest command line that is looked through, in bytes: the kernel's usual limit.
@@ -39,15 +40,10 @@ fn is_or_ends_with(argument: &[u8], secret: &[u8]) -> bool {
     before.is_some_and(|before| before.is_empty() || before.ends_with(b"="))
 }
 
-/// Where the kernel reads the command line: fields 48 and 49 of `/proc/PID/stat` (proc(5)).
+/// Where the kernel reads the command line: `arg_start` and `arg_end` of proc(5).
 fn place() -> io::Result<(u64, u64)> {
-    let stat = fs_err::read_to_string("/proc/self/stat")?;
-    let (_, rest) = stat.rsplit_once(')').unwrap_or_default();
-    let mut fields = rest.split_whitespace().skip(45).map(str::parse);
-    match (fields.next(), fields.next()) {
-        (Some(Ok(start)), Some(Ok(end))) => Ok((start, end)),
-        _ => Err(io::ErrorKind::Unsupported.into()),
-    }
+    let stat = ProcStat::read("self")?;
+    stat.number(48).zip(stat.number(49)).ok_or_else(|| io::ErrorKind::Unsupported.into())
 }
 
 #[cfg(test)]

@@ -134,6 +134,8 @@ fn descendants(pid: Pid) -> Vec<Pid> {
 
 #[cfg(test)]
 mod tests {
+    use oidc_proto::proc_stat::ProcStat;
+
     use super::*;
     use crate::signals;
 
@@ -178,8 +180,7 @@ mod tests {
     }
 
     fn is_running(pid: &str) -> bool {
-        let stat = fs_err::read_to_string(format!("/proc/{}/stat", pid.trim())).unwrap_or_default();
-        stat.rsplit_once(") ").is_some_and(|(_, rest)| !rest.starts_with('Z'))
+        ProcStat::read(pid.trim()).is_ok_and(|stat| stat.field(3) != Some("Z"))
     }
 
     fn end(pid: &str) -> bool {

@@ -22,7 +22,7 @@ use super::{
     keys::{Keys, Pressed, Typing},
 };
 use crate::{
-    proc_stat::ProcStat,
+    kinship::Kinship,
     signals::{Noted, Signals},
 };
 
@@ -115,7 +115,7 @@ impl Tty {
 
     /// Whether the terminal is ours to change.
     fn is_foreground(&self) -> bool {
-        !self.controls_us || ProcStat::own().is_some_and(|own| own.group == own.foreground)
+        !self.controls_us || Kinship::own().is_some_and(|own| own.group == own.foreground)
     }
 
     fn read(&self, modes: &Modes, manner: Manner, signals: &Signals) -> Result<Ended, AskError> {
