@@ -8,8 +8,9 @@ use std::{
 };
 
 use crate::{
-    environment::PASSWORD,
+    environment::{Environment, FileFormat, PASSWORD},
     programs::{Finished, directory, run},
+    provider::Provider,
     require,
 };
 
@@ -53,6 +54,17 @@ impl Machine {
         let machine = Self { holder, is_rootless };
         BufReader::new(output).read_line(&mut line).expect("a line");
         if line == "ready\n" { Some(machine) } else { require::not_run("mount and PID namespaces (unshare)") }
+    }
+
+    /// Puts the file of an account that has its login at `provider` where the commands in there look for it.
+    ///
+    /// # Panics
+    /// When that fails.
+    pub fn add_account(&self, provider: &Provider, name: &str) {
+        let environment = Environment::new();
+        environment.add_account(&provider.seed_account(name), FileFormat::Native);
+        let place = self.path("/tmp/home").join(name);
+        fs_err::copy(environment.account_file(name), place).expect("copied");
     }
 
     /// A file in there, as this process sees it.

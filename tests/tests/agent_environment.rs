@@ -24,9 +24,7 @@ fn an_agent_started_on_demand_has_no_password() {
     let Some(()) = require::root() else { return };
     let Some(machine) = Machine::new() else { return };
     let provider = Provider::with(Quirks::default());
-    let environment = Environment::new();
-    environment.add_account(&provider.seed_account("demo"), FileFormat::Native);
-    fs_err::copy(environment.account_file("demo"), machine.path("/tmp/home/demo")).expect("copied");
+    machine.add_account(&provider, "demo");
     let variables = [
         ("OIDC_REFRESH_TOKEN", CANARY),
         ("MY_OWN_PASSWORD", PASSWORD),

@@ -17,7 +17,7 @@ use std::{
 };
 
 use oidc_tests::{
-    environment::{Environment, FileFormat},
+    environment::Environment,
     machine::Machine,
     programs::{Finished, run},
     provider::{Provider, Quirks},
@@ -78,9 +78,7 @@ fn a_planted_socket_receives_nothing_and_keeps_nobody_from_the_next_place() {
     let Some(()) = require::root() else { return };
     let Some(machine) = Machine::new() else { return };
     let provider = Provider::with(Quirks::default());
-    let environment = Environment::new();
-    environment.add_account(&provider.seed_account("demo"), FileFormat::Native);
-    fs_err::copy(environment.account_file("demo"), machine.path("/tmp/home/demo")).expect("copied");
+    machine.add_account(&provider, "demo");
     let directory = machine.path("/tmp/oidc-agent-service-0");
     make(&directory, 0o755, STRANGER);
     let received = listen_as_stranger(&directory.join("oidc-agent.sock"));
