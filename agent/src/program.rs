@@ -7,13 +7,12 @@ use oidc_proto::home::{Home, on_remark};
 use crate::{
     accounts::{Accounts, Deps},
     clock::Clock,
-    issuer_data::IssuerData,
     login::Login,
-    options::Options,
+    process::start,
     prompt::Queue,
-    provider::Providers,
+    provider::{Providers, issuer_data::IssuerData},
     server::dispatch::Dispatch,
-    start,
+    settings::options::Options,
 };
 
 /// A directory that does not exist.

@@ -47,10 +47,9 @@ use self::{account::Account, disk::off_thread, loading::Loading, lock::LockKey, 
 pub use self::{load::Added, locking::Covered, token_cache::CachedToken};
 use crate::{
     clock::{Clock, Moment},
-    issuer_data::IssuerData,
-    options::Options,
     prompt,
-    provider::Providers,
+    provider::{Providers, issuer_data::IssuerData},
+    settings::options::Options,
 };
 
 /// What accounts need from the outside.

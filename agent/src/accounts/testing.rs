@@ -10,7 +10,12 @@ use oidc_proto::{
 use tempfile::TempDir;
 
 use super::{Accounts, CachedToken, Deps};
-use crate::{caller::Caller, clock::Clock, issuer_data::IssuerData, options::Options, provider::Providers};
+use crate::{
+    caller::Caller,
+    clock::Clock,
+    provider::{Providers, issuer_data::IssuerData},
+    settings::options::Options,
+};
 
 /// What the wall clock shows at first.
 pub const START: u64 = 1_800_000_000;

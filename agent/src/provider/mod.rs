@@ -19,6 +19,7 @@ mod file;
 mod form;
 mod http;
 mod id_token;
+pub mod issuer_data;
 mod jwks;
 mod metadata;
 mod password;

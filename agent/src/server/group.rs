@@ -9,7 +9,7 @@ use std::{
 use oidc_proto::peer::Peer;
 use rustix::fs::Gid;
 
-use crate::harden;
+use crate::hardening::harden;
 
 /// The id of a group: from `/etc/group`, else from whatever the system's name service knows (LDAP, SSSD), asked
 /// through `getent` because the name service itself is C.

@@ -8,7 +8,6 @@ mod budget;
 pub mod dispatch;
 pub mod entrance;
 pub mod group;
-pub mod handover;
 mod idle;
 pub mod limits;
 pub mod listener;

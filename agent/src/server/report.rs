@@ -9,7 +9,7 @@ use oidc_proto::{
     shortname::Shortname,
 };
 
-use crate::{accounts::Accounts, confine};
+use crate::{accounts::Accounts, hardening::confine};
 
 const VERSION: &str = env!("CARGO_PKG_VERSION");
 

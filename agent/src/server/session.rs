@@ -34,7 +34,7 @@ use super::{
 };
 use crate::{
     caller::{Caller, Role},
-    harden,
+    hardening::harden,
 };
 
 /// What one read takes; requests are seldom larger.

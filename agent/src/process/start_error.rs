@@ -3,8 +3,8 @@
 use std::{ffi::OsString, io};
 
 use crate::{
-    config::ConfigError,
     server::{bind::BindError, place::PlaceError},
+    settings::config::ConfigError,
 };
 
 /// Exit code when an agent serves the socket already: whoever only wanted one to be there can go on.

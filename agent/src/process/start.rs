@@ -10,17 +10,23 @@ use clap::{CommandFactory, Parser};
 use oidc_proto::{environment, home::Home};
 use rustix::process::{Pid, getppid};
 
-use crate::{
+use super::{
     announce::{self, Dialect},
-    cli::{self, Cli},
-    config::Config,
-    daemonize, harden, kill, man_page,
-    options::Options,
-    output,
+    daemonize, kill,
     serve::{self, Service},
-    server::{Handler, activation, bind::Bound, group, place::Place, service},
     start_error::StartError,
     status,
+};
+use crate::{
+    hardening::harden,
+    output,
+    server::{Handler, activation, bind::Bound, group, place::Place, service},
+    settings::{
+        cli::{self, Cli},
+        config::Config,
+        man_page,
+        options::Options,
+    },
 };
 
 /// Exit code of a usage error, as of GNU argp in the C suite (`EX_USAGE`).

@@ -9,18 +9,20 @@ use std::{
 use rustix::{fs::Mode, process::umask, thread::set_name};
 use tracing::info;
 
-use crate::{
-    cli::Cli,
-    confine, harden, logging,
-    options::Options,
+use super::{
+    logging,
     run::{Surroundings, run},
+    start_error::StartError,
+};
+use crate::{
+    hardening::{confine, harden},
     server::{
         Handler,
         bind::{Bound, Claim},
         entrance::{Entrance, Policy},
         group, service,
     },
-    start_error::StartError,
+    settings::{cli::Cli, options::Options},
 };
 
 /// What this process was told about serving.

@@ -15,11 +15,8 @@ use oidc_proto::{
     socket::{OIDC_SOCK, Places},
 };
 
-use crate::{
-    announce::{self, Dialect},
-    output,
-    server::bind::is_served,
-};
+use super::announce::{self, Dialect};
+use crate::{output, server::bind::is_served};
 
 const OIDCD_PID: &str = "OIDCD_PID";
 /// How long the agent may take to accept a connection.

@@ -17,7 +17,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
 use crate::{
-    harden,
+    hardening::harden,
     provider::SPENDING_TIMEOUT,
     server::{Handler, activation, entrance::Entrance, limits::Limits, listener::Listener},
 };
@@ -192,7 +192,7 @@ mod tests {
 
     #[test]
     fn the_service_manager_waits_for_longer_than_the_agent_takes() {
-        let unit = include_str!("../../contrib/systemd/user/oidc-agent.service");
+        let unit = include_str!("../../../contrib/systemd/user/oidc-agent.service");
         let seconds = unit.lines().find_map(|line| line.strip_prefix("TimeoutStopSec="));
         let seconds: u64 = seconds.expect("a setting").parse().expect("seconds");
         assert!(Duration::from_secs(seconds) > FINISH);

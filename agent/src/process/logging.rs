@@ -5,7 +5,7 @@ use std::io::{self, IsTerminal};
 
 use tracing_subscriber::EnvFilter;
 
-use crate::options::Options;
+use crate::settings::options::Options;
 
 /// Starts logging. `RUST_LOG` wins over the options. A daemon that was not told to log says no more than what is wrong
 /// at its start.

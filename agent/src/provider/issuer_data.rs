@@ -9,7 +9,7 @@ use std::{
 use oidc_proto::{home::Home, issuers::Issuers};
 use tokio::{task::spawn_blocking, time::timeout};
 
-use crate::provider::IssuerSettings;
+use super::IssuerSettings;
 
 /// How long the data are used without being read again: what somebody edits counts for the next command.
 const READ_AFTER: Duration = Duration::from_secs(2);

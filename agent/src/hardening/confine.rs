@@ -10,7 +10,7 @@ use rustix::thread::no_new_privs;
 use seccompiler::{BpfProgram, SeccompAction, SeccompFilter};
 use tracing::{debug, info};
 
-use crate::harden;
+use super::harden;
 
 /// `PR_SET_MDWE` of Linux 6.6: memory that can be written is never executed. Not inherited by what the agent starts.
 pub const MDWE: &str = "mdwe";

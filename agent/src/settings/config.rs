@@ -11,7 +11,7 @@ use std::{
 
 use oidc_proto::json::Object;
 
-use crate::options::Options;
+use super::options::Options;
 
 /// Where administrators put theirs.
 const GLOBAL: &str = "/etc/oidc-agent/config";

@@ -20,7 +20,7 @@ use rustix::net::{
     SendFlags, recvmsg, sendmsg,
 };
 
-use super::{
+use crate::server::{
     bind::{Bound, Claim, listen_again},
     place::Place,
 };

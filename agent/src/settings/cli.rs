@@ -13,7 +13,7 @@ use clap::{
 };
 use oidc_proto::timespan::seconds_or_leading_digits;
 
-use crate::options::Options;
+use super::options::Options;
 
 /// Keeps OpenID Connect accounts unlocked in memory and hands out access tokens on a UNIX socket.
 #[derive(Debug, Clone, Parser)]

@@ -8,7 +8,8 @@ use clap_mangen::{
     roff::{Roff, bold, roman},
 };
 
-use crate::{cli::Cli, output};
+use super::cli::Cli;
+use crate::output;
 
 type Entries = &'static [(&'static str, &'static str)];
 

@@ -20,15 +20,14 @@ use rustix::{
     stdio::{dup2_stderr, dup2_stdin, dup2_stdout},
 };
 
-use crate::{
-    options::Options,
+use super::{
+    handover::{self, Inherited},
     serve::{Service, Socket},
-    server::{
-        Handler,
-        bind::Bound,
-        handover::{self, Inherited},
-    },
     start_error::StartError,
+};
+use crate::{
+    server::{Handler, bind::Bound},
+    settings::options::Options,
 };
 
 /// How long a daemon may take until it serves.
