@@ -2,38 +2,40 @@
 //!
 //! Synchronous: no runtime, no HTTP. `token` is one connection, one request, one write.
 
-mod account_file;
+mod account;
 mod agent;
 mod cli;
 mod command;
-mod error;
-mod escape;
-mod exit;
-mod issuer_url;
-mod kinship;
-mod output;
-mod password;
-mod signals;
+mod context;
+mod process;
+mod say;
 #[cfg(test)]
 mod testing;
 
 use std::{env, io, process::ExitCode};
 
+use account::password::terminal::Terminal;
 use agent::Agent;
-use cli::{Dialect, Invocation};
-use command::Context;
-use error::Error;
-use exit::Exit;
+use cli::{
+    argv, completion,
+    parse::{Invocation, Run, parse},
+};
+use command::TABLE;
+use context::{Context, error::Error};
 use oidc_proto::home::on_remark;
-use output::Output;
-use password::Terminal;
+use process::signals;
+use say::{
+    dialect::Dialect,
+    exit::Exit,
+    output::{self, Output},
+};
 
 fn main() -> ExitCode {
-    if let Some(completed) = cli::completion::complete(env::args_os()) {
+    if let Some(completed) = completion::complete(&TABLE, env::args_os()) {
         return completed;
     }
-    let (command, dialect) = match cli::parse(env::args_os()) {
-        Ok(Invocation::Run(command, dialect)) => (command, dialect),
+    let Run { command, dialect, without_effect } = match parse(&TABLE, env::args_os()) {
+        Ok(Invocation::Run(run)) => run,
         Ok(Invocation::Show(text)) => {
             let shown = Output::standard(Dialect::Ours, false).line(&text);
             return end(shown.map_err(Error::from), Output::standard(Dialect::Ours, false));
@@ -41,7 +43,7 @@ fn main() -> ExitCode {
         Err(error) => return end(Err(error.into()), Output::standard(Dialect::Ours, wants_json())),
     };
     // Where the kernel does not let us, they stay as visible as the C suite leaves them.
-    drop(cli::argv::overwrite(&command.secrets()));
+    drop(argv::overwrite(&command.secrets()));
     let common = command.common();
     on_remark(if common.json { output::keep_remark } else { output::say_remark });
     let mut context = Context {
@@ -49,11 +51,12 @@ fn main() -> ExitCode {
         agent: Agent::from_environment(!common.no_autostart),
         asker: Box::new(Terminal::new(output::wants_colour())),
         home: None,
+        programs: command::programs,
     };
-    for option in &common.without_effect {
+    for option in &without_effect {
         context.output.note(&format!("{option} has no effect"));
     }
-    let result = command::run(&command, &mut context);
+    let result = command.run(&mut context);
     drop(command);
     end(result, context.output)
 }
@@ -73,7 +76,7 @@ fn end(result: Result<(), Error>, mut output: Output) -> ExitCode {
         }
         Err(error) => error,
     };
-    output.error(&error);
+    output.error(&error.report());
     if error.exit() == Exit::Interrupted {
         signals::end_by_signal();
     }

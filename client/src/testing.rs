@@ -23,12 +23,12 @@ use oidc_proto::{
 use tempfile::TempDir;
 
 use crate::{
+    account::password::asker::{AskError, Asked, Asker},
     agent::Agent,
-    cli::{self, Command, Dialect, Invocation, r#gen::GenArgs},
-    command::{self, Context},
-    error::Error,
-    output::Output,
-    password::{AskError, Asked, Asker},
+    cli::parse::{Invocation, Run, parse},
+    command::{self, TABLE},
+    context::{Context, error::Error},
+    say::{dialect::Dialect, output::Output},
 };
 
 /// The password of the account files made here.
@@ -232,25 +232,26 @@ impl Bench {
 
     /// Runs a command line, the program's name first.
     pub fn run(&self, line: &[&str]) -> Ran {
-        let Ok(Invocation::Run(command, dialect)) = cli::parse(line.iter().map(Into::into)) else {
+        let Ok(Invocation::Run(Run { command, dialect, .. })) = parse(&TABLE, line.iter().map(Into::into))
+        else {
             panic!("a command line: {line:?}");
         };
+        self.run_as(dialect, command.common().json, |context| command.run(context))
+    }
+
+    /// Does something as a command would.
+    pub fn run_as(
+        &self,
+        dialect: Dialect,
+        json: bool,
+        work: impl FnOnce(&mut Context) -> Result<(), Error>,
+    ) -> Ran {
         let (stdout, stderr) = (Captured::default(), Captured::default());
-        let json = command.common().json;
         let mut context = self.context(dialect, json, &stdout, &stderr);
-        let result = command::run(&command, &mut context);
+        let result = work(&mut context);
         context.output.finish().expect("written");
         let asked = self.person.asked.borrow().clone();
         Ran { stdout: stdout.text(), stderr: stderr.text(), result, asked }
-    }
-
-    /// Parses a command line of `gen` and does something with it.
-    pub fn with_context<T>(&self, line: &[&str], work: impl FnOnce(&GenArgs, &mut Context) -> T) -> T {
-        let Ok(Invocation::Run(Command::Gen(args), dialect)) = cli::parse(line.iter().map(Into::into)) else {
-            panic!("a command line of gen: {line:?}");
-        };
-        let (stdout, stderr) = (Captured::default(), Captured::default());
-        work(&args, &mut self.context(dialect, false, &stdout, &stderr))
     }
 
     fn context(&self, dialect: Dialect, json: bool, stdout: &Captured, stderr: &Captured) -> Context {
@@ -259,6 +260,7 @@ impl Bench {
             agent: Agent::at(&self.socket()),
             asker: Box::new(self.person.clone()),
             home: Some(self.home()),
+            programs: command::programs,
         }
     }
 

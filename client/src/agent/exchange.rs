@@ -13,7 +13,7 @@ use oidc_proto::{
 };
 use zeroize::Zeroizing;
 
-use super::AgentError;
+use super::error::AgentError;
 
 /// How long connecting, writing, and the agent's public key may take.
 pub const STEP_TIMEOUT: Duration = Duration::from_secs(20);

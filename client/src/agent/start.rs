@@ -17,7 +17,7 @@ use oidc_proto::{
     trust::Judge,
 };
 
-use super::{AgentError, exchange::STEP_TIMEOUT};
+use super::{error::AgentError, exchange::STEP_TIMEOUT};
 
 /// How long a new agent may take until its socket answers.
 const START_TIMEOUT: Duration = Duration::from_secs(10);

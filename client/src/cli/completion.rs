@@ -16,20 +16,20 @@ use clap_complete::{
 };
 use oidc_proto::home::Home;
 
-use super::tree;
+use super::{table::Table, tree};
 
 /// Set by the scripts that [`script`] makes, to the name of the shell.
 const VARIABLE: &str = "_OIDC_COMPLETE";
 
 /// Answers a shell that completes a command line; `None` when none asked.
-pub fn complete(arguments: impl IntoIterator<Item = OsString>) -> Option<ExitCode> {
+pub fn complete<C>(table: &Table<C>, arguments: impl IntoIterator<Item = OsString>) -> Option<ExitCode> {
     env::var_os(VARIABLE)?;
     let arguments: Vec<OsString> = arguments.into_iter().collect();
     let called = Path::new(arguments.first()?).file_name().and_then(OsStr::to_str).unwrap_or("oidc");
     let options_too = word(&arguments).is_some_and(|word| word.as_encoded_bytes().starts_with(b"-"));
     let command = || {
-        let command = programs().find(|(name, _)| *name == called).map(|(_, command)| command);
-        for_completion(command.unwrap_or_else(tree::oidc), options_too)
+        let command = tree::c_suite(table).find(|command| command.get_name() == called);
+        for_completion(command.unwrap_or_else(|| tree::oidc(table)), options_too)
     };
     let completed = CompleteEnv::with_factory(command)
         .var(VARIABLE)
@@ -44,13 +44,6 @@ pub fn script(shell: &dyn EnvCompleter, name: &str) -> io::Result<Vec<u8>> {
     shell.write_registration(VARIABLE, name, name, name, &mut text)?;
     text.flush()?;
     Ok(text)
-}
-
-/// `oidc`, and the C suite's names, as people type them.
-pub fn programs() -> impl Iterator<Item = (String, Command)> {
-    let oidc = ("oidc".to_owned(), tree::oidc());
-    let others = tree::c_suite().map(|command| (command.get_name().to_owned(), command));
-    std::iter::once(oidc).chain(others)
 }
 
 /// The command with the accounts as candidates wherever one is to be named. An empty word offers accounts and commands;

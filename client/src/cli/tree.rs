@@ -1,30 +1,12 @@
 //! The whole command tree, for help, man pages and completions; never built to run a command.
 
-use clap::{Arg, ArgAction, Command};
+use clap::Command;
 
-use super::{C_SUITE, ENTRIES};
-
-/// Adds what each command takes in the C suite's spelling: `-?`, `-h`, `--help`, `--usage`, `-V`, `--version`.
-pub fn with_standard_options(command: Command) -> Command {
-    let flag = |name: &'static str, help: &'static str| {
-        Arg::new(name).long(name).help(help).action(ArgAction::SetTrue).help_heading("Help")
-    };
-    command
-        .no_binary_name(true)
-        .disable_help_flag(true)
-        .disable_version_flag(true)
-        .disable_help_subcommand(true)
-        .args_override_self(true)
-        .args([
-            flag("help", "Show this help").short('?').short_alias('h'),
-            flag("usage", "Show the usage line"),
-            flag("version", "Show the version").short('V'),
-        ])
-}
+use super::table::Table;
 
 /// `oidc` with every command below it.
-pub fn oidc() -> Command {
-    let subcommands = ENTRIES.iter().map(|entry| entry.command().hide(!entry.visible));
+pub fn oidc<C>(table: &Table<C>) -> Command {
+    let subcommands = table.commands.iter().map(|entry| entry.command().hide(!entry.is_visible));
     Command::new("oidc")
         .about("OpenID Connect on the command line: accounts in an agent, access tokens out of it")
         .version(env!("CARGO_PKG_VERSION"))
@@ -40,13 +22,18 @@ pub fn oidc() -> Command {
 }
 
 /// The C suite's tools as commands of their own.
-pub fn c_suite() -> impl Iterator<Item = Command> {
-    C_SUITE.iter().map(|entry| entry.command().bin_name(entry.name))
+pub fn c_suite<C>(table: &Table<C>) -> impl Iterator<Item = Command> {
+    table.c_suite.iter().map(|entry| entry.command().bin_name(entry.name))
+}
+
+/// `oidc`, and the C suite's names, as people type them.
+pub fn programs<C>(table: &Table<C>) -> Vec<Command> {
+    std::iter::once(oidc(table)).chain(c_suite(table)).collect()
 }
 
 /// The help of `oidc` itself.
-pub fn help() -> String {
-    help_of(&mut oidc())
+pub fn help<C>(table: &Table<C>) -> String {
+    help_of(&mut oidc(table))
 }
 
 /// A command's help, without the blank line that would follow it.
@@ -57,6 +44,7 @@ pub fn help_of(command: &mut Command) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::{cli::environment, command::TABLE, say::exit};
 
     /// Where it is wrapped does not depend on the terminal of whoever runs the tests.
     fn shown(command: Command) -> String {
@@ -65,14 +53,14 @@ mod tests {
 
     #[test]
     fn every_help_is_as_it_was_read_last() {
-        insta::assert_snapshot!("oidc", shown(oidc()));
-        for entry in ENTRIES.iter().filter(|entry| entry.visible) {
+        insta::assert_snapshot!("oidc", shown(oidc(&TABLE)));
+        for entry in TABLE.commands.iter().filter(|entry| entry.is_visible) {
             insta::assert_snapshot!(format!("oidc_{}", entry.name), shown(entry.command()));
         }
-        for command in c_suite() {
+        for command in c_suite(&TABLE) {
             insta::assert_snapshot!(command.get_name().to_owned(), shown(command));
         }
-        insta::assert_snapshot!("exit-codes", crate::exit::table());
-        insta::assert_snapshot!("environment", crate::cli::environment::table());
+        insta::assert_snapshot!("exit-codes", exit::table());
+        insta::assert_snapshot!("environment", environment::table());
     }
 }

@@ -6,10 +6,8 @@ use clap::{
     error::{ContextKind, ContextValue, ErrorKind},
 };
 
-use super::{
-    Dialect,
-    getopt::{GetoptError, long_names},
-};
+use super::getopt::{GetoptError, long_names};
+use crate::say::dialect::Dialect;
 
 /// From here on two words are taken for alike; clap's own measure.
 const ALIKE: f64 = 0.7;
@@ -112,12 +110,15 @@ fn try_help(called: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use crate::cli::{Invocation, parse};
+    use crate::{
+        cli::parse::{Invocation, parse},
+        command::TABLE,
+    };
 
     fn said(line: &[&str]) -> (String, String) {
-        match parse(line.iter().map(Into::into)) {
+        match parse(&TABLE, line.iter().map(Into::into)) {
             Err(error) => (error.text, error.hint.unwrap_or_default()),
-            Ok(other) => panic!("{line:?}: {other:?}"),
+            Ok(_) => panic!("{line:?} was understood"),
         }
     }
 
@@ -175,7 +176,10 @@ mod tests {
     #[test]
     fn help_and_usage_have_themselves_explained() {
         for line in [&["oidc", "help", "help"][..], &["oidc", "--usage"], &["oidc", "help", "environment"]] {
-            assert!(matches!(parse(line.iter().map(Into::into)), Ok(Invocation::Show(_))), "{line:?}");
+            assert!(
+                matches!(parse(&TABLE, line.iter().map(Into::into)), Ok(Invocation::Show(_))),
+                "{line:?}"
+            );
         }
     }
 }

@@ -1,29 +1,168 @@
 //! `oidc add` and `oidc-add`: decrypt an account file here and give the account to the agent.
 
-use std::time::{SystemTime, UNIX_EPOCH};
-
+use clap::Parser;
 use oidc_proto::{
-    home::Home,
-    message::{AddRequest, PasswordEntry, PasswordSources, Request},
-    secret::Password,
     shortname::Shortname,
+    timespan::{seconds, seconds_or_leading_digits},
 };
 use serde_json::json;
 
-use super::{Context, list, lock, remove};
+use super::{list, lock, remove, unlock};
 use crate::{
-    account_file::{Opened, Sealed},
+    account::file::Sealed,
     agent::Agent,
-    cli::{UsageError, add::AddArgs},
-    error::Error,
-    password::Sources,
+    cli::{
+        options::{Common, PasswordArgs, WITHOUT_EFFECT, WithoutEffect},
+        usage::UsageError,
+    },
+    context::{
+        Command, Context,
+        error::Error,
+        load::{Loading, load},
+    },
 };
 
-/// How an agent begins its answer where nothing of a loaded account has changed but its lifetime.
-const ALREADY_LOADED: &str = "account already loaded";
+/// Decrypt an account file and load the account into the agent
+#[derive(Debug, Clone, Default, Parser)]
+#[command(
+    override_usage = "oidc add [OPTIONS] ACCOUNT|ISSUER_URL\n       oidc add [OPTIONS] -l | -a | -R | -x | -X"
+)]
+pub struct AddArgs {
+    /// An account's short name, or an issuer URL for that issuer's default account
+    #[arg(value_name = "ACCOUNT|ISSUER_URL",
+          required_unless_present_any = ["list", "loaded", "remove_all", "lock", "unlock"])]
+    pub account: Option<String>,
+
+    /// Unload the account after this many seconds (also 30m, 8h)
+    #[arg(short = 't', long, value_name = "TIME", value_parser = seconds)]
+    pub lifetime: Option<u64>,
+
+    /// Ask the person each time a program wants a token
+    #[arg(short, long)]
+    pub confirm: bool,
+
+    /// Give out ID tokens without asking the person
+    #[arg(long)]
+    pub always_allow_idtoken: bool,
+
+    /// Load the account anew if it is loaded already, with what is asked for now
+    #[arg(short, long)]
+    pub force: bool,
+
+    /// Load the account without asking the provider for a token
+    #[arg(long)]
+    pub skip_check: bool,
+
+    /// Let the agent keep the password, for TIME seconds or as long as the account is loaded
+    #[arg(long, value_name = "TIME", num_args = 0..=1, require_equals = true, default_missing_value = "0",
+          value_parser = seconds, help_heading = "Password")]
+    pub pw_store: Option<u64>,
+
+    /// Use the agent at `OIDC_REMOTE_SOCK` (`host` or `host:port`)
+    #[arg(long)]
+    pub remote: bool,
+
+    #[command(flatten)]
+    pub password: PasswordArgs,
+
+    #[command(flatten)]
+    pub instead: InsteadArgs,
+
+    #[command(flatten)]
+    pub common: Common,
+}
+
+/// What to do instead of loading an account.
+#[derive(Debug, Clone, Default, clap::Args)]
+#[command(next_help_heading = "Instead of adding")]
+pub struct InsteadArgs {
+    /// List the account files
+    #[arg(short, long)]
+    pub list: bool,
+
+    /// List the loaded accounts
+    #[arg(short = 'a', long)]
+    pub loaded: bool,
+
+    /// Unload all accounts
+    #[arg(short = 'R', long)]
+    pub remove_all: bool,
+
+    /// Lock the agent
+    #[arg(short = 'x', long)]
+    pub lock: bool,
+
+    /// Unlock the agent
+    #[arg(short = 'X', long)]
+    pub unlock: bool,
+
+    /// Decrypt the account file and print it
+    #[arg(short, long)]
+    pub print: bool,
+
+    /// Unload the account
+    #[arg(short, long)]
+    pub remove: bool,
+}
+
+/// `oidc-add`: the same, and what the C suite's takes besides.
+#[derive(Debug, Clone, Parser)]
+#[command(
+    about = "Load an account into the agent, or see to its accounts",
+    override_usage = "oidc-add [OPTION...] ACCOUNT_SHORTNAME | -a | -l | -x | -X | -R",
+    mut_arg("lifetime", |arg| arg.value_parser(seconds_or_leading_digits)),
+    mut_arg("pw_store", |arg| arg.value_parser(seconds_or_leading_digits))
+)]
+pub struct CSuiteAddArgs {
+    #[command(flatten)]
+    pub add: AddArgs,
+
+    /// Accepted: an OpenPGP file keeps its recipients anyway
+    #[arg(long, aliases = ["pw-pgp", "gpg", "pgp"], value_name = "KEY_ID", hide = true,
+          help_heading = WITHOUT_EFFECT)]
+    pw_gpg: Option<String>,
+
+    /// Accepted and without effect
+    #[arg(long, hide = true, help_heading = WITHOUT_EFFECT)]
+    pw_keyring: bool,
+
+    #[command(flatten)]
+    without_effect: WithoutEffect,
+}
+
+impl From<CSuiteAddArgs> for AddArgs {
+    fn from(args: CSuiteAddArgs) -> Self {
+        args.add
+    }
+}
+
+impl Command for AddArgs {
+    fn common(&self) -> &Common {
+        &self.common
+    }
+
+    fn run(&self, context: &mut Context) -> Result<(), Error> {
+        run(self, context)
+    }
+}
+
+impl AddArgs {
+    fn loading(&self) -> Loading {
+        Loading {
+            sources: self.password.sources(),
+            lifetime: self.lifetime,
+            confirm: self.confirm,
+            always_allow_id_token: self.always_allow_idtoken,
+            skip_check: self.skip_check,
+            password_kept_for: self.pw_store,
+            is_anew: self.force,
+            is_remote: self.remote,
+        }
+    }
+}
 
 /// Runs the first of the actions that is asked for, in the C suite's order.
-pub fn run(args: &AddArgs, context: &mut Context) -> Result<(), Error> {
+fn run(args: &AddArgs, context: &mut Context) -> Result<(), Error> {
     if args.remote {
         context.agent = Agent::remote()?;
     }
@@ -41,7 +180,7 @@ pub fn run(args: &AddArgs, context: &mut Context) -> Result<(), Error> {
         return lock::lock(&args.password, context);
     }
     if instead.unlock {
-        return lock::unlock(&args.password, context);
+        return unlock::unlock(&args.password, context);
     }
     let Some(account) = &args.account else {
         return Err(UsageError::new("no account given").into());
@@ -67,7 +206,7 @@ fn add(args: &AddArgs, account: &str, context: &mut Context) -> Result<(), Error
     let name = context.account(account)?;
     let home = context.home()?;
     let sealed = Sealed::read(&home, &name)?;
-    let loaded = super::loaded_names(context.call_or_start(&Request::LoadedAccounts)?)?;
+    let loaded = context.loaded_accounts_or_start()?;
     let is_loaded = loaded.iter().any(|other| other == name.as_str());
     if is_loaded && !args.force {
         warn_of_what_stays(args, &name, context);
@@ -75,7 +214,7 @@ fn add(args: &AddArgs, account: &str, context: &mut Context) -> Result<(), Error
     if is_loaded && !args.force && args.lifetime.is_none() {
         return report(context, &name, &format!("Account '{name}' already loaded"), true, None);
     }
-    let info = load(&sealed, &home, args, context)?;
+    let info = load(&sealed, &home, &args.loading(), context)?;
     report(context, &name, "success", is_loaded, info.as_deref())
 }
 
@@ -93,86 +232,6 @@ fn warn_of_what_stays(args: &AddArgs, name: &Shortname, context: &mut Context) {
             given.join(" and ")
         ));
     }
-}
-
-/// Opens the account and gives it to the agent; what the agent tells about it.
-pub fn load(
-    sealed: &Sealed,
-    home: &Home,
-    args: &AddArgs,
-    context: &mut Context,
-) -> Result<Option<String>, Error> {
-    let sources = args.password.sources();
-    let opened = sealed.open(home, &sources, context.asker.as_mut())?;
-    if let Some(warning) = &opened.warning {
-        context.output.warning(warning);
-    }
-    let mut request = request(&sealed.name, opened, &sources, args);
-    let info = remove::expect_success(context.call(&Request::Add(Box::new(request.clone())))?, "add")?;
-    if !args.force || !info.as_deref().is_some_and(|info| info.starts_with(ALREADY_LOADED)) {
-        return Ok(info);
-    }
-    // An agent of the C suite leaves a loaded account as it is. It works, so there is nothing to try out.
-    request.plain_add = true;
-    remove::expect_success(context.call(&Request::Remove { account: sealed.name.to_string() })?, "remove")?;
-    remove::expect_success(context.call(&Request::Add(Box::new(request)))?, "add")
-}
-
-fn request(name: &Shortname, opened: Opened, sources: &Sources, args: &AddArgs) -> AddRequest {
-    let Opened { mut account, key, password, .. } = opened;
-    // The file's name is the account's; the copy inside it may be that of a file it was copied from.
-    account.name = Some(name.to_string());
-    // Another machine has other files: neither a password nor a key of this one is of any use there.
-    let is_local = !args.remote;
-    AddRequest {
-        config: account,
-        pw_entry: is_local.then(|| password_entry(name, password, sources, args.pw_store)),
-        lifetime: args.lifetime,
-        confirm: args.confirm,
-        always_allow_id_token: args.always_allow_idtoken,
-        plain_add: args.skip_check,
-        file_key: is_local.then(|| key.to_text()),
-        replace: args.force,
-    }
-}
-
-/// How an agent of the C suite may get the password when it has to rewrite the file; ours has the file key instead.
-pub fn password_entry(
-    name: &Shortname,
-    password: Option<Password>,
-    sources: &Sources,
-    store: Option<u64>,
-) -> PasswordEntry {
-    let mut kinds = PasswordSources::PROMPT;
-    let keep = store.is_some() || sources.variable.is_some();
-    let password = password.filter(|_| keep);
-    if password.is_some() {
-        kinds = kinds.with(PasswordSources::MEMORY);
-    }
-    if sources.command.is_some() {
-        kinds = kinds.with(PasswordSources::COMMAND);
-    }
-    // A pipe cannot be read again.
-    let file = sources.file.as_ref().filter(|path| path.is_file());
-    if file.is_some() {
-        kinds = kinds.with(PasswordSources::FILE);
-    }
-    let span = store.filter(|seconds| *seconds > 0);
-    PasswordEntry {
-        account: name.to_string(),
-        sources: kinds,
-        password,
-        expires_at: span.map(|seconds| now().saturating_add(seconds)),
-        expires_after: span,
-        command: sources.command.clone(),
-        pw_file: file.and_then(|path| path.to_str().map(str::to_owned)),
-        gpg_key: None,
-    }
-}
-
-/// Seconds since the epoch.
-fn now() -> u64 {
-    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |elapsed| elapsed.as_secs())
 }
 
 fn report(
@@ -198,15 +257,12 @@ fn report(
 #[cfg(test)]
 mod tests {
     use oidc_proto::{
-        message::{Failure, Reply},
+        message::{AddRequest, Failure, PasswordSources, Reply, Request},
         secret::SecretText,
     };
 
-    use super::*;
     use crate::{
-        cli::{self, Command, Invocation},
-        exit::Exit,
-        password::Terminal,
+        say::exit::Exit,
         testing::{Bench, PASSWORD, loaded},
     };
 
@@ -258,27 +314,6 @@ mod tests {
         assert!(bench.run(&["oidc-add", "--pw-cmd", &command, "--pw-store=50", "acc"]).result.is_ok());
         let entry = added(&bench).pw_entry.expect("an entry");
         assert!(entry.password.is_some() && entry.expires_at.is_some() && entry.expires_after == Some(50));
-    }
-
-    #[test]
-    fn a_remote_agent_learns_neither_password_nor_key_of_the_file() {
-        let bench = Bench::new().with_account("acc");
-        let home = bench.home();
-        let line =
-            ["oidc", "add", "--remote", "--pw-env=PW", "--pw-store", "--pw-cmd=x", "--pw-file=/x", "acc"];
-        let Ok(Invocation::Run(Command::Add(args), _)) = cli::parse(line.map(Into::into)) else {
-            panic!("a command line");
-        };
-        let name: Shortname = "acc".parse().expect("a name");
-        let sources =
-            Sources { command: Some(format!("echo {PASSWORD}").as_str().into()), ..args.password.sources() };
-        let opened = Sealed::read(&home, &name).and_then(|sealed| {
-            let mut nobody = Terminal::new(false);
-            sealed.open(&home, &Sources { variable: None, ..sources.clone() }, &mut nobody)
-        });
-        let request = request(&name, opened.expect("opened"), &sources, &args);
-        assert!(request.pw_entry.is_none() && request.file_key.is_none());
-        assert!(request.config.refresh_token.is_some());
     }
 
     #[test]

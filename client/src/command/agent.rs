@@ -1,5 +1,8 @@
 //! `oidc agent start|stop|status`: the agent that commands find without variables.
 
+use std::ffi::OsString;
+
+use clap::{Parser, ValueEnum};
 use oidc_proto::{
     home::Home,
     message::{AgentStatus, Reply, Request},
@@ -9,22 +12,50 @@ use oidc_proto::{
 };
 use serde_json::json;
 
-use super::{Context, status};
+use super::status;
 use crate::{
     agent::{AgentError, start},
-    cli::{
-        UsageError,
-        others::{AgentAction, AgentArgs},
-    },
-    error::Error,
+    cli::{options::Common, usage::UsageError},
+    context::{Command, Context, error::Error},
 };
 
-/// Starts, stops or asks the agent.
-pub fn run(args: &AgentArgs, context: &mut Context) -> Result<(), Error> {
-    match args.action {
-        AgentAction::Start => start_agent(args, context),
-        AgentAction::Stop => stop(args, context),
-        AgentAction::Status => status::run(context),
+/// Start, stop or ask the agent that commands find without variables
+#[derive(Debug, Clone, Parser)]
+pub struct AgentArgs {
+    /// What to do
+    #[arg(value_enum)]
+    pub action: AgentAction,
+
+    /// Further arguments for `oidc-agent`, behind `--`
+    #[arg(value_name = "ARGUMENT", num_args = 0..)]
+    pub arguments: Vec<OsString>,
+
+    #[command(flatten)]
+    pub common: Common,
+}
+
+/// What to do with the agent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum AgentAction {
+    /// Start it, unless it runs
+    Start,
+    /// End it
+    Stop,
+    /// Ask it for its state
+    Status,
+}
+
+impl Command for AgentArgs {
+    fn common(&self) -> &Common {
+        &self.common
+    }
+
+    fn run(&self, context: &mut Context) -> Result<(), Error> {
+        match self.action {
+            AgentAction::Start => start_agent(self, context),
+            AgentAction::Stop => stop(self, context),
+            AgentAction::Status => status::show(context),
+        }
     }
 }
 

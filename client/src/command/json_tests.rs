@@ -10,10 +10,8 @@ use oidc_proto::{
 use serde_json::Value;
 
 use crate::{
-    cli::Dialect,
-    error::Error,
-    exit::Exit,
-    output::Output,
+    context::error::Error,
+    say::{dialect::Dialect, exit::Exit, output::Output},
     testing::{Bench, Captured, PASSWORD, loaded},
 };
 
@@ -98,7 +96,7 @@ fn a_failure_is_one_object_with_the_warnings_that_came_before() {
     output.note("no result");
     output.hint("neither");
     output.warning("look here");
-    output.error(&error);
+    output.error(&error.report());
     let object: Value = serde_json::from_str(&stderr.text()).expect("one object");
     let row = documented("json.md");
     let row = row.lines().find(|line| line.contains("that failed")).expect("a row");

@@ -1,5 +1,6 @@
 //! `oidc list`, and `oidc-add -l` and `-a`.
 
+use clap::Parser;
 use oidc_proto::{
     error_code::ErrorCode,
     home::{Home, HomeError},
@@ -10,11 +11,26 @@ use oidc_proto::{
 };
 use serde_json::{Value, json};
 
-use super::{
-    Context,
-    agent_state::{self, AgentState},
+use crate::{
+    account::file::format_name,
+    cli::options::Common,
+    context::{
+        Command, Context,
+        agent_state::{self, AgentState},
+        error::Error,
+    },
 };
-use crate::{cli::others::ListArgs, error::Error};
+
+/// List the accounts and whether the agent holds them
+#[derive(Debug, Clone, Parser)]
+pub struct ListArgs {
+    /// Only those the agent holds
+    #[arg(short = 'a', long)]
+    pub loaded: bool,
+
+    #[command(flatten)]
+    pub common: Common,
+}
 
 /// An account, as far as it is known without a password.
 struct Entry {
@@ -26,8 +42,18 @@ struct Entry {
     agent: AgentState,
 }
 
+impl Command for ListArgs {
+    fn common(&self) -> &Common {
+        &self.common
+    }
+
+    fn run(&self, context: &mut Context) -> Result<(), Error> {
+        run(self, context)
+    }
+}
+
 /// Lists the accounts with a file and those in the agent.
-pub fn run(args: &ListArgs, context: &mut Context) -> Result<(), Error> {
+fn run(args: &ListArgs, context: &mut Context) -> Result<(), Error> {
     let mut entries = match ask(context) {
         Err(error) if args.loaded => return Err(error),
         Err(error) => entries(context, &Err(state(&error)))?,
@@ -193,16 +219,6 @@ impl Entry {
             "format": self.format.map(format_name),
             "issuer": self.issuer,
         })
-    }
-}
-
-/// A format's name in JSON results.
-pub fn format_name(format: Format) -> &'static str {
-    match format {
-        Format::Native => "native",
-        Format::OidcAgent => "oidc-agent",
-        Format::OidcAgentHex => "oidc-agent-hex",
-        Format::OpenPgp => "openpgp",
     }
 }
 

@@ -1,10 +1,33 @@
-//! `oidc lock` and `oidc unlock`, and `oidc-add -x` and `-X`.
+//! `oidc lock`, and `oidc-add -x`.
 
+use clap::Parser;
 use oidc_proto::message::Request;
 use serde_json::json;
 
-use super::{Context, remove::expect_success};
-use crate::{cli::common::PasswordArgs, error::Error};
+use crate::{
+    cli::options::{Common, PasswordArgs},
+    context::{Command, Context, error::Error},
+};
+
+/// Lock the agent: it gives out nothing until it is unlocked
+#[derive(Debug, Clone, Parser)]
+pub struct LockArgs {
+    #[command(flatten)]
+    pub password: PasswordArgs,
+
+    #[command(flatten)]
+    pub common: Common,
+}
+
+impl Command for LockArgs {
+    fn common(&self) -> &Common {
+        &self.common
+    }
+
+    fn run(&self, context: &mut Context) -> Result<(), Error> {
+        lock(&self.password, context)
+    }
+}
 
 /// Locks the agent with a password typed twice, or with one from a source.
 pub fn lock(args: &PasswordArgs, context: &mut Context) -> Result<(), Error> {
@@ -24,18 +47,9 @@ pub fn lock(args: &PasswordArgs, context: &mut Context) -> Result<(), Error> {
     send(&Request::Lock { password }, context)
 }
 
-/// Unlocks the agent.
-pub fn unlock(args: &PasswordArgs, context: &mut Context) -> Result<(), Error> {
-    let sources = args.sources();
-    let password = match sources.read()? {
-        Some(password) => password,
-        None => sources.ask(context.asker.as_mut(), "Enter lock password")?,
-    };
-    send(&Request::Unlock { password }, context)
-}
-
-fn send(request: &Request, context: &mut Context) -> Result<(), Error> {
-    let info = expect_success(context.call(request)?, request.name())?;
+/// Asks the agent for it, and prints that it is done.
+pub fn send(request: &Request, context: &mut Context) -> Result<(), Error> {
+    let info = context.expect_success(request)?;
     if context.output.json {
         return Ok(context.output.json(&json!({"status": "success", "info": info}))?);
     }
@@ -51,7 +65,7 @@ mod tests {
     use oidc_proto::message::{Failure, Reply};
 
     use super::*;
-    use crate::{exit::Exit, testing::Bench};
+    use crate::{say::exit::Exit, testing::Bench};
 
     fn bench(answers: &[&str]) -> Bench {
         let answer = |request: &Request| match request {

@@ -1,184 +1,49 @@
-//! One file for each command, and what they share: the agent, the directory, the person and the output.
+//! The table of commands, and a file for each of them: its arguments and what it does.
 
-pub mod add;
-pub mod agent;
-pub mod agent_state;
-pub mod file_key;
-pub mod r#gen;
-pub mod generate;
+mod add;
+mod agent;
+mod r#gen;
+mod generate;
 #[cfg(test)]
-pub mod json_tests;
-pub mod list;
-pub mod lock;
-pub mod passwd;
-pub mod remove;
-pub mod reset;
-pub mod status;
-pub mod token;
-
-use oidc_proto::{
-    error_code::ErrorCode,
-    home::{Home, HomeError},
-    issuers::Issuers,
-    message::{Reply, Request},
-    secret::Password,
-    shortname::Shortname,
-};
+mod json_tests;
+mod list;
+mod lock;
+mod passwd;
+mod remove;
+mod reset;
+mod status;
+mod token;
+mod unlock;
 
 use crate::{
-    agent::{Agent, start},
-    cli::Command,
-    error::Error,
-    issuer_url::{self, is_issuer},
-    output::Output,
-    password::{AskError, Asker, Sources, TRIES},
+    cli::table::{Entry, Table},
+    context::Command,
 };
 
-/// What a command works with.
-pub struct Context {
-    /// Where results and messages go.
-    pub output: Output,
-    /// How to reach the agent.
-    pub agent: Agent,
-    /// The person.
-    pub asker: Box<dyn Asker>,
-    /// The oidc-agent directory, once it was needed.
-    pub home: Option<Home>,
-}
+/// Every command under its names.
+pub static TABLE: Table<Box<dyn Command>> = Table {
+    commands: &[
+        Entry::of::<token::arguments::TokenArgs>("token"),
+        Entry::of::<add::AddArgs>("add"),
+        Entry::of::<r#gen::arguments::GenArgs>("gen"),
+        Entry::of::<remove::RemoveArgs>("remove"),
+        Entry::of::<list::ListArgs>("list"),
+        Entry::of::<passwd::PasswdArgs>("passwd"),
+        Entry::of::<reset::ResetArgs>("reset"),
+        Entry::of::<status::StatusArgs>("status"),
+        Entry::of::<lock::LockArgs>("lock"),
+        Entry::of::<unlock::UnlockArgs>("unlock"),
+        Entry::of::<agent::AgentArgs>("agent"),
+        Entry::of::<generate::GenerateArgs>("generate").hidden(),
+    ],
+    c_suite: &[
+        Entry::as_of_c_suite::<token::arguments::CSuiteTokenArgs, token::arguments::TokenArgs>("oidc-token"),
+        Entry::as_of_c_suite::<r#gen::arguments::CSuiteGenArgs, r#gen::arguments::GenArgs>("oidc-gen"),
+        Entry::as_of_c_suite::<add::CSuiteAddArgs, add::AddArgs>("oidc-add"),
+    ],
+};
 
-/// Runs a command.
-pub fn run(command: &Command, context: &mut Context) -> Result<(), Error> {
-    match command {
-        Command::Token(args) => token::run(args, context),
-        Command::Add(args) => add::run(args, context),
-        Command::Gen(args) => r#gen::run(args, context),
-        Command::Remove(args) => remove::run(args, context),
-        Command::List(args) => list::run(args, context),
-        Command::Status(_) => status::run(context),
-        Command::Lock(args) => lock::lock(&args.password, context),
-        Command::Unlock(args) => lock::unlock(&args.password, context),
-        Command::Passwd(args) => passwd::run(args, context),
-        Command::Reset(args) => reset::run(args, context),
-        Command::Agent(args) => agent::run(args, context),
-        Command::Generate(args) => generate::run(args, context),
-    }
-}
-
-impl Context {
-    /// The oidc-agent directory.
-    pub fn home(&mut self) -> Result<Home, Error> {
-        if self.home.is_none() {
-            self.home = Some(Home::find()?);
-        }
-        self.home.clone().ok_or_else(|| HomeError::NoDirectory.into())
-    }
-
-    /// Asks the agent; a failure is an error.
-    pub fn call(&mut self, request: &Request) -> Result<Reply, Error> {
-        match self.agent.call(request)? {
-            Reply::Failure(failure) => Err(failure.into()),
-            reply => Ok(reply),
-        }
-    }
-
-    /// Asks the agent, and starts one if none answers and that is wanted.
-    pub fn call_or_start(&mut self, request: &Request) -> Result<Reply, Error> {
-        match self.call(request) {
-            Err(error) if error.is_no_agent() && self.agent.may_start() => {
-                self.start_agent()?;
-                self.call(request)
-            }
-            answer => answer,
-        }
-    }
-
-    /// Starts an agent, waits for its socket and says so: whoever expected another one, with other accounts, will want
-    /// to know.
-    pub fn start_agent(&mut self) -> Result<(), Error> {
-        let started = start::start(&[])?;
-        if started.is_own {
-            self.output.agent_started(&started.socket);
-        }
-        if !started.said.is_empty() {
-            self.output.note(&started.said);
-        }
-        Ok(())
-    }
-
-    /// The names of the loaded accounts, in load order.
-    pub fn loaded_accounts(&mut self) -> Result<Vec<String>, Error> {
-        loaded_names(self.call(&Request::LoadedAccounts)?)
-    }
-
-    /// The account named on the command line: a short name, or an issuer URL with a default account.
-    pub fn account(&mut self, text: &str) -> Result<Shortname, Error> {
-        if !is_issuer(text) {
-            let name = text.parse()?;
-            expect_usable(&name)?;
-            return Ok(name);
-        }
-        let issuer = issuer_url::read(text).map_err(|reason| Error::NoIssuer(text.to_owned(), reason))?;
-        let issuers = Issuers::load(self.home().ok().as_ref());
-        issuers.default_account(&issuer).ok_or(Error::NoDefaultAccount(issuer))
-    }
-
-    /// A new password for an account file: from a source, or typed twice.
-    pub fn new_password(
-        &mut self,
-        sources: &Sources,
-        prompt: &str,
-        confirmation: &str,
-    ) -> Result<Password, Error> {
-        if let Some(password) = sources.read()? {
-            return not_empty(password);
-        }
-        for try_number in 1..=TRIES {
-            let password = not_empty(sources.ask(self.asker.as_mut(), prompt)?)?;
-            if sources.ask(self.asker.as_mut(), confirmation)? == password {
-                return Ok(password);
-            }
-            if try_number < TRIES {
-                self.output.note("Encryption passwords did not match.");
-            }
-        }
-        Err(Error::PasswordsDiffer)
-    }
-
-    /// A yes-or-no question that only a clear yes answers with yes.
-    pub fn confirm(&mut self, question: &str, what: &'static str) -> Result<bool, Error> {
-        match self.asker.line(&format!("{question} [y/N]")) {
-            Ok(answer) => Ok(matches!(answer.to_ascii_lowercase().as_str(), "y" | "yes")),
-            Err(AskError::NoTerminal) => Err(Error::NeedsForce(what)),
-            Err(error) => Err(error.into()),
-        }
-    }
-}
-
-fn not_empty(password: Password) -> Result<Password, Error> {
-    if password.is_empty() { Err(Error::EmptyPassword) } else { Ok(password) }
-}
-
-/// The protocol takes two texts for no text at all, so no agent could be asked for an account of such a name.
-pub fn expect_usable(name: &Shortname) -> Result<(), Error> {
-    match name.as_str() {
-        "null" | "(null)" => Err(Error::NotAName(name.clone())),
-        _ => Ok(()),
-    }
-}
-
-/// Reads the reply to `loaded_accounts`.
-pub fn loaded_names(reply: Reply) -> Result<Vec<String>, Error> {
-    match reply {
-        Reply::Success { info: Some(serde_json::Value::Array(names)) } => {
-            Ok(names.iter().filter_map(|name| name.as_str().map(str::to_owned)).collect())
-        }
-        // 4.x has no `info` when nothing is loaded.
-        Reply::Success { info: None } => Ok(Vec::new()),
-        _ => Err(Error::UnexpectedReply("loaded_accounts")),
-    }
-}
-
-/// Whether the agent does not know the request: an agent of the C suite, or an older one.
-pub fn is_unknown_request(error: &Error) -> bool {
-    matches!(error.failure_code(), Some(ErrorCode::UnknownRequest | ErrorCode::NotSupportedYet))
+/// Every program with its commands and options, for what describes them.
+pub fn programs() -> Vec<clap::Command> {
+    crate::cli::tree::programs(&TABLE)
 }

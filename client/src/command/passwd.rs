@@ -1,25 +1,84 @@
 //! `oidc passwd`: a new password for an account file, with the old one or from the agent's unlocked copy.
 
+use std::{ffi::OsString, path::PathBuf};
+
+use clap::Parser;
 use oidc_proto::{
     error_code::ErrorCode,
     home::Home,
     message::{FileFormat, NewProtection, PasswdRequest, Request},
-    secret::Password,
+    secret::{Password, SecretText},
     shortname::Shortname,
     vault::{self, Format, Protection},
 };
 use serde_json::json;
 
-use super::{Context, file_key, is_unknown_request, remove::expect_success};
 use crate::{
-    account_file::{LOCK_TIMEOUT, Opened, Sealed},
-    cli::others::{FormatArg, PasswdArgs},
-    error::{Error, Held},
-    password::Sources,
+    account::{
+        file::{LOCK_TIMEOUT, Opened, Sealed},
+        password::sources::Sources,
+    },
+    cli::options::{Common, FormatArg, PasswordArgs},
+    context::{
+        Command, Context,
+        error::{Error, Held},
+        file_key,
+    },
 };
 
+/// Set a new password for an account file
+#[derive(Debug, Clone, Parser)]
+#[command(after_help = "\
+Asks the old password. If it is forgotten and the agent holds the account unlocked, the copy in the agent is used \
+after confirmation. A file of the C suite becomes one of ours unless --format says otherwise.")]
+pub struct PasswdArgs {
+    /// The account's short name
+    #[arg(value_name = "ACCOUNT")]
+    pub account: String,
+
+    /// Format of the new file
+    #[arg(long, value_enum, default_value = "native")]
+    pub format: FormatArg,
+
+    /// Use the copy that the agent holds unlocked, without asking the old password
+    #[arg(long)]
+    pub from_agent: bool,
+
+    /// Do not ask for confirmation
+    #[arg(short, long)]
+    pub force: bool,
+
+    /// Read the new password from an environment variable
+    #[arg(long, value_name = "NAME", help_heading = "New password")]
+    pub new_pw_env: Option<OsString>,
+
+    /// Use the output of a shell command as the new password
+    #[arg(long, value_name = "CMD", help_heading = "New password")]
+    pub new_pw_cmd: Option<SecretText>,
+
+    /// Use the first line of a file or pipe as the new password; - is standard input
+    #[arg(long, value_name = "FILE", help_heading = "New password")]
+    pub new_pw_file: Option<PathBuf>,
+
+    #[command(flatten)]
+    pub old: PasswordArgs,
+
+    #[command(flatten)]
+    pub common: Common,
+}
+
+impl Command for PasswdArgs {
+    fn common(&self) -> &Common {
+        &self.common
+    }
+
+    fn run(&self, context: &mut Context) -> Result<(), Error> {
+        run(self, context)
+    }
+}
+
 /// Sets the new password.
-pub fn run(args: &PasswdArgs, context: &mut Context) -> Result<(), Error> {
+fn run(args: &PasswdArgs, context: &mut Context) -> Result<(), Error> {
     let name: Shortname = args.account.parse()?;
     if args.from_agent {
         confirm_copy(args, &name, context)?;
@@ -86,9 +145,10 @@ fn from_agent(args: &PasswdArgs, name: &Shortname, context: &mut Context) -> Res
 
 fn request(name: &Shortname, protection: NewProtection, context: &mut Context) -> Result<(), Error> {
     let request = Request::Passwd(PasswdRequest { account: name.to_string(), protection });
-    expect_success(context.call(&request)?, "passwd")
+    context
+        .expect_success(&request)
         .map(drop)
-        .map_err(|error| if is_unknown_request(&error) { Error::UnexpectedReply("passwd") } else { error })
+        .map_err(|error| if error.is_unknown_request() { Error::UnexpectedReply("passwd") } else { error })
 }
 
 /// After three wrong passwords, or with a damaged file: the agent's copy, if there is one and the person wants it.
@@ -150,7 +210,7 @@ mod tests {
 
     use super::*;
     use crate::{
-        exit::Exit,
+        say::exit::Exit,
         testing::{Bench, PASSWORD, account, loaded},
     };
 

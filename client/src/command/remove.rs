@@ -1,38 +1,54 @@
 //! `oidc remove`, and `oidc-add -r` and `-R`.
 
-use oidc_proto::message::{Reply, Request};
+use clap::Parser;
+use oidc_proto::message::Request;
 use serde_json::json;
 
-use super::Context;
-use crate::{cli::others::RemoveArgs, error::Error};
+use crate::{
+    cli::options::Common,
+    context::{Command, Context, error::Error},
+};
 
-/// Unloads one account or all.
-pub fn run(args: &RemoveArgs, context: &mut Context) -> Result<(), Error> {
-    match &args.account {
-        Some(account) => remove(account, context),
-        None => remove_all(context),
+/// Unload an account
+#[derive(Debug, Clone, Parser)]
+#[command(override_usage = "oidc remove [OPTIONS] ACCOUNT | --all")]
+pub struct RemoveArgs {
+    /// The account's short name
+    #[arg(value_name = "ACCOUNT", required_unless_present = "all")]
+    pub account: Option<String>,
+
+    /// Unload all accounts
+    #[arg(long, conflicts_with = "account")]
+    pub all: bool,
+
+    #[command(flatten)]
+    pub common: Common,
+}
+
+impl Command for RemoveArgs {
+    fn common(&self) -> &Common {
+        &self.common
+    }
+
+    fn run(&self, context: &mut Context) -> Result<(), Error> {
+        match &self.account {
+            Some(account) => remove(account, context),
+            None => remove_all(context),
+        }
     }
 }
 
 /// Unloads an account. Its file need not exist: an account may outlive it in the agent.
 pub fn remove(account: &str, context: &mut Context) -> Result<(), Error> {
     let name = context.account(account)?;
-    expect_success(context.call(&Request::Remove { account: name.to_string() })?, "remove")?;
+    context.expect_success(&Request::Remove { account: name.to_string() })?;
     report(context, &json!({"status": "success", "account": name}))
 }
 
 /// Unloads all accounts.
 pub fn remove_all(context: &mut Context) -> Result<(), Error> {
-    expect_success(context.call(&Request::RemoveAll)?, "remove_all")?;
+    context.expect_success(&Request::RemoveAll)?;
     report(context, &json!({"status": "success"}))
-}
-
-/// Whether a reply is a plain success; what it tells besides.
-pub fn expect_success(reply: Reply, request: &'static str) -> Result<Option<String>, Error> {
-    match reply {
-        Reply::Success { info } => Ok(info.and_then(|info| info.as_str().map(str::to_owned))),
-        _ => Err(Error::UnexpectedReply(request)),
-    }
 }
 
 /// Prints `success`, or the object.

@@ -2,6 +2,7 @@
 
 use std::fmt::Write;
 
+use clap::Parser;
 use jiff::{SignedDuration, Timestamp, tz::TimeZone};
 use oidc_proto::{
     message::{AccountStatus, AgentStatus, Reply, Request},
@@ -9,14 +10,33 @@ use oidc_proto::{
 };
 use serde_json::{Value, json};
 
-use super::Context;
-use crate::error::Error;
+use crate::{
+    cli::options::Common,
+    context::{Command, Context, error::Error},
+};
 
 /// A refresh token that ends sooner than this is pointed out.
 const SOON: SignedDuration = SignedDuration::from_hours(7 * 24);
 
+/// Show the agent's state
+#[derive(Debug, Clone, Parser)]
+pub struct StatusArgs {
+    #[command(flatten)]
+    pub common: Common,
+}
+
+impl Command for StatusArgs {
+    fn common(&self) -> &Common {
+        &self.common
+    }
+
+    fn run(&self, context: &mut Context) -> Result<(), Error> {
+        show(context)
+    }
+}
+
 /// Prints the agent's state. Starts no agent: one that was just started has no state worth asking for.
-pub fn run(context: &mut Context) -> Result<(), Error> {
+pub fn show(context: &mut Context) -> Result<(), Error> {
     let Reply::Success { info: Some(info) } = context.call(&Request::StatusJson)? else {
         return Err(Error::UnexpectedReply("status_json"));
     };

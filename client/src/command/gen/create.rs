@@ -4,11 +4,10 @@
 use oidc_proto::{account::AccountConfig, shell, shortname::Shortname};
 
 use super::{
-    Session, account_name,
     dialogue::Question,
     draft, files,
     flows::{self, Choice},
-    login::{self, Outcome},
+    login::{self, outcome::Outcome},
     pending,
     public_client::{self, Known},
     redirect,
@@ -16,12 +15,15 @@ use super::{
     save::{self, Storage},
     scopes,
     seal::Seal,
+    session::{Session, account_name},
 };
 use crate::{
-    account_file::{Opened, Sealed},
-    error::Error,
-    exit::Exit,
-    issuer_url,
+    account::{
+        file::{Opened, Sealed},
+        issuer_url,
+    },
+    context::error::Error,
+    say::exit::Exit,
 };
 
 /// The name of a login that nothing is kept of.

@@ -10,13 +10,15 @@ use oidc_proto::{
 };
 use serde_json::json;
 
-use super::{Session, account_name, pending};
+use super::{
+    pending,
+    session::{Session, account_name},
+};
 use crate::{
-    account_file::{LOCK_TIMEOUT, Sealed},
-    cli::{Dialect, UsageError},
-    command::is_unknown_request,
-    error::Error,
-    exit::Exit,
+    account::file::{LOCK_TIMEOUT, Sealed},
+    cli::usage::UsageError,
+    context::error::Error,
+    say::{dialect::Dialect, exit::Exit},
 };
 
 /// Deletes an account, or what an unfinished login has left of one.
@@ -63,7 +65,7 @@ fn reset_by_agent(session: &mut Session, name: &Shortname) -> Result<bool, Error
     let report = match session.context.call(&request) {
         Ok(Reply::Success { info }) => info.as_ref().and_then(ResetReport::from_info).unwrap_or_default(),
         Ok(_) => return Err(Error::UnexpectedReply("reset")),
-        Err(error) if is_unknown_request(&error) => return Ok(false),
+        Err(error) if error.is_unknown_request() => return Ok(false),
         Err(error) => return Err(error),
     };
     if !report.was_loaded {

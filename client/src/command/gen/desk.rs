@@ -13,7 +13,7 @@ use rustix::termios::tcgetwinsize;
 use url::Url;
 
 use super::interrupts::Interrupts;
-use crate::password::AskError;
+use crate::account::password::asker::AskError;
 
 /// The machine that the person sits at.
 pub trait Desk {

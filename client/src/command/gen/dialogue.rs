@@ -2,11 +2,12 @@
 
 use oidc_proto::secret::Password;
 
+use super::arguments::AnswerArgs;
 use crate::{
-    cli::{Dialect, common::PromptArg, r#gen::AnswerArgs},
-    command::Context,
-    error::Error,
-    password::{AskError, Asker},
+    account::password::asker::{AskError, Asker},
+    cli::options::PromptArg,
+    context::{Context, error::Error},
+    say::dialect::Dialect,
 };
 
 /// Whether and how a person is asked.

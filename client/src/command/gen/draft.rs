@@ -3,12 +3,12 @@
 use oidc_proto::{account::AccountConfig, shortname::Shortname};
 use serde_json::Value;
 
-use super::{Session, dialogue::Question, flows, issuer, redirect, scopes};
+use super::{arguments::ClientArgs, dialogue::Question, flows, issuer, redirect, scopes, session::Session};
 use crate::{
-    cli::{Dialect, r#gen::ClientArgs, others::FormatArg},
-    error::Error,
-    exit::Exit,
-    issuer_url,
+    account::issuer_url,
+    cli::options::FormatArg,
+    context::error::Error,
+    say::{dialect::Dialect, exit::Exit},
 };
 
 /// Fills in what the options say; what they do not mention stays.

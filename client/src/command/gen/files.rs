@@ -12,12 +12,11 @@ use oidc_proto::{
 use serde_json::json;
 use zeroize::Zeroizing;
 
-use super::{Session, seal::Seal};
+use super::{seal::Seal, session::Session};
 use crate::{
-    account_file::{LOCK_TIMEOUT, Opened, Sealed},
-    command::file_key,
-    error::Error,
-    exit::Exit,
+    account::file::{LOCK_TIMEOUT, Opened, Sealed},
+    context::{error::Error, file_key},
+    say::exit::Exit,
 };
 
 /// `--print`: the decrypted text as it is stored, byte for byte. Asks no agent.

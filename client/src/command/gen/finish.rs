@@ -14,17 +14,17 @@ use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use oidc_proto::{account::AccountConfig, shortname::Shortname};
 
 use super::{
-    Session, account_name,
     create::NAMELESS,
     login::{
-        Outcome,
         code::{self, read_redirect},
+        outcome::Outcome,
     },
     pending,
     save::{self, Storage},
     seal::Seal,
+    session::{Session, account_name},
 };
-use crate::{account_file::Sealed, agent::Agent, error::Error, exit::Exit};
+use crate::{account::file::Sealed, agent::Agent, context::error::Error, say::exit::Exit};
 
 /// `--codeExchange`: the address that the browser was sent to.
 pub fn exchange(session: &mut Session, uri: &str) -> Result<(), Error> {

@@ -2,7 +2,7 @@
 
 use oidc_proto::message::Flow;
 
-use crate::cli::r#gen::{FlowArg, GenArgs};
+use super::arguments::{FlowArg, GenArgs};
 
 /// The ways to log in, the best first.
 #[derive(Debug, PartialEq, Eq)]

@@ -7,8 +7,8 @@ use std::{
 };
 
 use crate::{
-    password::AskError,
-    signals::{Held, Noted, Signals},
+    account::password::asker::AskError,
+    process::signals::{Held, Noted, Signals},
 };
 
 /// The signals that ask a program to end.
@@ -58,7 +58,7 @@ mod tests {
 
     #[test]
     fn a_held_interrupt_ends_the_next_pause_only() {
-        let _alone = crate::signals::alone();
+        let _alone = crate::process::signals::alone();
         let mut interrupts = Interrupts::install().expect("handlers");
         interrupts.hold(true);
         assert!(interrupts.wait(Duration::ZERO).is_ok());

@@ -2,8 +2,8 @@
 
 use oidc_proto::{account::same_issuer, issuers::Issuers};
 
-use super::{Session, dialogue::Question};
-use crate::{error::Error, issuer_url};
+use super::{dialogue::Question, session::Session};
+use crate::{account::issuer_url, context::error::Error};
 
 /// Asks for the issuer, with those that are known as suggestions: they are listed the first time only, so that the
 /// reason for asking again does not scroll away.

@@ -13,7 +13,7 @@ use oidc_proto::{
 };
 
 use super::testing::{Run, Stage};
-use crate::{cli::Dialect, command::json_tests::expect_documented};
+use crate::{command::json_tests::expect_documented, say::dialect::Dialect};
 
 const PASSWORD: [&str; 2] = ["--pw-cmd", "echo pw"];
 

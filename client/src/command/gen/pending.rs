@@ -9,10 +9,10 @@ use oidc_proto::{
     vault,
 };
 
-use super::{Session, save::Storage, seal::Seal};
+use super::{save::Storage, seal::Seal, session::Session};
 use crate::{
-    account_file::{LOCK_TIMEOUT, Sealed},
-    error::Error,
+    account::file::{LOCK_TIMEOUT, Sealed},
+    context::error::Error,
 };
 
 /// A pending registration, opened.

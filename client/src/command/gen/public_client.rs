@@ -2,8 +2,8 @@
 
 use oidc_proto::{account::AccountConfig, issuers::KnownClient};
 
-use super::{Session, redirect};
-use crate::{error::Error, exit::Exit};
+use super::{redirect, session::Session};
+use crate::{context::error::Error, say::exit::Exit};
 
 /// What a known client brings besides itself.
 #[derive(Debug, Clone, Default)]

@@ -1,12 +1,12 @@
 //! `--reauthenticate`: a new login with what is stored.
 
 use super::{
-    Session, account_name,
     create::{self, Beginning},
     draft, flows,
     save::Storage,
+    session::{Session, account_name},
 };
-use crate::{account_file::Sealed, error::Error, exit::Exit};
+use crate::{account::file::Sealed, context::error::Error, say::exit::Exit};
 
 /// Logs in anew. The file keeps its password and its format.
 pub fn run(session: &mut Session) -> Result<(), Error> {

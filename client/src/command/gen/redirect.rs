@@ -3,8 +3,8 @@
 use oidc_proto::account::AccountConfig;
 use url::{Host, Url};
 
-use super::{Session, dialogue::Question, flows};
-use crate::{cli::r#gen::ClientArgs, error::Error};
+use super::{arguments::ClientArgs, dialogue::Question, flows, session::Session};
+use crate::context::error::Error;
 
 /// What the C suite's agents listen on for public clients, and thus what those are registered with.
 pub const USUAL: [&str; 3] = ["http://localhost:8080", "http://localhost:4242", "http://localhost:43985"];

@@ -9,8 +9,8 @@ use oidc_proto::{
 };
 use serde_json::Value;
 
-use super::Session;
-use crate::error::Error;
+use super::session::Session;
+use crate::context::error::Error;
 
 /// RFC 8628 section 3.4.
 const DEVICE_GRANT: &str = "urn:ietf:params:oauth:grant-type:device_code";

@@ -14,12 +14,14 @@ use oidc_proto::{
 };
 use serde_json::json;
 
-use super::{Session, account_name, save};
+use super::{
+    save,
+    session::{Session, account_name},
+};
 use crate::{
-    account_file::{LOCK_TIMEOUT, Opened, Sealed},
-    command::file_key,
-    error::Error,
-    exit::Exit,
+    account::file::{LOCK_TIMEOUT, Opened, Sealed},
+    context::{error::Error, file_key},
+    say::exit::Exit,
 };
 
 /// How an agent holds an account.

@@ -13,12 +13,11 @@ use oidc_proto::{
 };
 use serde_json::json;
 
-use super::{Session, flows, seal::Seal};
+use super::{flows, seal::Seal, session::Session};
 use crate::{
-    account_file::{LOCK_TIMEOUT, Opened, with_changes},
-    cli::Dialect,
-    command::{add, file_key, is_unknown_request},
-    error::Error,
+    account::file::{LOCK_TIMEOUT, Opened, with_changes},
+    context::{error::Error, file_key, load},
+    say::dialect::Dialect,
 };
 
 /// Where an account is kept.
@@ -63,7 +62,7 @@ pub fn password_entry(session: &Session, name: &Shortname, storage: &Storage) ->
         Storage::Existing { opened, .. } => (opened.password.clone(), None),
         Storage::Undecided | Storage::Nowhere(_) => (None, None),
     };
-    let mut entry = add::password_entry(name, password, &session.args.password.sources(), None);
+    let mut entry = load::password_entry(name, password, &session.args.password.sources(), None);
     if gpg_key.is_some() {
         entry.sources = entry.sources.with(PasswordSources::GPG);
         entry.gpg_key = gpg_key;
@@ -169,7 +168,7 @@ fn keep_successor(
 /// Lets the agent write the file when a refresh token is replaced. One of the C suite has the password entry instead.
 fn give_key(session: &mut Session, name: &Shortname, key: &FileKey) {
     match file_key::give(session.context, name, key) {
-        Err(error) if !is_unknown_request(&error) => file_key::warn(session.context, name, &error),
+        Err(error) if !error.is_unknown_request() => file_key::warn(session.context, name, &error),
         _ => {}
     }
 }

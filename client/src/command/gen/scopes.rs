@@ -7,8 +7,8 @@ use oidc_proto::{
     scope,
 };
 
-use super::{Session, dialogue::Question};
-use crate::error::Error;
+use super::{dialogue::Question, session::Session};
+use crate::context::error::Error;
 
 /// What Enter answers: who somebody is, and a refresh token.
 const USUAL: [&str; 3] = ["openid", "profile", "offline_access"];

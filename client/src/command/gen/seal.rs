@@ -8,11 +8,8 @@ use oidc_proto::{
     vault::{self, FileKey, Protection},
 };
 
-use super::Session;
-use crate::{
-    cli::{Dialect, others::FormatArg},
-    error::Error,
-};
+use super::session::Session;
+use crate::{cli::options::FormatArg, context::error::Error, say::dialect::Dialect};
 
 /// What protects a new account file.
 pub enum Seal {

@@ -13,19 +13,17 @@ use std::{
 use oidc_proto::secret::{ClientSecret, Password, RefreshToken, SecretText};
 use zeroize::Zeroizing;
 
+use super::arguments::{GenArgs, Given};
 use crate::{
-    cli::{
-        common::PromptArg,
-        r#gen::{GenArgs, Given},
-    },
-    command::Context,
-    error::Error,
-    exit::Exit,
-    password::{
+    account::password::{
         SOURCE_DEADLINE,
         file::{STANDARD_INPUT, first_line},
-        utf8,
+        sources::utf8,
     },
+    cli::options::PromptArg,
+    context::{Context, error::Error},
+    say::dialect::Dialect,
+    say::exit::Exit,
 };
 
 /// The options with every secret in its own field, and nothing left to be looked up.
@@ -66,7 +64,7 @@ pub fn looked_up(args: &GenArgs, context: &mut Context) -> Result<GenArgs, Error
 /// Says what everybody could see. The C suite's users know; their scripts read what is printed.
 fn warn(args: &GenArgs, context: &mut Context) {
     let output = &mut context.output;
-    if output.dialect != crate::cli::Dialect::Ours || output.json {
+    if output.dialect != Dialect::Ours || output.json {
         return;
     }
     for Given { option, .. } in args.secrets_given() {
@@ -139,11 +137,17 @@ fn pasted(context: &mut Context) -> Result<SecretText, Error> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{signals, testing::Bench};
+    use crate::{command::r#gen::testing::arguments, process::signals, testing::Bench};
 
     fn look_up(line: &[&str]) -> Result<GenArgs, Error> {
         let _alone = signals::alone();
-        Bench::new().with_context(line, looked_up)
+        let args = arguments(line.iter().copied());
+        let mut found = None;
+        let ran = Bench::new().run_as(Dialect::Ours, false, |context| {
+            found = Some(looked_up(&args, context)?);
+            Ok(())
+        });
+        ran.result.map(|()| found.expect("looked up"))
     }
 
     #[test]

@@ -21,14 +21,27 @@ use oidc_proto::{
 use tempfile::TempDir;
 use url::Url;
 
-use super::{Desk, GenArgs, run_at};
+use super::{
+    arguments::{CSuiteGenArgs, GenArgs},
+    desk::Desk,
+    run_at,
+};
 use crate::{
+    account::password::asker::{AskError, Asker},
     agent::Agent,
-    cli::{self, Command, Dialect, Invocation},
-    command::Context,
-    error::Error,
-    output::Output,
-    password::{AskError, Asker},
+    cli::{
+        parse::{Invocation, parse},
+        table::{Entry, Table},
+    },
+    command,
+    context::{Context, error::Error},
+    say::{dialect::Dialect, output::Output},
+};
+
+/// `gen` alone, so that its arguments are at hand.
+static GEN: Table<GenArgs> = Table {
+    commands: &[Entry::of::<GenArgs>("gen")],
+    c_suite: &[Entry::as_of_c_suite::<CSuiteGenArgs, GenArgs>("oidc-gen")],
 };
 
 /// A person, a machine, a directory, and an agent that answers by a function.
@@ -106,7 +119,11 @@ impl Stage {
 
     /// Runs `oidc gen` with these arguments.
     pub fn run(&mut self, arguments: &[&str]) -> Run {
-        let args = parse(arguments, self.dialect);
+        let called: &[&str] = match self.dialect {
+            Dialect::Ours => &["oidc", "gen"],
+            Dialect::CSuite => &["oidc-gen"],
+        };
+        let args = self::arguments(called.iter().chain(arguments).copied());
         let (stdout, stderr) = (Stream::default(), Stream::default());
         let mut context = Context {
             output: Output::new(
@@ -118,6 +135,7 @@ impl Stage {
             agent: Agent::at(&self.directory.path().join("socket")),
             asker: Box::new(Person { answers: std::mem::take(&mut self.answers), told: stderr.clone() }),
             home: Some(self.home()),
+            programs: command::programs,
         };
         let result = run_at(&args, &mut context, &mut self.machine);
         context.output.finish().expect("written");
@@ -125,14 +143,11 @@ impl Stage {
     }
 }
 
-fn parse(arguments: &[&str], dialect: Dialect) -> GenArgs {
-    let called: &[&str] = match dialect {
-        Dialect::Ours => &["oidc", "gen"],
-        Dialect::CSuite => &["oidc-gen"],
-    };
-    match cli::parse(called.iter().chain(arguments).map(OsString::from)) {
-        Ok(Invocation::Run(Command::Gen(args), _)) => *args,
-        other => panic!("{other:?}"),
+/// The arguments of a command line of `gen`, the program's name first.
+pub fn arguments<'a>(line: impl IntoIterator<Item = &'a str>) -> GenArgs {
+    match parse(&GEN, line.into_iter().map(OsString::from)) {
+        Ok(Invocation::Run(run)) => run.command,
+        _ => panic!("no command line of gen"),
     }
 }
 

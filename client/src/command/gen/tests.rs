@@ -21,7 +21,10 @@ use oidc_proto::{
 use serde_json::Value;
 
 use super::testing::{Run, Stage};
-use crate::{cli::Dialect, error::Error, exit::Exit};
+use crate::{
+    context::error::Error,
+    say::{dialect::Dialect, exit::Exit},
+};
 
 const ISSUER: &str = "https://op.example";
 const NEW: &[&str] =

@@ -10,10 +10,7 @@ use clap_mangen::{
     roff::{Roff, bold, roman},
 };
 
-use crate::{
-    cli::{completion::programs, environment},
-    exit,
-};
+use crate::{cli::environment, say::exit};
 
 const FILES: &[(&str, &str)] = &[
     ("~/.config/oidc-agent/ACCOUNT", "An encrypted account."),
@@ -26,10 +23,11 @@ const FILES: &[(&str, &str)] = &[
     ),
 ];
 
-/// Writes every page into a directory that exists.
-pub fn write_pages(directory: &Path) -> io::Result<()> {
+/// Writes the pages of every program and its commands into a directory that exists.
+pub fn write_pages(programs: Vec<Command>, directory: &Path) -> io::Result<()> {
     let mut pages = Vec::new();
-    for (name, command) in programs() {
+    for command in programs {
+        let name = command.get_name().to_owned();
         let has_page = |sub: &&Command| !sub.is_hide_set() && sub.get_name() != "agent";
         for sub in command.get_subcommands().filter(has_page) {
             pages.push((format!("{name}-{}", sub.get_name()), sub.clone()));

@@ -3,6 +3,7 @@
 mod plan;
 mod report;
 
+use clap::Parser;
 use oidc_proto::{
     home::{Deleted, Home},
     issuers,
@@ -14,15 +15,65 @@ use plan::Plan;
 use report::Outcome;
 use serde_json::json;
 
-use super::{
-    Context,
-    agent_state::{self, AgentState},
-    is_unknown_request,
+use crate::{
+    account::file::LOCK_TIMEOUT,
+    cli::options::Common,
+    context::{
+        Command, Context,
+        agent_state::{self, AgentState},
+        error::Error,
+    },
 };
-use crate::{account_file::LOCK_TIMEOUT, cli::others::ResetArgs, error::Error};
+
+/// Delete an account whose password is forgotten; asks no password
+#[derive(Debug, Clone, Parser)]
+#[command(
+    override_usage = "oidc reset [OPTIONS] ACCOUNT... | --all",
+    after_help = "\
+Deletes the encrypted account file, whatever state it is in, and what belongs to it in the oidc-agent directory. \
+If the agent holds the account unlocked, the refresh token is revoked and a dynamically registered client is \
+deleted at the provider first; otherwise the command names what is left there. No agent is needed, none is started, \
+and a locked agent does not matter. Afterwards `oidc gen ACCOUNT` makes the account anew.
+
+If you only want another password and the agent still holds the account, `oidc passwd ACCOUNT` loses nothing."
+)]
+pub struct ResetArgs {
+    /// Short names of the accounts
+    #[arg(value_name = "ACCOUNT", required_unless_present = "all")]
+    pub accounts: Vec<String>,
+
+    /// Reset every account that `oidc list` shows
+    #[arg(long, conflicts_with = "accounts")]
+    pub all: bool,
+
+    /// Do not ask for confirmation
+    #[arg(short, long)]
+    pub force: bool,
+
+    /// Leave refresh token and client at the provider as they are
+    #[arg(long)]
+    pub keep_remote: bool,
+
+    /// Only show what would be done
+    #[arg(short = 'n', long)]
+    pub dry_run: bool,
+
+    #[command(flatten)]
+    pub common: Common,
+}
+
+impl Command for ResetArgs {
+    fn common(&self) -> &Common {
+        &self.common
+    }
+
+    fn run(&self, context: &mut Context) -> Result<(), Error> {
+        run(self, context)
+    }
+}
 
 /// Shows what will be lost, asks, and resets the accounts. A failure with one account does not stop the others.
-pub fn run(args: &ResetArgs, context: &mut Context) -> Result<(), Error> {
+fn run(args: &ResetArgs, context: &mut Context) -> Result<(), Error> {
     let home = context.home()?;
     let agent = agent_state::ask(context);
     let plans = names(args, &home)?
@@ -139,7 +190,7 @@ fn ask_to_reset(name: &Shortname, keep_remote: bool, context: &mut Context) -> (
         Ok(_) => Error::UnexpectedReply("reset"),
         Err(error) => error,
     };
-    if !is_unknown_request(&error) {
+    if !error.is_unknown_request() {
         let reason = RemoteOutcome::Failed { reason: error.to_string() };
         let report = ResetReport { refresh_token: reason.clone(), client: reason, ..ResetReport::default() };
         return (report, Some(format!("the agent could not reset the account: {error}")));
@@ -178,7 +229,7 @@ mod tests {
     use serde_json::Value;
 
     use super::*;
-    use crate::{exit::Exit, testing::Bench};
+    use crate::{say::exit::Exit, testing::Bench};
 
     fn status(names: &[&str]) -> Reply {
         let loaded_accounts = names.iter().map(ToString::to_string).collect();

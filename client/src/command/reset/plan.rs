@@ -12,11 +12,11 @@ use oidc_proto::{
 use serde_json::{Value, json};
 
 use crate::{
-    command::{
+    account::file::format_name,
+    context::{
         agent_state::{self, AgentState},
-        list::format_name,
+        error::Error,
     },
-    error::Error,
 };
 
 /// An account that is to be reset.

@@ -7,7 +7,7 @@ use oidc_proto::{
 use serde_json::{Value, json};
 
 use super::plan::Plan;
-use crate::{command::agent_state::AgentState, error::Error};
+use crate::context::{agent_state::AgentState, error::Error};
 
 /// What a reset did.
 pub struct Outcome {

@@ -1,162 +1,42 @@
 //! `oidc token` and `oidc-token`: one request, one reply, one write.
 
+pub mod arguments;
 mod granted;
+pub mod obtain;
 mod print;
 
-use std::env;
+use arguments::TokenArgs;
+use obtain::{Access, Token, TokenQuery, Wanted, obtain, target};
+use oidc_proto::message::Validity;
 
-use oidc_proto::{
-    error_code::ErrorCode,
-    message::{
-        Failure, IdTokenRequest, MytokenProfile, MytokenRequest, Reply, Request, Target, TokenReply,
-        TokenRequest, Validity,
-    },
-    shortname::Shortname,
-};
-
-use super::{Context, add, expect_usable, loaded_names};
 use crate::{
-    account_file::Sealed,
-    agent::Agent,
-    cli::{add::AddArgs, token::TokenArgs},
-    error::Error,
-    issuer_url::{self, is_issuer},
+    cli::options::Common,
+    context::{Command, Context, error::Error},
 };
 
-/// Gets the token and prints it.
-pub fn run(args: &TokenArgs, context: &mut Context) -> Result<(), Error> {
-    if is_issuer(&args.account) {
-        issuer_url::read(&args.account).map_err(|reason| Error::NoIssuer(args.account.clone(), reason))?;
-    } else {
-        expect_usable(&args.account.parse::<Shortname>()?)?;
+impl Command for TokenArgs {
+    fn common(&self) -> &Common {
+        &self.common
     }
-    match obtain(args, context)? {
-        Reply::Token(reply) => {
-            report_shortfall(args, &reply, context)?;
-            print::token(&args.format, &reply, &mut context.output)
+
+    /// Gets the token and prints it.
+    fn run(&self, context: &mut Context) -> Result<(), Error> {
+        match obtain(&self.query()?, context)? {
+            Token::Access(access) => {
+                report_shortfall(self, &access, context)?;
+                print::token(&self.format, &access.reply, &mut context.output)
+            }
+            Token::Id(reply) => print::id_token(&reply, &mut context.output),
+            Token::Mytoken(answer) => print::mytoken(&answer, &mut context.output),
         }
-        Reply::IdToken(reply) => print::id_token(&reply, &mut context.output),
-        Reply::Mytoken(answer) => print::mytoken(&answer, &mut context.output),
-        _ => Err(Error::UnexpectedReply("access_token")),
     }
-}
-
-/// Asks the agent, loads the account on the terminal if that is what is missing, and asks again.
-fn obtain(args: &TokenArgs, context: &mut Context) -> Result<Reply, Error> {
-    // The agent shall not open a window while there is a terminal to ask on.
-    let first = request(args, false);
-    // Where a second agent can be asked, none is started.
-    let answer =
-        if context.agent.has_remote() { context.call(&first) } else { context.call_or_start(&first) };
-    let error = match answer {
-        Err(error) => error,
-        answer => return answer,
-    };
-    if may_be_elsewhere(&error)
-        && let Some(answer) = ask_remote(args)
-    {
-        return Ok(answer);
-    }
-    let failure = match error {
-        Error::Failure(failure) if wants_account(failure.code) => failure,
-        error => return Err(error),
-    };
-    // Where consent can be asked for is known to the agent: it may have a display, a terminal or a program for that.
-    let may_ask = failure.code == ErrorCode::PromptUnavailable || has_display();
-    if load_on_terminal(args, &failure, context)? {
-        return context.call(&request(args, true));
-    }
-    if failure.code != ErrorCode::AccountNotFound && may_ask {
-        return context.call(&request(args, true)).map_err(|error| not_loaded(args, error));
-    }
-    Err(not_loaded(args, Error::Failure(failure)))
-}
-
-/// Whether another agent may have the account.
-fn may_be_elsewhere(error: &Error) -> bool {
-    matches!(error, Error::Agent(_)) || error.failure_code() == Some(ErrorCode::AccountNotFound)
-}
-
-/// Whether an account that is not loaded may be what the agent means.
-fn wants_account(code: ErrorCode) -> bool {
-    matches!(code, ErrorCode::AccountNotLoaded | ErrorCode::AccountNotFound | ErrorCode::PromptUnavailable)
-}
-
-/// The second try of the C suite: the agent at `OIDC_REMOTE_SOCK`, for short names only. Its failures are not shown,
-/// the local one is.
-fn ask_remote(args: &TokenArgs) -> Option<Reply> {
-    if is_issuer(&args.account) {
-        return None;
-    }
-    let answer = Agent::remote().ok()?.call(&request(args, true)).ok()?;
-    (!matches!(answer, Reply::Failure(_))).then_some(answer)
-}
-
-/// Asks for the password on the terminal and loads the account. Whether that was possible at all.
-fn load_on_terminal(args: &TokenArgs, failure: &Failure, context: &mut Context) -> Result<bool, Error> {
-    if !context.asker.is_there() {
-        return Ok(false);
-    }
-    let name = context.account(&args.account)?;
-    let loaded = loaded_names(context.call(&Request::LoadedAccounts)?)?;
-    if loaded.iter().any(|other| other == name.as_str()) {
-        // It is loaded: the agent needs an answer of another kind, in a window.
-        return Ok(false);
-    }
-    let home = context.home()?;
-    let sealed = match Sealed::read(&home, &name) {
-        // The agent's own directory may be another one; what it said counts.
-        Err(Error::NoSuchAccount(_)) if failure.code != ErrorCode::AccountNotFound => return Ok(false),
-        sealed => sealed?,
-    };
-    let info = add::load(&sealed, &home, &AddArgs::default(), context)?;
-    if let Some(info) = info {
-        context.output.note(&info);
-    }
-    Ok(true)
-}
-
-/// A program in a desktop session can be served by the agent's prompt.
-fn has_display() -> bool {
-    ["DISPLAY", "WAYLAND_DISPLAY"].iter().any(|name| env::var_os(name).is_some_and(|value| !value.is_empty()))
-}
-
-fn not_loaded(args: &TokenArgs, error: Error) -> Error {
-    match error {
-        // Also where only a prompt could have loaded it, which was not wanted.
-        Error::Failure(failure)
-            if failure.code == ErrorCode::AccountNotLoaded
-                || failure.error == Failure::account_not_loaded().error =>
-        {
-            Error::NotLoaded { failure, account: args.account.clone() }
-        }
-        other => other,
-    }
-}
-
-fn request(args: &TokenArgs, prompt: bool) -> Request {
-    let name = args.account.clone();
-    let issuer = Some(&name).filter(|name| is_issuer(name)).and_then(|name| issuer_url::read(name).ok());
-    let target = issuer.map_or(Target::Account(name), Target::Issuer);
-    let application_hint = Some(args.name.clone().unwrap_or_else(|| "oidc-token".to_owned()));
-    if args.id_token {
-        return Request::IdToken(IdTokenRequest { target, scope: None, application_hint, prompt });
-    }
-    if let Some(profile) = &args.mytoken {
-        let profile = profile.clone().map(MytokenProfile::Name);
-        return Request::Mytoken(MytokenRequest { account: args.account.clone(), profile, application_hint });
-    }
-    let validity = if args.force_new { Validity::ForceNew } else { Validity::AtLeast(args.time) };
-    let scope = args.scope();
-    let audience = args.audience();
-    Request::AccessToken(TokenRequest { target, validity, scope, audience, application_hint, prompt })
 }
 
 /// Warns of a token that is not what was asked for, or refuses it.
-fn report_shortfall(args: &TokenArgs, reply: &TokenReply, context: &mut Context) -> Result<(), Error> {
-    let mut shortfall = granted::shortfall(args.scope().as_deref(), args.audience().as_deref(), reply);
+fn report_shortfall(args: &TokenArgs, access: &Access, context: &mut Context) -> Result<(), Error> {
+    let mut shortfall = access.shortfall.clone();
     if args.strict {
-        shortfall.extend(granted::lifetime_shortfall(args.time, reply));
+        shortfall.extend(granted::lifetime_shortfall(args.time, &access.reply));
     }
     if args.strict && !shortfall.is_empty() {
         return Err(Error::NotGranted(shortfall.join("; ")));
@@ -168,14 +48,30 @@ fn report_shortfall(args: &TokenArgs, reply: &TokenReply, context: &mut Context)
 }
 
 impl TokenArgs {
-    /// The scopes as one text; a blank one means the provider's default.
-    fn scope(&self) -> Option<String> {
-        Some(self.scope.join(" ").trim().to_owned()).filter(|scope| !scope.is_empty())
+    fn query(&self) -> Result<TokenQuery, Error> {
+        Ok(TokenQuery {
+            target: target(&self.account)?,
+            wanted: self.wanted(),
+            application_hint: self.name.clone().unwrap_or_else(|| "oidc-token".to_owned()),
+            autoload: true,
+            remote: true,
+        })
     }
 
-    /// The audiences as one text.
-    fn audience(&self) -> Option<String> {
-        self.aud.as_deref().map(str::trim).filter(|audience| !audience.is_empty()).map(str::to_owned)
+    fn wanted(&self) -> Wanted {
+        if self.id_token {
+            return Wanted::IdToken;
+        }
+        if let Some(profile) = &self.mytoken {
+            return Wanted::Mytoken { profile: profile.clone() };
+        }
+        // A blank scope means the provider's default.
+        let text = |text: &str| Some(text.trim().to_owned()).filter(|text| !text.is_empty());
+        Wanted::AccessToken {
+            scope: text(&self.scope.join(" ")),
+            audience: self.aud.as_deref().and_then(text),
+            validity: if self.force_new { Validity::ForceNew } else { Validity::AtLeast(self.time) },
+        }
     }
 }
 
@@ -183,11 +79,15 @@ impl TokenArgs {
 mod tests {
     use std::time::{SystemTime, UNIX_EPOCH};
 
-    use oidc_proto::{message::TokenReply, secret::AccessToken};
+    use oidc_proto::{
+        error_code::ErrorCode,
+        message::{Failure, Reply, Request, Target, TokenReply, TokenRequest},
+        secret::AccessToken,
+    };
 
     use super::*;
     use crate::{
-        exit::Exit,
+        say::exit::Exit,
         testing::{Bench, PASSWORD, loaded},
     };
 

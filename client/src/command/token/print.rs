@@ -8,7 +8,8 @@ use oidc_proto::{
 use serde_json::{Value, json};
 use zeroize::Zeroizing;
 
-use crate::{cli::token::FormatArgs, error::Error, output::Output};
+use super::arguments::FormatArgs;
+use crate::{context::error::Error, say::output::Output};
 
 /// Prints an access token.
 pub fn token(args: &FormatArgs, reply: &TokenReply, output: &mut Output) -> Result<(), Error> {

@@ -11,10 +11,10 @@ use serde_json::json;
 use url::Url;
 
 use super::{
-    super::{Session, redirect::is_loopback},
-    Outcome, finished,
+    super::{redirect::is_loopback, session::Session},
+    outcome::{Outcome, finished},
 };
-use crate::{error::Error, exit::Exit};
+use crate::{context::error::Error, say::exit::Exit};
 
 /// How long a person may take to log in.
 const DEADLINE: Duration = Duration::from_secs(15 * 60);

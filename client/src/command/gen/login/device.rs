@@ -9,8 +9,12 @@ use oidc_proto::{
 
 use serde_json::json;
 
-use super::{super::Session, Outcome, finished, qr};
-use crate::{error::Error, exit::Exit};
+use super::{
+    super::session::Session,
+    outcome::{Outcome, finished},
+    qr,
+};
+use crate::{context::error::Error, say::exit::Exit};
 
 /// What `slow_down` adds to the interval, for good (RFC 8628 section 3.5).
 const SLOW_DOWN: Duration = Duration::from_secs(5);

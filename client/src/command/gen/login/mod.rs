@@ -2,25 +2,17 @@
 
 pub mod code;
 mod device;
+pub mod outcome;
 mod qr;
 
 use oidc_proto::{
     account::AccountConfig,
-    message::{GenRequest, PasswordEntry, Reply, Request, TokenReply},
+    message::{GenRequest, PasswordEntry, Reply, Request},
 };
 
-use super::{Session, flows::Choice};
-use crate::error::Error;
-
-/// How a login ended well.
-pub enum Outcome {
-    /// With an account, which the agent has loaded.
-    Account(Box<AccountConfig>),
-    /// `--only-at`: with an access token.
-    Token(TokenReply),
-    /// Another program will finish it: nobody can be asked here.
-    HandedOver,
-}
+use super::{flows::Choice, session::Session};
+use crate::context::error::Error;
+use outcome::{Outcome, finished};
 
 /// Logs in. The agent's web server is ended and the terminal restored however it ends.
 pub fn log_in(
@@ -56,14 +48,5 @@ pub fn log_in(
             device::log_in(session, &device)
         }
         reply => finished(reply, "gen"),
-    }
-}
-
-/// The account or token of a login that is done.
-pub fn finished(reply: Reply, request: &'static str) -> Result<Outcome, Error> {
-    match reply {
-        Reply::Config(account) => Ok(Outcome::Account(account)),
-        Reply::Token(token) => Ok(Outcome::Token(token)),
-        _ => Err(Error::UnexpectedReply(request)),
     }
 }

@@ -13,11 +13,13 @@ use oidc_proto::{
 };
 
 use crate::{
+    account::{
+        issuer_url::is_issuer,
+        password::{asker::AskError, error::PasswordError, pinentry::PinentryError},
+    },
     agent::AgentError,
-    cli::UsageError,
-    exit::Exit,
-    issuer_url::is_issuer,
-    password::{AskError, PasswordError, pinentry::PinentryError},
+    cli::usage::UsageError,
+    say::{exit::Exit, output::Report},
 };
 
 /// Why a command failed.
@@ -168,6 +170,11 @@ impl Error {
         }
     }
 
+    /// Whether the agent does not know the request: an agent of the C suite, or an older one.
+    pub fn is_unknown_request(&self) -> bool {
+        matches!(self.failure_code(), Some(ErrorCode::UnknownRequest | ErrorCode::NotSupportedYet))
+    }
+
     /// Whether no agent answers at all.
     pub fn is_no_agent(&self) -> bool {
         matches!(self, Self::Agent(error) if error.is_not_running())
@@ -254,6 +261,16 @@ impl Error {
                 AskError::Interrupted | AskError::TooLong | AskError::NotUtf8 => None,
             },
             _ => None,
+        }
+    }
+
+    /// What is said of it.
+    pub fn report(&self) -> Report {
+        Report {
+            code: self.code(),
+            text: self.to_string(),
+            hint: self.hint(),
+            is_usage: matches!(self, Self::Usage(_)),
         }
     }
 

@@ -3,26 +3,18 @@
 //! The order and the exact values are the C suite's: the whole variable, the command's output less one newline, the
 //! file's first line less its newline. A source that yields nothing is passed over.
 
-mod command;
-pub mod file;
-mod keys;
-pub mod pinentry;
-pub mod terminal;
-mod tty;
-
-use std::{env, ffi::OsString, path::PathBuf, time::Duration};
+use std::{env, ffi::OsString, path::PathBuf};
 
 use oidc_proto::secret::{Password, SecretText};
 use zeroize::Zeroizing;
 
-pub use terminal::{AskError, Asked, Asker, Terminal};
-
-/// How often a person may mistype.
-pub const TRIES: usize = 3;
-/// The most a source may yield, in bytes.
-const MAX_PASSWORD: usize = 64 * 1024;
-/// How long a command or a pipe may take: a person may have to unlock something first.
-pub const SOURCE_DEADLINE: Duration = Duration::from_secs(5 * 60);
+use super::{
+    SOURCE_DEADLINE,
+    asker::{AskError, Asker},
+    command,
+    error::PasswordError,
+    file, pinentry,
+};
 
 /// How a person is asked.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -47,29 +39,6 @@ pub struct Sources {
     pub file: Option<PathBuf>,
     /// `--pw-prompt`.
     pub prompt: PromptMode,
-}
-
-/// Why no password could be had.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum PasswordError {
-    /// The person could not be asked, or did not answer.
-    #[error(transparent)]
-    Ask(#[from] AskError),
-    /// Asking by pinentry failed.
-    #[error(transparent)]
-    Window(#[from] pinentry::PinentryError),
-    /// The named sources have none, and nobody can be asked instead.
-    #[error("no password: {0}, and {1}")]
-    Nothing(String, AskError),
-    /// A named source cannot be used.
-    #[error("cannot read the password from {origin}: {reason}")]
-    Source {
-        /// The option.
-        origin: &'static str,
-        /// What went wrong; holds nothing of the password.
-        reason: String,
-    },
 }
 
 impl Sources {
@@ -141,9 +110,10 @@ pub fn utf8(origin: &'static str, mut bytes: Zeroizing<Vec<u8>>) -> Result<Passw
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::{account::password::terminal::Terminal, process::signals};
 
     fn read(sources: &Sources) -> Result<Option<Password>, PasswordError> {
-        let _alone = crate::signals::alone();
+        let _alone = signals::alone();
         sources.read()
     }
 

@@ -6,7 +6,10 @@ use clap::{Args, ValueEnum};
 use oidc_proto::{environment::PASSWORD_VARIABLE, secret::SecretText};
 
 use super::getopt::EXTENSIONS;
-use crate::password::{PromptMode, Sources};
+use crate::account::password::sources::{PromptMode, Sources};
+
+/// Options under this heading are accepted and have no effect; whoever gives one is told so.
+pub const WITHOUT_EFFECT: &str = "Without effect";
 
 /// What every command takes.
 #[derive(Debug, Clone, Default, Args)]
@@ -18,18 +21,23 @@ pub struct Common {
     /// Never start an agent; the same as `OIDC_NO_AUTOSTART=1`
     #[arg(long, help_heading = EXTENSIONS)]
     pub no_autostart: bool,
-
-    /// Options of the C suite that were given and have no effect here.
-    #[arg(skip)]
-    pub without_effect: Vec<&'static str>,
 }
 
-impl Common {
-    /// Notes which options have no effect, of those that are given.
-    pub fn note_without_effect<const N: usize>(&mut self, options: [(bool, &'static str); N]) {
-        let given = options.into_iter().filter(|(is_given, _)| *is_given).map(|(_, option)| option);
-        self.without_effect.extend(given);
-    }
+/// Options of the C suite's tools that are accepted and have no effect here.
+#[derive(Debug, Clone, Args)]
+#[command(next_help_heading = WITHOUT_EFFECT)]
+pub struct WithoutEffect {
+    /// Accepted and without effect
+    #[arg(long, hide = true)]
+    seccomp: bool,
+
+    /// Accepted and without effect
+    #[arg(short = 'g', long, hide = true)]
+    debug: bool,
+
+    /// Accepted and without effect
+    #[arg(short, long, hide = true)]
+    verbose: bool,
 }
 
 /// Where the password of an account file comes from.
@@ -83,25 +91,11 @@ impl PasswordArgs {
     }
 }
 
-/// Reads the name of a shell variable that may be printed before a `=` for `eval`.
-pub fn variable_name(text: &str) -> Result<String, String> {
-    let valid = text.bytes().all(|byte| byte == b'_' || byte.is_ascii_alphanumeric());
-    if valid && !text.is_empty() && !text.starts_with(|c: char| c.is_ascii_digit()) {
-        Ok(text.to_owned())
-    } else {
-        Err("not a variable's name: letters, digits and _ only, and no digit first".to_owned())
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn names_for_the_shell_cannot_carry_commands() {
-        assert!(variable_name("OIDC_AT").is_ok());
-        for text in ["", "1A", "A;reboot", "A B", "A=1", "$(x)"] {
-            assert!(variable_name(text).is_err(), "{text}");
-        }
-    }
+/// The formats an account file can be written in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum FormatArg {
+    /// oidc-account/1
+    Native,
+    /// What the C suite reads
+    OidcAgent,
 }

@@ -1,11 +1,11 @@
 //! `oidc token` and `oidc-token`.
 
 use clap::Parser;
-use oidc_proto::timespan::seconds;
+use oidc_proto::timespan::{seconds, seconds_or_leading_digits};
 
-use super::{
-    common::{self, Common},
+use crate::cli::{
     getopt::EXTENSIONS,
+    options::{Common, WITHOUT_EFFECT},
 };
 
 /// Print an access token for an account that the agent holds, or for one it can load
@@ -77,17 +77,17 @@ pub struct FormatArgs {
 
     /// Print the token, or with NAME a shell command that exports it
     #[arg(short = 'o', long, value_name = "NAME", num_args = 0..=1, require_equals = true,
-          value_parser = common::variable_name)]
+          value_parser = variable_name)]
     pub token: Option<Option<String>>,
 
     /// Print the issuer, or with NAME a shell command that exports it
     #[arg(short, long, value_name = "NAME", num_args = 0..=1, require_equals = true,
-          value_parser = common::variable_name)]
+          value_parser = variable_name)]
     pub issuer: Option<Option<String>>,
 
     /// Print the expiry time in Unix seconds, or with NAME a shell command that exports it
     #[arg(short, long, value_name = "NAME", num_args = 0..=1, require_equals = true,
-          value_parser = common::variable_name)]
+          value_parser = variable_name)]
     pub expires_at: Option<Option<String>>,
 
     /// Print `Bearer` before the token
@@ -103,20 +103,43 @@ pub struct FormatArgs {
 #[derive(Debug, Clone, Parser)]
 #[command(
     about = "Print an access token",
-    override_usage = "oidc-token [OPTION...] ACCOUNT_SHORTNAME | ISSUER_URL"
+    override_usage = "oidc-token [OPTION...] ACCOUNT_SHORTNAME | ISSUER_URL",
+    mut_arg("time", |arg| arg.value_parser(seconds_or_leading_digits))
 )]
 pub struct CSuiteTokenArgs {
     #[command(flatten)]
     pub token: TokenArgs,
 
     /// Accepted and without effect
-    #[arg(long, hide = true)]
-    pub seccomp: bool,
+    #[arg(long, hide = true, help_heading = WITHOUT_EFFECT)]
+    seccomp: bool,
 }
 
 impl From<CSuiteTokenArgs> for TokenArgs {
-    fn from(mut args: CSuiteTokenArgs) -> Self {
-        args.token.common.note_without_effect([(args.seccomp, "--seccomp")]);
+    fn from(args: CSuiteTokenArgs) -> Self {
         args.token
+    }
+}
+
+/// Reads the name of a shell variable that may be printed before a `=` for `eval`.
+fn variable_name(text: &str) -> Result<String, String> {
+    let valid = text.bytes().all(|byte| byte == b'_' || byte.is_ascii_alphanumeric());
+    if valid && !text.is_empty() && !text.starts_with(|c: char| c.is_ascii_digit()) {
+        Ok(text.to_owned())
+    } else {
+        Err("not a variable's name: letters, digits and _ only, and no digit first".to_owned())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_for_the_shell_cannot_carry_commands() {
+        assert!(variable_name("OIDC_AT").is_ok());
+        for text in ["", "1A", "A;reboot", "A B", "A=1", "$(x)"] {
+            assert!(variable_name(text).is_err(), "{text}");
+        }
     }
 }

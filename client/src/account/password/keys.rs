@@ -6,7 +6,7 @@ use rustix::termios::{SpecialCodeIndex, Termios};
 use signal_hook::consts::{SIGINT, SIGQUIT};
 use zeroize::Zeroizing;
 
-use crate::signals::Signal;
+use crate::process::signals::Signal;
 
 /// The terminal's own keys, with those that are never set otherwise; 0 is none.
 #[derive(Debug, Clone, Copy, Default)]

@@ -8,10 +8,9 @@ use oidc_proto::{
     secret::{ClientSecret, Password, RefreshToken, SecretText},
 };
 
-use super::{
-    common::{Common, PasswordArgs, PromptArg},
+use crate::cli::{
     getopt::EXTENSIONS,
-    others::FormatArg,
+    options::{Common, FormatArg, PasswordArgs, PromptArg, WithoutEffect},
 };
 
 /// The mytoken server that `--mytoken-url` means when it names none.
@@ -334,26 +333,36 @@ pub struct CSuiteGenArgs {
     #[command(flatten)]
     pub gen_args: GenArgs,
 
-    /// Accepted and without effect
-    #[arg(long, hide = true)]
-    pub seccomp: bool,
-
-    /// Accepted and without effect
-    #[arg(short = 'g', long, hide = true)]
-    pub debug: bool,
-
-    /// Accepted and without effect
-    #[arg(short, long, hide = true)]
-    pub verbose: bool,
+    #[command(flatten)]
+    without_effect: WithoutEffect,
 }
 
 impl From<CSuiteGenArgs> for GenArgs {
-    fn from(mut args: CSuiteGenArgs) -> Self {
-        args.gen_args.common.note_without_effect([
-            (args.seccomp, "--seccomp"),
-            (args.debug, "--debug"),
-            (args.verbose, "--verbose"),
-        ]);
+    fn from(args: CSuiteGenArgs) -> Self {
         args.gen_args
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+    use crate::{command::r#gen::testing::arguments, context::Command};
+
+    #[test]
+    fn every_secret_has_a_form_that_nobody_else_sees() {
+        let command = GenArgs::command();
+        let names: Vec<_> = command.get_arguments().filter_map(|arg| arg.get_long()).collect();
+        let line =
+            ["--client-secret=a", "--at=b", "--rt=c", "--op-password=d", "--state=e", "--codeExchange=f"];
+        let args = arguments(["oidc", "gen"].into_iter().chain(line));
+        assert_eq!(args.secrets(), ["a", "b", "c", "d", "f", "e"]);
+        for given in args.secrets_given() {
+            for form in ["env", "file"] {
+                let option = format!("{}-{form}", given.option);
+                assert!(names.contains(&option.as_str()), "--{option}");
+            }
+        }
     }
 }

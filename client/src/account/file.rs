@@ -14,8 +14,8 @@ use oidc_proto::{
 use zeroize::Zeroizing;
 
 use crate::{
-    error::Error,
-    password::{Asker, Sources, TRIES},
+    account::password::{TRIES, asker::Asker, sources::Sources},
+    context::error::Error,
 };
 
 /// How long to wait for another program that is changing the account's files.
@@ -207,4 +207,14 @@ fn bring_up_to_date(
         Err(error) => Err(error),
     };
     settled.err().map(|error| format!("the account file could not be brought up to date: {error}"))
+}
+
+/// A format's name in JSON results.
+pub fn format_name(format: Format) -> &'static str {
+    match format {
+        Format::Native => "native",
+        Format::OidcAgent => "oidc-agent",
+        Format::OidcAgentHex => "oidc-agent-hex",
+        Format::OpenPgp => "openpgp",
+    }
 }

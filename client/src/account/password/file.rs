@@ -14,8 +14,8 @@ use std::{
 use rustix::fs::{FileType, Mode, OFlags, fstat};
 use zeroize::Zeroizing;
 
-use super::{AskError, MAX_PASSWORD, PasswordError};
-use crate::signals::{Noted, Signals};
+use super::{MAX_PASSWORD, asker::AskError, error::PasswordError};
+use crate::process::signals::{Noted, Signals};
 
 /// The name that stands for standard input.
 pub const STANDARD_INPUT: &str = "-";
@@ -113,7 +113,7 @@ mod tests {
     use rustix::fs::{CWD, mkfifoat};
 
     use super::*;
-    use crate::signals;
+    use crate::process::signals;
 
     const LONG: Duration = Duration::from_secs(30);
 

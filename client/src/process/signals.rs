@@ -26,7 +26,7 @@ use signal_hook::{
     low_level::{emulate_default_handler, pipe},
 };
 
-use crate::kinship::Kinship;
+use crate::process::kinship::Kinship;
 
 /// The number of a signal.
 pub type Signal = i32;

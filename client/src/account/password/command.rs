@@ -18,8 +18,8 @@ use rustix::{
 };
 use zeroize::Zeroizing;
 
-use super::{AskError, MAX_PASSWORD, PasswordError};
-use crate::signals::{Noted, Signals};
+use super::{MAX_PASSWORD, asker::AskError, error::PasswordError};
+use crate::process::signals::{Noted, Signals};
 
 /// What the command says, less one newline; `None` if it failed or said nothing. `origin` is the option that names it.
 pub fn output(
@@ -137,7 +137,7 @@ mod tests {
     use oidc_proto::proc_stat::ProcStat;
 
     use super::*;
-    use crate::signals;
+    use crate::process::signals;
 
     const LONG: Duration = Duration::from_secs(30);
 

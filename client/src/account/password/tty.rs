@@ -18,10 +18,10 @@ use rustix::{
 use zeroize::Zeroizing;
 
 use super::{
-    AskError, Asked,
+    asker::{AskError, Asked},
     keys::{Keys, Pressed, Typing},
 };
-use crate::{
+use crate::process::{
     kinship::Kinship,
     signals::{Noted, Signals},
 };
@@ -289,7 +289,7 @@ mod tests {
 
     #[test]
     fn what_was_typed_before_the_question_is_its_answer() {
-        let _alone = crate::signals::alone();
+        let _alone = crate::process::signals::alone();
         let (tty, mut master) = pair();
         master.write_all(b"first\nsecond\nthird line\n").expect("typed");
         for (manner, expected) in

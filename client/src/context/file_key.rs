@@ -8,8 +8,7 @@ use oidc_proto::{
     vault::FileKey,
 };
 
-use super::{Context, is_unknown_request};
-use crate::error::Error;
+use super::{Context, error::Error};
 
 /// Gives the key to the agent if it holds the account. Without an agent there is nobody to tell; one that cannot be
 /// told is worth a warning. `new_password` says that an agent of the C suite cannot help itself with the old one.
@@ -20,7 +19,7 @@ pub fn give_if_loaded(context: &mut Context, name: &Shortname, key: &FileKey, ne
         _ => return,
     };
     match given {
-        Err(error) if new_password || !is_unknown_request(&error) => warn(context, name, &error),
+        Err(error) if new_password || !error.is_unknown_request() => warn(context, name, &error),
         _ => {}
     }
 }

@@ -18,7 +18,7 @@ use oidc_proto::{account::AccountConfig, json::Object};
 use serde_json::{Map, Value};
 use zeroize::Zeroizing;
 
-use crate::{cli::Dialect, error::Error, escape::escaped};
+use super::{dialect::Dialect, escape::escaped};
 
 const RED: &str = "31";
 const YELLOW: &str = "33";
@@ -38,6 +38,19 @@ pub fn keep_remark(text: &str) {
 
 fn remarks() -> MutexGuard<'static, Vec<String>> {
     REMARKS.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// What is said of an error that ends a command.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Report {
+    /// A stable name for programs.
+    pub code: &'static str,
+    /// What happened, to which account or file.
+    pub text: String,
+    /// What to do about it.
+    pub hint: Option<String>,
+    /// The command line cannot be understood; its text says so itself.
+    pub is_usage: bool,
 }
 
 /// Standard output and standard error of a command.
@@ -252,27 +265,27 @@ impl Output {
     }
 
     /// The one error that ends the command, with what to do about it.
-    pub fn error(&mut self, error: &Error) {
+    pub fn error(&mut self, report: &Report) {
         self.end_transient();
         if self.json {
             let mut object = Map::from_iter([
                 ("status".to_owned(), "failure".into()),
-                ("error_code".to_owned(), error.code().into()),
-                ("error".to_owned(), error.to_string().into()),
-                ("info".to_owned(), error.hint().into()),
+                ("error_code".to_owned(), report.code.into()),
+                ("error".to_owned(), report.text.as_str().into()),
+                ("info".to_owned(), report.hint.as_deref().into()),
             ]);
             self.complete(&mut object);
             let object = Value::Object(object);
             let _ = writeln!(self.stderr, "{object}");
             return;
         }
-        let text = match error {
-            Error::Usage(error) => error.to_string(),
-            _ => format!("Error: {error}"),
-        };
-        self.say((!matches!(error, Error::Usage(_))).then_some(RED), &text);
-        if let Some(hint) = error.hint() {
-            self.hint(&hint);
+        if report.is_usage {
+            self.say(None, &report.text);
+        } else {
+            self.say(Some(RED), &format!("Error: {}", report.text));
+        }
+        if let Some(hint) = &report.hint {
+            self.hint(hint);
         }
     }
 

@@ -1,0 +1,79 @@
+//! Commands as the parser knows them: a name, and the type of their arguments.
+
+use clap::{Arg, ArgAction, ArgMatches, Parser};
+
+/// The commands of a program that answers to several names. `C` is what a command line is read into.
+pub struct Table<C: 'static> {
+    /// The words after `oidc`, in the order of its help.
+    pub commands: &'static [Entry<C>],
+    /// The C suite's tools whose names this program answers to.
+    pub c_suite: &'static [Entry<C>],
+}
+
+/// A command of a [`Table`].
+pub struct Entry<C> {
+    /// The word after `oidc`, or the program's name.
+    pub name: &'static str,
+    /// Shown in the help.
+    pub is_visible: bool,
+    arguments: fn() -> clap::Command,
+    pub(super) read: fn(&ArgMatches) -> Result<C, clap::Error>,
+}
+
+impl<C> Table<C> {
+    /// The command of this name.
+    pub fn find(&self, name: &str) -> Option<&Entry<C>> {
+        self.commands.iter().find(|entry| entry.name == name)
+    }
+
+    /// The names that the help shows.
+    pub fn visible_names(&self) -> impl Iterator<Item = &'static str> {
+        self.commands.iter().filter(|entry| entry.is_visible).map(|entry| entry.name)
+    }
+}
+
+impl<C> Entry<C> {
+    /// The command with the arguments `A`.
+    pub const fn of<A: Parser + Into<C>>(name: &'static str) -> Self {
+        Self::as_of_c_suite::<A, A>(name)
+    }
+
+    /// The C suite's tool with the arguments `T`, which mean those of the command with the arguments `A`.
+    pub const fn as_of_c_suite<T: Parser + Into<A>, A: Into<C>>(name: &'static str) -> Self {
+        Self {
+            name,
+            is_visible: true,
+            arguments: T::command,
+            read: |matches| T::from_arg_matches(matches).map(|arguments| arguments.into().into()),
+        }
+    }
+
+    /// The same, but not shown in the help.
+    pub const fn hidden(self) -> Self {
+        Self { is_visible: false, ..self }
+    }
+
+    /// The command's parser under the name people type.
+    pub fn command(&self) -> clap::Command {
+        let name = format!("oidc {}", self.name);
+        with_standard_options((self.arguments)().name(self.name).bin_name(name))
+    }
+}
+
+/// Adds what each command takes in the C suite's spelling: `-?`, `-h`, `--help`, `--usage`, `-V`, `--version`.
+fn with_standard_options(command: clap::Command) -> clap::Command {
+    let flag = |name: &'static str, help: &'static str| {
+        Arg::new(name).long(name).help(help).action(ArgAction::SetTrue).help_heading("Help")
+    };
+    command
+        .no_binary_name(true)
+        .disable_help_flag(true)
+        .disable_version_flag(true)
+        .disable_help_subcommand(true)
+        .args_override_self(true)
+        .args([
+            flag("help", "Show this help").short('?').short_alias('h'),
+            flag("usage", "Show the usage line"),
+            flag("version", "Show the version").short('V'),
+        ])
+}

@@ -1,0 +1,231 @@
+//! A token from the agent, for every command that wants one. Loads the account where that is what is missing.
+
+use std::env;
+
+use oidc_proto::{
+    error_code::ErrorCode,
+    json::Object,
+    message::{
+        Failure, IdTokenReply, IdTokenRequest, MytokenProfile, MytokenRequest, Reply, Request, Target,
+        TokenReply, TokenRequest, Validity,
+    },
+};
+
+use super::granted;
+use crate::{
+    account::{
+        file::Sealed,
+        issuer_url::{self, is_issuer},
+    },
+    agent::Agent,
+    context::{
+        Context, account_name,
+        error::Error,
+        load::{Loading, load},
+    },
+};
+
+/// A token that is wanted.
+#[derive(Debug, Clone)]
+pub struct TokenQuery {
+    /// Of which account; see [`target`].
+    pub target: Target,
+    /// Which token.
+    pub wanted: Wanted,
+    /// Name of the program that asks, which a person is shown.
+    pub application_hint: String,
+    /// Whether an account that is not loaded is loaded: with the password from the terminal, or by the agent's own
+    /// prompt.
+    pub autoload: bool,
+    /// Whether the agent at `OIDC_REMOTE_SOCK` is asked where the one here does not answer or knows no such account. An
+    /// issuer is not asked for there.
+    pub remote: bool,
+}
+
+/// Which token.
+#[derive(Debug, Clone)]
+pub enum Wanted {
+    /// An access token.
+    AccessToken {
+        /// Scopes, separated by blanks; `None` for those of the account.
+        scope: Option<String>,
+        /// Audiences, separated by blanks.
+        audience: Option<String>,
+        /// How long it must still be valid.
+        validity: Validity,
+    },
+    /// An ID token.
+    IdToken,
+    /// A mytoken, by the named profile or the server's own choice.
+    Mytoken {
+        /// The profile's name.
+        profile: Option<String>,
+    },
+}
+
+/// A token, as it was wanted.
+#[derive(Debug)]
+pub enum Token {
+    /// An access token.
+    Access(Access),
+    /// An ID token.
+    Id(IdTokenReply),
+    /// The answer of a mytoken server.
+    Mytoken(Object),
+}
+
+/// An access token.
+#[derive(Debug)]
+pub struct Access {
+    /// The token with its issuer, its scopes and when it expires.
+    pub reply: TokenReply,
+    /// What was asked for and not granted, a text each.
+    pub shortfall: Vec<String>,
+}
+
+/// Reads which account is meant: a short name, or an issuer as people paste it.
+pub fn target(text: &str) -> Result<Target, Error> {
+    if !is_issuer(text) {
+        return Ok(Target::Account(account_name(text)?.to_string()));
+    }
+    let issuer = issuer_url::read(text).map_err(|reason| Error::NoIssuer(text.to_owned(), reason))?;
+    Ok(Target::Issuer(issuer))
+}
+
+/// Asks the agent, loads the account on the terminal if that is what is missing, and asks again.
+pub fn obtain(query: &TokenQuery, context: &mut Context) -> Result<Token, Error> {
+    let reply = ask(query, context)?;
+    match (&query.wanted, reply) {
+        (Wanted::AccessToken { scope, audience, .. }, Reply::Token(reply)) => {
+            let shortfall = granted::shortfall(scope.as_deref(), audience.as_deref(), &reply);
+            Ok(Token::Access(Access { reply, shortfall }))
+        }
+        (Wanted::IdToken, Reply::IdToken(reply)) => Ok(Token::Id(reply)),
+        (Wanted::Mytoken { .. }, Reply::Mytoken(answer)) => Ok(Token::Mytoken(answer)),
+        _ => Err(Error::UnexpectedReply(query.request(true).name())),
+    }
+}
+
+fn ask(query: &TokenQuery, context: &mut Context) -> Result<Reply, Error> {
+    // The agent shall not open a window while there is a terminal to ask on.
+    let first = query.request(false);
+    // Where a second agent can be asked, none is started.
+    let has_second = query.remote && context.agent.has_remote();
+    let answer = if has_second { context.call(&first) } else { context.call_or_start(&first) };
+    let error = match answer {
+        Err(error) => error,
+        answer => return answer,
+    };
+    if query.remote
+        && may_be_elsewhere(&error)
+        && let Some(answer) = ask_remote(query)
+    {
+        return Ok(answer);
+    }
+    let failure = match error {
+        Error::Failure(failure) if query.autoload && wants_account(failure.code) => failure,
+        error => return Err(error),
+    };
+    // Where consent can be asked for is known to the agent: it may have a display, a terminal or a program for that.
+    let may_ask = failure.code == ErrorCode::PromptUnavailable || has_display();
+    if load_on_terminal(query, &failure, context)? {
+        return context.call(&query.request(true));
+    }
+    if failure.code != ErrorCode::AccountNotFound && may_ask {
+        return context.call(&query.request(true)).map_err(|error| not_loaded(query, error));
+    }
+    Err(not_loaded(query, Error::Failure(failure)))
+}
+
+/// Whether another agent may have the account.
+fn may_be_elsewhere(error: &Error) -> bool {
+    matches!(error, Error::Agent(_)) || error.failure_code() == Some(ErrorCode::AccountNotFound)
+}
+
+/// Whether an account that is not loaded may be what the agent means.
+fn wants_account(code: ErrorCode) -> bool {
+    matches!(code, ErrorCode::AccountNotLoaded | ErrorCode::AccountNotFound | ErrorCode::PromptUnavailable)
+}
+
+/// The second try of the C suite: the agent at `OIDC_REMOTE_SOCK`, for short names only. Its failures are not shown,
+/// the local one is.
+fn ask_remote(query: &TokenQuery) -> Option<Reply> {
+    if matches!(query.target, Target::Issuer(_)) {
+        return None;
+    }
+    let answer = Agent::remote().ok()?.call(&query.request(true)).ok()?;
+    (!matches!(answer, Reply::Failure(_))).then_some(answer)
+}
+
+/// Asks for the password on the terminal and loads the account. Whether that was possible at all.
+fn load_on_terminal(query: &TokenQuery, failure: &Failure, context: &mut Context) -> Result<bool, Error> {
+    if !context.asker.is_there() {
+        return Ok(false);
+    }
+    let name = context.account(query.text())?;
+    if context.loaded_accounts()?.iter().any(|other| other == name.as_str()) {
+        // It is loaded: the agent needs an answer of another kind, in a window.
+        return Ok(false);
+    }
+    let home = context.home()?;
+    let sealed = match Sealed::read(&home, &name) {
+        // The agent's own directory may be another one; what it said counts.
+        Err(Error::NoSuchAccount(_)) if failure.code != ErrorCode::AccountNotFound => return Ok(false),
+        sealed => sealed?,
+    };
+    if let Some(info) = load(&sealed, &home, &Loading::default(), context)? {
+        context.output.note(&info);
+    }
+    Ok(true)
+}
+
+/// A program in a desktop session can be served by the agent's prompt.
+fn has_display() -> bool {
+    ["DISPLAY", "WAYLAND_DISPLAY"].iter().any(|name| env::var_os(name).is_some_and(|value| !value.is_empty()))
+}
+
+fn not_loaded(query: &TokenQuery, error: Error) -> Error {
+    match error {
+        // Also where only a prompt could have loaded it, which was not wanted.
+        Error::Failure(failure)
+            if failure.code == ErrorCode::AccountNotLoaded
+                || failure.error == Failure::account_not_loaded().error =>
+        {
+            Error::NotLoaded { failure, account: query.text().to_owned() }
+        }
+        other => other,
+    }
+}
+
+impl TokenQuery {
+    /// Name or issuer.
+    fn text(&self) -> &str {
+        match &self.target {
+            Target::Account(text) | Target::Issuer(text) => text,
+        }
+    }
+
+    /// `prompt` says whether the agent may ask the person for what is missing.
+    fn request(&self, prompt: bool) -> Request {
+        let target = self.target.clone();
+        let application_hint = Some(self.application_hint.clone());
+        match &self.wanted {
+            Wanted::AccessToken { scope, audience, validity } => Request::AccessToken(TokenRequest {
+                target,
+                validity: *validity,
+                scope: scope.clone(),
+                audience: audience.clone(),
+                application_hint,
+                prompt,
+            }),
+            Wanted::IdToken => {
+                Request::IdToken(IdTokenRequest { target, scope: None, application_hint, prompt })
+            }
+            Wanted::Mytoken { profile } => Request::Mytoken(MytokenRequest {
+                account: self.text().to_owned(),
+                profile: profile.clone().map(MytokenProfile::Name),
+                application_hint,
+            }),
+        }
+    }
+}

@@ -1,0 +1,4 @@
+//! This process among others: what signals it gets, and whom it belongs to.
+
+pub mod kinship;
+pub mod signals;
