@@ -11,7 +11,7 @@ use tokio::{
     time::{Instant, timeout, timeout_at},
 };
 
-use super::{Pinentry, PromptError, Question};
+use super::pinentry::{Pinentry, PromptError, Question};
 
 /// Questions that may wait at the same time, the one that is shown included.
 const MAX_QUESTIONS: usize = 32;
@@ -152,10 +152,9 @@ fn remove(open: &mut Vec<Open>, answer: &watch::Sender<Option<Answer>>) {
 mod tests {
     use std::path::Path;
 
-    use super::{super::tests::Fake, *};
+    use super::{super::testing::*, *};
 
     const PLENTY: Duration = Duration::from_secs(30);
-    const QUESTION: Question<'static> = super::super::tests::QUESTION;
 
     /// Answers yes as soon as the file `go` is there.
     fn patient() -> Fake {
