@@ -12,8 +12,8 @@ use std::{
 use oidc_agent::{
     caller::{Caller, Role},
     server::{
-        Handler,
         entrance::{Entrance, Policy},
+        handler::Handler,
         limits::Limits,
         listener::Listener,
     },

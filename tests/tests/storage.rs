@@ -306,6 +306,48 @@ fn a_second_signal_ends_at_once() {
     });
 }
 
+/// The place is not free before: whoever wants it learns why, and what to do.
+#[test]
+fn an_agent_that_is_ending_says_so_to_the_next() {
+    let mut scene = Scene::new();
+    // The first default place, so that a client starts the next one there.
+    scene.agent = Agent::named(&scene.environment, "oidc-agent");
+    scene.load(ACCOUNT);
+    let before = scene.provider.log().refreshes();
+    scene.provider.faults().queue(Endpoint::Token, Fault::Hang);
+    thread::scope(|scope| {
+        let socket = scene.agent.socket().to_owned();
+        scope.spawn(move || std::panic::catch_unwind(|| ask(&socket)));
+        assert!(scene.provider.log().wait_for(before + 1, PATIENCE, Recorded::is_refresh));
+        let pid = scene.agent.pid();
+        rustix::process::kill_process(pid, rustix::process::Signal::TERM).expect("sent");
+        while std::os::unix::net::UnixStream::connect(scene.agent.socket()).is_ok() {
+            thread::sleep(Duration::from_millis(5));
+        }
+        let next = |program: &str, arguments: &[&str]| {
+            let mut command = scene.environment.command(program);
+            command.args(arguments);
+            run(command)
+        };
+        let place = scene.agent.socket().to_str().expect("text");
+        for (program, arguments, code) in [
+            ("oidc-agent", &["-a", place][..], 1),
+            ("oidc-agent", &["--service"], 1),
+            ("oidc", &["agent", "start"], 2),
+            ("oidc", &["token", ACCOUNT], 2),
+        ] {
+            let told = next(program, arguments);
+            assert_eq!(told.code, Some(code), "{told:?}");
+            let number = pid.as_raw_nonzero();
+            assert!(told.stderr.contains(&format!("is ending (process {number})")), "{told:?}");
+            assert!(told.stderr.contains(&format!("`kill {number}`")), "{told:?}");
+            assert!(told.stderr.contains(place), "{told:?}");
+        }
+        scene.agent.terminate().expect("it ends");
+        let _ = next("oidc-agent", &["--service", "true"]).success();
+    });
+}
+
 /// As in a Kubernetes secret.
 #[test]
 fn an_account_may_be_a_link() {

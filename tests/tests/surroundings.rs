@@ -10,7 +10,7 @@ use oidc_tests::{
     agent::Agent,
     environment::{Environment, FileFormat, PASSWORD},
     machine::Machine,
-    programs::{program, run},
+    programs::{Finished, program, run},
     provider::{Provider, Quirks},
     require,
     scene::{ACCOUNT, access_token, load_into},
@@ -53,6 +53,43 @@ fn a_home_may_be_the_root_directory() {
         let mut command = agent.command(&environment, "oidc");
         command.args(["list", "--json"]).env("HOME", home).env_remove("OIDC_CONFIG_DIR");
         assert_eq!(run(command).success().trim(), "[]", "{home}");
+    }
+}
+
+/// A shell with a script, to which and to whatever it starts the kernel refuses a system call. `$0` is the agent, `$1` the
+/// client. It ends after the last of these processes.
+fn refused(environment: &Environment, call: &str, errno: &str, script: &str) -> Option<Finished> {
+    let strace = require::strace()?;
+    let mut command = environment.command_at(&strace);
+    let (trace, inject) = (format!("trace={call}"), format!("inject={call}:error={errno}"));
+    command.args(["-f", "-qq", "-o", "/dev/null", "-e", &trace, "-e", &inject, "sh", "-c", script]);
+    command.arg(program("oidc-agent")).arg(program("oidc"));
+    Some(run(command))
+}
+
+/// Old kernels lack pidfds, and filters of system calls that do not know them forbid them.
+#[test]
+fn without_pidfds_an_agent_ends_after_its_command_all_the_same() {
+    let environment = Environment::new();
+    for errno in ["ENOSYS", "EPERM"] {
+        let script = r#""$0" sh -c 'echo $OIDC_SOCK; "$0" list --json; exit 7' "$1""#;
+        let Some(finished) = refused(&environment, "pidfd_open", errno, script) else { return };
+        assert_eq!((finished.code, finished.stderr.as_str()), (Some(7), ""), "{finished:?}");
+        let (socket, list) = finished.stdout.split_once('\n').expect("two lines");
+        assert_eq!(list.trim(), "[]");
+        assert!(!Path::new(socket).parent().expect("a directory").exists(), "{socket}");
+    }
+}
+
+/// Before Linux 5.9.
+#[test]
+fn without_close_range_a_daemon_holds_nothing_of_its_starter_all_the_same() {
+    let environment = Environment::new();
+    let script = r#"exec 9>held; flock 9; eval "$("$0" --quiet)"; exec 9>&-
+                    flock --nonblock held echo free; kill $OIDCD_PID"#;
+    for errno in ["ENOSYS", "EPERM"] {
+        let Some(finished) = refused(&environment, "close_range", errno, script) else { return };
+        assert_eq!(finished.success(), "free\n");
     }
 }
 

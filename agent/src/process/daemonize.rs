@@ -6,7 +6,7 @@ use std::{
     fs::OpenOptions,
     io,
     os::{
-        fd::{AsFd, BorrowedFd, OwnedFd},
+        fd::{AsFd, OwnedFd},
         unix::{net::UnixStream, process::CommandExt},
     },
     path::{Path, PathBuf},
@@ -16,17 +16,18 @@ use std::{
 
 use oidc_proto::environment::without_secrets;
 use rustix::{
-    process::{PidfdFlags, chdir, getpid, pidfd_open, setsid},
+    process::{chdir, setsid},
     stdio::{dup2_stderr, dup2_stdin, dup2_stdout},
 };
 
 use super::{
     handover::{self, Inherited},
+    parent::Parent,
     serve::{Service, Socket},
     start_error::StartError,
 };
 use crate::{
-    server::{Handler, bind::Bound},
+    server::{bind::Bound, handler::Handler},
     settings::options::Options,
 };
 
@@ -34,12 +35,16 @@ use crate::{
 const START: Duration = Duration::from_secs(30);
 
 /// Starts the daemon and waits until it serves. Returns its process id. `args` is the command line without a command.
-pub fn start(bound: &Bound, args: &[OsString], lives_for: Option<BorrowedFd<'_>>) -> Result<u32, StartError> {
+pub fn start(bound: &Bound, args: &[OsString]) -> Result<u32, StartError> {
+    start_daemon(bound, args, false)
+}
+
+fn start_daemon(bound: &Bound, args: &[OsString], ends_with_parent: bool) -> Result<u32, StartError> {
     let attempt = || {
         let (ours, theirs) = UnixStream::pair()?;
         ours.set_read_timeout(Some(START))?;
         let daemon = spawn(args, theirs.into())?;
-        handover::send(&ours, bound, lives_for)?;
+        handover::send(&ours, bound, ends_with_parent)?;
         let serves = handover::wait(&ours).unwrap_or(false);
         Ok((daemon, serves))
     };
@@ -95,9 +100,8 @@ pub fn run_beside(
     command: &OsStr,
     arguments: &[OsString],
 ) -> Result<(), StartError> {
-    let this_process = pidfd_open(getpid(), PidfdFlags::empty())
-        .map_err(|error| StartError::System { action: "watch this process", source: error.into() })?;
-    let daemon = start(bound, args, Some(this_process.as_fd()))?;
+    // This process becomes the command, and stays the daemon's parent.
+    let daemon = start_daemon(bound, args, true)?;
     let mut replacement = Command::new(command);
     replacement.args(arguments);
     replacement.env("OIDC_SOCK", &bound.claim.place.socket).env("OIDCD_PID", daemon.to_string());
@@ -112,12 +116,14 @@ pub fn serve<H: Handler>(
 ) -> Result<(), StartError> {
     let channel = || io::stdin().as_fd().try_clone_to_owned().map(UnixStream::from);
     let channel = channel().map_err(StartError::system("use standard input"))?;
-    let Inherited { bound, lives_for } =
+    let Inherited { bound, ends_with_parent } =
         handover::receive(&channel).map_err(StartError::system("take over the socket"))?;
+    // It waits for this process to serve; should it have ended before this line, nobody hears that, and nobody is served.
+    let parent = ends_with_parent.then(Parent::now);
     let log_stderr = service.options.log_stderr;
     // Fails only for a process that leads its session already.
     let _ = setsid();
-    service.run(Socket::bound(bound).living_for(lives_for), handler, |_| {
+    service.run(Socket::bound(bound).ending_with(parent), handler, |_| {
         detach(log_stderr)?;
         handover::acknowledge(&channel)
     })

@@ -9,7 +9,7 @@ use std::{
     io::{self, IoSlice, IoSliceMut, Read, Write},
     mem::MaybeUninit,
     os::{
-        fd::{AsFd, BorrowedFd, OwnedFd},
+        fd::AsFd,
         unix::net::{UnixListener, UnixStream},
     },
     path::Path,
@@ -25,7 +25,8 @@ use crate::server::{
     place::Place,
 };
 
-const MAX_DESCRIPTORS: usize = 3;
+/// The socket and its lock.
+const DESCRIPTORS: usize = 2;
 const READY: u8 = 6;
 
 /// What a daemon inherits.
@@ -33,18 +34,17 @@ const READY: u8 = 6;
 pub struct Inherited {
     /// The socket, its lock and its place.
     pub bound: Bound,
-    /// Becomes readable when the process ends that the daemon lives for: a pidfd.
-    pub lives_for: Option<OwnedFd>,
+    /// The daemon ends after its parent.
+    pub ends_with_parent: bool,
 }
 
 /// Sends everything a daemon needs in one message.
-pub fn send(channel: &UnixStream, bound: &Bound, lives_for: Option<BorrowedFd<'_>>) -> io::Result<()> {
-    let mut descriptors = vec![bound.listener.as_fd(), bound.claim.lock.as_fd()];
-    descriptors.extend(lives_for);
-    let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(MAX_DESCRIPTORS))];
+pub fn send(channel: &UnixStream, bound: &Bound, ends_with_parent: bool) -> io::Result<()> {
+    let descriptors = [bound.listener.as_fd(), bound.claim.lock.as_fd()];
+    let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(DESCRIPTORS))];
     let mut ancillary = SendAncillaryBuffer::new(&mut space);
     ancillary.push(SendAncillaryMessage::ScmRights(&descriptors));
-    let data = [u8::from(bound.claim.place.own_directory)];
+    let data = [u8::from(bound.claim.place.own_directory), u8::from(ends_with_parent)];
     sendmsg(channel, &[IoSlice::new(&data)], &mut ancillary, SendFlags::empty())?;
     Ok(())
 }
@@ -52,25 +52,26 @@ pub fn send(channel: &UnixStream, bound: &Bound, lives_for: Option<BorrowedFd<'_
 /// Receives what [`send`] sent.
 pub fn receive(channel: &UnixStream) -> io::Result<Inherited> {
     let malformed = || io::Error::other("nothing was handed over on standard input");
-    let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(MAX_DESCRIPTORS))];
+    let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(DESCRIPTORS))];
     let mut ancillary = RecvAncillaryBuffer::new(&mut space);
-    let mut own_directory = [0];
+    let mut data = [0; 2];
     let flags = RecvFlags::CMSG_CLOEXEC;
-    let received = recvmsg(channel, &mut [IoSliceMut::new(&mut own_directory)], &mut ancillary, flags)?;
+    let received = recvmsg(channel, &mut [IoSliceMut::new(&mut data)], &mut ancillary, flags)?;
     let mut descriptors = ancillary.drain().filter_map(|message| match message {
         RecvAncillaryMessage::ScmRights(descriptors) => Some(descriptors),
         _ => None,
     });
     let mut descriptors = descriptors.next().ok_or_else(malformed)?;
-    if received.bytes == 0 {
+    if received.bytes != data.len() {
         return Err(malformed());
     }
     let listener = UnixListener::from(descriptors.next().ok_or_else(malformed)?);
     listen_again(&listener)?;
     let lock = File::from(descriptors.next().ok_or_else(malformed)?);
     let socket = listener.local_addr()?.as_pathname().map(Path::to_path_buf).ok_or_else(malformed)?;
-    let place = Place { socket, own_directory: own_directory == [1] };
-    Ok(Inherited { bound: Bound { listener, claim: Claim { lock, place } }, lives_for: descriptors.next() })
+    let place = Place { socket, own_directory: data[0] == 1 };
+    let bound = Bound { listener, claim: Claim { lock, place } };
+    Ok(Inherited { bound, ends_with_parent: data[1] == 1 })
 }
 
 /// The daemon serves.
@@ -94,16 +95,14 @@ mod tests {
         let place = Place::prepare(Some(&root.path().join("own/sock")), 1).expect("a place");
         let bound = Bound::new(place.clone(), None).expect("bound");
         let (ours, theirs) = UnixStream::pair().expect("a pair");
-        let (watched, watch) = UnixStream::pair().expect("a pair");
-        send(&ours, &bound, Some(watch.as_fd())).expect("sent");
+        send(&ours, &bound, true).expect("sent");
         drop(bound);
 
         let inherited = receive(&theirs).expect("received");
         assert_eq!(inherited.bound.claim.place, place);
-        assert!(inherited.lives_for.is_some());
+        assert!(inherited.ends_with_parent);
         UnixStream::connect(&place.socket).expect("still listening");
         assert!(Bound::new(place, None).is_err(), "still locked");
-        drop(watched);
 
         acknowledge(&theirs).expect("acknowledged");
         assert!(wait(&ours).expect("answer"));

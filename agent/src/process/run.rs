@@ -1,12 +1,8 @@
 //! The life of an agent, from its first connection to its last: what ends it, and what is tidied up then.
 
-use std::{io, os::fd::OwnedFd, sync::Arc, thread, time::Duration};
+use std::{io, sync::Arc, thread, time::Duration};
 
 use oidc_proto::process::PATIENCE;
-use rustix::{
-    event::{PollFd, PollFlags, poll},
-    io::Errno,
-};
 use tokio::{
     runtime,
     signal::unix::{Signal, SignalKind, signal},
@@ -14,12 +10,15 @@ use tokio::{
     time::timeout,
 };
 use tokio_util::sync::CancellationToken;
-use tracing::{info, warn};
+use tracing::{debug, info, warn};
 
+use super::parent::Parent;
 use crate::{
     hardening::harden,
     provider::SPENDING_TIMEOUT,
-    server::{Handler, activation, entrance::Entrance, limits::Limits, listener::Listener},
+    server::{
+        activation, bind::Claim, entrance::Entrance, handler::Handler, limits::Limits, listener::Listener,
+    },
 };
 
 /// Descriptors that connections leave for everything else: files, providers, the runtime.
@@ -37,19 +36,21 @@ const BLOCKING_THREADS: usize = 32;
 
 /// Everything an agent needs from its surroundings.
 #[derive(Debug)]
-pub struct Surroundings {
+pub struct Surroundings<'a> {
     /// Where clients come in.
     pub entrance: Entrance,
-    /// The agent ends when this becomes readable: a pidfd.
-    pub lives_for: Option<OwnedFd>,
+    /// What is held of the place where they do, if it is the agent's own.
+    pub claim: Option<&'a Claim>,
+    /// The agent ends after this process.
+    pub parent: Option<Parent>,
     /// A hang-up signal ends the agent: it belongs to a terminal.
     pub ends_with_terminal: bool,
 }
 
-/// Serves until a signal or the end of what the agent lives for. `handler` is made within the runtime; `ready` is
+/// Serves until a signal or the end of the process that the agent ends with. `handler` is made within the runtime; `ready` is
 /// called as soon as requests are answered.
 pub fn run<H: Handler>(
-    surroundings: Surroundings,
+    surroundings: Surroundings<'_>,
     handler: impl FnOnce() -> H + Send,
     ready: impl FnOnce() -> io::Result<()> + Send,
 ) -> io::Result<()> {
@@ -61,7 +62,7 @@ pub fn run<H: Handler>(
 }
 
 fn serve<H: Handler>(
-    surroundings: Surroundings,
+    surroundings: Surroundings<'_>,
     handler: impl FnOnce() -> H,
     ready: impl FnOnce() -> io::Result<()>,
 ) -> io::Result<()> {
@@ -80,13 +81,13 @@ fn serve<H: Handler>(
 }
 
 async fn live<H: Handler>(
-    surroundings: Surroundings,
+    surroundings: Surroundings<'_>,
     handler: impl FnOnce() -> H,
     ready: impl FnOnce() -> io::Result<()>,
 ) -> io::Result<()> {
-    let Surroundings { entrance, lives_for, ends_with_terminal } = surroundings;
+    let Surroundings { entrance, claim, parent, ends_with_terminal } = surroundings;
     let stop = CancellationToken::new();
-    let mut end = End::register(lives_for, ends_with_terminal)?;
+    let mut end = End::register(parent, ends_with_terminal)?;
     let handler = Arc::new(handler());
     let listener = Listener::new(entrance, limits())?;
     ready()?;
@@ -103,6 +104,10 @@ async fn live<H: Handler>(
         let reason = end.next().await;
         info!(reason, "ending");
         activation::stopping();
+        // While somebody still listens: who finds nobody there any more shall find out why.
+        if let Some(Err(error)) = claim.map(Claim::say_ending) {
+            debug!(%error, "an agent that starts here meanwhile cannot be told");
+        }
         stop.cancel();
         let reason = timeout(FINISH, end.next()).await.unwrap_or("it took too long");
         warn!(reason, "ending at once");
@@ -128,12 +133,12 @@ struct End {
     interrupt: Signal,
     hang_up: Signal,
     ends_with_terminal: bool,
-    lives_for: Option<oneshot::Receiver<()>>,
+    parent_ended: Option<oneshot::Receiver<()>>,
 }
 
 impl End {
     /// Registers for all of it.
-    fn register(lives_for: Option<OwnedFd>, ends_with_terminal: bool) -> io::Result<Self> {
+    fn register(parent: Option<Parent>, ends_with_terminal: bool) -> io::Result<Self> {
         // A write beyond the file size limit is to fail like one on a full disk; a registered signal does nothing else.
         drop(signal(SignalKind::from_raw(libc::SIGXFSZ))?);
         Ok(Self {
@@ -142,20 +147,20 @@ impl End {
             // Registered in any case: a daemon must not die of it.
             hang_up: signal(SignalKind::hangup())?,
             ends_with_terminal,
-            lives_for: lives_for.map(watch).transpose()?,
+            parent_ended: parent.map(Parent::end).transpose()?,
         })
     }
 
     /// The next of them.
     async fn next(&mut self) -> &'static str {
-        let Self { terminate, interrupt, hang_up, ends_with_terminal, lives_for } = self;
+        let Self { terminate, interrupt, hang_up, ends_with_terminal, parent_ended } = self;
         let terminal_closed = async {
             while hang_up.recv().await.is_some() && !*ends_with_terminal {
                 info!("a hang-up signal is ignored");
             }
         };
-        let process_ended = async {
-            match lives_for {
+        let command_ended = async {
+            match parent_ended {
                 Some(ended) => drop(ended.await),
                 None => std::future::pending().await,
             }
@@ -164,26 +169,14 @@ impl End {
             _ = terminate.recv() => "terminated",
             _ = interrupt.recv() => "interrupted",
             () = terminal_closed => "the terminal was closed",
-            () = process_ended => "the command ended",
+            () = command_ended => "the command ended",
         };
         if reason == "the command ended" {
             // It ends once only.
-            self.lives_for = None;
+            self.parent_ended = None;
         }
         reason
     }
-}
-
-/// Resolves when a pidfd's process has ended. A thread waits for it: it sleeps in the kernel and costs no wake-ups.
-fn watch(process: OwnedFd) -> io::Result<oneshot::Receiver<()>> {
-    const STACK_BYTES: usize = 64 * 1024;
-    let (ended, receiver) = oneshot::channel();
-    let wait = move || {
-        while let Err(Errno::INTR) = poll(&mut [PollFd::new(&process, PollFlags::IN)], None) {}
-        drop(ended);
-    };
-    thread::Builder::new().name("lives-for".to_owned()).stack_size(STACK_BYTES).spawn(wait)?;
-    Ok(receiver)
 }
 
 #[cfg(test)]

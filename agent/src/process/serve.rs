@@ -2,7 +2,7 @@
 
 use std::{
     io,
-    os::{fd::OwnedFd, unix::net::UnixListener},
+    os::unix::net::UnixListener,
     path::{Path, PathBuf},
 };
 
@@ -11,16 +11,18 @@ use tracing::info;
 
 use super::{
     logging,
+    parent::Parent,
     run::{Surroundings, run},
     start_error::StartError,
 };
 use crate::{
     hardening::{confine, harden},
     server::{
-        Handler,
         bind::{Bound, Claim},
+        default_place,
         entrance::{Entrance, Policy},
-        group, service,
+        group,
+        handler::Handler,
     },
     settings::{cli::Cli, options::Options},
 };
@@ -42,25 +44,25 @@ pub struct Socket {
     listener: UnixListener,
     /// What to remove at the end. A socket passed by a service manager is not ours to remove.
     claim: Option<Claim>,
-    /// The agent ends when this becomes readable.
-    lives_for: Option<OwnedFd>,
+    /// The agent ends after this process.
+    parent: Option<Parent>,
 }
 
 impl Socket {
     /// One that this program bound.
     pub fn bound(bound: Bound) -> Self {
-        Self { listener: bound.listener, claim: Some(bound.claim), lives_for: None }
+        Self { listener: bound.listener, claim: Some(bound.claim), parent: None }
     }
 
     /// One that a service manager bound.
     pub fn passed(listener: UnixListener) -> Self {
-        Self { listener, claim: None, lives_for: None }
+        Self { listener, claim: None, parent: None }
     }
 
-    /// The same for an agent that ends when a process does, given as pidfd.
+    /// The same for an agent that ends after its parent.
     #[must_use]
-    pub fn living_for(self, lives_for: Option<OwnedFd>) -> Self {
-        Self { lives_for, ..self }
+    pub fn ending_with(self, parent: Option<Parent>) -> Self {
+        Self { parent, ..self }
     }
 }
 
@@ -79,7 +81,7 @@ impl Service {
         ready: impl FnOnce(&Path) -> io::Result<()> + Send,
     ) -> Result<(), StartError> {
         let Self { options, pid_file, linked, without_effect } = self;
-        let Socket { listener, claim, lives_for } = socket;
+        let Socket { listener, claim, parent } = socket;
         logging::start(&options);
         // Whoever ends the agent looks at its name; started as `/proc/self/exe` it would have another one.
         let _ = set_name(c"oidc-agent");
@@ -101,11 +103,11 @@ impl Service {
                 return Err(error);
             }
         };
-        let links = if linked { service::link(path) } else { Vec::new() };
+        let links = if linked { default_place::link(path) } else { Vec::new() };
         let pid_file =
             pid_file.map(PidFile::write).transpose().map_err(StartError::system("write the pid file"));
         let served = pid_file.and_then(|pid_file| {
-            let surroundings = Surroundings { entrance, lives_for, ends_with_terminal };
+            let surroundings = Surroundings { entrance, claim: claim.as_ref(), parent, ends_with_terminal };
             let served = run(surroundings, || handler(options, path), || ready(path));
             drop(pid_file);
             served.map_err(StartError::system("serve"))

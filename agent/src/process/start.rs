@@ -20,7 +20,7 @@ use super::{
 use crate::{
     hardening::harden,
     output,
-    server::{Handler, activation, bind::Bound, group, place::Place, service},
+    server::{activation, bind::Bound, default_place, group, handler::Handler, place::Place},
     settings::{
         cli::{self, Cli},
         config::Config,
@@ -107,7 +107,7 @@ fn start<H: Handler>(
             Ok(())
         });
     }
-    let daemon = daemonize::start(&bound, args, None)?;
+    let daemon = daemonize::start(&bound, args)?;
     announce(&bound.claim.place.socket, daemon);
     Ok(())
 }
@@ -115,11 +115,11 @@ fn start<H: Handler>(
 fn bind(cli: &Cli, configured: Option<PathBuf>, group: Option<&str>) -> Result<Bound, StartError> {
     let group = group.map(|name| group::find(name).ok_or(StartError::UnknownGroup)).transpose()?;
     if cli.service {
-        return Ok(service::bind(group)?);
+        return Ok(default_place::bind(group)?);
     }
     let requested = cli.socket_path.clone().or(configured);
     let parent = getppid().map_or(0, |parent| Pid::as_raw_nonzero(parent).get().unsigned_abs());
-    Ok(Bound::new(Place::prepare(requested.as_deref(), parent)?, group)?)
+    Ok(Bound::at(|| Place::prepare(requested.as_deref(), parent), group)?)
 }
 
 fn dialect(cli: &Cli) -> Dialect {

@@ -2,7 +2,7 @@
 
 use std::{
     fs::{File, Permissions},
-    io,
+    io::{self, Read, Write},
     os::{
         fd::OwnedFd,
         unix::{
@@ -11,6 +11,8 @@ use std::{
         },
     },
     path::{Path, PathBuf},
+    thread,
+    time::{Duration, Instant},
 };
 
 use fs_err::{OpenOptions, os::unix::fs::OpenOptionsExt};
@@ -25,6 +27,10 @@ use crate::output;
 
 /// Connections that wait to be accepted; more than a herd of batch jobs, and cut by the system to `somaxconn`.
 const BACKLOG: i32 = 1024;
+/// How long an agent that is ending is waited for. With nothing in hand it ends within milliseconds.
+const ENDING: Duration = Duration::from_secs(3);
+/// How often to look whether it has ended.
+const LOOK: Duration = Duration::from_millis(20);
 
 /// Why no socket could be bound.
 #[derive(Debug, thiserror::Error)]
@@ -39,6 +45,18 @@ pub enum BindError {
     /// Another process serves there, or is about to.
     #[error("an agent is already running at '{}'", .0.display())]
     AlreadyRunning(PathBuf),
+    /// The agent that served there was told to end, and has not done so yet.
+    #[error(
+        "an agent that is ending (process {pid}) still holds '{}'. It finishes what it has begun, and may be waiting for a \
+         provider's answer with the next refresh token, which can take minutes. Try again when it has ended; \
+         `kill {pid}` ends it at once, and an account may need a new login then", path.display()
+    )]
+    Ending {
+        /// Where.
+        path: PathBuf,
+        /// Its process.
+        pid: u32,
+    },
     /// Something that is no socket stands there and is left alone.
     #[error("'{}' exists and is not a socket", .0.display())]
     NotASocket(PathBuf),
@@ -74,9 +92,23 @@ pub struct Claim {
 }
 
 impl Bound {
+    /// Prepares a place and binds there.
+    pub fn at(
+        prepare: impl Fn() -> Result<Place, PlaceError>,
+        group: Option<Gid>,
+    ) -> Result<Self, BindError> {
+        match Self::new(prepare()?, group) {
+            // Another agent has ended meanwhile, and taken the directory with it.
+            Err(BindError::File(error)) if error.kind() == io::ErrorKind::NotFound => {
+                Self::new(prepare()?, group)
+            }
+            bound => bound,
+        }
+    }
+
     /// Binds the socket, mode 0600; with a group its members may connect as well (0660).
     pub fn new(place: Place, group: Option<Gid>) -> Result<Self, BindError> {
-        let lock = lock(&place.socket)?;
+        let lock = lock(&place.socket, ENDING)?;
         let bound = remove_stale(&place.socket).and_then(|()| listen_at(&place.socket));
         let listener = match bound {
             Ok(listener) => listener,
@@ -106,6 +138,11 @@ impl Claim {
         give(&self.place.socket, group, 0o660)
     }
 
+    /// Tells whoever wants the place that its agent is about to leave it.
+    pub fn say_ending(&self) -> io::Result<()> {
+        (&self.lock).write_all(format!("{}\n", std::process::id()).as_bytes())
+    }
+
     /// Takes the socket, its lock and its own directory out of the file system.
     pub fn give_up(&self) {
         let _ = fs_err::remove_file(&self.place.socket);
@@ -121,18 +158,37 @@ fn lock_path(socket: &Path) -> PathBuf {
     path.into()
 }
 
+/// The process that holds a lock and is ending: see [`Claim::say_ending`].
+fn ending(lock: &File) -> Option<u32> {
+    /// More than a number has.
+    const LONGEST: u64 = 32;
+    let mut text = String::new();
+    lock.take(LONGEST).read_to_string(&mut text).ok()?;
+    text.trim_end().parse().ok()
+}
+
 /// Takes the lock, or says that somebody has it. Ends with a lock on the file that is at the path *now*: the previous
-/// holder removes the file when it ends.
-fn lock(socket: &Path) -> Result<File, BindError> {
+/// holder removes the file when it ends. An agent that is ending is waited for with `patience`.
+fn lock(socket: &Path, patience: Duration) -> Result<File, BindError> {
     let path = lock_path(socket);
+    let deadline = Instant::now() + patience;
     loop {
         let mut options = OpenOptions::new();
-        options.write(true).create(true).truncate(false).mode(0o600);
+        options.read(true).write(true).create(true).truncate(false).mode(0o600);
         options.custom_flags(OFlags::NOFOLLOW.bits().cast_signed());
         let file = options.open(&path)?.into_file();
         match flock(&file, FlockOperation::NonBlockingLockExclusive) {
-            Ok(()) => {}
-            Err(Errno::WOULDBLOCK) => return Err(BindError::AlreadyRunning(socket.to_owned())),
+            // Its last holder may have been killed while it was ending.
+            Ok(()) => file.set_len(0)?,
+            Err(Errno::WOULDBLOCK) => match ending(&file) {
+                // Another agent may get here before this one does, which the next round finds out.
+                Some(_) if Instant::now() < deadline => {
+                    thread::sleep(LOOK);
+                    continue;
+                }
+                Some(pid) => return Err(BindError::Ending { path: socket.to_owned(), pid }),
+                None => return Err(BindError::AlreadyRunning(socket.to_owned())),
+            },
             // The file system has no locks. Two agents that start at the same moment may then both think that they
             // serve; that is better than none.
             Err(
@@ -247,6 +303,34 @@ mod tests {
     }
 
     #[test]
+    fn an_agent_that_is_ending_is_waited_for_and_named() {
+        let root = tempfile::tempdir().expect("temporary directory");
+        let place = place(root.path());
+        let first = Bound::new(place.clone(), None).expect("bound");
+        first.claim.say_ending().expect("said");
+        let error = lock(&place.socket, Duration::ZERO).expect_err("not yet");
+        let this = std::process::id();
+        assert!(matches!(&error, BindError::Ending { pid, .. } if *pid == this), "{error}");
+        let next = thread::scope(|scope| {
+            let next = scope.spawn(|| Bound::at(|| Place::prepare(Some(&place.socket), 1), None));
+            first.claim.give_up();
+            drop(first);
+            next.join().expect("no panic")
+        });
+        UnixStream::connect(next.expect("bound").claim.place.socket).expect("it listens");
+    }
+
+    #[test]
+    fn an_agent_that_was_killed_while_it_ended_is_forgotten() {
+        let root = tempfile::tempdir().expect("temporary directory");
+        let place = place(root.path());
+        Bound::new(place.clone(), None).expect("bound").claim.say_ending().expect("said");
+        let _second = Bound::new(place.clone(), None).expect("bound over it");
+        let error = Bound::new(place, None).expect_err("taken");
+        assert!(matches!(error, BindError::AlreadyRunning(_)), "{error}");
+    }
+
+    #[test]
     fn an_agent_without_a_lock_is_not_pushed_aside() {
         let root = tempfile::tempdir().expect("temporary directory");
         let place = place(root.path());
@@ -269,7 +353,7 @@ mod tests {
         let root = tempfile::tempdir().expect("temporary directory");
         let place = place(root.path());
         drop(UnixListener::bind(&place.socket).expect("bound"));
-        let results: Vec<_> = std::thread::scope(|scope| {
+        let results: Vec<_> = thread::scope(|scope| {
             let start = || scope.spawn(|| Bound::new(place.clone(), None));
             let threads: Vec<_> = (0..8).map(|_| start()).collect();
             threads.into_iter().map(|thread| thread.join().expect("no panic")).collect()

@@ -1,9 +1,6 @@
 //! The places where clients look when `OIDC_SOCK` is not set.
 
-use std::{
-    io,
-    path::{Path, PathBuf},
-};
+use std::path::{Path, PathBuf};
 
 use oidc_proto::socket::default_places;
 use rustix::fs::Gid;
@@ -23,7 +20,7 @@ fn bind_at(places: &[PathBuf], group: Option<Gid>) -> Result<Bound, BindError> {
     let mut reasons = Vec::new();
     for path in places {
         match bind_default(path, group) {
-            Err(BindError::AlreadyRunning(path)) => return Err(BindError::AlreadyRunning(path)),
+            Err(error @ (BindError::AlreadyRunning(_) | BindError::Ending { .. })) => return Err(error),
             Err(error) => reasons.push(error.to_string()),
             bound => return bound,
         }
@@ -32,12 +29,7 @@ fn bind_at(places: &[PathBuf], group: Option<Gid>) -> Result<Bound, BindError> {
 }
 
 fn bind_default(path: &Path, group: Option<Gid>) -> Result<Bound, BindError> {
-    let bind = || Bound::new(Place::prepare_default(path)?, group);
-    match bind() {
-        // Another agent ended meanwhile and took the directory with it.
-        Err(BindError::File(error)) if error.kind() == io::ErrorKind::NotFound => bind(),
-        bound => bound,
-    }
+    Bound::at(|| Place::prepare_default(path), group)
 }
 
 /// Links at the default places where the agent is not bound, for clients with other variables and those of the C

@@ -7,7 +7,7 @@ use oidc_proto::{
     shortname::Shortname,
 };
 
-use super::{Handler, report};
+use super::{handler::Handler, report};
 use crate::{
     accounts::{Accounts, Added, CachedToken},
     caller::Caller,

@@ -13,10 +13,10 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tracing::{debug, warn};
 
 use super::{
-    Handler,
     budget::Budget,
     entrance::{Entrance, Policy},
     group,
+    handler::Handler,
     idle::Idle,
     limits::Limits,
     session,

@@ -1,42 +1,18 @@
 //! The socket: where it is, who may use it, and one task for each connection.
 //!
-//! Bytes become requests here and replies become bytes; what a request means is the [`Handler`]'s business.
+//! Bytes become requests here and replies become bytes; what a request means is the [`handler::Handler`]'s business.
 
 pub mod activation;
 pub mod bind;
 mod budget;
+pub mod default_place;
 pub mod dispatch;
 pub mod entrance;
 pub mod group;
+pub mod handler;
 mod idle;
 pub mod limits;
 pub mod listener;
 pub mod place;
 mod report;
-pub mod service;
 mod session;
-
-use oidc_proto::message::{Failure, Reply, Request};
-
-use crate::caller::Caller;
-
-/// Answers requests. One handler serves all connections at once.
-pub trait Handler: Send + Sync + 'static {
-    /// Answers one request.
-    ///
-    /// The future of a request that only asks (tokens, scopes) is dropped at whatever it waits for when its client
-    /// goes away. What must be completed once it began, above all storing a rotated refresh token, has to go on
-    /// elsewhere. The future of every other request is awaited to its end, whether or not the client is still there.
-    fn handle(&self, request: Request, caller: Caller<'_>) -> impl Future<Output = Reply> + Send;
-
-    /// The reply to bytes that are no request, given what is wrong with them.
-    fn refuse(&self, failure: Failure) -> Reply {
-        failure.into()
-    }
-
-    /// Called at the end, perhaps more than once: completes what outlives requests, and begins nothing that might not
-    /// be completed. Bounded by the caller.
-    fn finish(&self) -> impl Future<Output = ()> + Send {
-        std::future::ready(())
-    }
-}

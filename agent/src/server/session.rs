@@ -26,9 +26,9 @@ use tracing::debug;
 use zeroize::Zeroize;
 
 use super::{
-    Handler,
     budget::{Budget, Share},
     entrance::permits,
+    handler::Handler,
     idle::{Reason, Ticket},
     limits::Limits,
 };
