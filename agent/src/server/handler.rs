@@ -1,4 +1,4 @@
-//! What a request means is somebody else's business than how it got here: the seam between the two.
+//! What answers the requests that sessions read: implemented by [`super::dispatch`], and by tests.
 
 use oidc_proto::message::{Failure, Reply, Request};
 
