@@ -13,9 +13,9 @@ use oidc_proto::{
 };
 use zeroize::Zeroizing;
 
-use crate::{
-    account::password::{TRIES, asker::Asker, sources::Sources},
-    context::error::Error,
+use super::{
+    error::AccountError,
+    password::{TRIES, asker::Asker, sources::Sources},
 };
 
 /// How long to wait for another program that is changing the account's files.
@@ -60,23 +60,28 @@ pub struct Current {
 impl Sealed {
     /// Reads the account's file and tells its format. A file that no password could open fails here, before anybody
     /// is asked for one.
-    pub fn read(home: &Home, name: &Shortname) -> Result<Self, Error> {
+    pub fn read(home: &Home, name: &Shortname) -> Result<Self, AccountError> {
         let path = home.file(name);
         if !name.is_listed() {
             return Err(HomeError::Reserved(name.clone()).into());
         }
         let bytes = home.read(name).map_err(|error| match error {
-            HomeError::NotFound(_) => Error::NoSuchAccount(name.clone()),
+            HomeError::NotFound(_) => AccountError::NoSuchAccount(name.clone()),
             other => other.into(),
         })?;
         match vault::format_of(&bytes) {
             Ok(format) => Ok(Self { name: name.clone(), path, bytes, format }),
-            Err(error) => Err(Error::Vault { name: name.clone(), file: path, error }),
+            Err(error) => Err(AccountError::Vault { name: name.clone(), file: path, error }),
         }
     }
 
     /// Opens the file and takes over a newer refresh token that is kept beside it.
-    pub fn open(&self, home: &Home, sources: &Sources, asker: &mut dyn Asker) -> Result<Opened, Error> {
+    pub fn open(
+        &self,
+        home: &Home,
+        sources: &Sources,
+        asker: &mut dyn Asker,
+    ) -> Result<Opened, AccountError> {
         let (unlocked, password) = match self.format {
             Format::OpenPgp => {
                 (vault::unlock_with_gpg(&self.bytes).map_err(|error| self.error(error))?, None)
@@ -93,7 +98,7 @@ impl Sealed {
         &self,
         sources: &Sources,
         asker: &mut dyn Asker,
-    ) -> Result<(Unlocked, Option<Password>), Error> {
+    ) -> Result<(Unlocked, Option<Password>), AccountError> {
         let mut given = sources.read()?;
         for try_number in 1..=TRIES {
             let was_given = given.is_some();
@@ -110,15 +115,15 @@ impl Sealed {
                 Err(error) => return Err(self.error(error)),
             }
         }
-        Err(Error::WrongPassword { name: self.name.clone(), file: self.path.clone() })
+        Err(AccountError::WrongPassword { name: self.name.clone(), file: self.path.clone() })
     }
 
     fn prompt(&self) -> String {
         format!("Enter decryption password for account config '{}'", self.name)
     }
 
-    fn error(&self, error: VaultError) -> Error {
-        Error::Vault { name: self.name.clone(), file: self.path.clone(), error }
+    fn error(&self, error: VaultError) -> AccountError {
+        AccountError::Vault { name: self.name.clone(), file: self.path.clone(), error }
     }
 }
 
@@ -126,12 +131,12 @@ impl Opened {
     /// Replaces the file under its lock by what `change` makes of it as it is then: an agent may have stored a newer
     /// refresh token, and a program of the C suite may have encrypted it anew, since it was opened. Begins again
     /// where a program that takes no lock writes meanwhile. Returns what `change` gave besides the bytes.
-    pub fn rewrite<T>(
+    pub fn rewrite<T, E: From<AccountError>>(
         &self,
         home: &Home,
         lock: &AccountLock,
-        mut change: impl FnMut(&Current) -> Result<(Vec<u8>, T), Error>,
-    ) -> Result<T, Error> {
+        mut change: impl FnMut(&Current) -> Result<(Vec<u8>, T), E>,
+    ) -> Result<T, E> {
         let mut attempts = 1..=ATTEMPTS;
         loop {
             attempts.next();
@@ -139,15 +144,15 @@ impl Opened {
             let (bytes, result) = change(&current)?;
             match home.replace(lock, &current.bytes, &bytes) {
                 Err(HomeError::Changed(_)) if !attempts.is_empty() => {}
-                Err(error) => return Err(error.into()),
+                Err(error) => return Err(AccountError::from(error).into()),
                 Ok(()) => return Ok(result),
             }
         }
     }
 
     /// The file as it is now. With the key, or where it was encrypted anew with the password or by `gpg`;
-    /// [`Error::Reencrypted`] where neither opens it any more.
-    pub fn read_again(&self, home: &Home, lock: &AccountLock) -> Result<Current, Error> {
+    /// [`AccountError::Reencrypted`] where neither opens it any more.
+    pub fn read_again(&self, home: &Home, lock: &AccountLock) -> Result<Current, AccountError> {
         let name = lock.name();
         let file = || home.file(name);
         // What is kept beside the file must not be left behind by its next version.
@@ -161,9 +166,9 @@ impl Opened {
         let (mut account, key) = match opened {
             Ok(opened) => opened,
             Err(VaultError::WrongPassword | VaultError::OtherKey) => {
-                return Err(Error::Reencrypted { name: name.clone(), file: file() });
+                return Err(AccountError::Reencrypted { name: name.clone(), file: file() });
             }
-            Err(error) => return Err(Error::Vault { name: name.clone(), file: file(), error }),
+            Err(error) => return Err(AccountError::Vault { name: name.clone(), file: file(), error }),
         };
         rotation::newest(home, name, &mut account)?;
         Ok(Current { bytes, account, key })
@@ -207,6 +212,11 @@ fn bring_up_to_date(
         Err(error) => Err(error),
     };
     settled.err().map(|error| format!("the account file could not be brought up to date: {error}"))
+}
+
+/// Whether a file in the oidc-agent directory is somebody else's: readable, and in none of our formats.
+pub fn is_foreign(home: &Home, name: &Shortname) -> bool {
+    home.read(name).is_ok_and(|bytes| vault::format_of(&bytes).is_err())
 }
 
 /// A format's name in JSON results.

@@ -12,7 +12,7 @@ use oidc_proto::{
 use serde_json::{Value, json};
 
 use crate::{
-    account::file::format_name,
+    account::{error::AccountError, file::format_name},
     cli::options::Common,
     context::{
         Command, Context,
@@ -38,6 +38,8 @@ struct Entry {
     /// `None`: only the agent has it.
     file: Option<std::path::PathBuf>,
     format: Option<Format>,
+    /// The file is no account's, nor does the agent hold an account of its name.
+    is_foreign: bool,
     issuer: Option<String>,
     agent: AgentState,
 }
@@ -61,6 +63,10 @@ fn run(args: &ListArgs, context: &mut Context) -> Result<(), Error> {
     };
     if args.loaded {
         entries.retain(|entry| entry.agent == AgentState::Loaded);
+    }
+    let foreign: Vec<_> = entries.extract_if(.., |entry| entry.is_foreign).map(|entry| entry.name).collect();
+    if context.output.to_terminal && !foreign.is_empty() {
+        context.output.note(&format!("Not listed, because no account file: {}", foreign.join(", ")));
     }
     if context.output.json {
         let list: Vec<_> = entries.iter().map(Entry::to_json).collect();
@@ -122,7 +128,7 @@ fn print_names<'a>(
 fn listed(context: &mut Context) -> Result<Vec<Shortname>, Error> {
     match context.home() {
         Ok(home) => Ok(home.list()?),
-        Err(Error::Home(HomeError::NoDirectory)) => Ok(Vec::new()),
+        Err(Error::Account(AccountError::Home(HomeError::NoDirectory))) => Ok(Vec::new()),
         Err(error) => Err(error),
     }
 }
@@ -172,6 +178,7 @@ fn entries(context: &mut Context, status: &Result<AgentStatus, AgentState>) -> R
                 name: name.clone(),
                 file: None,
                 format: None,
+                is_foreign: false,
                 issuer: issuer(name),
                 agent: AgentState::Loaded,
             });
@@ -184,10 +191,12 @@ impl Entry {
     fn of_file(home: &Home, name: &Shortname, agent: AgentState) -> Self {
         let bytes = home.read(name).ok();
         let header = bytes.as_deref().and_then(|bytes| vault::header(bytes));
+        let format = bytes.as_deref().map(|bytes| vault::format_of(bytes));
         Self {
             name: name.to_string(),
             file: Some(home.file(name)),
-            format: bytes.and_then(|bytes| vault::format_of(&bytes).ok()),
+            is_foreign: agent != AgentState::Loaded && matches!(format, Some(Err(_))),
+            format: format.and_then(Result::ok),
             issuer: header.and_then(|header| header.issuer),
             agent,
         }
@@ -197,7 +206,7 @@ impl Entry {
         let state = match (&self.agent, &self.file, self.format) {
             (AgentState::Loaded, None, _) => "loaded, no file",
             (AgentState::Loaded, ..) => "loaded",
-            (_, Some(_), None) => "not an account file",
+            (_, Some(_), None) => "not readable",
             (AgentState::NotLoaded, ..) => "not loaded",
             (AgentState::None, ..) => "no agent",
             (AgentState::Locked, ..) => "agent locked",
@@ -232,12 +241,13 @@ mod tests {
 
     #[test]
     fn shows_files_and_what_only_the_agent_has() {
-        let bench = Bench::new().with_account("b").with_file("a", b"?").with_agent(|request| match request {
-            Request::LoadedAccounts => loaded(&["b", "gone"]),
-            _ => Failure::unknown_request().into(),
-        });
+        let bench =
+            Bench::new().with_account("b").with_file("notes", b"?").with_agent(|request| match request {
+                Request::LoadedAccounts => loaded(&["b", "gone"]),
+                _ => Failure::unknown_request().into(),
+            });
         let lines = bench.run(&["oidc", "list"]).stdout;
-        assert_eq!(lines, "a     not an account file\nb     loaded\ngone  loaded, no file\n");
+        assert_eq!(lines, "b     loaded\ngone  loaded, no file\n");
         assert_eq!(bench.run(&["oidc", "list", "--loaded"]).stdout.lines().count(), 2);
     }
 

@@ -15,6 +15,7 @@ use serde_json::json;
 
 use crate::{
     account::{
+        error::AccountError,
         file::{LOCK_TIMEOUT, Opened, Sealed},
         password::sources::Sources,
     },
@@ -91,11 +92,11 @@ fn run(args: &PasswdArgs, context: &mut Context) -> Result<(), Error> {
     });
     match opened {
         Ok((sealed, opened)) => rewrite(args, &home, &sealed, &opened, context),
-        Err(error @ (Error::WrongPassword { .. } | Error::Vault { .. })) => {
-            offer_copy(args, &name, error, context)?;
+        Err(error @ (AccountError::WrongPassword { .. } | AccountError::Vault { .. })) => {
+            offer_copy(args, &name, error.into(), context)?;
             from_agent(args, &name, context)
         }
-        Err(error) => Err(error),
+        Err(error) => Err(error.into()),
     }
 }
 
@@ -121,7 +122,7 @@ fn rewrite(
     let lock = home.lock(&sealed.name, LOCK_TIMEOUT)?;
     let key = opened.rewrite(home, &lock, |current| {
         let generation = vault::header(&current.bytes).map_or(0, |header| header.generation);
-        vault::seal_next(&current.account, &protection, generation).map_err(|error| Error::Vault {
+        vault::seal_next(&current.account, &protection, generation).map_err(|error| AccountError::Vault {
             name: sealed.name.clone(),
             file: sealed.path.clone(),
             error,
@@ -286,7 +287,7 @@ mod tests {
             fs_err::write(&file, bytes).expect("written");
         });
         let error = bench.run(&["oidc", "passwd", "acc"]).result.expect_err("refused");
-        assert!(matches!(error, Error::Reencrypted { .. }), "{error}");
+        assert!(matches!(error, Error::Account(AccountError::Reencrypted { .. })), "{error}");
         assert_eq!((error.exit(), error.code()), (Exit::File, "file_changed"));
         let bytes = fs_err::read(bench.file("acc")).expect("a file");
         let unlocked = vault::unlock(&bytes, &"other".into()).expect("as the other program left it");

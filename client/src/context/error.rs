@@ -1,6 +1,6 @@
 //! Why a command failed: one line for the person, a code for programs, an exit code, and what to do about it.
 
-use std::{io, path::PathBuf};
+use std::io;
 
 use oidc_proto::{
     error_code::ErrorCode,
@@ -14,6 +14,7 @@ use oidc_proto::{
 
 use crate::{
     account::{
+        error::AccountError,
         issuer_url::is_issuer,
         password::{asker::AskError, error::PasswordError, pinentry::PinentryError},
     },
@@ -52,50 +53,15 @@ pub enum Error {
     /// A name that the protocol takes for none.
     #[error("'{0}' cannot be the name of an account: agents take it for no name; choose another one")]
     NotAName(Shortname),
-    /// There is no account file of that name.
-    #[error("No account configured with that short name")]
-    NoSuchAccount(Shortname),
+    /// An account's file could not be opened, read or written.
+    #[error(transparent)]
+    Account(#[from] AccountError),
     /// The issuer has no default account here.
     #[error("Could not determine default account shortname for passed issuer url: '{0}'")]
     NoDefaultAccount(String),
     /// Meant as an issuer, but none: the text, and why not.
     #[error("'{0}' is no issuer: {1}")]
     NoIssuer(String, String),
-    /// Something in the oidc-agent directory.
-    #[error("{}", home_text(.0))]
-    Home(#[from] HomeError),
-    /// Three wrong passwords, or one from a source that cannot be asked again.
-    #[error("reached maximum number of tries: wrong password for {}", .file.display())]
-    WrongPassword {
-        /// The account.
-        name: Shortname,
-        /// Its file.
-        file: PathBuf,
-    },
-    /// An account file that another program encrypted anew under another password while it was being worked on.
-    #[error(
-        "{} was encrypted anew by another program meanwhile, and what opened it before does not open it any more; \
-         the file is left as it is", .file.display()
-    )]
-    Reencrypted {
-        /// The account.
-        name: Shortname,
-        /// Its file.
-        file: PathBuf,
-    },
-    /// An account file that cannot be opened with any password.
-    #[error("{}: {error}", .file.display())]
-    Vault {
-        /// The account.
-        name: Shortname,
-        /// Its file.
-        file: PathBuf,
-        /// What is the matter.
-        error: VaultError,
-    },
-    /// Nobody gave a password.
-    #[error(transparent)]
-    Password(#[from] PasswordError),
     /// A question other than for a password was not answered.
     #[error(transparent)]
     Ask(#[from] AskError),
@@ -127,9 +93,6 @@ pub enum Error {
     /// `--strict`.
     #[error("{0}")]
     NotGranted(String),
-    /// A rotated refresh token could not be written back.
-    #[error(transparent)]
-    Rotation(#[from] RotationError),
     /// Standard output is gone.
     #[error("cannot write the result: {0}")]
     Output(io::Error),
@@ -148,6 +111,18 @@ pub enum Held {
     /// No agent holds the account.
     Not,
 }
+
+macro_rules! from_account {
+    ($($error:ty),*) => {$(
+        impl From<$error> for Error {
+            fn from(error: $error) -> Self {
+                Self::Account(error.into())
+            }
+        }
+    )*};
+}
+
+from_account!(HomeError, PasswordError, RotationError);
 
 impl From<io::Error> for Error {
     fn from(error: io::Error) -> Self {
@@ -187,23 +162,13 @@ impl Error {
             Self::Failure(failure) => failure.code.into(),
             Self::NotLoaded { .. } => Exit::NotLoaded,
             Self::Agent(error) if !matches!(error, AgentError::End { .. }) => Exit::NoAgent,
-            Self::Name(_)
-            | Self::NotAName(_)
-            | Self::NoSuchAccount(_)
-            | Self::NoDefaultAccount(_)
-            | Self::NoIssuer(..)
-            | Self::Home(HomeError::Reserved(_)) => Exit::UnknownAccount,
-            Self::Home(_) | Self::Vault { .. } | Self::Reencrypted { .. } | Self::Rotation(_) => Exit::File,
-            Self::Password(PasswordError::Ask(AskError::Interrupted)) | Self::Ask(AskError::Interrupted) => {
-                Exit::Interrupted
+            Self::Name(_) | Self::NotAName(_) | Self::NoDefaultAccount(_) | Self::NoIssuer(..) => {
+                Exit::UnknownAccount
             }
-            Self::Password(PasswordError::Source { .. })
-            | Self::WrongPassword { .. }
-            | Self::PasswordsDiffer
-            | Self::EmptyPassword => Exit::Password,
-            Self::Password(_) | Self::Ask(_) | Self::CannotAsk(_) | Self::NeedsForce(_) | Self::Declined => {
-                Exit::Refused
-            }
+            Self::Account(error) => account_exit(error),
+            Self::Ask(AskError::Interrupted) => Exit::Interrupted,
+            Self::PasswordsDiffer | Self::EmptyPassword => Exit::Password,
+            Self::Ask(_) | Self::CannotAsk(_) | Self::NeedsForce(_) | Self::Declined => Exit::Refused,
             Self::NoCopy { error, .. } => error.exit(),
             Self::NotGranted(_) => Exit::NotGranted,
             Self::Other(exit, _) => *exit,
@@ -217,10 +182,12 @@ impl Error {
             return code.as_str();
         }
         match self {
-            Self::Password(PasswordError::Source { .. }) | Self::EmptyPassword => return "no_password",
+            Self::Account(AccountError::Password(PasswordError::Source { .. })) | Self::EmptyPassword => {
+                return "no_password";
+            }
             Self::PasswordsDiffer => return "passwords_differ",
             Self::NoCopy { error, .. } => return error.code(),
-            Self::Reencrypted { .. } => return "file_changed",
+            Self::Account(AccountError::Reencrypted { .. }) => return "file_changed",
             _ => {}
         }
         match self.exit() {
@@ -244,23 +211,25 @@ impl Error {
 
     /// The agent's codes for questions without an answer, which hold for those of this program too.
     fn asking_code(&self) -> Option<ErrorCode> {
-        match self {
-            Self::CannotAsk(_) | Self::NeedsForce(_) | Self::Password(PasswordError::Nothing(..)) => {
+        let ask = match self {
+            Self::CannotAsk(_) | Self::NeedsForce(_) => return Some(ErrorCode::PromptUnavailable),
+            Self::Ask(error) => error,
+            Self::Account(AccountError::Password(error)) => match error {
+                PasswordError::Ask(error) => error,
+                PasswordError::Window(PinentryError::Cancelled) => return Some(ErrorCode::PromptCancelled),
+                PasswordError::Window(PinentryError::NotUtf8) | PasswordError::Source { .. } => return None,
+                PasswordError::Nothing(..) | PasswordError::Window(_) => {
+                    return Some(ErrorCode::PromptUnavailable);
+                }
+            },
+            _ => return None,
+        };
+        match ask {
+            AskError::NoTerminal | AskError::NotWanted | AskError::Io(_) => {
                 Some(ErrorCode::PromptUnavailable)
             }
-            Self::Password(PasswordError::Window(PinentryError::Cancelled)) => {
-                Some(ErrorCode::PromptCancelled)
-            }
-            Self::Password(PasswordError::Window(PinentryError::NotUtf8)) => None,
-            Self::Password(PasswordError::Window(_)) => Some(ErrorCode::PromptUnavailable),
-            Self::Password(PasswordError::Ask(error)) | Self::Ask(error) => match error {
-                AskError::NoTerminal | AskError::NotWanted | AskError::Io(_) => {
-                    Some(ErrorCode::PromptUnavailable)
-                }
-                AskError::Cancelled(_) => Some(ErrorCode::PromptCancelled),
-                AskError::Interrupted | AskError::TooLong | AskError::NotUtf8 => None,
-            },
-            _ => None,
+            AskError::Cancelled(_) => Some(ErrorCode::PromptCancelled),
+            AskError::Interrupted | AskError::TooLong | AskError::NotUtf8 => None,
         }
     }
 
@@ -294,28 +263,8 @@ impl Error {
                 shell::command("oidc add", account)
             )),
             Self::Agent(error) => error.hint(),
-            Self::NoSuchAccount(name) => {
-                let generate = shell::command("oidc gen", name.as_str());
-                Some(format!("`oidc list` shows the accounts, `{generate}` makes a new one."))
-            }
+            Self::Account(error) => account_hint(error),
             Self::NoDefaultAccount(_) => Some("Name an account; `oidc list` shows them.".to_owned()),
-            Self::Home(HomeError::NoDirectory) => Some("`oidc gen` makes the first account.".to_owned()),
-            Self::WrongPassword { name, .. } => Some(format!(
-                "Forgotten? `{}` sets a new one while the agent still holds the account; {}",
-                shell::command("oidc passwd", name.as_str()),
-                giving_up(name)
-            )),
-            Self::Vault { name, error: VaultError::Damaged(_) | VaultError::NotAnAccountFile(_), .. } => {
-                Some(format!(
-                    "No password opens it. Put a backup in its place; or `{}` writes it anew while the agent still holds \
-                     the account; or {}",
-                    shell::command("oidc passwd", name.as_str()),
-                    giving_up(name)
-                ))
-            }
-            Self::Reencrypted { .. } => {
-                Some("Run the command again, with the password that the file has now.".to_owned())
-            }
             Self::NoCopy { name, copy, .. } => Some(match copy {
                 Held::Locked => format!(
                     "The agent is locked: run `oidc unlock` first, then `{}` can use the copy that it may hold.",
@@ -327,12 +276,54 @@ impl Error {
                 ),
                 Held::Not => format!("No agent holds the account, so there is no copy to use: {}", giving_up(name)),
             }),
-            Self::Password(PasswordError::Ask(AskError::NoTerminal)) => {
-                Some("Without a terminal, give the password by --pw-env, --pw-cmd or --pw-file.".to_owned())
-            }
             Self::NeedsForce(_) => Some("Give --force to go on without asking.".to_owned()),
             _ => None,
         }
+    }
+}
+
+fn account_exit(error: &AccountError) -> Exit {
+    match error {
+        AccountError::NoSuchAccount(_) | AccountError::Home(HomeError::Reserved(_)) => Exit::UnknownAccount,
+        AccountError::Home(_)
+        | AccountError::Vault { .. }
+        | AccountError::Reencrypted { .. }
+        | AccountError::Rotation(_) => Exit::File,
+        AccountError::Password(PasswordError::Ask(AskError::Interrupted)) => Exit::Interrupted,
+        AccountError::Password(PasswordError::Source { .. }) | AccountError::WrongPassword { .. } => {
+            Exit::Password
+        }
+        AccountError::Password(_) => Exit::Refused,
+    }
+}
+
+fn account_hint(error: &AccountError) -> Option<String> {
+    match error {
+        AccountError::NoSuchAccount(name) => {
+            let generate = shell::command("oidc gen", name.as_str());
+            Some(format!("`oidc list` shows the accounts, `{generate}` makes a new one."))
+        }
+        AccountError::Home(HomeError::NoDirectory) => Some("`oidc gen` makes the first account.".to_owned()),
+        AccountError::WrongPassword { name, .. } => Some(format!(
+            "Forgotten? `{}` sets a new one while the agent still holds the account; {}",
+            shell::command("oidc passwd", name.as_str()),
+            giving_up(name)
+        )),
+        AccountError::Vault {
+            name, error: VaultError::Damaged(_) | VaultError::NotAnAccountFile(_), ..
+        } => Some(format!(
+            "No password opens it. Put a backup in its place; or `{}` writes it anew while the agent still holds \
+                     the account; or {}",
+            shell::command("oidc passwd", name.as_str()),
+            giving_up(name)
+        )),
+        AccountError::Reencrypted { .. } => {
+            Some("Run the command again, with the password that the file has now.".to_owned())
+        }
+        AccountError::Password(PasswordError::Ask(AskError::NoTerminal)) => {
+            Some("Without a terminal, give the password by --pw-env, --pw-cmd or --pw-file.".to_owned())
+        }
+        _ => None,
     }
 }
 
@@ -355,11 +346,4 @@ fn failure_text(failure: &Failure) -> String {
 /// The C suite's help texts come with `\n` and `\t` written out, and with a line feed at their end.
 fn unescaped_info(info: &str) -> String {
     info.replace("\\n", "\n").replace("\\t", "\t").trim_end().to_owned()
-}
-
-fn home_text(error: &HomeError) -> String {
-    match error {
-        HomeError::NoDirectory => "oidc-dir does not exist. Run oidc-gen to create it.".to_owned(),
-        other => other.to_string(),
-    }
 }

@@ -14,7 +14,10 @@ use zeroize::Zeroizing;
 
 use super::{seal::Seal, session::Session};
 use crate::{
-    account::file::{LOCK_TIMEOUT, Opened, Sealed},
+    account::{
+        error::AccountError,
+        file::{LOCK_TIMEOUT, Opened, Sealed},
+    },
     context::{error::Error, file_key},
     say::exit::Exit,
 };
@@ -29,7 +32,7 @@ pub fn print(session: &mut Session, file: &Path) -> Result<(), Error> {
     let opened = open(session, &home, &name, bytes)?;
     // Opening may have brought the file up to date.
     let bytes = read(&home, &name)?;
-    let text = opened.key.open_text(&bytes).map_err(|error| Error::Vault {
+    let text = opened.key.open_text(&bytes).map_err(|error| AccountError::Vault {
         name: name.clone(),
         file: home.file(&name),
         error,
@@ -162,7 +165,7 @@ fn open(
     bytes: Zeroizing<Vec<u8>>,
 ) -> Result<Opened, Error> {
     let path = home.file(name);
-    let format = vault::format_of(&bytes).map_err(|error| Error::Vault {
+    let format = vault::format_of(&bytes).map_err(|error| AccountError::Vault {
         name: name.clone(),
         file: path.clone(),
         error,

@@ -11,7 +11,10 @@ use oidc_proto::{
 
 use super::{save::Storage, seal::Seal, session::Session};
 use crate::{
-    account::file::{LOCK_TIMEOUT, Sealed},
+    account::{
+        error::AccountError,
+        file::{LOCK_TIMEOUT, Sealed},
+    },
     context::error::Error,
 };
 
@@ -40,7 +43,7 @@ pub fn open(session: &mut Session, home: &Home, name: &Shortname) -> Result<Opti
 fn read(home: &Home, name: &Shortname) -> Result<Option<Sealed>, Error> {
     let Some(bytes) = home.read_pending(name)? else { return Ok(None) };
     let path = home.pending_path(name);
-    let format = vault::format_of(&bytes).map_err(|error| Error::Vault {
+    let format = vault::format_of(&bytes).map_err(|error| AccountError::Vault {
         name: name.clone(),
         file: path.clone(),
         error,

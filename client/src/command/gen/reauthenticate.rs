@@ -6,7 +6,11 @@ use super::{
     save::Storage,
     session::{Session, account_name},
 };
-use crate::{account::file::Sealed, context::error::Error, say::exit::Exit};
+use crate::{
+    account::{error::AccountError, file::Sealed},
+    context::error::Error,
+    say::exit::Exit,
+};
 
 /// Logs in anew. The file keeps its password and its format.
 pub fn run(session: &mut Session) -> Result<(), Error> {
@@ -14,11 +18,11 @@ pub fn run(session: &mut Session) -> Result<(), Error> {
     let name = account_name(name)?;
     let home = session.context.home()?;
     let sealed = Sealed::read(&home, &name).map_err(|error| match error {
-        Error::NoSuchAccount(_) => Error::Other(
+        AccountError::NoSuchAccount(_) => Error::Other(
             Exit::UnknownAccount,
             "No account configuration found with that shortname".to_owned(),
         ),
-        error => error,
+        error => error.into(),
     })?;
     let sources = session.args.password.sources();
     let opened = sealed.open(&home, &sources, session.context.asker.as_mut())?;

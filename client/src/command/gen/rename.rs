@@ -19,7 +19,10 @@ use super::{
     session::{Session, account_name},
 };
 use crate::{
-    account::file::{LOCK_TIMEOUT, Opened, Sealed},
+    account::{
+        error::AccountError,
+        file::{LOCK_TIMEOUT, Opened, Sealed},
+    },
     context::{error::Error, file_key},
     say::exit::Exit,
 };
@@ -45,8 +48,10 @@ pub fn run(session: &mut Session, new: &str) -> Result<(), Error> {
         return Err(exists(&new));
     }
     let sealed = Sealed::read(&home, &old).map_err(|error| match error {
-        Error::NoSuchAccount(_) => other("No account configuration found with that shortname".to_owned()),
-        error => error,
+        AccountError::NoSuchAccount(_) => {
+            other("No account configuration found with that shortname".to_owned())
+        }
+        error => error.into(),
     })?;
     let opened = sealed.open(&home, &session.args.password.sources(), session.context.asker.as_mut())?;
     if let Some(warning) = &opened.warning {
@@ -101,7 +106,7 @@ fn rename(
     opened: &Opened,
 ) -> Result<(AccountConfig, FileKey), Error> {
     let (old_lock, new_lock) = lock_both(home, old, new)?;
-    let failed = |error| Error::Vault { name: old.clone(), file: home.file(old), error };
+    let failed = |error| AccountError::Vault { name: old.clone(), file: home.file(old), error };
     let current = opened.read_again(home, &old_lock)?;
     let mut account = current.account;
     account.name = Some(new.to_string());

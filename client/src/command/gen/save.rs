@@ -15,7 +15,10 @@ use serde_json::json;
 
 use super::{flows, seal::Seal, session::Session};
 use crate::{
-    account::file::{LOCK_TIMEOUT, Opened, with_changes},
+    account::{
+        error::AccountError,
+        file::{LOCK_TIMEOUT, Opened, with_changes},
+    },
     context::{error::Error, file_key, load},
     say::dialect::Dialect,
 };
@@ -118,7 +121,7 @@ fn rewrite(
     new_seal: Option<&Seal>,
 ) -> Result<FileKey, Error> {
     let name = lock.name();
-    let failed = |error| Error::Vault { name: name.clone(), file: home.file(name), error };
+    let failed = |error| AccountError::Vault { name: name.clone(), file: home.file(name), error };
     opened.rewrite(home, lock, |current| {
         let account = with_changes(&current.account, &opened.account, account);
         if let Some(seal) = new_seal {
@@ -135,7 +138,7 @@ pub fn tell_held(session: &mut Session, name: &Shortname, error: &Error) {
     let has_file = session.context.home().is_ok_and(|home| home.file(name).exists());
     let what_next = match error {
         // Writing it would overwrite what somebody else has done.
-        Error::Reencrypted { .. } => return,
+        Error::Account(AccountError::Reencrypted { .. }) => return,
         _ if has_file => format!(
             " Once the file can be written, `{}` writes it.",
             shell::command("oidc passwd --from-agent", name.as_str())

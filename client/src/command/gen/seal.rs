@@ -9,7 +9,9 @@ use oidc_proto::{
 };
 
 use super::session::Session;
-use crate::{cli::options::FormatArg, context::error::Error, say::dialect::Dialect};
+use crate::{
+    account::error::AccountError, cli::options::FormatArg, context::error::Error, say::dialect::Dialect,
+};
 
 /// What protects a new account file.
 pub enum Seal {
@@ -56,7 +58,8 @@ impl Seal {
             Self::OidcAgent(_) => vault::seal_next(&for_the_c_suite(account), &protection, generation),
             _ => vault::seal_next(account, &protection, generation),
         };
-        sealed.map_err(|error| Error::Vault { name: name.clone(), file: home.file(name), error })
+        sealed
+            .map_err(|error| AccountError::Vault { name: name.clone(), file: home.file(name), error }.into())
     }
 
     /// Encrypts a registration whose login is not done: in our format, which tells issuer and client to whoever has
@@ -72,7 +75,7 @@ impl Seal {
             Self::Gpg(key) => Protection::Gpg(key),
         };
         let sealed = vault::seal_new(account, &protection);
-        let (bytes, _) = sealed.map_err(|error| Error::Vault {
+        let (bytes, _) = sealed.map_err(|error| AccountError::Vault {
             name: name.clone(),
             file: home.pending_path(name),
             error,

@@ -16,7 +16,7 @@ use report::Outcome;
 use serde_json::json;
 
 use crate::{
-    account::file::LOCK_TIMEOUT,
+    account::file::{LOCK_TIMEOUT, is_foreign},
     cli::options::Common,
     context::{
         Command, Context,
@@ -92,7 +92,8 @@ fn run(args: &ResetArgs, context: &mut Context) -> Result<(), Error> {
 
 fn names(args: &ResetArgs, home: &Home) -> Result<Vec<Shortname>, Error> {
     if args.all {
-        return Ok(home.list()?);
+        let names = home.list()?;
+        return Ok(names.into_iter().filter(|name| !is_foreign(home, name)).collect());
     }
     args.accounts.iter().map(|text| Ok(text.parse::<Shortname>()?)).collect()
 }
@@ -389,6 +390,15 @@ mod tests {
         let bench = Bench::new().with_account("acc");
         let error = bench.run(&["oidc", "reset", "acc"]).result.expect_err("nobody to ask");
         assert!(matches!(error, Error::NeedsForce(_)) && bench.file("acc").exists());
+    }
+
+    #[test]
+    fn all_are_those_that_are_listed() {
+        let bench =
+            Bench::new().with_account("acc").with_file("notes", b"mine").with_agent(agent_with_account);
+        let ran = bench.run(&["oidc", "reset", "--force", "--all"]);
+        assert!(ran.result.is_ok(), "{ran:?}");
+        assert!(!bench.file("acc").exists() && bench.file("notes").exists());
     }
 
     #[test]

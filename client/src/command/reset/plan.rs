@@ -12,7 +12,7 @@ use oidc_proto::{
 use serde_json::{Value, json};
 
 use crate::{
-    account::file::format_name,
+    account::{error::AccountError, file::format_name},
     context::{
         agent_state::{self, AgentState},
         error::Error,
@@ -63,7 +63,7 @@ impl Plan {
         let leftovers = [home.path().join(format!(".{name}.rotated")), home.pending_path(&name)];
         let has_leftovers = leftovers.iter().any(|path| path.symlink_metadata().is_ok());
         if file == FileState::Missing && agent != AgentState::Loaded && !has_leftovers {
-            return Err(Error::NoSuchAccount(name));
+            return Err(AccountError::NoSuchAccount(name).into());
         }
         let known_issuer = known.map(|account| account.issuer.clone()).filter(|issuer| !issuer.is_empty());
         let issuer = header.issuer.or(known_issuer).or_else(|| listed_issuer(home, &name));

@@ -14,6 +14,7 @@ use oidc_proto::{
 use super::granted;
 use crate::{
     account::{
+        error::AccountError,
         file::Sealed,
         issuer_url::{self, is_issuer},
     },
@@ -170,7 +171,9 @@ fn load_on_terminal(query: &TokenQuery, failure: &Failure, context: &mut Context
     let home = context.home()?;
     let sealed = match Sealed::read(&home, &name) {
         // The agent's own directory may be another one; what it said counts.
-        Err(Error::NoSuchAccount(_)) if failure.code != ErrorCode::AccountNotFound => return Ok(false),
+        Err(AccountError::NoSuchAccount(_)) if failure.code != ErrorCode::AccountNotFound => {
+            return Ok(false);
+        }
         sealed => sealed?,
     };
     if let Some(info) = load(&sealed, &home, &Loading::default(), context)? {
