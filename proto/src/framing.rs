@@ -16,7 +16,7 @@ mod scanner;
 
 use std::ops::Range;
 
-pub use self::scanner::{Scanner, is_filler};
+pub use self::scanner::{Scanner, first_object, is_filler};
 
 /// The longest message: a JSON object, or the plaintext of a sealed message, in bytes.
 pub const MAX_MESSAGE: usize = 1 << 20;
@@ -75,15 +75,6 @@ pub enum FramingError {
     /// More than [`MAX_MESSAGE`].
     #[error("a message of more than {MAX_MESSAGE} bytes")]
     TooLarge,
-}
-
-/// The first JSON object in `bytes`, if it is complete; else all of them. What follows the object is dropped:
-/// C agents may send a second one.
-pub fn first_object(bytes: &[u8]) -> &[u8] {
-    match Scanner::new(Expected::Opening, 0).scan(bytes) {
-        Ok(Some(Frame::Object(range))) => &bytes[range],
-        _ => bytes,
-    }
 }
 
 /// The characters of base64, with padding, that `len` bytes of plaintext become when sealed.

@@ -3,17 +3,19 @@
 //! Unlike the C suite, which truncates and rewrites in place, a file here is always either the old or the new one. Where
 //! it cannot be replaced it is rewritten in place, under a journal.
 
-pub(crate) mod file;
+mod error;
 mod in_place;
 mod link;
 mod lock;
 mod modes;
+pub(crate) mod names;
 mod pending;
 mod place;
+pub(crate) mod private_file;
 mod remark;
+mod temporary;
 
 use std::{
-    io,
     os::unix::fs::OpenOptionsExt,
     path::{Path, PathBuf},
     time::Duration,
@@ -21,9 +23,9 @@ use std::{
 
 use zeroize::Zeroizing;
 
-use self::in_place::InPlace;
 pub(crate) use self::lock::lock_file;
-pub use self::{file::Room, lock::AccountLock, remark::on_remark};
+use self::private_file::PrivateFile;
+pub use self::{error::HomeError, lock::AccountLock, remark::on_remark, temporary::Room};
 use crate::shortname::Shortname;
 
 /// The oidc-agent directory.
@@ -43,65 +45,6 @@ pub enum Presence {
     Gone,
     /// The directory is missing or cannot be read: nobody knows.
     Unknown(HomeError),
-}
-
-/// Why something in the oidc-agent directory could not be done.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum HomeError {
-    /// None of the candidate directories exists.
-    #[error("there is no oidc-agent directory")]
-    NoDirectory,
-    /// `HOME` is needed to find the directory.
-    #[error("the environment variable HOME is not set")]
-    NoHomeVariable,
-    /// There is no directory, and none could be made.
-    #[error("cannot make the oidc-agent directory {}: {reason}; set HOME or OIDC_CONFIG_DIR to a place that can be written", path.display())]
-    CannotMake {
-        /// The first place that was tried.
-        path: PathBuf,
-        /// What the operating system said.
-        reason: String,
-    },
-    /// The name belongs to configuration files and the like, never to an account.
-    #[error("'{0}' is not a name for an account")]
-    Reserved(Shortname),
-    /// No such file.
-    #[error("{0} does not exist")]
-    NotFound(PathBuf),
-    /// A directory, symbolic link, pipe or the like.
-    #[error("{0} is not a regular file")]
-    NotARegularFile(PathBuf),
-    /// Something on the way is no directory.
-    #[error("{0} cannot exist: something on the way to it is not a directory")]
-    NotADirectory(PathBuf),
-    /// A symbolic link of somebody else, or to a file of somebody else.
-    #[error("{0} is a symbolic link that does not belong to you, or leads to a file that does not")]
-    ForeignLink(PathBuf),
-    /// A mount point of its own: it can be rewritten, but neither be replaced nor deleted.
-    #[error("{0} cannot be replaced or deleted, because it is mounted by itself")]
-    CannotReplace(PathBuf),
-    /// Larger than an account file may be.
-    #[error("{0} is larger than 1 MiB")]
-    TooLarge(PathBuf),
-    /// Not readable or not writable for this user, or on a read-only file system.
-    #[error("permission denied: {0}")]
-    PermissionDenied(PathBuf),
-    /// Somebody else held the account's lock until the deadline.
-    #[error("{0} is locked by another program")]
-    Locked(PathBuf),
-    /// The disk or the quota is full. The old file stands as it was.
-    #[error("no space left to write {0}")]
-    NoSpace(PathBuf),
-    /// The file was changed by another program between reading and writing.
-    #[error("{0} was changed by another program")]
-    Changed(PathBuf),
-    /// The file that was to be made is there already.
-    #[error("{0} exists already")]
-    Exists(PathBuf),
-    /// Anything else the operating system says; names the path.
-    #[error(transparent)]
-    Io(#[from] io::Error),
 }
 
 /// What [`Home::delete`] removed.
@@ -129,7 +72,7 @@ impl Home {
     /// follows, whose name [`Shortname::is_listed`]. Nothing is opened.
     pub fn list(&self) -> Result<Vec<Shortname>, HomeError> {
         let mut names = Vec::new();
-        for entry in fs_err::read_dir(&self.path).map_err(|error| file::error(&error, &self.path))? {
+        for entry in fs_err::read_dir(&self.path).map_err(|error| HomeError::at(&self.path, &error))? {
             let entry = entry?;
             let Some(name) = entry.file_name().to_str().and_then(|name| name.parse::<Shortname>().ok())
             else {
@@ -150,18 +93,19 @@ impl Home {
     /// The account file's bytes. Only a regular file of at most 1 MiB is read. A symbolic link is followed where it and
     /// the file it leads to belong to this user or to root.
     pub fn read(&self, name: &Shortname) -> Result<Zeroizing<Vec<u8>>, HomeError> {
-        let file = link::resolve(&self.file(name))?;
-        let found = file::read(&file)?;
+        let path = link::resolve(&self.file(name))?;
+        let journal = names::journal_path(&self.path, name);
+        let bytes = PrivateFile { path: &path, stem: &names::stem(name), journal: Some(&journal) }.read()?;
         modes::look_at(&self.path);
-        modes::look_at(&file);
-        Ok(in_place::recover(&lock::journal_path(&self.path, name), found))
+        modes::look_at(&path);
+        Ok(bytes)
     }
 
     /// Whether the account has a file. Only a directory that could be read says that it has none: one that is not there,
     /// such as a home directory that is not mounted, says nothing.
     pub fn presence(&self, name: &Shortname) -> Presence {
         // Opening asks a network file system anew, looking may not.
-        match file::open(&self.file(name)) {
+        match private_file::open(&self.file(name)) {
             Err(HomeError::NotFound(_)) => {}
             Err(error @ (HomeError::NotADirectory(_) | HomeError::Io(_))) => return Presence::Unknown(error),
             _ => return Presence::There,
@@ -170,7 +114,7 @@ impl Home {
         match entries {
             Ok(entries) if entries.iter().any(|entry| entry.file_name() == name.as_str()) => Presence::There,
             Ok(_) => Presence::Gone,
-            Err(error) => Presence::Unknown(file::error(&error, &self.path)),
+            Err(error) => Presence::Unknown(HomeError::at(&self.path, &error)),
         }
     }
 
@@ -180,7 +124,7 @@ impl Home {
         if !name.is_listed() {
             return Err(HomeError::Reserved(name.clone()));
         }
-        AccountLock::take(self, name, timeout)
+        AccountLock::take(&self.path, name, timeout)
     }
 
     /// Writes the account's file, new or over the old one: temporary file (0600), `fsync`, rename, `fsync` of the
@@ -194,7 +138,7 @@ impl Home {
     /// [`Home::write`], but only where no file is: [`HomeError::Exists`].
     pub fn create(&self, lock: &AccountLock, bytes: &[u8]) -> Result<(), HomeError> {
         lock.remove_temporary_files();
-        file::create(&self.file(lock.name()), &lock.stem(), bytes)
+        PrivateFile { path: &self.file(lock.name()), stem: &lock.stem(), journal: None }.create(bytes)
     }
 
     /// [`Home::write`], but only over a file that still holds `previous`; the last look is right before the rename.
@@ -226,28 +170,10 @@ impl Home {
         bytes: &[u8],
         room: &mut Room,
     ) -> Result<(), HomeError> {
-        let (path, stem) = (link::resolve(&self.file(lock.name()))?, lock.stem());
-        let journal = lock::journal_path(&self.path, lock.name());
-        // What a rewriting left that was cut off is taken over first.
-        if expected.is_some() && journal.exists() {
-            self.finish_rewriting(lock)?;
-        }
-        write_anyhow(&path, Some(&journal), &stem, expected, bytes, room)
-    }
-
-    /// Completes a rewriting in place that was cut off.
-    fn finish_rewriting(&self, lock: &AccountLock) -> Result<(), HomeError> {
         let path = link::resolve(&self.file(lock.name()))?;
-        let journal = lock::journal_path(&self.path, lock.name());
-        let found = file::read(&path)?;
-        let meant = in_place::recover(&journal, found.clone());
-        if meant != found {
-            let stem = lock.stem();
-            InPlace { path: &path, journal: None, stem: &stem, old: &found, new: &meant }
-                .write(&mut Room::default())?;
-        }
-        drop(file::remove(&journal));
-        Ok(())
+        let journal = names::journal_path(&self.path, lock.name());
+        let file = PrivateFile { path: &path, stem: &lock.stem(), journal: Some(&journal) };
+        file.write(bytes, expected, room)
     }
 
     /// Makes room for the account's next refresh token before it is asked for, and finds out whether it can be stored:
@@ -255,7 +181,7 @@ impl Home {
     /// What stands in the way is in the error.
     pub fn make_room(&self, lock: &AccountLock, size: usize) -> Result<Room, HomeError> {
         lock.remove_temporary_files();
-        file::is_free(&self.rotated_path(lock.name()))?;
+        private_file::is_free(&self.rotated_path(lock.name()))?;
         let (path, stem) = (link::resolve(&self.file(lock.name()))?, lock.stem());
         let directory = path.parent().unwrap_or(&self.path);
         let made = Room::make(directory, &stem, size);
@@ -268,8 +194,8 @@ impl Home {
     }
 
     /// Where a rotation is kept that could not be written into the account's file.
-    pub(crate) fn rotated_path(&self, name: &Shortname) -> PathBuf {
-        lock::rotated_path(&self.path, name)
+    pub fn rotated_path(&self, name: &Shortname) -> PathBuf {
+        names::rotated_path(&self.path, name)
     }
 
     /// [`Home::write`] for [`Home::rotated_path`].
@@ -279,56 +205,30 @@ impl Home {
         bytes: &[u8],
         room: &mut Room,
     ) -> Result<(), HomeError> {
-        file::write(&self.rotated_path(lock.name()), &lock.stem(), bytes, None, room)
+        let path = self.rotated_path(lock.name());
+        PrivateFile { path: &path, stem: &lock.stem(), journal: None }.replace(bytes, None, room)
     }
 
     /// Deletes the account's file (a symbolic link itself, not where it leads), everything kept beside it, and the lock
     /// itself last.
     pub fn delete(&self, lock: AccountLock) -> Result<Deleted, HomeError> {
-        let file = file::remove(&self.file(lock.name()))?;
+        let file = private_file::remove(&self.file(lock.name()))?;
         let hidden = [
-            self.rotated_path(lock.name()),
-            self.pending_path(lock.name()),
-            lock::journal_path(&self.path, lock.name()),
+            names::rotated_path(&self.path, lock.name()),
+            names::pending_path(&self.path, lock.name()),
+            names::journal_path(&self.path, lock.name()),
         ];
         let mut leftovers = lock.remove_temporary_files();
         for path in hidden {
-            leftovers += usize::from(file::remove(&path)?);
+            leftovers += usize::from(private_file::remove(&path)?);
         }
         if let Some(stand_in) = self.existing_stand_in() {
-            leftovers += usize::from(file::remove(&stand_in.rotated_path(lock.name()))?);
+            leftovers += usize::from(private_file::remove(&stand_in.rotated_path(lock.name()))?);
         }
         lock.remove();
-        file::sync_directory(&self.path)?;
+        private_file::sync_directory(&self.path)?;
         Ok(Deleted { file, leftovers })
     }
-}
-
-/// Replaces a file, or rewrites it in place where it cannot be replaced; under a journal, if there is a place for one.
-pub(crate) fn write_anyhow(
-    path: &Path,
-    journal: Option<&Path>,
-    stem: &str,
-    expected: Option<&[u8]>,
-    bytes: &[u8],
-    room: &mut Room,
-) -> Result<(), HomeError> {
-    let why = match file::write(path, stem, bytes, expected, room) {
-        Err(why @ (HomeError::CannotReplace(_) | HomeError::PermissionDenied(_))) => why,
-        written => {
-            written?;
-            journal.map(file::remove);
-            return Ok(());
-        }
-    };
-    let Ok(old) = file::read(path) else { return Err(why) };
-    if expected.is_some_and(|expected| **old != *expected) {
-        return Err(HomeError::Changed(path.into()));
-    }
-    InPlace { path, journal, stem, old: &old, new: bytes }.write(room).map_err(|error| match error {
-        HomeError::PermissionDenied(_) => why,
-        other => other,
-    })
 }
 
 /// Whether a regular file that is there can be written as it is.

@@ -9,6 +9,7 @@ pub mod certificates;
 pub mod decoders;
 pub mod environment;
 pub mod http;
+pub mod imports;
 pub mod machine;
 pub mod npm_provider;
 pub mod programs;

@@ -209,3 +209,12 @@ pub const fn is_filler(byte: u8) -> bool {
 const fn is_base64(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'/')
 }
+
+/// The first JSON object in `bytes`, if it is complete; else all of them. What follows the object is dropped:
+/// C agents may send a second one.
+pub fn first_object(bytes: &[u8]) -> &[u8] {
+    match Scanner::new(Expected::Opening, 0).scan(bytes) {
+        Ok(Some(Frame::Object(range))) => &bytes[range],
+        _ => bytes,
+    }
+}

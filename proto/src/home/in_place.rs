@@ -11,11 +11,8 @@ use rustix::fs::{Mode, OFlags};
 use serde_json::json;
 use zeroize::Zeroizing;
 
-use super::{
-    HomeError,
-    file::{self, Room},
-};
-use crate::{fault_point, json::Object};
+use super::temporary::sync;
+use crate::json::Object;
 
 const FORMAT: &str = "oidc-in-place/1";
 /// No disk tears a smaller piece.
@@ -23,12 +20,6 @@ const SECTOR: usize = 512;
 
 /// What is to become of a file.
 pub(super) struct InPlace<'a> {
-    /// The file.
-    pub(super) path: &'a Path,
-    /// Where the journal may lie, if there is a place for one.
-    pub(super) journal: Option<&'a Path>,
-    /// For temporary files.
-    pub(super) stem: &'a str,
     /// What the file holds.
     pub(super) old: &'a [u8],
     /// What it is to hold.
@@ -36,42 +27,33 @@ pub(super) struct InPlace<'a> {
 }
 
 impl InPlace<'_> {
-    /// Rewrites the file. On an error it holds what it held.
-    pub(super) fn write(&self, room: &mut Room) -> Result<(), HomeError> {
+    /// The journal's text.
+    pub(super) fn journal(&self) -> Zeroizing<String> {
         let text =
             json!({ "format": FORMAT, "old": STANDARD.encode(self.old), "new": STANDARD.encode(self.new) });
-        let text = Zeroizing::new(text.to_string());
-        // Without a journal only a crash of the machine within this one write does harm.
-        let journal = self
-            .journal
-            .filter(|journal| file::write(journal, self.stem, text.as_bytes(), None, room).is_ok());
-        fault_point::reached("journal-written");
-        let written = self.overwrite();
-        fault_point::reached("rewritten");
-        journal.map(file::remove);
-        written.map_err(|error| file::error(&error, self.path))
+        Zeroizing::new(text.to_string())
     }
 
-    fn overwrite(&self) -> io::Result<()> {
+    /// Rewrites the file. On an error it holds what it held.
+    pub(super) fn overwrite(&self, path: &Path) -> io::Result<()> {
         let flags = OFlags::WRONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
-        let opened = std::fs::File::from(rustix::fs::open(self.path, flags, Mode::empty())?);
+        let opened = std::fs::File::from(rustix::fs::open(path, flags, Mode::empty())?);
         if !opened.metadata()?.is_file() {
             return Err(io::ErrorKind::InvalidInput.into());
         }
-        put(&opened, self.new, self.path).inspect_err(|_| drop(put(&opened, self.old, self.path)))
+        put(&opened, self.new, path).inspect_err(|_| drop(put(&opened, self.old, path)))
     }
 }
 
 fn put(opened: &std::fs::File, bytes: &[u8], path: &Path) -> io::Result<()> {
     opened.write_all_at(bytes, 0)?;
     opened.set_len(bytes.len() as u64)?;
-    file::sync(opened, path)
+    sync(opened, path)
 }
 
-/// What a file holds in truth: `found`, or where its rewriting was cut off, the new content.
-pub(super) fn recover(journal: &Path, found: Zeroizing<Vec<u8>>) -> Zeroizing<Vec<u8>> {
-    let Ok(text) = file::read(journal) else { return found };
-    match parse(&text) {
+/// What a file holds in truth, next to which a journal lies: `found`, or where its rewriting was cut off, the new content.
+pub(super) fn recover(journal: &[u8], found: Zeroizing<Vec<u8>>) -> Zeroizing<Vec<u8>> {
+    match parse(journal) {
         Some([old, new]) if is_made_of(&found, &old, &new) => new,
         _ => found,
     }

@@ -9,14 +9,14 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use super::{HomeError, file};
+use super::error::HomeError;
 
 /// The path of the file itself: `path`, or where the links lead that begin there. A path with nothing at it is returned
 /// as it is.
 pub(crate) fn resolve(path: &Path) -> Result<PathBuf, HomeError> {
     match path.symlink_metadata() {
         Ok(metadata) if metadata.is_symlink() => follow(path, &metadata),
-        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(file::error(&error, path)),
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(HomeError::at(path, &error)),
         _ => Ok(path.to_owned()),
     }
 }
@@ -28,7 +28,7 @@ fn follow(path: &Path, link: &std::fs::Metadata) -> Result<PathBuf, HomeError> {
     }
     // A dangling link is something other than a missing file: nothing may be made in its place.
     let target = std::fs::canonicalize(path).map_err(|_| HomeError::NotARegularFile(path.into()))?;
-    let metadata = target.symlink_metadata().map_err(|error| file::error(&error, &target))?;
+    let metadata = target.symlink_metadata().map_err(|error| HomeError::at(&target, &error))?;
     if !metadata.is_file() {
         return Err(HomeError::NotARegularFile(path.into()));
     }

@@ -8,17 +8,19 @@ use std::{
     time::{Duration, Instant},
 };
 
-use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
-use ring::digest::{SHA256, digest};
 use rustix::{fs::FlockOperation, io::Errno};
 
-use super::{Home, HomeError, file, link, remark::remark};
+use super::{
+    error::HomeError,
+    link,
+    names::{self, lock_path},
+    private_file,
+    remark::remark,
+};
 use crate::shortname::Shortname;
 
 /// How often a held lock is tried again; the operating system has no lock with a deadline.
 const RETRY_EVERY: Duration = Duration::from_millis(10);
-/// The longest name that still fits into the names of the files beside it.
-const LONGEST_STEM: usize = 200;
 
 /// The lock of one account, released when dropped.
 #[derive(Debug)]
@@ -30,19 +32,20 @@ pub struct AccountLock {
 }
 
 impl AccountLock {
-    pub(super) fn take(home: &Home, name: &Shortname, timeout: Duration) -> Result<Self, HomeError> {
-        let path = home.path().join(format!(".{}.lock", stem(name)));
+    /// Takes the lock of an account whose files lie in `directory`.
+    pub(super) fn take(directory: &Path, name: &Shortname, timeout: Duration) -> Result<Self, HomeError> {
+        let path = lock_path(directory, &names::stem(name));
         let file = match lock_file(&path, timeout) {
             // Nothing can be made in the directory, but the account's file may be written in place: then it is its own
             // lock.
             Err(HomeError::PermissionDenied(_)) if !path.exists() => {
-                let account = link::resolve(&home.file(name))?;
-                let opened = file::open(&account)?;
+                let account = link::resolve(&directory.join(name.as_str()))?;
+                let opened = private_file::open(&account)?;
                 take(&opened, &account, timeout)?.then_some(opened)
             }
             taken => taken?,
         };
-        Ok(Self { directory: home.path().into(), name: name.clone(), path, _file: file })
+        Ok(Self { directory: directory.into(), name: name.clone(), path, _file: file })
     }
 
     /// Whose lock it is.
@@ -52,40 +55,25 @@ impl AccountLock {
 
     /// What the names of the account's hidden files are made of.
     pub(super) fn stem(&self) -> String {
-        stem(&self.name)
+        names::stem(&self.name)
     }
 
     /// Removes what writers left that were killed before their rename: under the lock nobody else writes. How many.
     pub(super) fn remove_temporary_files(&self) -> usize {
         let Ok(entries) = fs_err::read_dir(&self.directory) else { return 0 };
-        let is_ours = |name: &str| is_temporary(name, &self.stem());
+        let is_ours = |name: &str| names::is_temporary(name, &self.stem());
         entries
             .flatten()
             .filter(|entry| entry.file_name().to_str().is_some_and(is_ours))
-            .filter(|entry| file::remove(&entry.path()).unwrap_or(false))
+            .filter(|entry| private_file::remove(&entry.path()).unwrap_or(false))
             .count()
     }
 
     /// Removes the lock file. Who waits for it sees that its file is gone and takes a new one.
     pub(super) fn remove(self) {
         // A lock file that stays harms nobody.
-        drop(file::remove(&self.path));
+        drop(private_file::remove(&self.path));
     }
-}
-
-/// Where a rotation is kept that could not be written into the account's file.
-pub(super) fn rotated_path(directory: &Path, name: &Shortname) -> PathBuf {
-    directory.join(format!(".{}.rotated", stem(name)))
-}
-
-/// Where the journal lies while an account's file is rewritten in place.
-pub(super) fn journal_path(directory: &Path, name: &Shortname) -> PathBuf {
-    directory.join(format!(".{}.journal", stem(name)))
-}
-
-/// Where a registration is kept until its login is done.
-pub(super) fn pending_path(directory: &Path, name: &Shortname) -> PathBuf {
-    directory.join(format!(".{}.pending", stem(name)))
 }
 
 /// Whether flock(2) itself is missing or broken: Lustre, NFS without its lock daemon, some FUSE file systems.
@@ -101,7 +89,7 @@ fn is_lacking(errno: Errno) -> bool {
 pub(crate) fn lock_file(path: &Path, timeout: Duration) -> Result<Option<File>, HomeError> {
     let deadline = Instant::now() + timeout;
     loop {
-        let opened = open(path).map_err(|e| file::error(&e, path))?;
+        let opened = open(path).map_err(|e| HomeError::at(path, &e))?;
         if !take(&opened, path, deadline.saturating_duration_since(Instant::now()))? {
             return Ok(None);
         }
@@ -126,7 +114,7 @@ fn take(opened: &File, path: &Path, timeout: Duration) -> Result<bool, HomeError
                 ));
                 return Ok(false);
             }
-            Err(errno) => return Err(file::error(&errno.into(), path)),
+            Err(errno) => return Err(HomeError::at(path, &errno.into())),
         }
         let left = deadline.saturating_duration_since(Instant::now());
         if left.is_zero() {
@@ -155,24 +143,4 @@ fn is_still_at(opened: &File, path: &Path) -> bool {
         (Ok(there), Ok(ours)) => (there.dev(), there.ino()) == (ours.dev(), ours.ino()),
         _ => false,
     }
-}
-
-/// The account's name, or a digest of it where the name is too long to be part of a longer one.
-fn stem(name: &Shortname) -> String {
-    if name.as_str().len() <= LONGEST_STEM {
-        return name.to_string();
-    }
-    URL_SAFE_NO_PAD.encode(digest(&SHA256, name.as_str().as_bytes()))
-}
-
-/// Whether a file name is `.<stem>.<6 characters>.tmp`, so that account `a` leaves those of account `a.b` alone.
-fn is_temporary(file_name: &str, stem: &str) -> bool {
-    let random = file_name
-        .strip_prefix('.')
-        .and_then(|rest| rest.strip_prefix(stem))
-        .and_then(|rest| rest.strip_prefix('.'))
-        .and_then(|rest| rest.strip_suffix(file::TEMPORARY_SUFFIX));
-    random.is_some_and(|random| {
-        random.len() == file::RANDOM_LEN && random.bytes().all(|b| b.is_ascii_alphanumeric())
-    })
 }

@@ -7,18 +7,25 @@ use std::path::PathBuf;
 
 use zeroize::Zeroizing;
 
-use super::{AccountLock, Home, HomeError, Room, file, lock};
+use super::{
+    Home,
+    error::HomeError,
+    lock::AccountLock,
+    names,
+    private_file::{self, PrivateFile},
+    temporary::Room,
+};
 use crate::shortname::Shortname;
 
 impl Home {
     /// Where the pending registration for an account is, whether there is one or not.
     pub fn pending_path(&self, name: &Shortname) -> PathBuf {
-        lock::pending_path(self.path(), name)
+        names::pending_path(self.path(), name)
     }
 
     /// The pending registration; `None` when there is none. Read as [`Home::read`] reads an account file.
     pub fn read_pending(&self, name: &Shortname) -> Result<Option<Zeroizing<Vec<u8>>>, HomeError> {
-        match file::read(&self.pending_path(name)) {
+        match private_file::read(&self.pending_path(name)) {
             Ok(bytes) => Ok(Some(bytes)),
             Err(HomeError::NotFound(_)) => Ok(None),
             Err(error) => Err(error),
@@ -28,13 +35,15 @@ impl Home {
     /// Writes the pending registration, new or over an old one, as [`Home::write`] writes an account file.
     pub fn write_pending(&self, lock: &AccountLock, bytes: &[u8]) -> Result<(), HomeError> {
         lock.remove_temporary_files();
-        file::write(&self.pending_path(lock.name()), &lock.stem(), bytes, None, &mut Room::default())
+        let path = self.pending_path(lock.name());
+        let file = PrivateFile { path: &path, stem: &lock.stem(), journal: None };
+        file.replace(bytes, None, &mut Room::default())
     }
 
     /// Removes the pending registration. Whether there was one.
     pub fn remove_pending(&self, lock: &AccountLock) -> Result<bool, HomeError> {
-        let removed = file::remove(&self.pending_path(lock.name()))?;
-        file::sync_directory(self.path())?;
+        let removed = private_file::remove(&self.pending_path(lock.name()))?;
+        private_file::sync_directory(self.path())?;
         Ok(removed)
     }
 }

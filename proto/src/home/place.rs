@@ -8,7 +8,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use super::{Home, HomeError, file};
+use super::{Home, error::HomeError};
 use crate::shortname::Shortname;
 
 /// What group and others may do.
@@ -86,7 +86,7 @@ impl Home {
     pub(crate) fn stand_in(&self) -> Result<Self, HomeError> {
         let path = self.runtime.as_deref().ok_or(HomeError::NoDirectory)?;
         match DirBuilder::new().mode(0o700).create(path) {
-            Err(error) if error.kind() != io::ErrorKind::AlreadyExists => Err(file::error(&error, path)),
+            Err(error) if error.kind() != io::ErrorKind::AlreadyExists => Err(HomeError::at(path, &error)),
             _ => self.existing_stand_in().ok_or_else(|| HomeError::PermissionDenied(path.into())),
         }
     }

@@ -1,5 +1,6 @@
 use std::{
     ffi::OsString,
+    io,
     os::unix::fs::{PermissionsExt, symlink},
     sync::mpsc,
     thread,
@@ -419,6 +420,6 @@ fn an_unwritable_directory_is_said_so() {
         (io::ErrorKind::QuotaExceeded, "no space left to write /x"),
         (io::ErrorKind::ReadOnlyFilesystem, "permission denied: /x"),
     ] {
-        assert_eq!(file::error(&kind.into(), Path::new("/x")).to_string(), expected);
+        assert_eq!(HomeError::at(Path::new("/x"), &kind.into()).to_string(), expected);
     }
 }

@@ -11,7 +11,7 @@ use super::{
 };
 use crate::{
     account::same_issuer,
-    home::{Home, HomeError, Room, lock_file, write_anyhow},
+    home::{Home, HomeError, Room, lock_file, names, private_file::PrivateFile},
     shortname::Shortname,
 };
 
@@ -68,11 +68,12 @@ fn rewrite(
     if plan()?.is_none() {
         return Ok(false);
     }
-    let _lock = lock_file(&home.path().join(format!(".{ISSUER_CONFIG}.lock")), LOCK_DEADLINE)?;
+    let _lock = lock_file(&names::lock_path(home.path(), ISSUER_CONFIG), LOCK_DEADLINE)?;
     while let Some((text, changed)) = plan()? {
         let target = existing(resolve(&path))?.unwrap_or_else(|| path.clone());
         let expected = text.as_ref().map(|text| text.as_bytes());
-        match write_anyhow(&target, None, ISSUER_CONFIG, expected, changed.as_bytes(), &mut Room::default()) {
+        let file = PrivateFile { path: &target, stem: ISSUER_CONFIG, journal: None };
+        match file.write(changed.as_bytes(), expected, &mut Room::default()) {
             // The C suite takes no lock: look at what it wrote.
             Err(HomeError::Changed(_)) => {}
             written => return Ok(written.map(|()| true)?),

@@ -3,7 +3,7 @@
 
 use serde_json::{Map, Value};
 
-use super::url;
+use super::issuer::url;
 use crate::json::Object;
 
 /// One entry for each issuer text; `entries` come with the highest priority first.

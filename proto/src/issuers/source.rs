@@ -13,7 +13,7 @@ use super::{
     text::{self, Place},
 };
 use crate::{
-    home::{HomeError, file},
+    home::{HomeError, private_file},
     json::Object,
 };
 
@@ -59,7 +59,7 @@ fn read(
 
 /// A configuration file's text. Here, unlike for accounts, symbolic links are followed: people keep such files elsewhere.
 pub(super) fn read_text(path: &Path) -> Result<Zeroizing<String>, HomeError> {
-    let mut bytes = file::read(&resolve(path)?)?;
+    let mut bytes = private_file::read(&resolve(path)?)?;
     String::from_utf8(std::mem::take(&mut bytes)).map(Zeroizing::new).map_err(|_| {
         HomeError::Io(std::io::Error::new(std::io::ErrorKind::InvalidData, "it is not UTF-8 text"))
     })
@@ -67,7 +67,7 @@ pub(super) fn read_text(path: &Path) -> Result<Zeroizing<String>, HomeError> {
 
 /// The file itself, behind any symbolic links.
 pub(super) fn resolve(path: &Path) -> Result<PathBuf, HomeError> {
-    fs_err::canonicalize(path).map_err(|error| file::error(&error, path))
+    fs_err::canonicalize(path).map_err(|error| HomeError::at(path, &error))
 }
 
 fn parse(text: &str, place: Place) -> Result<Vec<Object>, String> {

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use zeroize::Zeroizing;
 
 use crate::{
-    home::{AccountLock, Home, HomeError, Room, file},
+    home::{AccountLock, Home, HomeError, Room, private_file},
     json::Object,
     secret::{Key, RefreshToken},
     shortname::Shortname,
@@ -41,7 +41,7 @@ impl Sidecar {
 
     /// Reads the sidecar in one directory.
     pub(super) fn read_at(home: &Home, name: &Shortname) -> Result<Self, HomeError> {
-        match file::read(&home.rotated_path(name)) {
+        match private_file::read(&home.rotated_path(name)) {
             Ok(bytes) => Ok(Self::parse(&bytes).unwrap_or_default()),
             Err(HomeError::NotFound(_)) => Ok(Self::default()),
             Err(error) => Err(error),
@@ -100,14 +100,14 @@ impl Sidecar {
 
     /// Removes the sidecar once the file is newer. One that cannot be removed opens for nobody any more.
     pub(super) fn remove(home: &Home, name: &Shortname) {
-        drop(file::remove(&home.rotated_path(name)));
+        drop(private_file::remove(&home.rotated_path(name)));
         Self::remove_at_hand(home, name);
     }
 
     /// Removes what lies in the runtime directory, once something newer lies beside the file.
     pub(super) fn remove_at_hand(home: &Home, name: &Shortname) {
         if let Some(stand_in) = home.existing_stand_in() {
-            drop(file::remove(&stand_in.rotated_path(name)));
+            drop(private_file::remove(&stand_in.rotated_path(name)));
         }
     }
 }

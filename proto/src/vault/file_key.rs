@@ -6,9 +6,13 @@ use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use zeroize::{Zeroize, Zeroizing};
 
 use super::{
-    VaultError, account_object, gpg,
+    error::VaultError,
+    format::{Format, MAX_FILE_LEN},
+    gpg,
     native::{self, DataKey},
     oidc_agent::{DerivedKey, HexKey},
+    probe::format_of,
+    text::{account_object, rewritten},
 };
 use crate::{
     account::AccountConfig,
@@ -59,24 +63,27 @@ impl FileKey {
 
     /// The decrypted text as it is stored, byte for byte; otherwise as [`FileKey::open`].
     pub fn open_text(&self, bytes: &[u8]) -> Result<Zeroizing<Vec<u8>>, VaultError> {
-        Ok(match &self.0 {
-            Kind::Native(key) => key.open(bytes)?,
-            Kind::OidcAgent(key) => key.open(bytes)?,
-            Kind::OidcAgentHex(key) => key.open(bytes)?,
-            Kind::OpenPgp(_) => gpg::decrypt_quietly(bytes)?,
-        })
+        match (&self.0, format_of(bytes)?) {
+            (Kind::Native(key), Format::Native) => key.open(bytes),
+            (Kind::OidcAgent(key), Format::OidcAgent) => key.open(bytes),
+            (Kind::OidcAgentHex(key), Format::OidcAgentHex) => key.open(bytes),
+            (Kind::OidcAgentHex(key), Format::OidcAgent) => key.successor.open(bytes),
+            (Kind::OpenPgp(_), Format::OpenPgp) => gpg::decrypt(bytes, gpg::Pinentry::MustNotAsk),
+            _ => Err(VaultError::OtherKey),
+        }
     }
 
     /// The file that replaces `previous`: same salt or data key and same slots, new nonce, next generation. Only what
     /// differs in `account` is changed; members unknown to us stay, in the text and in the header.
     pub fn seal(&self, account: &AccountConfig, previous: &[u8]) -> Result<Vec<u8>, VaultError> {
+        let text = rewritten(account_object(&self.open_text(previous)?)?, account);
         let bytes = match &self.0 {
-            Kind::Native(key) => key.seal(account, previous)?,
-            Kind::OidcAgent(key) => key.seal(account, previous)?,
-            Kind::OidcAgentHex(key) => key.seal(account, previous)?,
-            Kind::OpenPgp(recipients) => gpg::reseal(account, previous, recipients)?,
+            Kind::Native(key) => key.seal(account, &text, previous)?,
+            Kind::OidcAgent(key) => key.seal(text.as_bytes()),
+            Kind::OidcAgentHex(key) => key.successor.seal(text.as_bytes()),
+            Kind::OpenPgp(recipients) => gpg::seal_again(text.as_bytes(), recipients)?,
         };
-        if bytes.len() > super::MAX_FILE_LEN { Err(VaultError::TooLarge) } else { Ok(bytes) }
+        if bytes.len() > MAX_FILE_LEN { Err(VaultError::TooLarge) } else { Ok(bytes) }
     }
 
     /// Whether the file counts fewer writes than this key has seen before: somebody put an older file back. Always
@@ -113,8 +120,8 @@ impl FileKey {
                 "oidc-agent"
             }
             Kind::OidcAgentHex(key) => {
-                put("hex_key", key.old.expose());
-                put_derived(put, &key.new);
+                put("hex_key", key.key.expose());
+                put_derived(put, &key.successor);
                 "oidc-agent-hex"
             }
             Kind::OpenPgp(recipients) => {
@@ -143,9 +150,10 @@ impl FileKey {
                 Kind::Native(DataKey::try_from_parts(&bytes("key")?, &bytes("slots")?, generation)?)
             }
             "oidc-agent" => Kind::OidcAgent(derived()?),
-            "oidc-agent-hex" => {
-                Kind::OidcAgentHex(HexKey { old: Key::from_slice(&bytes("hex_key")?)?, new: derived()? })
-            }
+            "oidc-agent-hex" => Kind::OidcAgentHex(HexKey {
+                key: Key::from_slice(&bytes("hex_key")?)?,
+                successor: derived()?,
+            }),
             "gpg" => Kind::OpenPgp(gpg::checked_recipients(object.strings("recipients"))?),
             _ => return None,
         }))

@@ -8,7 +8,11 @@ use std::time::Duration;
 use zeroize::Zeroizing;
 
 use self::run::run;
-use super::{FileKey, GpgError, VaultError, account_object, oidc_agent, openpgp, rewritten};
+use super::{
+    error::{GpgError, VaultError},
+    openpgp,
+    text::new_text,
+};
 use crate::account::AccountConfig;
 
 /// The line after the armour; the C suite looks for it, `gpg` ignores it.
@@ -40,16 +44,12 @@ pub(super) fn decrypt(bytes: &[u8], pinentry: Pinentry) -> Result<Zeroizing<Vec<
     Ok(text)
 }
 
-/// [`decrypt`], only if no question is needed for it.
-pub(super) fn decrypt_quietly(bytes: &[u8]) -> Result<Zeroizing<Vec<u8>>, VaultError> {
-    match super::format_of(bytes)? {
-        super::Format::OpenPgp => decrypt(bytes, Pinentry::MustNotAsk),
-        _ => Err(VaultError::OtherKey),
-    }
-}
-
-/// A file for whom a person names. `gpg` decides whether that key can be trusted, unless it is a full fingerprint.
-pub(super) fn seal_new(account: &AccountConfig, recipient: &str) -> Result<(Vec<u8>, FileKey), VaultError> {
+/// A file for whom a person names, and the key ids of its recipients. `gpg` decides whether that key can be trusted, unless
+/// it is a full fingerprint.
+pub(super) fn seal_new(
+    account: &AccountConfig,
+    recipient: &str,
+) -> Result<(Vec<u8>, Vec<String>), VaultError> {
     if recipient.is_empty() {
         return Err(GpgError::NoPublicKey.into());
     }
@@ -57,22 +57,17 @@ pub(super) fn seal_new(account: &AccountConfig, recipient: &str) -> Result<(Vec<
     let is_fingerprint =
         matches!(fingerprint.len(), 40 | 64) && fingerprint.bytes().all(|b| b.is_ascii_hexdigit());
     let trust: &[&str] = if is_fingerprint { &["--trust-model=always"] } else { &[] };
-    let bytes = encrypt(trust, &[recipient], oidc_agent::new_text(account).as_bytes())?;
-    let key = FileKey::gpg(openpgp::recipients(&bytes)?);
-    Ok((bytes, key))
+    let bytes = encrypt(trust, &[recipient], new_text(account).as_bytes())?;
+    let recipients = openpgp::recipients(&bytes)?;
+    Ok((bytes, recipients))
 }
 
 /// A file for the same recipients again.
-pub(super) fn reseal(
-    account: &AccountConfig,
-    previous: &[u8],
-    recipients: &[String],
-) -> Result<Vec<u8>, VaultError> {
-    let text = rewritten(account_object(&decrypt_quietly(previous)?)?, account);
+pub(super) fn seal_again(text: &[u8], recipients: &[String]) -> Result<Vec<u8>, VaultError> {
     // With `!` gpg takes just this key of those that belong together.
     let exact: Vec<String> = recipients.iter().map(|id| format!("{id}!")).collect();
     let exact: Vec<&str> = exact.iter().map(String::as_str).collect();
-    encrypt(&["--trust-model=always"], &exact, text.as_bytes())
+    encrypt(&["--trust-model=always"], &exact, text)
 }
 
 /// Key ids that are just that; anything else could be an option to `gpg`.

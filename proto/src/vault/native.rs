@@ -17,29 +17,13 @@ use ring::digest::{SHA256, digest};
 use zeroize::Zeroizing;
 
 pub(super) use self::document::probe;
-pub use self::slot::Cost;
 use self::{document::Document, slot::PasswordSlot};
-use super::{FileKey, Format, VaultError, account_object, rewritten};
+pub use self::{document::PublicHeader, slot::Cost};
+use super::error::VaultError;
 use crate::{
     account::AccountConfig,
     secret::{Key, Password},
 };
-
-/// What a native file tells without a password; no secret is in it.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-#[non_exhaustive]
-pub struct PublicHeader {
-    /// The account's short name when the file was written.
-    pub name: Option<String>,
-    /// The issuer.
-    pub issuer: Option<String>,
-    /// RFC 6749 section 2.2.
-    pub client_id: Option<String>,
-    /// RFC 7592 section 3: where the client can be deleted.
-    pub registration_client_uri: Option<String>,
-    /// Counts the writes of the file.
-    pub generation: u64,
-}
 
 /// The data key of a file, with what tells whether a file is still under it.
 #[derive(Clone)]
@@ -79,41 +63,40 @@ impl DataKey {
         self.newest.fetch_max(generation, Ordering::Relaxed);
     }
 
+    /// Decrypts the file this key was taken from, or a later one under the same data key.
     pub(super) fn open(&self, bytes: &[u8]) -> Result<Zeroizing<Vec<u8>>, VaultError> {
-        self.open_document(bytes).map(|(_, text)| text)
-    }
-
-    pub(super) fn seal(&self, account: &AccountConfig, previous: &[u8]) -> Result<Vec<u8>, VaultError> {
-        let (mut document, text) = self.open_document(previous)?;
-        let text = rewritten(account_object(&text)?, account);
-        document.describe(account, self.newest_generation().max(document.generation()).saturating_add(1));
-        Ok(document.seal(&self.key, text.as_bytes()))
-    }
-
-    fn open_document(&self, bytes: &[u8]) -> Result<(Document, Zeroizing<Vec<u8>>), VaultError> {
-        match super::format_of(bytes)? {
-            Format::Native => {}
-            _ => return Err(VaultError::OtherKey),
-        }
         let document = Document::parse(bytes)?;
         match document.open(&self.key) {
             Ok(text) => {
                 self.note_generation(document.generation());
-                Ok((document, text))
+                Ok(text)
             }
             Err(_) if fingerprint(&document) != self.slots => Err(VaultError::OtherKey),
             Err(error) => Err(error),
         }
     }
+
+    /// The file that replaces `previous`, which [`DataKey::open`] has opened: the same slots, `text` as its contents, and
+    /// in the header what of `account` can be told without a password.
+    pub(super) fn seal(
+        &self,
+        account: &AccountConfig,
+        text: &str,
+        previous: &[u8],
+    ) -> Result<Vec<u8>, VaultError> {
+        let mut document = Document::parse(previous)?;
+        document.describe(account, self.newest_generation().max(document.generation()).saturating_add(1));
+        Ok(document.seal(&self.key, text.as_bytes()))
+    }
 }
 
-pub(super) fn unlock(bytes: &[u8], password: &Password) -> Result<(Zeroizing<Vec<u8>>, FileKey), VaultError> {
+pub(super) fn unlock(bytes: &[u8], password: &Password) -> Result<(Zeroizing<Vec<u8>>, DataKey), VaultError> {
     let document = Document::parse(bytes)?;
     let slots = slot::password_slots(document.slots())?;
     for slot in &slots {
         if let Some(key) = slot.unwrap(password)? {
             let text = document.open(&key)?;
-            return Ok((text, FileKey::native(DataKey::new(key, &document))));
+            return Ok((text, DataKey::new(key, &document)));
         }
     }
     Err(VaultError::WrongPassword)
@@ -124,14 +107,13 @@ pub(super) fn seal_new(
     password: &Password,
     cost: Cost,
     generation: u64,
-) -> Result<(Vec<u8>, FileKey), VaultError> {
+) -> Result<(Vec<u8>, DataKey), VaultError> {
     let key = Key::random();
     let slot = PasswordSlot::wrap(&key, password, cost)?;
     let mut document = Document::with_slots(vec![slot.to_value()]);
     document.describe(account, generation.saturating_add(1));
     let bytes = document.seal(&key, account.to_json().as_bytes());
-    let key = FileKey::native(DataKey::new(key, &document));
-    Ok((bytes, key))
+    Ok((bytes, DataKey::new(key, &document)))
 }
 
 pub(super) fn inspect(bytes: &[u8]) -> Result<(), VaultError> {

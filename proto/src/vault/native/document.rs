@@ -4,7 +4,6 @@ use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use serde_json::{Map, Value};
 use zeroize::Zeroizing;
 
-use super::PublicHeader;
 use crate::{
     account::AccountConfig,
     json::Object,
@@ -20,6 +19,22 @@ const FORMAT: &str = "oidc-account/1";
 const FORMAT_FAMILY: &str = "oidc-account/";
 /// Where the name of the format stands in a file that no longer parses: near its start.
 const FORMAT_WITHIN: usize = 64;
+
+/// What a native file tells without a password; no secret is in it.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[non_exhaustive]
+pub struct PublicHeader {
+    /// The account's short name when the file was written.
+    pub name: Option<String>,
+    /// The issuer.
+    pub issuer: Option<String>,
+    /// RFC 6749 section 2.2.
+    pub client_id: Option<String>,
+    /// RFC 7592 section 3: where the client can be deleted.
+    pub registration_client_uri: Option<String>,
+    /// Counts the writes of the file.
+    pub generation: u64,
+}
 
 /// A native file, taken apart. Members of the header that are not known are kept.
 pub(super) struct Document {

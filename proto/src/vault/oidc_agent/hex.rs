@@ -6,14 +6,16 @@ use argon2::Algorithm;
 use zeroize::Zeroizing;
 
 use super::{
-    DerivedKey,
-    layout::{NONCE_LEN, SALT_LEN, TAG_LEN, decimal, lines},
-    open_secretbox,
+    derived_key::DerivedKey,
+    layout::{SALT_LEN, decimal, lines},
+    secretbox::{self, NONCE_LEN, TAG_LEN},
 };
 use crate::{
-    account::AccountConfig,
     secret::{Key, Password, random},
-    vault::{FileKey, Format, VaultError, account_object, format_of, kdf, kdf::Work, rewritten},
+    vault::{
+        VaultError,
+        kdf::{self, Work},
+    },
 };
 
 /// What the two generations of libsodium made of a password; the file does not say which one it was.
@@ -22,28 +24,18 @@ const DERIVATIONS: [(Algorithm, Work); 2] = [
     (Algorithm::Argon2id, Work { m_kib: 64 * 1024, t: 2, p: 1 }),
 ];
 
-/// The key of a file in this format, and the one it gets when it is rewritten in the current format.
+/// The key of a file in this format.
 #[derive(Clone)]
 pub(in crate::vault) struct HexKey {
-    pub(in crate::vault) old: Key,
-    pub(in crate::vault) new: DerivedKey,
+    pub(in crate::vault) key: Key,
+    /// The key of the file in the current format that is written in its place.
+    pub(in crate::vault) successor: DerivedKey,
 }
 
 impl HexKey {
+    /// Decrypts the file this key was taken from.
     pub(in crate::vault) fn open(&self, bytes: &[u8]) -> Result<Zeroizing<Vec<u8>>, VaultError> {
-        match format_of(bytes)? {
-            Format::OidcAgentHex => Line::parse(bytes)?.open(&self.old).ok_or(VaultError::OtherKey),
-            _ => self.new.open(bytes),
-        }
-    }
-
-    pub(in crate::vault) fn seal(
-        &self,
-        account: &AccountConfig,
-        previous: &[u8],
-    ) -> Result<Vec<u8>, VaultError> {
-        let previous = account_object(&self.open(previous)?)?;
-        Ok(self.new.encrypt(rewritten(previous, account).as_bytes()))
+        Line::parse(bytes)?.open(&self.key).ok_or(VaultError::OtherKey)
     }
 }
 
@@ -74,7 +66,7 @@ impl Line {
     }
 
     fn open(&self, key: &Key) -> Option<Zeroizing<Vec<u8>>> {
-        open_secretbox(key, &self.nonce, &self.ciphertext)
+        secretbox::open(key, &self.nonce, &self.ciphertext)
     }
 }
 
@@ -95,17 +87,17 @@ pub(in crate::vault) fn inspect(bytes: &[u8]) -> Result<(), VaultError> {
 pub(in crate::vault) fn unlock(
     bytes: &[u8],
     password: &Password,
-) -> Result<(Zeroizing<Vec<u8>>, FileKey), VaultError> {
+) -> Result<(Zeroizing<Vec<u8>>, HexKey), VaultError> {
     let line = Line::parse(bytes)?;
     for (algorithm, work) in DERIVATIONS {
         let mut derived = Zeroizing::new([0; 32]);
         kdf::derive(algorithm, work, password, &line.salt, derived.as_mut())?;
-        let old = Key::new(derived);
-        if let Some(text) = line.open(&old) {
+        let key = Key::new(derived);
+        if let Some(text) = line.open(&key) {
             let mut salt = [0; SALT_LEN];
             random(&mut salt);
-            let new = DerivedKey::derive(password, salt)?;
-            return Ok((text, FileKey::hex(HexKey { old, new })));
+            let successor = DerivedKey::derive(password, salt)?;
+            return Ok((text, HexKey { key, successor }));
         }
     }
     Err(VaultError::WrongPassword)

@@ -1,11 +1,11 @@
-//! The seven lines, and how the C suite's formats are told from each other and from anything else.
+//! The seven lines.
 
-use super::{Engine, STANDARD};
-use crate::vault::{Format, VaultError};
+use base64::{Engine, engine::general_purpose::STANDARD};
 
-pub(super) const NONCE_LEN: usize = 24;
+use super::secretbox::{NONCE_LEN, TAG_LEN};
+use crate::vault::VaultError;
+
 pub(super) const SALT_LEN: usize = 16;
-pub(super) const TAG_LEN: usize = 16;
 const KEY_LEN: usize = 32;
 
 /// Nonce, salt, tag and key length, base64 variant, ops and memory limit, algorithm.
@@ -24,7 +24,7 @@ pub(super) struct Layout {
 }
 
 impl Layout {
-    /// Reads lines 1 to 6 by number; [`probe`] has seen to the version line. Lines between are ignored.
+    /// Reads lines 1 to 6 by number; [`probe`](super::probe) has seen to the version line. Lines between are ignored.
     pub(super) fn parse(bytes: &[u8]) -> Result<Self, VaultError> {
         let lines: Vec<&[u8]> = lines(bytes).collect();
         let [length, nonce, salt, parameters, ciphertext, verification, .., _version] = lines.as_slice()
@@ -55,24 +55,6 @@ impl Layout {
     }
 }
 
-/// Which of the C suite's formats this is.
-pub(in crate::vault) fn probe(bytes: &[u8]) -> Result<Format, VaultError> {
-    let mut all = lines(bytes);
-    let Some(first) = all.next() else {
-        return Err(VaultError::NotAnAccountFile("it is empty"));
-    };
-    if all.last().is_some_and(is_version_line) {
-        return Ok(Format::OidcAgent);
-    }
-    if super::hex::looks_like(first) {
-        return Ok(Format::OidcAgentHex);
-    }
-    if decimal(first.trim_ascii()).is_some() {
-        return Err(VaultError::Damaged("its last line, the version, is missing or broken"));
-    }
-    Err(VaultError::NotAnAccountFile("its format is unknown"))
-}
-
 /// The lines that are not empty; a CR is part of its line.
 pub(super) fn lines(bytes: &[u8]) -> impl Iterator<Item = &[u8]> {
     bytes.split(|byte| *byte == b'\n').filter(|line| !line.is_empty())
@@ -86,7 +68,7 @@ pub(super) fn decimal(text: &[u8]) -> Option<usize> {
 
 /// The C suite's rule: leading characters out of `Generated using version: ` are skipped, then follows the version up
 /// to the next of these characters, at least 5 long, of the form `major.minor[.patch]`.
-fn is_version_line(line: &[u8]) -> bool {
+pub(super) fn is_version_line(line: &[u8]) -> bool {
     let is_filler = |byte: &u8| b"Generated using version: ".contains(byte);
     let version: Vec<u8> =
         line.iter().copied().skip_while(is_filler).take_while(|byte| !is_filler(byte)).collect();
