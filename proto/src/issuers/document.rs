@@ -1,4 +1,7 @@
 //! An `issuer.config` with the places of its parts, so that it can be edited without being written anew.
+//!
+//! The crates that edit JSON in place (`jsonc-parser`) know no comments that begin with `#`, which the C suite drops from this
+//! file and people write there.
 
 use std::ops::Range;
 

@@ -153,7 +153,8 @@ fn append_entry(document: &Document, entry: &str) -> Edit {
     let whole = document.whole();
     if document.form() == Form::Object {
         let Range { start, end } = whole.place;
-        return Edit(vec![(start..start, "[".to_owned()), (end..end, format!(",\n{entry}]"))]);
+        let line_end = line_end(document.text());
+        return Edit(vec![(start..start, "[".to_owned()), (end..end, format!(",{line_end}{entry}]"))]);
     }
     append(document, &whole, entry)
 }
@@ -166,7 +167,8 @@ fn append(document: &Document, part: &Part, item: &str) -> Edit {
         return Edit::insert(at, item.into());
     }
     let before_first = &inside[..inside.len() - inside.trim_start().len()];
-    let separator = before_first.rfind('\n').map_or(" ", |newline| &before_first[newline..]);
+    let line_end = line_end(before_first);
+    let separator = before_first.rfind(line_end).map_or(" ", |at| &before_first[at..]);
     Edit::insert(at, format!(",{separator}{item}"))
 }
 
@@ -231,8 +233,13 @@ fn added_line(text: &str, issuer: &str, name: &Shortname) -> Option<String> {
         }
         at += line.len();
     }
-    let newline = if text.is_empty() || text.ends_with('\n') { "" } else { "\n" };
+    let newline = if text.is_empty() || text.ends_with('\n') { "" } else { line_end(text) };
     Some(format!("{text}{newline}{issuer} {name}"))
+}
+
+/// How the lines of a text end.
+fn line_end(text: &str) -> &'static str {
+    if text.contains("\r\n") { "\r\n" } else { "\n" }
 }
 
 /// Drops the account's name. The last line of its issuer stays, as a suggestion for the next account.

@@ -267,3 +267,29 @@ proptest! {
         }
     }
 }
+
+/// A file with the line ends of Windows is edited as the same file with ours, and keeps its own.
+#[test]
+fn line_ends_are_the_files_own() {
+    let object =
+        "{\n  \"issuer\": \"https://a.example/\",\n  \"accounts\": [\n    \"one\",\n    \"two\"\n  ]\n}\n";
+    let lines = "https://a.example/ one\nhttps://b.example/\n# note\nhttps://a.example/ two";
+    for text in [BY_HAND, object, lines] {
+        for (issuer, name) in [
+            ("https://a.example/", "three"),
+            ("https://b.example/", "three"),
+            ("https://c.example/", "three"),
+            ("", "one"),
+            ("", "two"),
+        ] {
+            let edited = |text: &str| {
+                let folder = Folder::with(text);
+                let changed = if issuer.is_empty() { folder.remove(name) } else { folder.add(issuer, name) };
+                assert!(changed.unwrap(), "{issuer} {name}\n{text}");
+                folder.text()
+            };
+            let expected = edited(text).replace('\n', "\r\n");
+            assert_eq!(edited(&text.replace('\n', "\r\n")), expected, "{issuer} {name}");
+        }
+    }
+}
