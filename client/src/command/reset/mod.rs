@@ -322,6 +322,17 @@ mod tests {
         assert!(!bench.file("other").exists());
     }
 
+    /// Where the file is gone its hidden files are found, also those of a name that is too long to be part of theirs.
+    #[test]
+    fn what_is_left_of_a_long_name_goes_too() {
+        let name = "n".repeat(250);
+        let bench = Bench::new();
+        let rotated = bench.home().rotated_path(&name.parse().expect("a name"));
+        fs_err::write(&rotated, b"{}").expect("written");
+        let ran = bench.run(&["oidc", "reset", "--force", &name]);
+        assert!(ran.result.is_ok() && !rotated.exists(), "{ran:?}");
+    }
+
     #[test]
     fn an_agent_of_the_c_suite_forgets_the_account() {
         let bench = Bench::new().with_account("acc").with_agent(|request| match request {

@@ -60,7 +60,7 @@ impl Plan {
         let known =
             agent.as_ref().ok().and_then(|status| status.accounts.iter().find(|a| a.name == name.as_str()));
         let agent = agent_state::of(agent, name.as_str());
-        let leftovers = [home.path().join(format!(".{name}.rotated")), home.pending_path(&name)];
+        let leftovers = [home.rotated_path(&name), home.pending_path(&name)];
         let has_leftovers = leftovers.iter().any(|path| path.symlink_metadata().is_ok());
         if file == FileState::Missing && agent != AgentState::Loaded && !has_leftovers {
             return Err(AccountError::NoSuchAccount(name).into());
