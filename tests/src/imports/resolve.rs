@@ -89,13 +89,16 @@ impl Modules {
         }
         let here = &self.all[module];
         let Some(meanings) = here.names.get(name) else { return self.look_up_unnamed(module, path, seen) };
+        // Only a module or a type has names in it.
+        let can_be = |kind: Kind| rest.is_empty() || kind != Kind::Value;
         let mut found = BTreeSet::new();
         for meaning in meanings {
             match meaning {
                 Meaning::Module(child) => found.extend(self.walk(*child, rest, seen)),
-                Meaning::Item(kind) => {
+                Meaning::Item(kind) if can_be(*kind) => {
                     found.insert(Target::Item { file: here.file.clone(), kind: *kind });
                 }
+                Meaning::Item(_) => {}
                 Meaning::Import(imported) => {
                     for target in self.follow(module, imported, seen) {
                         match target {
@@ -104,6 +107,7 @@ impl Modules {
                             Target::Elsewhere => {
                                 found.insert(Target::Item { file: here.file.clone(), kind: Kind::Type });
                             }
+                            Target::Item { kind, .. } if !can_be(kind) => {}
                             other => {
                                 found.insert(other);
                             }
@@ -112,9 +116,9 @@ impl Modules {
                 }
             }
         }
-        if !rest.is_empty() {
-            // Only a module or a type has names in it.
-            found.retain(|target| !matches!(target, Target::Item { kind: Kind::Value, .. }));
+        // What one meaning does not have another one does.
+        if found.iter().any(|target| *target != Target::Missing) {
+            found.remove(&Target::Missing);
         }
         Some(found)
     }
