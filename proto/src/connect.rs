@@ -1,7 +1,5 @@
-//! To the agent, and to nobody else: the first socket where somebody listens whom the kernel vouches for.
-//!
-//! What listens belongs to this user or to root, and nobody else could have put it there. Nothing is sent before that
-//! is known.
+//! The connection to the agent: the first socket whose listener belongs to this user or to root, as the kernel says, and
+//! which nobody else could have put there. Nothing is sent before that is known.
 
 use std::{
     env, io,

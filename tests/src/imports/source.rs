@@ -212,15 +212,12 @@ impl Reader<'_> {
                     }
                 }
                 Item::Mod(module) => {
-                    let child = match &module.content {
-                        Some((_, items)) => {
-                            let directory = format!("{directory}{}/", plain(&module.ident));
-                            self.module(file, Some(id), &directory, items)?
-                        }
-                        None => {
-                            let (child, directory) = self.file_of(file, directory, module)?;
-                            self.file(&child, Some(id), &directory)?
-                        }
+                    let child = if let Some((_, items)) = &module.content {
+                        let directory = format!("{directory}{}/", plain(&module.ident));
+                        self.module(file, Some(id), &directory, items)?
+                    } else {
+                        let (child, directory) = self.file_of(file, directory, module)?;
+                        self.file(&child, Some(id), &directory)?
                     };
                     self.modules.all[id].define(&plain(&module.ident), Meaning::Module(child));
                 }
