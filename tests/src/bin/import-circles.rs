@@ -1,6 +1,8 @@
 //! `import-circles [ROOT]`: the circles among the files of each crate of a checkout, names taken from a room further up,
 //! and an order of rooms that the imports would keep.
 
+#![allow(clippy::print_stdout, reason = "what it found is its output")]
+
 use std::{env, path::PathBuf, process::ExitCode};
 
 use anyhow::Context;
