@@ -34,7 +34,7 @@ fn dispatch(options: Options, socket: &Path) -> Dispatch {
     let settings = issuers.clone();
     let providers = Providers::new(move |issuer| settings.settings(issuer));
     let (prompts, clock) = (Queue::default(), Clock::system());
-    let accounts = Accounts::new(Deps { home, issuers, providers, options, prompts, clock });
+    let accounts = Accounts::start(Deps { home, issuers, providers, options, prompts, clock });
     let login = Login::new(accounts.clone(), socket.to_owned());
     Dispatch::new(accounts, login)
 }

@@ -39,6 +39,9 @@ pub struct AccountConfig {
     pub client_id: Option<String>,
     /// Absent for public clients.
     pub client_secret: Option<ClientSecret>,
+    /// Ours: how tokens are got, by the name that `grant_types` of RFC 7591 section 2 has for it; absent: with the refresh
+    /// token.
+    pub grant_type: Option<String>,
     /// For mytoken accounts: the mytoken.
     pub refresh_token: Option<RefreshToken>,
     /// CA bundle to use instead of the system's.
@@ -92,6 +95,7 @@ impl AccountConfig {
         let device_authorization_endpoint = string("device_authorization_endpoint");
         let client_id = string("client_id");
         let client_secret = string("client_secret").map(ClientSecret::new);
+        let grant_type = string("grant_type");
         let refresh_token = string("refresh_token").map(RefreshToken::new);
         let cert_path = string("cert_path");
         let scope = string("scope");
@@ -131,6 +135,7 @@ impl AccountConfig {
             device_authorization_endpoint_set_by_user,
             client_id,
             client_secret,
+            grant_type,
             refresh_token,
             cert_path,
             scope,
@@ -165,6 +170,7 @@ impl AccountConfig {
         put("device_authorization_endpoint", self.device_authorization_endpoint.as_deref());
         put("client_id", self.client_id.as_deref());
         put("client_secret", self.client_secret.as_ref().map(ClientSecret::expose));
+        put("grant_type", self.grant_type.as_deref());
         put("refresh_token", self.refresh_token.as_ref().map(RefreshToken::expose));
         put("cert_path", self.cert_path.as_deref());
         put("scope", self.scope.as_deref());

@@ -7,6 +7,7 @@ pub mod account;
 pub mod assuan;
 pub mod channel;
 pub mod connect;
+pub mod deadlines;
 pub mod environment;
 pub mod error_code;
 pub mod fault_point;

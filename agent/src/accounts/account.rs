@@ -1,27 +1,24 @@
 //! One loaded account: the unit of concurrency. Its mutex is held for moments and never across an await.
 
-use std::{
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
-    time::Duration,
-};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::{
     held::{Held, Open, Sealed},
-    pending::{Pending, PendingRefreshes},
+    password_source::PasswordSource,
+    pending::{Pending, PendingRequests},
+    source::Source,
     token_cache::{CachedToken, Purpose},
 };
-use crate::clock::{Expiry, Moment};
+use crate::clock::{BootTime, Expiry, Moment};
 use crypto_box::{PublicKey, SecretKey};
 use oidc_proto::{
+    deadlines,
     error_code::ErrorCode,
     jwt::Claims,
     message::{AccountStatus, Failure},
     shortname::Shortname,
 };
 use tokio::{sync::OwnedMutexGuard, time::timeout};
-
-/// How long whoever changes an account waits for a refresh that is under way. Its answer may take minutes.
-const AT_REST_DEADLINE: Duration = Duration::from_secs(30);
 
 /// A loaded account.
 pub struct Account {
@@ -33,14 +30,14 @@ pub struct Account {
     pub confirm: bool,
     /// Do not ask before an ID token.
     pub always_allow_id_token: bool,
-    /// Held by the refresh that is under way: one at a time, because the provider may rotate the refresh token.
-    pub refreshing: Arc<tokio::sync::Mutex<()>>,
+    /// Held by whoever asks its source for a token: one at a time, because that may replace the refresh token.
+    pub turn: Arc<tokio::sync::Mutex<()>>,
     state: Mutex<State>,
 }
 
 struct State {
     held: Held,
-    pending: PendingRefreshes,
+    pending: PendingRequests,
     unload_at: Option<Expiry>,
 }
 
@@ -49,7 +46,7 @@ pub enum Answer {
     /// From the cache; the second value says whether a successor should be fetched ahead of time.
     Cached(Arc<CachedToken>, bool),
     /// Not from the cache.
-    Refresh,
+    Ask,
 }
 
 impl Account {
@@ -60,10 +57,10 @@ impl Account {
             issuer: open.config.issuer_url.as_deref().unwrap_or_default().into(),
             confirm: flags.confirm,
             always_allow_id_token: flags.always_allow_id_token,
-            refreshing: Arc::default(),
+            turn: Arc::default(),
             state: Mutex::new(State {
                 held: Held::Open(Box::new(open)),
-                pending: PendingRefreshes::default(),
+                pending: PendingRequests::default(),
                 unload_at,
             }),
         }
@@ -90,10 +87,20 @@ impl Account {
         self.unload_at().is_some_and(|end| end.is_over(now))
     }
 
-    /// Waits until no refresh is under way; none begins as long as the guard is held. Fails where the provider takes
-    /// longer than [`AT_REST_DEADLINE`] over one.
+    /// When the password of its file is forgotten; one whose time is over is forgotten now. Under the agent's lock it is
+    /// sealed, and waits.
+    pub fn password_forgotten(&self, now: Moment) -> Option<Expiry> {
+        let forgotten = |open: &mut Open| {
+            open.forget_password(now);
+            open.password_source.as_ref().and_then(PasswordSource::forgotten)
+        };
+        self.with_open(forgotten).ok().flatten()
+    }
+
+    /// Waits until nothing is asked for; nothing is as long as the guard is held. Fails where the provider takes longer than
+    /// [`deadlines::TOKEN`] over an answer.
     pub async fn at_rest(&self) -> Result<OwnedMutexGuard<()>, Failure> {
-        timeout(AT_REST_DEADLINE, Arc::clone(&self.refreshing).lock_owned()).await.map_err(|_| {
+        timeout(deadlines::TOKEN, Arc::clone(&self.turn).lock_owned()).await.map_err(|_| {
             let error =
                 format!("the provider has not answered the last request for account '{}' yet", self.name);
             Failure::new(ErrorCode::ProviderTimeout, error)
@@ -127,9 +134,21 @@ impl Account {
             }
             match open.paused(now.boot) {
                 Some(failure) => Err(failure),
-                None => Ok(Answer::Refresh),
+                None => Ok(Answer::Ask),
             }
         })?
+    }
+
+    /// Where its tokens come from. Fails while the agent is locked.
+    pub fn source(&self) -> Result<Source, Failure> {
+        self.with_open(|open| Source::of(&self.name, &open.config))?
+    }
+
+    /// Fails where the source would refuse, as far as is known, and while the agent is locked.
+    pub fn require_not_refused(&self, purpose: &Purpose, now: BootTime) -> Result<(), Failure> {
+        let refused =
+            |open: &mut Open| open.standing.refusal().cloned().or_else(|| open.refusals.find(purpose, now));
+        self.with_open(refused)?.map_or(Ok(()), Err)
     }
 
     /// Whether new tokens can be had from it, as far as is known. Fails while the agent is locked.
@@ -147,15 +166,21 @@ impl Account {
 
     /// What may be shown of it.
     pub fn status(&self, now: Moment) -> AccountStatus {
-        let (token_expires_at, refresh_token_expires_at, refused) = self.with_held(|held| match held {
-            Held::Open(open) => {
-                let token = open.cache.find(&Purpose::default()).and_then(|token| token.expires_at(now));
-                let claims = open.tokens.current().and_then(|token| Claims::of(token.expose()));
-                let refusal = open.standing.refusal().cloned();
-                (token, claims.and_then(|claims| claims.expires_at()), refusal)
-            }
-            Held::Sealed(_) => (None, None, None),
-        });
+        let (token_expires_at, refresh_token_expires_at, login_needed, refused) =
+            self.with_held(|held| match held {
+                Held::Open(open) => {
+                    let token = open.cache.find(&Purpose::default()).and_then(|token| token.expires_at(now));
+                    let claims = open.tokens.current().and_then(|token| Claims::of(token.expose()));
+                    let (login_needed, refused) = (open.standing.refusal(), open.refusals.of_client());
+                    (
+                        token,
+                        claims.and_then(|claims| claims.expires_at()),
+                        login_needed.cloned(),
+                        refused.cloned(),
+                    )
+                }
+                Held::Sealed(_) => (None, None, None, None),
+            });
         AccountStatus {
             name: self.name.to_string(),
             issuer: self.issuer.to_string(),
@@ -164,17 +189,18 @@ impl Account {
             unloaded_at: self.unload_at().map(|end| end.at(now)),
             token_expires_at,
             refresh_token_expires_at,
-            login_needed: refused.map(|refused| refused.to_string()),
+            login_needed: login_needed.map(|refused| refused.to_string()),
+            client_refused: refused.map(|refused| refused.to_string()),
             unsaved: self.is_unsaved(),
         }
     }
 
-    /// The refresh to wait for, and whether the caller has to run it. `min_valid` as in [`Account::answer`].
+    /// The request to wait for, and whether the caller has to run it. `min_valid` as in [`Account::answer`].
     pub fn join_or_begin(&self, purpose: &Purpose, min_valid: Option<u64>) -> (Arc<Pending>, bool) {
         self.state().pending.join_or_begin(purpose, min_valid)
     }
 
-    /// A refresh is over: later requests begin another.
+    /// A request is over: who wants a token from now on begins another.
     pub fn ended(&self, pending: &Arc<Pending>) {
         self.state().pending.remove(pending);
     }
@@ -213,6 +239,8 @@ pub struct Flags {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use oidc_proto::account::AccountConfig;
 
     use super::{
@@ -241,7 +269,7 @@ mod tests {
         match account.answer(&Purpose::default(), min_valid, at(START + after)) {
             Ok(Answer::Cached(_, false)) => "cached",
             Ok(Answer::Cached(_, true)) => "cached, and a successor",
-            Ok(Answer::Refresh) => "refresh",
+            Ok(Answer::Ask) => "ask",
             Err(failure) => failure.code.as_str(),
         }
     }
@@ -253,12 +281,12 @@ mod tests {
             (Some(600), 0, "cached"),
             (Some(600), 2700, "cached"),
             (Some(600), 2701, "cached, and a successor"),
-            (Some(600), 3000, "refresh"),
+            (Some(600), 3000, "ask"),
             (Some(0), 3599, "cached, and a successor"),
-            (Some(0), 3600, "refresh"),
-            (Some(HOUR), 0, "refresh"),
-            (Some(u64::MAX), 0, "refresh"),
-            (None, 0, "refresh"),
+            (Some(0), 3600, "ask"),
+            (Some(HOUR), 0, "ask"),
+            (Some(u64::MAX), 0, "ask"),
+            (None, 0, "ask"),
         ] {
             assert_eq!(answer(&account(), min_valid, after), expected, "{min_valid:?} after {after} s");
         }
@@ -270,7 +298,7 @@ mod tests {
         for (min_valid, after, ago, expected) in [
             (Some(0), 100, 0, "cached"),
             (None, 100, 0, "provider_timeout"),
-            (None, 100, 1, "refresh"),
+            (None, 100, 1, "ask"),
             // No successor is fetched ahead of time for half a minute.
             (Some(0), 3000, 1, "cached"),
             (Some(0), 3000, 30, "cached, and a successor"),
@@ -294,7 +322,7 @@ mod tests {
         let now = at(START).boot;
         account.with_open(|open| open.pause_after(failure(), Some(Duration::MAX), now)).expect("not locked");
         assert_eq!(answer(&account, None, 29), "provider_timeout");
-        assert_eq!(answer(&account, None, 30), "refresh");
+        assert_eq!(answer(&account, None, 30), "ask");
     }
 
     #[test]

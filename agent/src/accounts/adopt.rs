@@ -8,6 +8,7 @@ use super::{
     refresh_tokens::OnDisk,
     token_cache::TokenCache,
 };
+use crate::clock::Moment;
 
 impl Open {
     /// Takes over what a look at the file found. Whether the account now has another refresh token.
@@ -45,13 +46,13 @@ impl Open {
 
     /// Reads an account's file for the first time. One that does not open with our key is another account's, as when
     /// the client has another oidc-agent directory; it is watched, and otherwise left alone. Blocks.
-    pub fn catch_up(&mut self, home: &Home, name: &Shortname) {
-        match look::look(home, name, &self.known()) {
+    pub fn catch_up(&mut self, home: &Home, name: &Shortname, now: Moment) {
+        match look::look(home, name, &self.known(now)) {
             found @ (Found::Changed(_) | Found::FirstSeen(_)) => drop(self.adopt(name, found)),
             _ => self.stamp = look::stamp(home, name),
         }
         // The C suite's clients do not know what may lie beside the file.
-        let found = look::look_beside(home, name, &self.known());
+        let found = look::look_beside(home, name, &self.known(now));
         self.adopt(name, found);
     }
 
@@ -67,7 +68,8 @@ impl Open {
         let Changed { mut config, token_in_file, key, stamp, rolled_back } = changed;
         // Whoever changed it may have mended what the provider refuses.
         self.refusals.clear();
-        (self.stamp, self.file_key) = (Some(stamp), Some(key));
+        self.stamp = Some(stamp);
+        self.take_key(key);
         self.standing.opened();
         let same_login = self.is_login_of(&config);
         if !same_login {

@@ -3,6 +3,7 @@
 use std::{borrow::Cow, sync::Arc};
 
 use oidc_proto::{
+    deadlines,
     error_code::ErrorCode,
     home::HomeError,
     message::Failure,
@@ -15,12 +16,12 @@ use tokio::time::{Instant, timeout_at};
 use zeroize::Zeroizing;
 
 use super::{
-    Accounts,
     account::{Account, Flags},
-    consent::{Asking, DEADLINE, MAX_NAME},
-    disk::off_thread,
+    consent::{Asking, MAX_NAME},
     held::Open,
+    loaded::Accounts,
     loading::{Asked, PasswordQuestion},
+    off_thread::off_thread,
 };
 use crate::{
     clock::Expiry,
@@ -49,7 +50,7 @@ impl Accounts {
         if !asking.allowed {
             return self.autoload_quietly(name).await;
         }
-        let ends = Instant::now() + DEADLINE;
+        let ends = Instant::now() + deadlines::QUESTION;
         loop {
             // Whoever loads it right now may be done without a question.
             drop(self.loading(name).await?);
@@ -58,7 +59,7 @@ impl Accounts {
             }
             match self.0.loading.ask(name) {
                 PasswordQuestion::Ours(asked) => {
-                    let loaded = self.load_by_asking(name, asking, &asked).await;
+                    let loaded = self.load_by_asking(name, asking, &asked, ends).await;
                     return loaded.inspect_err(|failure| {
                         // Where this one cannot ask, the next one perhaps can.
                         if failure.code != ErrorCode::PromptUnavailable {
@@ -106,6 +107,7 @@ impl Accounts {
         name: &Shortname,
         asking: &Asking<'_>,
         asked: &Arc<Asked>,
+        ends: Instant,
     ) -> Result<Arc<Account>, Failure> {
         let bytes = self.read_file(name).await?;
         let unlocking = async {
@@ -120,7 +122,7 @@ impl Accounts {
                     })
                     .await)
                 }
-                _ => self.unlock_by_asking(name, bytes, asking).await,
+                _ => self.unlock_by_asking(name, bytes, asking, ends).await,
             }
         };
         let unlocked = tokio::select! {
@@ -148,9 +150,9 @@ impl Accounts {
         let (accounts, name_in_home) = (self.clone(), name.clone());
         let open = off_thread(move || {
             let mut open = Open::new(account);
-            open.file_key = Some(key);
+            open.take_key(key);
             // Another program may have changed the file meanwhile.
-            open.catch_up(&accounts.deps().home, &name_in_home);
+            open.catch_up(&accounts.deps().home, &name_in_home, accounts.now());
             accounts.take_over_unsaved(&name_in_home, &mut open);
             open
         })
@@ -165,6 +167,7 @@ impl Accounts {
         name: &Shortname,
         bytes: Zeroizing<Vec<u8>>,
         asking: &Asking<'_>,
+        ends: Instant,
     ) -> Result<Result<Unlocked, VaultError>, Failure> {
         let found = asking.pinentry_for_password().await;
         let (pinentry, process) = found.map_err(|error| cannot_ask(name, &format!("{error}.")))?;
@@ -182,7 +185,8 @@ impl Accounts {
                 label: "Password".into(),
                 error: error.map(Cow::Borrowed),
             };
-            let password = self.deps().prompts.password(&pinentry, question, DEADLINE).await;
+            let left = ends.saturating_duration_since(Instant::now());
+            let password = self.deps().prompts.password(&pinentry, question, left).await;
             let password: Password = password.map_err(|error| not_loaded(name, &format!("{error}.")))?;
             let bytes = Arc::clone(&bytes);
             match off_thread(move || vault::unlock(&bytes, &password)).await {
@@ -289,7 +293,7 @@ mod tests {
         let PasswordQuestion::Ours(_asked) = bench.accounts.0.loading.ask(&name()) else { panic!("theirs") };
         let began = Instant::now();
         autoload(&bench, true).await.err().expect("nobody answered");
-        assert_eq!(began.elapsed(), DEADLINE);
+        assert_eq!(began.elapsed(), deadlines::QUESTION);
     }
 
     #[tokio::test]

@@ -3,18 +3,15 @@
 //! What the kernel says comes first and in the agent's words. What a program says of itself comes last, and cannot look
 //! like anything else.
 
-use std::{borrow::Cow, fmt::Write, sync::Arc, time::Duration};
+use std::{borrow::Cow, fmt::Write, sync::Arc};
 
-use oidc_proto::{error_code::ErrorCode, message::Failure};
+use oidc_proto::{deadlines, error_code::ErrorCode, message::Failure};
 
-use super::{Accounts, account::Account};
+use super::{account::Account, loaded::Accounts};
 use crate::{
     caller::{Caller, Process, Role},
     prompt::{Pinentry, PromptError, Question, Screen, bounded},
 };
-
-/// How long a question stays open; the C suite's.
-pub(super) const DEADLINE: Duration = Duration::from_secs(300);
 
 /// Longest pieces of a question in bytes; together they fit a line of the pinentry protocol.
 const MAX_HINT: usize = 80;
@@ -131,7 +128,7 @@ impl Accounts {
                 label: Cow::Borrowed(""),
                 error: None,
             };
-            self.deps().prompts.confirm(&pinentry, &same, question, DEADLINE).await
+            self.deps().prompts.confirm(&pinentry, &same, question, deadlines::QUESTION).await
         };
         ask.await.map_err(|error| refused(account, &error))?;
         // Whoever has unloaded the account while the question was open has decided otherwise.

@@ -17,14 +17,21 @@ use tokio::time::{Instant, sleep};
 
 use super::{
     look::{Found, Known, Stamp, look, stamp},
+    off_thread::off_thread,
     refresh_tokens::Owed,
 };
 
 /// How long another program may hold the lock of an account: longer than a provider may take to answer another agent
 /// that is asking it. Going on without the lock would spend a refresh token that the other one is spending.
 const LOCK_DEADLINE: Duration = Duration::from_secs(40);
-/// How often a held lock is tried again.
-const LOCK_AGAIN_AFTER: Duration = Duration::from_millis(20);
+/// How soon a held lock is tried again at first, and at last: each pause is twice the one before.
+///
+/// A thread that waits in flock(2) would know at once, but can neither be given a deadline nor be called back: one that
+/// nobody waits for any more would take the lock later, and on a network file system whose server is gone it would stay
+/// for ever, one for each try. The lock is held for as long as a provider takes to answer another agent, seldom and not
+/// for nothing.
+const LOCK_AGAIN_AFTER: Duration = Duration::from_millis(5);
+const LONGEST_LOCK_PAUSE: Duration = Duration::from_millis(160);
 /// How long the lock is waited for once more when there was none before.
 const SECOND_LOCK_DEADLINE: Duration = Duration::from_secs(5);
 
@@ -46,11 +53,14 @@ impl AccountFile {
     /// Waits for the lock and looks. A directory without working locks (read-only, some network file systems) is
     /// looked at without; where another program does not let go of the lock that is an error.
     pub async fn lock(home: &Home, name: &Shortname, known: &Known) -> Result<(Self, Found), HomeError> {
-        let deadline = Instant::now() + LOCK_DEADLINE;
+        let (deadline, mut pause) = (Instant::now() + LOCK_DEADLINE, LOCK_AGAIN_AFTER);
         loop {
             let (home, name, known) = (home.clone(), name.clone(), known.clone());
             match off_thread(move || Inner::lock_and_look(home, name, &known)).await {
-                Err(HomeError::Locked(_)) if Instant::now() < deadline => sleep(LOCK_AGAIN_AFTER).await,
+                Err(HomeError::Locked(_)) if Instant::now() < deadline => {
+                    sleep(pause).await;
+                    pause = (pause * 2).min(LONGEST_LOCK_PAUSE);
+                }
                 Err(error) => return Err(error),
                 Ok((inner, found)) => return Ok((Self(Arc::new(inner)), found)),
             }
@@ -188,11 +198,100 @@ impl Inner {
     }
 }
 
-/// Runs file work or a key derivation on a thread that may block.
-pub async fn off_thread<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
-    match tokio::task::spawn_blocking(work).await {
-        Ok(done) => done,
-        // The runtime ends only after its tasks, so the work itself panicked: go on panicking in the request's task.
-        Err(error) => std::panic::resume_unwind(error.into_panic()),
+#[cfg(test)]
+mod tests {
+    use super::super::{
+        refresh_tokens::RefreshTokens,
+        source::played::Played,
+        testing::{Bench, File, granted},
+    };
+    use super::*;
+
+    /// `rt-1` was replaced by `rt-2`. What happened to the file before, whether its key is known, and what becomes of the
+    /// new token.
+    #[tokio::test(start_paused = true)]
+    async fn where_a_successor_goes() {
+        type Row = (&'static str, fn(&File), bool, &'static str, &'static str);
+        let rows: &[Row] = &[
+            ("nothing", |_| {}, true, "in the file", "rt-2"),
+            ("nothing, and no key", |_| {}, false, "beside it", "rt-1"),
+            ("another one's token", |file| file.set_token("rt-9"), true, "adopted", "rt-9"),
+            ("the same, and no key", |file| file.set_token("rt-9"), false, "beside it", "rt-9"),
+            ("another one's beside it", |file| file.put_beside("rt-9"), true, "adopted", "rt-1"),
+            ("the same, and no key", |file| file.put_beside("rt-9"), false, "adopted", "rt-1"),
+            ("deleted", |file| file.delete(), true, "gone", ""),
+            ("deleted, and no key", |file| file.delete(), false, "gone", ""),
+            ("no room beside it", |file| file.block_successors(), true, "in the file", "rt-2"),
+        ];
+        for (what, happens, has_key, becomes, in_file) in rows {
+            let bench = Bench::new();
+            let file = bench.write_file(&Played::new(true, |_| Ok(granted("at", ""))));
+            happens(&file);
+            let name: Shortname = "acc".parse().expect("a name");
+            let (account_file, _) = AccountFile::lock(&bench.accounts.deps().home, &name, &Known::default())
+                .await
+                .unwrap_or_else(|error| panic!("{what}: {error}"));
+            let mut tokens = RefreshTokens::new(Some("rt-1".into()));
+            tokens.rotated("rt-2".into());
+            let owed = tokens.owed().expect("not stored yet");
+            let key = has_key.then(|| file.key().clone());
+            let (stored, stamp) = account_file.store(key, owed, Room::default()).await.expect("stored");
+            let shown = match stored {
+                Stored::InFile { .. } => "in the file",
+                Stored::Beside(_) => "beside it",
+                Stored::InRuntimeDirectory(_) => "in the runtime directory",
+                Stored::Adopted { .. } => "adopted",
+                Stored::Gone => "gone",
+            };
+            assert_eq!((shown, file.token().as_str()), (*becomes, *in_file), "{what}");
+            assert_eq!(stamp.is_some(), *becomes != "gone", "{what}");
+        }
+    }
+
+    /// Two agents of one directory: the second one waits for the lock, and for no longer than a provider may take.
+    #[tokio::test(start_paused = true)]
+    async fn a_held_lock_is_waited_for() {
+        for (held_for, is_got) in
+            [(Duration::ZERO, true), (LOCK_DEADLINE / 2, true), (LOCK_DEADLINE * 2, false)]
+        {
+            let bench = Bench::new();
+            let file = bench.write_file(&Played::new(true, |_| Ok(granted("at", ""))));
+            let lock = file.lock();
+            let release = tokio::spawn(async move {
+                sleep(held_for).await;
+                drop(lock);
+            });
+            let (began, name) = (Instant::now(), "acc".parse().expect("a name"));
+            let got = AccountFile::lock(&bench.accounts.deps().home, &name, &Known::default()).await;
+            assert_eq!(got.is_ok(), is_got, "{held_for:?}");
+            let waited = began.elapsed();
+            assert!(waited >= held_for.min(LOCK_DEADLINE), "{held_for:?}: {waited:?}");
+            assert!(
+                waited <= held_for.min(LOCK_DEADLINE) + 2 * LONGEST_LOCK_PAUSE,
+                "{held_for:?}: {waited:?}"
+            );
+            release.abort();
+        }
+    }
+
+    /// The format a file has, the one that is asked for, and the one that it has afterwards.
+    #[tokio::test]
+    async fn a_new_password_keeps_the_format_unless_told_otherwise() {
+        for (asked, expected) in [
+            (None, Format::Native),
+            (Some(FileFormat::OidcAgent), Format::OidcAgent),
+            (Some(FileFormat::Native), Format::Native),
+        ] {
+            let bench = Bench::new();
+            let file = bench.write_file(&Played::new(true, |_| Ok(granted("at", ""))));
+            let name = "acc".parse().expect("a name");
+            let locked = AccountFile::lock(&bench.accounts.deps().home, &name, &Known::default()).await;
+            let (account_file, _) = locked.unwrap_or_else(|error| panic!("{error}"));
+            let (_, stamp) =
+                account_file.reprotect(file.account(), "new".into(), asked).await.expect("rewritten");
+            assert!(stamp.is_some());
+            let unlocked = vault::unlock(&file.bytes(), &"new".into()).expect("it opens");
+            assert_eq!((unlocked.format, vault::format_of(&file.bytes()).ok()), (expected, Some(expected)));
+        }
     }
 }

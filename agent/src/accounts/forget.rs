@@ -11,7 +11,7 @@ use oidc_proto::{
 };
 use tokio::{sync::OwnedMutexGuard, time::Instant};
 
-use super::{Accounts, account::Account, held::Held, refresh};
+use super::{account::Account, held::Held, loaded::Accounts, renewal};
 use crate::provider::{Client, ClientConfiguration, ProviderError};
 
 /// How long cleaning up at the provider may take altogether: whoever forgets an account does not wait for long.
@@ -61,7 +61,7 @@ impl Accounts {
         let deadline = Instant::now() + REMOTE_DEADLINE;
         // A refresh under way spends the token that would be revoked; its successor is what has to go.
         let cleaning = async {
-            let _no_refresh = account.refreshing.lock().await;
+            let _no_refresh = account.turn.lock().await;
             let config = open_config(account).unwrap_or(config);
             self.deps().issuers.look_again(&self.deps().home).await;
             let provider = self.deps().providers.provider(&config)?;
@@ -99,14 +99,14 @@ impl Accounts {
                 let key = FileKey::from_text(&text);
                 let key = key.map_err(|_| Failure::wrong_field("file_key", "the key of an account file"))?;
                 account.with_open(|open| {
-                    open.file_key = Some(key);
+                    open.take_key(key);
                     // The next look reads the file, and finds out which refresh token is newer.
                     open.stamp = None;
                 })
             }
             NewProtection::Password { password, format } => {
                 // Not to overwrite what another program put into the file.
-                let file = refresh::look_at_file(&account, self.deps()).await?;
+                let file = renewal::look_at_file(&account, self.deps()).await?;
                 let config = account.with_open(|open| match open.standing.refusal() {
                     Some(refusal) if open.standing.is_rekeyed() => Err(refusal.clone()),
                     _ => Ok(open.whole_config()),
@@ -144,5 +144,91 @@ fn outcome<T>(done: Result<T, ProviderError>) -> RemoteOutcome {
     match done {
         Ok(_) => RemoteOutcome::Done,
         Err(error) => RemoteOutcome::Failed { reason: error.to_string() },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use oidc_proto::secret::Password;
+
+    use super::super::{
+        source::played::Played,
+        testing::{Bench, granted},
+    };
+    use super::*;
+
+    fn name() -> Shortname {
+        "acc".parse().expect("a name")
+    }
+
+    /// Whether the account is loaded and whether the agent is locked; what is known about what there was at the provider.
+    #[tokio::test(start_paused = true)]
+    async fn a_reset_unloads_whatever_there_was() {
+        for (is_loaded, is_locked, was_loaded) in
+            [(true, false, true), (true, true, false), (false, false, false), (false, true, false)]
+        {
+            let bench = Bench::new();
+            if is_loaded {
+                bench.add("https://op.example", "acc").await;
+            }
+            if is_locked {
+                bench.accounts.lock("sesame".into()).await.expect("locked");
+            }
+            let request = ResetRequest { account: "acc".into(), keep_remote: true };
+            let report = bench.accounts.reset(request).await.expect("done");
+            assert_eq!(report.was_loaded, was_loaded, "loaded: {is_loaded}, locked: {is_locked}");
+            assert_eq!(report.issuer.is_some(), is_loaded, "loaded: {is_loaded}, locked: {is_locked}");
+            assert!(bench.accounts.names().is_empty());
+        }
+    }
+
+    /// What was done to the file before; whether it may be given a new password then.
+    #[tokio::test(start_paused = true)]
+    async fn a_new_password_never_overwrites_what_cannot_be_read() {
+        for (is_rekeyed, token, code) in
+            [(false, "rt-1", None), (false, "rt-7", None), (true, "", Some(ErrorCode::AccountNotLoaded))]
+        {
+            let bench = Bench::new();
+            let file = bench.add_played(&Played::new(true, |_| Ok(granted("at", "")))).await;
+            if is_rekeyed {
+                file.rekey();
+            } else {
+                file.set_token(token);
+            }
+            let before = file.bytes();
+            let protection = NewProtection::Password { password: Password::from("new"), format: None };
+            let done = bench.accounts.passwd(PasswdRequest { account: "acc".into(), protection }).await;
+            assert_eq!(done.err().map(|failure| failure.code), code, "{token}");
+            if code.is_none() {
+                let unlocked = oidc_proto::vault::unlock(&file.bytes(), &"new".into()).expect("it opens");
+                assert_eq!(unlocked.account.refresh_token, Some(token.into()));
+            } else {
+                assert_eq!(file.bytes(), before);
+            }
+        }
+    }
+
+    /// What is asked for is waited for, and not for ever.
+    #[tokio::test(start_paused = true)]
+    async fn at_rest_is_when_nothing_is_asked_for() {
+        let played = Played::new(true, |_| Ok(granted("at", "rt-2")));
+        let bench = Bench::new();
+        let _file = bench.add_played(&played).await;
+        assert!(bench.accounts.at_rest(&name()).await.expect("at rest").config.is_some());
+        played.hold();
+        let accounts = bench.accounts.clone();
+        let asking = tokio::spawn(async move {
+            let request = super::super::testing::token_request("acc");
+            accounts.access_token(request, crate::caller::Caller::unseen()).await.map(drop)
+        });
+        while played.asked().is_empty() {
+            tokio::task::yield_now().await;
+        }
+        let refused = bench.accounts.at_rest(&name()).await.err().expect("it hangs");
+        assert_eq!(refused.code, ErrorCode::ProviderTimeout);
+        played.release(1);
+        let rests = bench.accounts.at_rest(&name()).await.expect("at rest");
+        assert_eq!(rests.config.and_then(|config| config.refresh_token), Some("rt-2".into()));
+        asking.abort();
     }
 }

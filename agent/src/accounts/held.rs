@@ -23,7 +23,7 @@ use super::{
     standing::Standing,
     token_cache::{CachedToken, Purpose, TokenCache},
 };
-use crate::clock::BootTime;
+use crate::clock::{BootTime, Moment};
 
 /// The first pause after a failure that may pass, and the longest.
 const FIRST_PAUSE: Duration = Duration::from_secs(1);
@@ -88,8 +88,9 @@ impl Open {
         }
     }
 
-    /// What a look at the file needs to know.
-    pub fn known(&self) -> Known {
+    /// What a look at the file at `now` needs to know.
+    pub fn known(&mut self, now: Moment) -> Known {
+        self.forget_password(now);
         Known {
             stamp: self.stamp,
             key: self.file_key.clone(),
@@ -97,6 +98,20 @@ impl Open {
             token: self.tokens.current().cloned(),
             in_file: self.tokens.in_file().cloned(),
         }
+    }
+
+    /// Takes the key of the account's file. Where that goes on opening it, whoever writes it under the same password, the
+    /// password itself is of no more use.
+    pub fn take_key(&mut self, key: FileKey) {
+        if key.outlives_rewriting() {
+            self.password_source = self.password_source.take().and_then(PasswordSource::without_password);
+        }
+        self.file_key = Some(key);
+    }
+
+    /// Forgets a password whose time is over.
+    pub fn forget_password(&mut self, now: Moment) {
+        self.password_source = self.password_source.take().and_then(|source| source.known_at(now));
     }
 
     /// The account with its refresh token, as it would stand in a file.
@@ -177,8 +192,8 @@ pub struct Sealed {
     standing: Standing,
 }
 
-/// The result of a refresh that ended while the agent was locked.
-pub struct RefreshResult<'a> {
+/// A token that came while the agent was locked.
+pub struct ObtainedUnderLock<'a> {
     /// What the token is for.
     pub purpose: &'a Purpose,
     /// The token.
@@ -202,7 +217,7 @@ impl Sealed {
     }
 
     /// Puts a result away until the agent is unlocked.
-    pub fn put_away(&mut self, result: &RefreshResult) {
+    pub fn put_away(&mut self, result: &ObtainedUnderLock) {
         let mut cache = TokenCache::default();
         cache.keep(result.purpose.clone(), std::sync::Arc::new(result.token.clone()));
         let mut object = Object::default();
@@ -286,7 +301,7 @@ mod tests {
         let lock = lock::LockKey::new(&"x".into());
         let mut sealed = Sealed::new(&account(), lock.public());
         let (purpose, new) = (Purpose::new(Some("s"), None), token("T2", at(1000), 3600));
-        sealed.put_away(&RefreshResult {
+        sealed.put_away(&ObtainedUnderLock {
             purpose: &purpose,
             token: &new,
             rotated: Some((&"R2".into(), None)),

@@ -1,17 +1,26 @@
-//! Unloads accounts when their lifetime is over.
+//! Unloads accounts when their lifetime is over, and forgets passwords when theirs is.
 
 use std::time::Duration;
 
-use super::Accounts;
+use super::{deps::Deps, loaded::Accounts};
 use crate::clock::LONGEST_SLEEP;
 
+impl Accounts {
+    /// No account loaded, not locked. Must be called within a runtime: it starts the task that ends lifetimes.
+    pub fn start(deps: Deps) -> Self {
+        let accounts = Self::new(deps);
+        tokio::spawn(watch(accounts.clone()));
+        accounts
+    }
+}
+
 /// Runs as long as the agent.
-pub async fn watch(accounts: Accounts) {
+async fn watch(accounts: Accounts) {
     loop {
         // Looking drops what is over, and with it the secrets.
         let (loaded, now) = (accounts.loaded(), accounts.now());
-        let lifetimes = loaded.iter().filter_map(|account| account.unload_at());
-        let next = lifetimes.map(|end| end.remaining(now)).min();
+        let ends = loaded.iter().flat_map(|account| [account.unload_at(), account.password_forgotten(now)]);
+        let next = ends.flatten().map(|end| end.remaining(now)).min();
         drop(loaded);
         let changed = accounts.0.lifetimes_changed.notified();
         match next {
@@ -29,11 +38,16 @@ pub async fn watch(accounts: Accounts) {
 mod tests {
     use std::sync::Arc;
 
-    use oidc_proto::message::AddRequest;
+    use oidc_proto::{
+        json::Object,
+        message::{AddRequest, PasswordEntry},
+        vault::{self, FileKey, Protection},
+    };
 
     use super::super::{
         Added,
-        testing::{Bench, START, add_request},
+        source::played::Played,
+        testing::{Bench, START, add_request, granted},
     };
     use super::*;
 
@@ -136,5 +150,36 @@ mod tests {
         bench.clock.suspend(Duration::from_secs(HOUR));
         bench.accounts.unlock("sesame".into()).await.expect("unlocked");
         assert!(names(&bench).is_empty());
+    }
+
+    /// A password that a client handed over, with the key of the file if any; whether it is kept, and until when.
+    #[tokio::test(start_paused = true)]
+    async fn a_password_is_kept_while_it_is_of_use() {
+        let native = FileKey::from_text(&Bench::new().write_file(&played()).key().to_text());
+        let c_suite =
+            vault::seal_new(&add_request("https://op", "acc").config, &Protection::OidcAgent(&"p".into()));
+        for (key, is_kept) in
+            [(None, true), (Some(native.expect("a key")), false), (Some(c_suite.expect("sealed").1), true)]
+        {
+            let bench = Bench::new();
+            let entry =
+                format!(r#"{{"account":"acc","type":1,"password":"p","expires_at":{}}}"#, START + HOUR);
+            let entry = Object::parse(entry.as_bytes()).expect("an object");
+            let mut request = AddRequest { plain_add: true, ..add_request("https://op.example", "acc") };
+            request.pw_entry = PasswordEntry::from_object(&entry);
+            request.file_key = key.map(|key| key.to_text());
+            bench.try_add(request).await.expect("loaded");
+            let kept = || bench.held(|open| open.password_source.is_some());
+            assert_eq!(kept(), is_kept);
+            // Nobody asks for anything.
+            tokio::time::sleep(Duration::from_secs(HOUR - 1)).await;
+            assert_eq!(kept(), is_kept);
+            tokio::time::sleep(Duration::from_secs(2)).await;
+            assert!(!kept());
+        }
+    }
+
+    fn played() -> Played {
+        Played::new(true, |_| Ok(granted("at", "")))
     }
 }

@@ -11,13 +11,13 @@ use oidc_proto::{
 };
 
 use super::{
-    Accounts,
     account::{Account, Flags},
-    disk::off_thread,
     held::Open,
+    loaded::Accounts,
     look,
+    obtain::cached_token,
+    off_thread::off_thread,
     password_source::PasswordSource,
-    refresh::cached_token,
     token_cache::Purpose,
 };
 use crate::{clock::Expiry, provider::TokenResponse};
@@ -102,8 +102,9 @@ impl Accounts {
             return Err(Failure::missing_field("issuer_url"));
         }
         let account = Arc::new(Account::new(name, open, flags, unload_at));
+        account.source()?;
         if !without_token {
-            self.refreshed(&account, Purpose::default(), None).await?;
+            self.obtained(&account, Purpose::default(), None).await?;
         }
         self.insert(Arc::clone(&account))?;
         Ok(account)
@@ -119,14 +120,18 @@ impl Accounts {
     ) -> Added {
         let had_lifetime = account.unload_at().is_some();
         let key = request.file_key.and_then(|text| FileKey::from_text(&text).ok());
-        let source = request.pw_entry.and_then(PasswordSource::new);
+        let source = request.pw_entry.and_then(|entry| PasswordSource::new(entry, self.now()));
         // An account that a C client loaded came without a key; one that knows it is welcome.
         let _ = account.with_open(|open| {
-            open.file_key = open.file_key.take().or(key);
             open.password_source = source.or(open.password_source.take());
+            if let Some(key) = open.file_key.take().or(key) {
+                open.take_key(key);
+            }
             // The person says so: what the provider refused is asked for once more.
             open.refusals.clear();
         });
+        // There may be a password to forget.
+        self.0.lifetimes_changed.notify_one();
         if request.lifetime.is_none() || (unload_at.is_none() && !had_lifetime) {
             return Added::Already { lifetime: None };
         }
@@ -141,14 +146,15 @@ impl Accounts {
         let (accounts, home) = (self.clone(), self.deps().home.clone());
         off_thread(move || {
             let mut open = Open::new(request.config);
-            open.file_key = request.file_key.and_then(|text| FileKey::from_text(&text).ok());
-            open.password_source = request.pw_entry.and_then(PasswordSource::new);
-            if open.file_key.is_none()
-                && let Some(password) = open.password_source.as_ref().and_then(PasswordSource::password)
-            {
-                open.file_key = look::key_of(&home, &name, &password);
+            let now = accounts.now();
+            open.password_source = request.pw_entry.and_then(|entry| PasswordSource::new(entry, now));
+            let password = || open.password_source.as_ref().and_then(PasswordSource::password);
+            let key = request.file_key.and_then(|text| FileKey::from_text(&text).ok());
+            let key = key.or_else(|| look::key_of(&home, &name, &password()?));
+            if let Some(key) = key {
+                open.take_key(key);
             }
-            open.catch_up(&home, &name);
+            open.catch_up(&home, &name, now);
             accounts.take_over_unsaved(&name, &mut open);
             open
         })

@@ -3,20 +3,13 @@
 use std::{
     collections::HashMap,
     sync::{Arc, Mutex, MutexGuard, PoisonError, Weak},
-    time::Duration,
 };
 
-use oidc_proto::{error_code::ErrorCode, message::Failure, shortname::Shortname};
+use oidc_proto::{deadlines, error_code::ErrorCode, message::Failure, shortname::Shortname};
 use tokio::{
     sync::{OwnedMutexGuard, watch},
     time::timeout,
 };
-
-use super::{Accounts, account::Account};
-
-/// How long a request waits for another one that loads the same account: about as long as that may take. No load waits
-/// for a person.
-const DEADLINE: Duration = Duration::from_secs(60);
 
 /// What is going on for which account.
 #[derive(Default)]
@@ -45,6 +38,12 @@ pub enum PasswordQuestion {
 }
 
 impl Loading {
+    /// Waits until nobody else loads an account of this name.
+    pub async fn only_one(&self, name: &Shortname) -> Result<OwnedMutexGuard<()>, Failure> {
+        let gate = self.gate(name);
+        timeout(deadlines::LOAD, gate.lock_owned()).await.map_err(|_| being_loaded(name))
+    }
+
     fn gate(&self, name: &Shortname) -> Arc<tokio::sync::Mutex<()>> {
         let mut gates = lock(&self.gates);
         gates.retain(|_, gate| gate.strong_count() > 0);
@@ -66,29 +65,8 @@ impl Loading {
     }
 }
 
-impl Accounts {
-    /// Waits until nobody else loads an account of this name.
-    pub(super) async fn loading(&self, name: &Shortname) -> Result<OwnedMutexGuard<()>, Failure> {
-        let gate = self.0.loading.gate(name);
-        timeout(DEADLINE, gate.lock_owned()).await.map_err(|_| being_loaded(name))
-    }
-
-    /// Waits until an account of this name is on the list, for whatever reason.
-    pub(super) async fn loaded_meanwhile(&self, name: &Shortname) -> Arc<Account> {
-        loop {
-            let mut changed = std::pin::pin!(self.0.inserted.notified());
-            // From here on nothing is missed.
-            changed.as_mut().enable();
-            if let Some(account) = self.find(name) {
-                return account;
-            }
-            changed.await;
-        }
-    }
-}
-
 fn being_loaded(name: &Shortname) -> Failure {
-    let seconds = DEADLINE.as_secs();
+    let seconds = deadlines::LOAD.as_secs();
     let error =
         format!("account '{name}' is being loaded by another program, for more than {seconds} seconds now");
     Failure::new(ErrorCode::TooManyRequests, error).with_info("Please try again in a moment.")
@@ -97,4 +75,37 @@ fn being_loaded(name: &Shortname) -> Failure {
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     // Nothing panics while it is held.
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn name(text: &str) -> Shortname {
+        text.parse().expect("a name")
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn one_load_of_a_name_at_a_time_and_for_a_time() {
+        let loading = Loading::default();
+        let first = loading.only_one(&name("a")).await.expect("nobody else");
+        loading.only_one(&name("b")).await.expect("another name");
+        let refused = loading.only_one(&name("a")).await.expect_err("it is being loaded");
+        assert_eq!(refused.code, ErrorCode::TooManyRequests);
+        drop(first);
+        loading.only_one(&name("a")).await.expect("done");
+        assert!(lock(&loading.gates).len() <= 2, "names that nobody loads are forgotten");
+    }
+
+    #[test]
+    fn one_question_for_a_password_at_a_time() {
+        let loading = Loading::default();
+        let PasswordQuestion::Ours(asked) = loading.ask(&name("a")) else { panic!("nobody asks") };
+        let PasswordQuestion::Theirs(waiting) = loading.ask(&name("a")) else { panic!("somebody asks") };
+        assert!(matches!(loading.ask(&name("b")), PasswordQuestion::Ours(_)));
+        asked.failed(&Failure::wrong_password());
+        assert_eq!(waiting.borrow().clone(), Some(Failure::wrong_password()));
+        drop(asked);
+        assert!(matches!(loading.ask(&name("a")), PasswordQuestion::Ours(_)));
+    }
 }

@@ -13,6 +13,15 @@ const MEMORY_KIB: u32 = 64 * 1024;
 const PASSES: u32 = 3;
 const LANES: u32 = 4;
 
+/// Secrets beside the accounts that the agent's lock covers.
+pub trait Covered: Send + Sync {
+    /// Seals them to the key of a locked period. Called while the accounts are held: must not ask for them.
+    fn seal(&self, key: &PublicKey);
+
+    /// Opens them again.
+    fn unseal(&self, key: &SecretKey);
+}
+
 /// The key pair of one locked period.
 pub struct LockKey {
     public: PublicKey,

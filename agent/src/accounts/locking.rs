@@ -1,81 +1,16 @@
 //! Locking the agent and unlocking it again, with the pace at which passwords may be tried.
 
-use std::{
-    sync::{Arc, Weak},
-    time::Duration,
-};
+use std::sync::{Arc, Weak};
 
-use crypto_box::{PublicKey, SecretKey};
 use oidc_proto::{error_code::ErrorCode, message::Failure, secret::Password};
-use tokio::{
-    sync::{Mutex, Semaphore},
-    time::{Instant, sleep, sleep_until},
+use tokio::time::sleep;
+
+use super::{
+    loaded::Accounts,
+    lock::{Covered, LockKey},
+    off_thread::off_thread,
+    tries::Pace,
 };
-
-use super::{Accounts, disk::off_thread, lock::LockKey};
-
-/// The answer to the n-th wrong password in a row waits 100 ms times the square of n, n counted up to 25: the C suite's
-/// rule.
-const DELAY_UNIT: Duration = Duration::from_millis(100);
-const DELAY_STEPS: u32 = 25;
-
-/// The next password is not tried before that is over, whoever sends it, but no later than this: with the places below
-/// it bounds how long a guesser can keep the right password waiting.
-const LONGEST_PAUSE: Duration = Duration::from_secs(2);
-
-/// How many may wait for their password to be tried.
-const PLACES: usize = 4;
-
-/// Secrets beside the accounts that the agent's lock covers.
-pub trait Covered: Send + Sync {
-    /// Seals them to the key of a locked period. Called while the accounts are held: must not ask for them.
-    fn seal(&self, key: &PublicKey);
-
-    /// Opens them again.
-    fn unseal(&self, key: &SecretKey);
-}
-
-/// Who tries passwords, one after the other.
-pub struct Tries {
-    places: Semaphore,
-    pace: Mutex<Pace>,
-}
-
-/// How quickly.
-#[derive(Default)]
-struct Pace {
-    /// Wrong passwords in a row.
-    failures: u32,
-    not_before: Option<Instant>,
-}
-
-impl Default for Tries {
-    fn default() -> Self {
-        Self { places: Semaphore::new(PLACES), pace: Mutex::default() }
-    }
-}
-
-impl Pace {
-    async fn wait(&self) {
-        if let Some(not_before) = self.not_before {
-            sleep_until(not_before).await;
-        }
-    }
-
-    /// One more; tells how long the answer to it waits.
-    fn fail(&mut self) -> Duration {
-        self.failures = self.failures.saturating_add(1);
-        delay(self.failures)
-    }
-
-    fn pause(&mut self, delay: Duration) {
-        self.not_before = Some(Instant::now() + delay.min(LONGEST_PAUSE));
-    }
-}
-
-fn delay(failures: u32) -> Duration {
-    DELAY_UNIT * failures.min(DELAY_STEPS).pow(2)
-}
 
 impl Accounts {
     /// Has the lock cover further secrets, as long as they are there.
@@ -121,6 +56,8 @@ impl Accounts {
         let accounts = self.clone();
         if off_thread(move || accounts.unseal(&key, &password)).await {
             *pace = Pace::default();
+            // Passwords may have been waiting to be forgotten.
+            self.0.lifetimes_changed.notify_one();
             return Ok(());
         }
         pace.pause(delay);
@@ -147,19 +84,22 @@ fn too_many() -> Failure {
 
 #[cfg(test)]
 mod tests {
-    use tokio::task::JoinSet;
+    use std::time::Duration;
 
-    use super::{super::testing::Bench, *};
+    use tokio::{task::JoinSet, time::Instant};
+
+    use super::{
+        super::{
+            testing::Bench,
+            tries::{LONGEST_PAUSE, PLACES, delay},
+        },
+        *,
+    };
 
     async fn locked() -> Bench {
         let bench = Bench::new();
         bench.accounts.lock("sesame".into()).await.expect("locked");
         bench
-    }
-
-    #[test]
-    fn delay_grows_and_ends_growing() {
-        assert_eq!([1, 2, 5, 25, 400].map(|n| delay(n).as_millis()), [100, 400, 2500, 62_500, 62_500]);
     }
 
     #[tokio::test(start_paused = true)]

@@ -171,3 +171,72 @@ pub fn key_of(home: &Home, name: &Shortname, password: &Password) -> Option<File
     let bytes = home.read(name).ok()?;
     vault::unlock(&bytes, password).ok().map(|unlocked| unlocked.key)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::{
+        source::played::Played,
+        testing::{Bench, granted},
+    };
+    use super::*;
+
+    fn found(found: &Found) -> &'static str {
+        match found {
+            Found::Nothing => "nothing",
+            Found::Unchanged => "unchanged",
+            Found::FirstSeen(_) => "first seen",
+            Found::Changed(changed) if changed.token_in_file.is_some() => "changed, with a token beside it",
+            Found::Changed(_) => "changed",
+            Found::Rekeyed(_) => "rekeyed",
+            Found::Damaged(_) => "damaged",
+            Found::Beside { .. } => "beside",
+        }
+    }
+
+    /// What happened to the file, and what a look finds by somebody who knows its key and has seen it before, who knows the
+    /// key only, who has seen it only, and who knows nothing.
+    #[tokio::test]
+    async fn a_look_tells_what_happened() {
+        type Row = (&'static str, fn(&super::super::testing::File), [&'static str; 4]);
+        let rows: &[Row] = &[
+            ("nothing", |_| {}, ["unchanged", "changed", "unchanged", "first seen"]),
+            ("changed", |file| file.set_token("rt-2"), ["changed", "changed", "rekeyed", "first seen"]),
+            ("another key", |file| file.rekey(), ["rekeyed", "rekeyed", "rekeyed", "first seen"]),
+            ("deleted", |file| file.delete(), ["nothing"; 4]),
+            (
+                "damaged",
+                |file| file.put(b"{\"format\":\"oidc-account/1\"}"),
+                ["damaged", "damaged", "rekeyed", "first seen"],
+            ),
+            (
+                "a token beside it",
+                |file| file.put_beside("rt-2"),
+                ["beside", "changed, with a token beside it", "beside", "first seen"],
+            ),
+        ];
+        for (what, happens, expected) in rows {
+            let bench = Bench::new();
+            let file = bench.write_file(&Played::new(true, |_| Ok(granted("at", ""))));
+            let (home, name): (_, Shortname) = (&bench.accounts.deps().home, "acc".parse().expect("a name"));
+            let (seen, key) = (stamp(home, &name), file.key().clone());
+            happens(&file);
+            let token = Some(RefreshToken::from("rt-1"));
+            for ((has_seen, has_key), expected) in
+                [(true, true), (false, true), (true, false), (false, false)].into_iter().zip(expected)
+            {
+                let known = Known {
+                    stamp: seen.filter(|_| has_seen),
+                    key: Some(key.clone()).filter(|_| has_key),
+                    source: None,
+                    token: token.clone(),
+                    in_file: token.clone(),
+                };
+                assert_eq!(
+                    found(&look(home, &name, &known)),
+                    *expected,
+                    "{what}; seen before: {has_seen}, key: {has_key}"
+                );
+            }
+        }
+    }
+}

@@ -2,234 +2,40 @@
 //!
 //! [`Accounts`] is a cheap handle over short mutexes; every wait for a provider, a file or a person happens outside
 //! of them. One account is one unit of concurrency ([`account::Account`]), so that a slow provider delays only who
-//! needs a new token of that account.
+//! needs a new token of that account. Where its tokens come from is its [`source`]; nothing else knows which one it is.
 
 pub mod account;
 mod adopt;
 mod autoload;
 mod consent;
+mod deps;
 mod disk;
 mod forget;
 mod granted;
 mod held;
 mod lifetime;
 mod load;
+mod loaded;
 mod loading;
 pub(crate) mod lock;
 mod locking;
 mod look;
+mod obtain;
+mod off_thread;
 mod password_source;
 mod pending;
-mod refresh;
 mod refresh_tokens;
 mod refusals;
+mod renewal;
 mod save;
 mod select;
+mod single_flight;
+mod source;
 mod standing;
 #[cfg(test)]
 pub(crate) mod testing;
 mod token;
 mod token_cache;
+mod tries;
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
-
-use oidc_proto::{
-    error_code::ErrorCode,
-    home::Home,
-    issuers::Issuers,
-    message::{AccountStatus, Failure},
-    shortname::Shortname,
-};
-use tokio::sync::Notify;
-use tokio_util::{sync::CancellationToken, task::TaskTracker};
-
-use self::{account::Account, disk::off_thread, loading::Loading, lock::LockKey, locking::Tries};
-pub use self::{load::Added, locking::Covered, token_cache::CachedToken};
-use crate::{
-    clock::{Clock, Moment},
-    prompt,
-    provider::{Providers, issuer_data::IssuerData},
-    settings::options::Options,
-};
-
-/// What accounts need from the outside.
-pub struct Deps {
-    /// The oidc-agent directory.
-    pub home: Home,
-    /// What is known about issuers.
-    pub issuers: IssuerData,
-    /// Everything that talks to providers.
-    pub providers: Providers,
-    /// How the agent was told to behave.
-    pub options: Options,
-    /// Questions to the person.
-    pub prompts: prompt::Queue,
-    /// What time it is.
-    pub clock: Clock,
-}
-
-/// The loaded accounts; clones share them.
-#[derive(Clone)]
-pub struct Accounts(Arc<Shared>);
-
-struct Shared {
-    deps: Deps,
-    state: Mutex<State>,
-    loading: Loading,
-    /// An account was put on the list.
-    inserted: Notify,
-    tries: Tries,
-    lifetimes_changed: Notify,
-    tasks: TaskTracker,
-    /// No refresh is begun any more.
-    ending: CancellationToken,
-}
-
-#[derive(Default)]
-struct State {
-    lock: Option<Arc<LockKey>>,
-    /// In load order; a reloaded account goes to the end.
-    loaded: Vec<Arc<Account>>,
-    /// Accounts whose refresh token has not reached the disk, loaded or not: see [`save`].
-    unsaved: Vec<Arc<Account>>,
-    /// What else the lock covers.
-    covered: Vec<Weak<dyn Covered>>,
-}
-
-impl Accounts {
-    /// No account loaded, not locked. Must be called within a runtime: it starts the task that ends lifetimes.
-    pub fn new(deps: Deps) -> Self {
-        let accounts = Self(Arc::new(Shared {
-            deps,
-            state: Mutex::default(),
-            loading: Loading::default(),
-            inserted: Notify::new(),
-            tries: Tries::default(),
-            lifetimes_changed: Notify::new(),
-            tasks: TaskTracker::new(),
-            ending: CancellationToken::new(),
-        }));
-        tokio::spawn(lifetime::watch(accounts.clone()));
-        accounts
-    }
-
-    /// What accounts need from the outside.
-    pub fn deps(&self) -> &Deps {
-        &self.0.deps
-    }
-
-    /// What time it is.
-    pub(super) fn now(&self) -> Moment {
-        self.deps().clock.now()
-    }
-
-    /// The issuer data as they are on disk now.
-    pub async fn issuers(&self) -> Arc<Issuers> {
-        let (home, issuers) = (self.deps().home.clone(), self.deps().issuers.clone());
-        off_thread(move || {
-            issuers.reload(&home);
-            issuers.issuers()
-        })
-        .await
-    }
-
-    /// Whether the agent is locked.
-    pub fn is_locked(&self) -> bool {
-        self.state().lock.is_some()
-    }
-
-    /// Fails while the agent is locked.
-    pub fn require_unlocked(&self) -> Result<(), Failure> {
-        if self.is_locked() { Err(Failure::agent_locked()) } else { Ok(()) }
-    }
-
-    /// Names of the loaded accounts, in load order; also while locked.
-    pub fn names(&self) -> Vec<Shortname> {
-        self.loaded().iter().map(|account| account.name.clone()).collect()
-    }
-
-    /// What is known about each loaded account, without its secrets.
-    pub fn status(&self) -> Vec<AccountStatus> {
-        let now = self.now();
-        self.loaded().iter().map(|account| account.status(now)).collect()
-    }
-
-    /// Unloads an account. Whether it was loaded.
-    pub fn remove(&self, name: &Shortname) -> bool {
-        let mut state = self.state();
-        let before = state.loaded.len();
-        state.loaded.retain(|account| account.name != *name);
-        state.loaded.len() != before
-    }
-
-    /// Unloads an account that is given up: what of it did not reach the disk is given up as well.
-    pub fn forget(&self, name: &Shortname) {
-        self.remove(name);
-        self.state().unsaved.retain(|account| account.name != *name);
-    }
-
-    /// Unloads all accounts.
-    pub fn remove_all(&self) {
-        self.state().loaded.clear();
-    }
-
-    /// Does something that is not to be cut off once it has begun, such as spending a refresh token: it runs to its end
-    /// whoever waits for it, also while the agent ends, and is not begun when that ends already.
-    pub async fn complete<T: Send + 'static>(
-        &self,
-        work: impl Future<Output = Result<T, Failure>> + Send + 'static,
-    ) -> Result<T, Failure> {
-        if self.0.ending.is_cancelled() {
-            return Err(Failure::new(ErrorCode::Internal, "nothing is begun any more: the agent ends"));
-        }
-        match self.0.tasks.spawn(work).await {
-            Ok(done) => done,
-            Err(error) => std::panic::resume_unwind(error.into_panic()),
-        }
-    }
-
-    /// Waits until no refresh is under way: a rotated refresh token must reach the disk before the agent ends. None is
-    /// begun any more, and what could not be saved so far is tried once more.
-    pub async fn settle(&self) {
-        self.0.ending.cancel();
-        self.0.tasks.close();
-        if !self.0.tasks.is_empty() {
-            tracing::info!("waiting for what was sent to providers; another signal ends at once");
-        }
-        self.0.tasks.wait().await;
-    }
-
-    /// Puts an account at the end of the list, in the place of one of the same name.
-    fn insert(&self, account: Arc<Account>) -> Result<(), Failure> {
-        {
-            let mut state = self.state();
-            if state.lock.is_some() {
-                return Err(Failure::agent_locked());
-            }
-            state.loaded.retain(|other| other.name != account.name);
-            state.loaded.push(account);
-        }
-        self.0.lifetimes_changed.notify_one();
-        self.0.inserted.notify_waiters();
-        Ok(())
-    }
-
-    /// The accounts whose lifetime is not over.
-    fn loaded(&self) -> Vec<Arc<Account>> {
-        let now = self.now();
-        let mut state = self.state();
-        state.loaded.retain(|account| !account.is_over(now));
-        state.loaded.clone()
-    }
-
-    fn find(&self, name: &Shortname) -> Option<Arc<Account>> {
-        let now = self.now();
-        let state = self.state();
-        state.loaded.iter().find(|account| account.name == *name && !account.is_over(now)).cloned()
-    }
-
-    fn state(&self) -> MutexGuard<'_, State> {
-        // Nothing panics while it is held; a poisoned state would still be a whole one.
-        self.0.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
+pub use self::{deps::Deps, load::Added, loaded::Accounts, lock::Covered, token_cache::CachedToken};

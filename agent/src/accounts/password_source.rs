@@ -15,7 +15,7 @@ use serde_json::Value;
 use tracing::warn;
 use zeroize::Zeroizing;
 
-use crate::clock::{BootTime, Clock, Expiry};
+use crate::clock::{BootTime, Expiry, Moment};
 
 /// How long a password command may take.
 const COMMAND_DEADLINE: Duration = Duration::from_secs(30);
@@ -37,26 +37,42 @@ const FORGOTTEN_BY_BOOT: &str = "forgotten_by_boot";
 #[derive(Clone)]
 pub struct PasswordSource {
     entry: PasswordEntry,
-    /// When the password in it is no longer used, by both clocks: one that is set prolongs nothing.
+    /// When the password in it is forgotten, by both clocks: one that is set prolongs nothing.
     forgotten: Option<Expiry>,
-    clock: Clock,
 }
 
 impl PasswordSource {
-    /// The entry, when it names a source that needs no person.
-    pub fn new(entry: PasswordEntry) -> Option<Self> {
-        let usable = [PasswordSources::MEMORY, PasswordSources::COMMAND, PasswordSources::FILE];
-        usable
-            .iter()
-            .any(|source| entry.sources.contains(*source))
-            .then(|| Self::with_clock(entry, Clock::system()))
+    /// The entry as it came at `now`, when it names a source that needs no person.
+    pub fn new(entry: PasswordEntry, now: Moment) -> Option<Self> {
+        let length = entry.expires_at.map(|end| Duration::from_secs(end.saturating_sub(now.wall)));
+        Self { entry, forgotten: length.map(|length| Expiry::after(now, length)) }.known_at(now)
     }
 
-    fn with_clock(entry: PasswordEntry, clock: Clock) -> Self {
-        let now = clock.now();
-        let forgotten =
-            entry.expires_at.map(|end| Expiry::after(now, Duration::from_secs(end.saturating_sub(now.wall))));
-        Self { entry, forgotten, clock }
+    /// When the password in it is forgotten.
+    pub fn forgotten(&self) -> Option<Expiry> {
+        self.forgotten.filter(|_| self.entry.password.is_some())
+    }
+
+    /// What is left of it at `now`.
+    pub fn known_at(self, now: Moment) -> Option<Self> {
+        if self.forgotten.is_some_and(|end| end.is_over(now)) {
+            self.without_password()
+        } else {
+            self.usable()
+        }
+    }
+
+    /// What is left of it when the password itself is dropped: a command or a file to get it from.
+    pub fn without_password(mut self) -> Option<Self> {
+        (self.entry.password, self.forgotten) = (None, None);
+        self.usable()
+    }
+
+    fn usable(self) -> Option<Self> {
+        let sources = &self.entry.sources;
+        let from_memory = self.entry.password.is_some() && sources.contains(PasswordSources::MEMORY);
+        let others = [PasswordSources::COMMAND, PasswordSources::FILE];
+        (from_memory || others.iter().any(|source| sources.contains(*source))).then_some(self)
     }
 
     /// The password, from the first source that gives one, in the C suite's order: memory, command, file.
@@ -64,8 +80,7 @@ impl PasswordSource {
     pub fn password(&self) -> Option<Password> {
         let entry = &self.entry;
         let has = |source| entry.sources.contains(source);
-        let remembered = self.forgotten.is_none_or(|end| !end.is_over(self.clock.now()));
-        let in_memory = || entry.password.clone().filter(|_| has(PasswordSources::MEMORY) && remembered);
+        let in_memory = || entry.password.clone().filter(|_| has(PasswordSources::MEMORY));
         let command = || {
             let command = entry.command.as_ref().filter(|_| has(PasswordSources::COMMAND))?;
             waited_for("command", &entry.account, || {
@@ -90,12 +105,12 @@ impl PasswordSource {
 
     /// What [`PasswordSource::to_value`] gave.
     pub fn from_object(object: &Object) -> Option<Self> {
-        let mut source = PasswordEntry::from_object(object).and_then(Self::new)?;
+        let entry = PasswordEntry::from_object(object)?;
         let by_boot = object.integer(FORGOTTEN_BY_BOOT).and_then(|millis| u64::try_from(millis).ok());
-        if let Some((forgotten, millis)) = source.forgotten.as_mut().zip(by_boot) {
-            *forgotten = forgotten.no_later_than(BootTime::from_millis(millis));
-        }
-        Some(source)
+        let forgotten = entry.expires_at.zip(by_boot).map(|(wall, millis)| {
+            Expiry::after(Moment { wall, boot: BootTime::from_millis(millis) }, Duration::ZERO)
+        });
+        Self { entry, forgotten }.usable()
     }
 }
 
@@ -134,46 +149,64 @@ fn password(mut bytes: Zeroizing<Vec<u8>>) -> io::Result<Password> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::clock::Clock;
 
-    fn entry(json: &str) -> Option<PasswordSource> {
-        PasswordSource::from_object(&Object::parse(json.as_bytes()).expect("an object"))
+    const START: u64 = 1_800_000_000;
+
+    fn entry(json: &str, now: Moment) -> Option<PasswordSource> {
+        let object = Object::parse(json.as_bytes()).expect("an object");
+        PasswordSource::new(PasswordEntry::from_object(&object).expect("an entry"), now)
+    }
+
+    fn start() -> Moment {
+        Moment { wall: START, boot: BootTime::default() }
     }
 
     #[test]
     fn takes_the_first_source_that_gives_a_password() {
-        let source = entry(r#"{"account":"a","type":13,"password":"kept","command":"echo printed"}"#);
-        assert_eq!(source.and_then(|source| source.password()), Some("kept".into()));
-        let source =
-            entry(r#"{"account":"a","type":13,"password":"kept","expires_at":1,"command":"echo printed"}"#);
-        assert_eq!(source.and_then(|source| source.password()), Some("printed".into()));
+        let source = r#"{"account":"a","type":13,"password":"kept","command":"echo printed"}"#;
+        assert_eq!(entry(source, start()).and_then(|source| source.password()), Some("kept".into()));
+        let source = r#"{"account":"a","type":13,"password":"kept","expires_at":1,"command":"echo printed"}"#;
+        assert_eq!(entry(source, start()).and_then(|source| source.password()), Some("printed".into()));
     }
 
     #[tokio::test(start_paused = true)]
     async fn a_password_is_kept_no_longer_because_the_clock_was_set() {
-        let clock = Clock::simulated(1_800_000_000);
-        let entry = entry(r#"{"account":"a","type":1,"password":"kept","expires_at":1800000600}"#);
-        let source = PasswordSource::with_clock(entry.expect("a source").entry, clock.clone());
+        let clock = Clock::simulated(START);
+        let entry =
+            entry(r#"{"account":"a","type":1,"password":"kept","expires_at":1800000600}"#, clock.now());
+        let source = entry.expect("a source");
         clock.set_wall(-30 * 24 * 3600);
         tokio::time::advance(Duration::from_secs(599)).await;
-        assert_eq!(source.password(), Some("kept".into()));
+        assert!(source.clone().known_at(clock.now()).is_some());
+        // As it comes back from under the agent's lock.
+        let sealed = Object::from_value(source.to_value()).expect("an object");
+        let unsealed = PasswordSource::from_object(&sealed).expect("a source");
+        assert!(unsealed.clone().known_at(clock.now()).is_some());
         tokio::time::advance(Duration::from_secs(1)).await;
-        assert_eq!(source.password(), None);
+        assert!(source.known_at(clock.now()).is_none());
+        assert!(unsealed.known_at(clock.now()).is_none());
+    }
 
-        // Nor because the agent was locked meanwhile.
-        let mut sealed = source.to_value();
-        sealed["expires_at"] = (1_u64 << 40).into();
-        let sealed = Object::from_value(sealed).expect("an object");
-        assert!(PasswordSource::from_object(&sealed).expect("a source").password().is_none());
+    #[test]
+    fn without_the_password_the_other_ways_stay() {
+        for (kinds, stays) in [(1, false), (4, true), (5, true), (9, false)] {
+            let text =
+                format!(r#"{{"account":"a","type":{kinds},"password":"kept","command":"echo printed"}}"#);
+            let left = entry(&text, start()).expect("a source").without_password();
+            assert_eq!(left.is_some(), stays, "{kinds}");
+            assert!(left.is_none_or(|left| left.entry.password.is_none()), "{kinds}");
+        }
     }
 
     #[test]
     fn a_command_that_fails_gives_none() {
-        let source = entry(r#"{"account":"a","type":4,"command":"echo half; exit 3"}"#);
+        let source = entry(r#"{"account":"a","type":4,"command":"echo half; exit 3"}"#, start());
         assert_eq!(source.and_then(|source| source.password()), None);
     }
 
     #[test]
     fn prompting_alone_is_no_source() {
-        assert!(entry(r#"{"account":"a","type":8,"password":"not meant to be kept"}"#).is_none());
+        assert!(entry(r#"{"account":"a","type":8,"password":"not meant to be kept"}"#, start()).is_none());
     }
 }

@@ -1,5 +1,5 @@
-//! The refreshes of one account that are under way: who asks for the same joins the one there is, while it can still
-//! give what is asked for.
+//! The tokens of one account that are being asked for: who wants the same joins the request there is, while it can still
+//! give what is wanted.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -9,19 +9,19 @@ use tokio::sync::watch;
 use super::token_cache::{CachedToken, Purpose};
 use crate::provider::ReceivedIdToken;
 
-/// What a refresh gave.
+/// What a source gave.
 #[derive(Debug, Clone)]
-pub struct Refreshed {
+pub struct Obtained {
     /// The access token.
     pub token: Arc<CachedToken>,
     /// The ID token, where the provider sent one; not checked yet.
     pub id_token: Option<Arc<ReceivedIdToken>>,
 }
 
-/// How a refresh ended, for everybody who waited for it.
-pub type Outcome = Result<Refreshed, Failure>;
+/// How a request ended, for everybody who waited for it.
+pub type Outcome = Result<Obtained, Failure>;
 
-/// A refresh that waits for its turn, or runs.
+/// A request to the source of an account that waits for its turn, or runs.
 pub struct Pending {
     purpose: Purpose,
     wanted: Mutex<Wanted>,
@@ -91,10 +91,10 @@ impl Pending {
 
 /// Those of one account: for each purpose at most one that was sent, and one that was not.
 #[derive(Default)]
-pub struct PendingRefreshes(Vec<Arc<Pending>>);
+pub struct PendingRequests(Vec<Arc<Pending>>);
 
-impl PendingRefreshes {
-    /// The refresh to wait for, and whether the caller has to run it.
+impl PendingRequests {
+    /// The request to wait for, and whether the caller has to run it.
     pub fn join_or_begin(&mut self, purpose: &Purpose, min_valid: Option<u64>) -> (Arc<Pending>, bool) {
         if let Some(pending) = self.0.iter().find(|pending| pending.join(purpose, min_valid)) {
             return (Arc::clone(pending), false);
@@ -116,7 +116,7 @@ mod tests {
 
     const NEW: Option<u64> = None;
 
-    /// Who asks one after the other, when the first refresh is sent, and which of them run another one.
+    /// Who asks one after the other, when the first request is sent, and which of them run another one.
     #[test]
     fn only_what_was_not_sent_can_be_new() {
         enum Step {
@@ -133,15 +133,15 @@ mod tests {
         .into_iter()
         .enumerate()
         {
-            let mut refreshes = PendingRefreshes::default();
+            let mut requests = PendingRequests::default();
             let mut began = Vec::new();
             for step in steps {
                 match step {
-                    Send => refreshes.0.iter().for_each(|pending| {
+                    Send => requests.0.iter().for_each(|pending| {
                         pending.send();
                     }),
                     Ask(min_valid) => {
-                        began.push(refreshes.join_or_begin(&Purpose::default(), *min_valid).1);
+                        began.push(requests.join_or_begin(&Purpose::default(), *min_valid).1);
                     }
                 }
             }
@@ -156,22 +156,22 @@ mod tests {
             (&[Some(60), NEW, Some(u64::MAX)], NEW),
             (&[NEW, Some(0)], NEW),
         ] {
-            let mut refreshes = PendingRefreshes::default();
+            let mut requests = PendingRequests::default();
             let mut pending = None;
             for min_valid in wanted {
-                pending = Some(refreshes.join_or_begin(&Purpose::default(), *min_valid).0);
+                pending = Some(requests.join_or_begin(&Purpose::default(), *min_valid).0);
             }
             assert_eq!(pending.expect("one").send(), sent, "{wanted:?}");
         }
     }
 
     #[test]
-    fn another_purpose_is_another_refresh_and_what_is_over_is_not_joined() {
-        let mut refreshes = PendingRefreshes::default();
-        let (first, _) = refreshes.join_or_begin(&Purpose::default(), Some(0));
-        assert!(refreshes.join_or_begin(&Purpose::new(Some("a"), None), Some(0)).1);
-        refreshes.remove(&first);
-        assert!(refreshes.join_or_begin(&Purpose::default(), Some(0)).1);
-        assert_eq!(refreshes.0.len(), 2);
+    fn another_purpose_is_another_request_and_what_is_over_is_not_joined() {
+        let mut requests = PendingRequests::default();
+        let (first, _) = requests.join_or_begin(&Purpose::default(), Some(0));
+        assert!(requests.join_or_begin(&Purpose::new(Some("a"), None), Some(0)).1);
+        requests.remove(&first);
+        assert!(requests.join_or_begin(&Purpose::default(), Some(0)).1);
+        assert_eq!(requests.0.len(), 2);
     }
 }

@@ -33,8 +33,10 @@ struct Refusal {
 /// What a refusal is about.
 #[derive(Clone, PartialEq, Eq)]
 enum Concerns {
-    /// The account: its client, or its provider.
-    Account,
+    /// The account's client, whatever it asks for.
+    Client,
+    /// Its provider as it is now, whatever is asked for.
+    Provider,
     /// Tokens with these scopes and audiences.
     Purpose(Purpose),
 }
@@ -50,6 +52,12 @@ impl Refusals {
              again or its file has changed."
         );
         Some(refusal.failure.clone().with_info(info))
+    }
+
+    /// Why the account's client was refused last. Known until a token is granted, also while the provider may be asked again.
+    pub fn of_client(&self) -> Option<&Failure> {
+        let is_client = |refusal: &&Refusal| refusal.concerns == Concerns::Client;
+        self.0.iter().find(is_client).map(|refusal| &refusal.failure)
     }
 
     /// Remembers an error, if it is of that kind. Refusals in a row double the time.
@@ -80,7 +88,7 @@ impl Refusals {
 impl Refusal {
     fn answers(&self, purpose: &Purpose) -> bool {
         match &self.concerns {
-            Concerns::Account => true,
+            Concerns::Client | Concerns::Provider => true,
             Concerns::Purpose(own) => own == purpose,
         }
     }
@@ -94,13 +102,13 @@ fn concerns(purpose: &Purpose, error: &ProviderError) -> Option<Concerns> {
     match error.kind() {
         ProviderErrorKind::Configuration { .. } | ProviderErrorKind::InsecureUrl { .. } => None,
         ProviderErrorKind::Refused(refusal) => Some(match refusal.error.as_str() {
-            "invalid_client" | "unauthorized_client" | "unsupported_grant_type" => Concerns::Account,
+            "invalid_client" | "unauthorized_client" | "unsupported_grant_type" => Concerns::Client,
             _ => Concerns::Purpose(purpose.clone()),
         }),
         ProviderErrorKind::IssuerMismatch { .. }
         | ProviderErrorKind::Unsupported(_)
         | ProviderErrorKind::Tls { .. }
-        | ProviderErrorKind::Redirect { .. } => Some(Concerns::Account),
+        | ProviderErrorKind::Redirect { .. } => Some(Concerns::Provider),
         _ => Some(Concerns::Purpose(purpose.clone())),
     }
 }
@@ -130,6 +138,24 @@ mod tests {
 
     fn scope(scope: &str) -> Purpose {
         Purpose::new(Some(scope), None)
+    }
+
+    #[test]
+    fn a_refused_client_is_known_as_such_until_it_is_granted_something() {
+        for (error, of_client) in [
+            (refused(401, "invalid_client"), true),
+            (refused(400, "unauthorized_client"), true),
+            (refused(400, "unsupported_grant_type"), true),
+            (refused(400, "invalid_scope"), false),
+            (refused(400, "temporarily_unavailable"), false),
+            (error(ProviderErrorKind::Tls { reason: String::new() }), false),
+        ] {
+            let mut refusals = Refusals::default();
+            refusals.note(&scope("a"), &error, &failure(), after(0));
+            assert_eq!(refusals.of_client().is_some(), of_client, "{error:?}");
+            refusals.granted(&scope("b"));
+            assert!(refusals.of_client().is_none(), "{error:?}");
+        }
     }
 
     /// Which errors are remembered, and whether also for tokens of another purpose.

@@ -7,11 +7,11 @@ use oidc_proto::{message::Failure, shortname::Shortname};
 use tokio::time::sleep;
 
 use super::{
-    Accounts,
     account::Account,
     held::{Held, Open},
-    refresh,
+    loaded::Accounts,
     refresh_tokens::Kept,
+    renewal,
 };
 
 /// Between the first two tries, and at most between any two. The agent's end is another occasion.
@@ -71,9 +71,9 @@ impl Accounts {
     }
 
     async fn save(&self, account: &Account) -> Result<(), Failure> {
-        let _no_refresh = account.refreshing.lock().await;
-        let file = refresh::look_at_file(account, self.deps()).await?;
-        refresh::save_what_is_unsaved(account, &file).await
+        let _no_refresh = account.turn.lock().await;
+        let file = renewal::look_at_file(account, self.deps()).await?;
+        renewal::save_what_is_unsaved(account, &file).await
     }
 }
 

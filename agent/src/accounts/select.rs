@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use oidc_proto::{account::same_issuer, message::Failure, shortname::Shortname};
 
-use super::{Accounts, account::Account};
+use super::{account::Account, loaded::Accounts};
 
 impl Accounts {
     /// The loaded account that an issuer URL means: the only one of that issuer; of several the issuer's default

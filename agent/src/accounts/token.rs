@@ -1,20 +1,18 @@
-//! `access_token` and `id_token`: from the cache where it can answer, else by one refresh for everybody who asks for
-//! the same.
+//! `access_token` and `id_token`: from the cache where it can answer, else from the account's source.
 
-use std::{sync::Arc, time::Duration};
+use std::sync::Arc;
 
 use oidc_proto::{
+    deadlines,
     error_code::ErrorCode,
     message::{Failure, IdTokenRequest, Target, TokenRequest, Validity},
 };
 use tokio::time::Instant;
 
 use super::{
-    Accounts,
     account::{Account, Answer},
     consent::{Asking, Wanted},
-    pending::{Outcome, Pending},
-    refresh,
+    loaded::Accounts,
     select::ByIssuer,
     token_cache::{CachedToken, Purpose},
 };
@@ -22,10 +20,6 @@ use crate::{
     caller::Caller,
     provider::{Expected, ReceivedIdToken},
 };
-
-/// How long a request waits for a refresh, its place in the queue of the account included. The refresh itself goes on: a
-/// provider that answers later has rotated the refresh token all the same.
-const DEADLINE: Duration = Duration::from_secs(30);
 
 impl Accounts {
     /// An access token, or why there is none.
@@ -48,11 +42,11 @@ impl Accounts {
         };
         if let Answer::Cached(token, near_its_end) = account.answer(&purpose, min_valid, self.now())? {
             if near_its_end {
-                self.refresh_ahead(&account, &purpose);
+                self.obtain_ahead(&account, &purpose);
             }
             return Ok(token);
         }
-        self.refreshed(&account, purpose, min_valid).await.map(|refreshed| refreshed.token)
+        self.obtained(&account, purpose, min_valid).await.map(|obtained| obtained.token)
     }
 
     /// An ID token: always a new one, and only with the person's consent.
@@ -73,8 +67,8 @@ impl Accounts {
             self.consent(&account, &asking, &wanted).await?;
         }
         let purpose = Purpose::new(request.scope.as_deref(), None);
-        let refreshed = self.refreshed(&account, purpose, None).await?;
-        let Some(id_token) = refreshed.id_token else {
+        let obtained = self.obtained(&account, purpose, None).await?;
+        let Some(id_token) = obtained.id_token else {
             return Err(Failure::new(
                 ErrorCode::NotSupportedByProvider,
                 format!("the provider of account '{}' sent no id token", account.name),
@@ -82,7 +76,7 @@ impl Accounts {
             .with_info("An ID token comes only with the scope 'openid'."));
         };
         self.judge(&account, &id_token).await?;
-        Ok((id_token, Arc::clone(&refreshed.token.issuer)))
+        Ok((id_token, Arc::clone(&obtained.token.issuer)))
     }
 
     async fn judge(&self, account: &Account, id_token: &ReceivedIdToken) -> Result<(), Failure> {
@@ -90,60 +84,9 @@ impl Accounts {
         let expected = Expected { client_id: config.client_id.as_deref().unwrap_or_default(), nonce: None };
         let checked = async {
             let provider = self.deps().providers.provider(&config)?;
-            provider.judge_id_token(id_token, expected, Instant::now() + DEADLINE).await
+            provider.judge_id_token(id_token, expected, Instant::now() + deadlines::TOKEN).await
         };
         checked.await.map_err(|error| error.to_failure(account.name.as_str(), &account.issuer))
-    }
-
-    /// The outcome of a refresh: of the one that is under way for this purpose, or of a new one.
-    ///
-    /// One that nobody waits for any more is not begun. One that has begun runs to its end even when nobody waits for it
-    /// any more: the provider may have rotated the refresh token, and the new one must reach the disk.
-    pub(super) async fn refreshed(
-        &self,
-        account: &Arc<Account>,
-        purpose: Purpose,
-        min_valid: Option<u64>,
-    ) -> Outcome {
-        let (pending, begun) = account.join_or_begin(&purpose, min_valid);
-        let mut outcome = pending.subscribe();
-        if begun {
-            self.run(account, pending, false);
-        }
-        let ended = tokio::time::timeout(DEADLINE, outcome.wait_for(Option::is_some)).await;
-        match ended {
-            Ok(Ok(outcome)) => outcome.clone().unwrap_or_else(|| Err(interrupted(account))),
-            Ok(Err(_)) => Err(interrupted(account)),
-            Err(_) => Err(too_late(account)),
-        }
-    }
-
-    /// A refresh that nobody waits for.
-    fn refresh_ahead(&self, account: &Arc<Account>, purpose: &Purpose) {
-        // Whatever is under way already brings a successor.
-        let (pending, begun) = account.join_or_begin(purpose, Some(u64::MAX));
-        if begun {
-            self.run(account, pending, true);
-        }
-    }
-
-    fn run(&self, account: &Arc<Account>, pending: Arc<Pending>, wanted_by_nobody: bool) {
-        let (accounts, account) = (self.clone(), Arc::clone(account));
-        self.0.tasks.spawn(async move {
-            let ends = Ends { account: &account, pending: &pending };
-            let _turn = tokio::select! {
-                biased;
-                turn = account.refreshing.lock() => turn,
-                // Nobody waits any more, and nothing was begun.
-                () = pending.unwanted(), if !wanted_by_nobody => return,
-            };
-            let (deps, ending) = (accounts.deps(), &accounts.0.ending);
-            let ended = refresh::refresh(&account, deps, ending, &pending).await;
-            accounts.keep_saving(&account);
-            // Before the outcome is known: who asks from now on gets an answer of their own.
-            drop(ends);
-            pending.end(ended);
-        });
     }
 
     async fn account_for(&self, target: &Target, asking: &Asking<'_>) -> Result<Arc<Account>, Failure> {
@@ -162,18 +105,6 @@ impl Accounts {
     }
 }
 
-/// Takes a refresh from the list of those under way, also when it panics.
-struct Ends<'a> {
-    account: &'a Account,
-    pending: &'a Arc<Pending>,
-}
-
-impl Drop for Ends<'_> {
-    fn drop(&mut self) {
-        self.account.ended(self.pending);
-    }
-}
-
 fn without_a_question(mut refused: Failure) -> Failure {
     if let Some(info) = &mut refused.info {
         info.push_str("To allow it without a question, load the account with --always-allow-idtoken.\n");
@@ -181,24 +112,14 @@ fn without_a_question(mut refused: Failure) -> Failure {
     refused
 }
 
-fn interrupted(account: &Account) -> Failure {
-    Failure::new(ErrorCode::Internal, format!("the refresh of account '{}' was interrupted", account.name))
-}
-
-fn too_late(account: &Account) -> Failure {
-    let (name, issuer) = (&account.name, &account.issuer);
-    let error =
-        format!("no answer yet from {issuer} for account '{name}' within {} seconds", DEADLINE.as_secs());
-    Failure::new(ErrorCode::ProviderTimeout, error).with_info(
-        "The agent goes on waiting for an answer that may hold a new refresh token. Ask again in a moment.",
-    )
-}
-
 #[cfg(test)]
 mod tests {
-    use std::sync::{
-        Arc, OnceLock,
-        atomic::{AtomicBool, AtomicUsize, Ordering},
+    use std::{
+        sync::{
+            Arc, OnceLock,
+            atomic::{AtomicBool, AtomicUsize, Ordering},
+        },
+        time::Duration,
     };
 
     use super::{

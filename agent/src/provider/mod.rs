@@ -11,6 +11,7 @@ mod authorization;
 mod cached;
 mod client_authentication;
 mod client_configuration;
+mod client_credentials;
 mod code;
 mod device;
 mod discovery;
@@ -55,6 +56,7 @@ pub use self::{
     authorization::{Authorization, AuthorizationRequest},
     client_authentication::Client,
     client_configuration::{ClientConfiguration, ClientDeletion},
+    client_credentials::ClientCredentials,
     device::{DEFAULT_INTERVAL, DeviceAuthorization, DevicePoll, SLOW_DOWN},
     error::{OAuthError, ProviderError, ProviderErrorKind, Unsupported},
     http::SPENDING_TIMEOUT,

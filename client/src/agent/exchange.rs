@@ -9,6 +9,7 @@ use std::{
 
 use oidc_proto::{
     channel::{ClientChannel, ClientStep},
+    deadlines,
     message::{Reply, Request},
 };
 use zeroize::Zeroizing;
@@ -17,8 +18,6 @@ use super::error::AgentError;
 
 /// How long connecting, writing, and the agent's public key may take.
 pub const STEP_TIMEOUT: Duration = Duration::from_secs(20);
-/// How long a reply may take. A person may be asked meanwhile: the C agent's prompts last 300 seconds.
-const REPLY_TIMEOUT: Duration = Duration::from_secs(330);
 const CHUNK: usize = 16 * 1024;
 
 /// A stream whose reads and writes end in time.
@@ -58,7 +57,7 @@ pub fn exchange(mut stream: impl Timed, request: &Request) -> Result<Reply, Agen
             ClientStep::Reply(reply) => return Ok(Reply::parse(&reply)?),
             ClientStep::Send(message) => {
                 send(&mut stream, &message)?;
-                deadline = Instant::now() + REPLY_TIMEOUT;
+                deadline = Instant::now() + deadlines::REPLY;
                 received = 0;
             }
             ClientStep::NeedMore => {

@@ -81,6 +81,9 @@ fn details(account: &AccountStatus, now: Timestamp) -> Vec<String> {
         let log_in = shell::command("oidc gen --reauthenticate", &account.name);
         format!("login needed ({reason}): run `{log_in}`")
     }));
+    lines.extend(
+        account.client_refused.as_ref().map(|reason| format!("the provider refuses this client ({reason})")),
+    );
     if account.unsaved {
         lines.push("its new refresh token could not be saved yet: do not stop the agent".to_owned());
     }
@@ -125,6 +128,17 @@ mod tests {
         assert_eq!(
             text("/s", &status, Timestamp::UNIX_EPOCH),
             "Agent    5.3.3 at /s\nAccount  a\nAccount  b\n"
+        );
+    }
+
+    #[test]
+    fn a_refused_client_is_no_login_that_is_needed() {
+        let account =
+            AccountStatus { client_refused: Some("invalid_client".into()), ..AccountStatus::default() };
+        let lines = details(&account, Timestamp::UNIX_EPOCH).join("\n");
+        assert!(
+            lines.contains("refuses this client (invalid_client)") && !lines.contains("login"),
+            "{lines}"
         );
     }
 

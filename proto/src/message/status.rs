@@ -45,6 +45,9 @@ pub struct AccountStatus {
     /// Set: the refresh token is dead, with the provider's words.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub login_needed: Option<String>,
+    /// Set: the provider refuses the account's client, with its words.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub client_refused: Option<String>,
     /// The provider has replaced the refresh token, and the new one could not be saved where it belongs.
     pub unsaved: bool,
 }

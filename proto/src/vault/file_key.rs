@@ -53,6 +53,15 @@ impl FileKey {
         Self(Kind::OpenPgp(recipients))
     }
 
+    /// Whether it opens the file also after another program has written it under the same password. The C suite takes a new
+    /// salt, and with it another key, at every write.
+    pub fn outlives_rewriting(&self) -> bool {
+        match self.0 {
+            Kind::Native(_) | Kind::OpenPgp(_) => true,
+            Kind::OidcAgent(_) | Kind::OidcAgentHex(_) => false,
+        }
+    }
+
     /// Opens the file as it is now. [`VaultError::OtherKey`] when it has been encrypted anew since: a changed password,
     /// or the C suite, which takes a new salt at every write.
     ///

@@ -64,7 +64,9 @@ fn metadata(state: &State) -> Value {
         "userinfo_endpoint": state.url(Endpoint::Userinfo.path()),
         "scopes_supported": SCOPES,
         "response_types_supported": ["code"],
-        "grant_types_supported": ["authorization_code", "refresh_token", "password", DEVICE_CODE],
+        "grant_types_supported": [
+            "authorization_code", "refresh_token", "password", "client_credentials", DEVICE_CODE,
+        ],
         "code_challenge_methods_supported": ["S256"],
         "subject_types_supported": ["public"],
         "id_token_signing_alg_values_supported": [state.key.algorithm()],

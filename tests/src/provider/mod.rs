@@ -193,6 +193,13 @@ impl Provider {
         })
     }
 
+    /// Gives a client another secret, as an administrator does.
+    pub fn change_secret(&self, client_id: &str, secret: &str) {
+        if let Some(client) = self.shared.state().clients.get_mut(client_id) {
+            client.secret = Some(secret.to_owned());
+        }
+    }
+
     /// Whether a client is registered.
     pub fn has_client(&self, client_id: &str) -> bool {
         self.shared.state().clients.contains_key(client_id)

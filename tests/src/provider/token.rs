@@ -31,6 +31,7 @@ pub(super) fn answer(state: &mut State, incoming: &Incoming) -> Result<Reply, Re
         "authorization_code" => code(state, incoming, &client_id),
         DEVICE_CODE => device(state, incoming, &client_id),
         "password" => password(state, incoming, &client_id),
+        "client_credentials" => client_credentials(state, incoming, &client_id),
         _ => Err(Reply::error(400, "unsupported_grant_type", "no such grant")),
     }
 }
@@ -128,6 +129,26 @@ fn password(state: &mut State, incoming: &Incoming, client_id: &str) -> Result<R
         revoked: false,
     });
     Ok(first_answer(state, incoming, family, offline))
+}
+
+/// RFC 6749 section 4.4: for clients with a secret only, and without a refresh token.
+fn client_credentials(state: &mut State, incoming: &Incoming, client_id: &str) -> Result<Reply, Reply> {
+    if state.clients.get(client_id).is_none_or(|client| client.secret.is_none()) {
+        return Err(Reply::error(400, "unauthorized_client", "a client without a secret"));
+    }
+    let scope = Scopes::parse(incoming.form.first("scope").unwrap_or("wlcg"));
+    if scope.has("openid") || scope.has("offline_access") {
+        return Err(Reply::error(400, "invalid_scope", "nobody logs in"));
+    }
+    let audience = audience::requested(state, &incoming.form)?.unwrap_or_default();
+    let family = state.grant(Family {
+        client_id: client_id.into(),
+        scope: scope.clone(),
+        audience: audience.clone(),
+        nonce: None,
+        revoked: false,
+    });
+    Ok(Reply::json(200, &issue(state, Issue { family, scope, audience, refresh_token: None })))
 }
 
 /// The answer to a login.

@@ -1,0 +1,204 @@
+//! Which accounts are loaded: a cheap handle over a short mutex. What is done with them is in the files beside this one.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+
+use oidc_proto::{
+    error_code::ErrorCode,
+    issuers::Issuers,
+    message::{AccountStatus, Failure},
+    shortname::Shortname,
+};
+use tokio::sync::{Notify, OwnedMutexGuard};
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+
+use super::{
+    account::Account,
+    deps::Deps,
+    loading::Loading,
+    lock::{Covered, LockKey},
+    off_thread::off_thread,
+    tries::Tries,
+};
+use crate::clock::Moment;
+
+/// The loaded accounts; clones share them.
+#[derive(Clone)]
+pub struct Accounts(pub(super) Arc<Shared>);
+
+pub(super) struct Shared {
+    deps: Deps,
+    state: Mutex<State>,
+    pub(super) loading: Loading,
+    /// An account was put on the list.
+    inserted: Notify,
+    pub(super) tries: Tries,
+    pub(super) lifetimes_changed: Notify,
+    pub(super) tasks: TaskTracker,
+    /// No refresh is begun any more.
+    pub(super) ending: CancellationToken,
+}
+
+#[derive(Default)]
+pub(super) struct State {
+    pub(super) lock: Option<Arc<LockKey>>,
+    /// In load order; a reloaded account goes to the end.
+    pub(super) loaded: Vec<Arc<Account>>,
+    /// Accounts whose refresh token has not reached the disk, loaded or not: see [`super::save`].
+    pub(super) unsaved: Vec<Arc<Account>>,
+    /// What else the lock covers.
+    pub(super) covered: Vec<Weak<dyn Covered>>,
+}
+
+impl Accounts {
+    /// No account loaded, not locked.
+    pub(super) fn new(deps: Deps) -> Self {
+        Self(Arc::new(Shared {
+            deps,
+            state: Mutex::default(),
+            loading: Loading::default(),
+            inserted: Notify::new(),
+            tries: Tries::default(),
+            lifetimes_changed: Notify::new(),
+            tasks: TaskTracker::new(),
+            ending: CancellationToken::new(),
+        }))
+    }
+
+    /// What accounts need from the outside.
+    pub fn deps(&self) -> &Deps {
+        &self.0.deps
+    }
+
+    /// What time it is.
+    pub(super) fn now(&self) -> Moment {
+        self.deps().clock.now()
+    }
+
+    /// The issuer data as they are on disk now.
+    pub async fn issuers(&self) -> Arc<Issuers> {
+        let (home, issuers) = (self.deps().home.clone(), self.deps().issuers.clone());
+        off_thread(move || {
+            issuers.reload(&home);
+            issuers.issuers()
+        })
+        .await
+    }
+
+    /// Whether the agent is locked.
+    pub fn is_locked(&self) -> bool {
+        self.state().lock.is_some()
+    }
+
+    /// Fails while the agent is locked.
+    pub fn require_unlocked(&self) -> Result<(), Failure> {
+        if self.is_locked() { Err(Failure::agent_locked()) } else { Ok(()) }
+    }
+
+    /// Names of the loaded accounts, in load order; also while locked.
+    pub fn names(&self) -> Vec<Shortname> {
+        self.loaded().iter().map(|account| account.name.clone()).collect()
+    }
+
+    /// What is known about each loaded account, without its secrets.
+    pub fn status(&self) -> Vec<AccountStatus> {
+        let now = self.now();
+        self.loaded().iter().map(|account| account.status(now)).collect()
+    }
+
+    /// Unloads an account. Whether it was loaded.
+    pub fn remove(&self, name: &Shortname) -> bool {
+        let mut state = self.state();
+        let before = state.loaded.len();
+        state.loaded.retain(|account| account.name != *name);
+        state.loaded.len() != before
+    }
+
+    /// Unloads an account that is given up: what of it did not reach the disk is given up as well.
+    pub fn forget(&self, name: &Shortname) {
+        self.remove(name);
+        self.state().unsaved.retain(|account| account.name != *name);
+    }
+
+    /// Unloads all accounts.
+    pub fn remove_all(&self) {
+        self.state().loaded.clear();
+    }
+
+    /// Does something that is not to be cut off once it has begun, such as spending a refresh token: it runs to its end
+    /// whoever waits for it, also while the agent ends, and is not begun when that ends already.
+    pub async fn complete<T: Send + 'static>(
+        &self,
+        work: impl Future<Output = Result<T, Failure>> + Send + 'static,
+    ) -> Result<T, Failure> {
+        if self.0.ending.is_cancelled() {
+            return Err(Failure::new(ErrorCode::Internal, "nothing is begun any more: the agent ends"));
+        }
+        match self.0.tasks.spawn(work).await {
+            Ok(done) => done,
+            Err(error) => std::panic::resume_unwind(error.into_panic()),
+        }
+    }
+
+    /// Waits until no refresh is under way: a rotated refresh token must reach the disk before the agent ends. None is
+    /// begun any more, and what could not be saved so far is tried once more.
+    pub async fn settle(&self) {
+        self.0.ending.cancel();
+        self.0.tasks.close();
+        if !self.0.tasks.is_empty() {
+            tracing::info!("waiting for what was sent to providers; another signal ends at once");
+        }
+        self.0.tasks.wait().await;
+    }
+
+    /// Puts an account at the end of the list, in the place of one of the same name.
+    pub(super) fn insert(&self, account: Arc<Account>) -> Result<(), Failure> {
+        {
+            let mut state = self.state();
+            if state.lock.is_some() {
+                return Err(Failure::agent_locked());
+            }
+            state.loaded.retain(|other| other.name != account.name);
+            state.loaded.push(account);
+        }
+        self.0.lifetimes_changed.notify_one();
+        self.0.inserted.notify_waiters();
+        Ok(())
+    }
+
+    /// The accounts whose lifetime is not over.
+    pub(super) fn loaded(&self) -> Vec<Arc<Account>> {
+        let now = self.now();
+        let mut state = self.state();
+        state.loaded.retain(|account| !account.is_over(now));
+        state.loaded.clone()
+    }
+
+    pub(super) fn find(&self, name: &Shortname) -> Option<Arc<Account>> {
+        let now = self.now();
+        let state = self.state();
+        state.loaded.iter().find(|account| account.name == *name && !account.is_over(now)).cloned()
+    }
+
+    pub(super) fn state(&self) -> MutexGuard<'_, State> {
+        // Nothing panics while it is held; a poisoned state would still be a whole one.
+        self.0.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Waits until nobody else loads an account of this name.
+    pub(super) async fn loading(&self, name: &Shortname) -> Result<OwnedMutexGuard<()>, Failure> {
+        self.0.loading.only_one(name).await
+    }
+
+    /// Waits until an account of this name is on the list, for whatever reason.
+    pub(super) async fn loaded_meanwhile(&self, name: &Shortname) -> Arc<Account> {
+        loop {
+            let mut changed = std::pin::pin!(self.0.inserted.notified());
+            // From here on nothing is missed.
+            changed.as_mut().enable();
+            if let Some(account) = self.find(name) {
+                return account;
+            }
+            changed.await;
+        }
+    }
+}

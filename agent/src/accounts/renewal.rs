@@ -1,0 +1,520 @@
+//! The secret of an account that is used up by asking: a refresh token that the provider may replace.
+//!
+//! The order is what keeps accounts alive: the account's file lock is taken, a newer refresh token that another program
+//! left in the file is adopted, an earlier one that is not where it belongs is put there, room is made for the next, and
+//! only then is the secret sent. What replaces it is on the disk before anything is handed out. The file lock is held
+//! throughout, so that two agents that share a directory never spend the same refresh token.
+
+use oidc_proto::{
+    error_code::ErrorCode,
+    fault_point,
+    home::{HomeError, Room},
+    message::Failure,
+    rotation::{RotationError, Stored},
+    secret::RefreshToken,
+    vault::FileKey,
+};
+
+use super::{
+    account::Account,
+    deps::Deps,
+    disk::AccountFile,
+    held::{Held, Open},
+    look::Stamp,
+    refresh_tokens::{Kept, RefreshTokens},
+};
+use crate::clock::Moment;
+
+/// The account's file, under its lock, from before the secret is sent until its successor is kept.
+pub struct Renewal {
+    file: AccountFile,
+    room: Room,
+    /// What was sent, and what it takes to make its successor durable: also when the agent was locked meanwhile.
+    sent: Option<(RefreshTokens, Option<FileKey>)>,
+}
+
+/// What replaced a secret, and what became of it on the disk.
+pub struct Successor {
+    new: RefreshToken,
+    stored: StoreResult,
+    /// What the person has to know, where it lies somewhere else.
+    pub warning: Option<String>,
+}
+
+impl Renewal {
+    /// Takes the lock of the account's file, and takes over what another program put into it.
+    pub async fn begin(account: &Account, deps: &Deps) -> Result<Self, Failure> {
+        let file = look_at_file(account, deps).await?;
+        Ok(Self { file, room: Room::default(), sent: None })
+    }
+
+    /// Puts an earlier successor where it belongs.
+    pub async fn settle(&self, account: &Account) -> Result<(), Failure> {
+        save_what_is_unsaved(account, &self.file).await
+    }
+
+    /// Makes room for a successor.
+    pub async fn make_room(&mut self, account: &Account) -> Result<(), Failure> {
+        self.room = make_room(account, &self.file).await?;
+        Ok(())
+    }
+
+    /// The secret that is about to be sent.
+    pub fn send(&mut self, account: &Account) -> Result<Option<RefreshToken>, Failure> {
+        let (tokens, key) = account.with_open(|open| (open.tokens.clone(), open.file_key.clone()))?;
+        let secret = tokens.current().cloned();
+        self.sent = Some((tokens, key));
+        Ok(secret)
+    }
+
+    /// The secret is dead: whether there is another one by now. A program that knows nothing of our lock may have spent
+    /// it in between, and left a newer one.
+    pub async fn look_again(&self, account: &Account, now: Moment) -> Result<bool, Failure> {
+        let found = self.file.look(account.with_open(|open| open.known(now))?).await;
+        account.with_open(|open| open.adopt(&account.name, found))
+    }
+
+    /// Makes what came with an answer durable, if that replaces what was sent.
+    pub async fn keep(self, account: &Account, came: Option<RefreshToken>) -> Option<Successor> {
+        let (mut tokens, key) = self.sent?;
+        let Some(new) = came.filter(|new| tokens.current() != Some(new)) else {
+            note(account, RefreshTokens::not_rotated);
+            return None;
+        };
+        // Before it is stored.
+        note(account, |tokens| tokens.rotated(new.clone()));
+        tokens.rotated(new.clone());
+        let stored = match tokens.owed() {
+            Some(owed) => self.file.store(key, owed, self.room).await,
+            None => Ok((Stored::Gone, None)),
+        };
+        fault_point::reached("stored");
+        let warning = warning(account, &stored);
+        Some(Successor { new, stored, warning })
+    }
+}
+
+impl Successor {
+    /// What became of a token, for tests.
+    #[cfg(test)]
+    pub fn played(new: RefreshToken, stored: Result<Stored, RotationError>) -> Self {
+        Self { new, stored: stored.map(|stored| (stored, None)), warning: None }
+    }
+
+    /// Notes it in memory: an account in the open goes on with it.
+    ///
+    /// The agent may have been locked when the answer came, and been unlocked while the token was stored: what is in the
+    /// open then still holds the token that was spent.
+    pub fn note(&self, account: &Account, open: &mut Open) {
+        open.tokens.rotated(self.new.clone());
+        note_stored(open, account, &self.new, &self.stored);
+    }
+
+    /// The same for an account that was sealed meanwhile: the token, and where it is.
+    pub fn to_put_away(&self) -> (&RefreshToken, Option<&Stored>) {
+        (&self.new, self.stored.as_ref().ok().map(|(stored, _)| stored))
+    }
+
+    /// Fails where nothing may be handed out before it is saved.
+    pub fn must_be_safe(self, account: &Account) -> Result<(), Failure> {
+        match self.stored {
+            Err(error) if !may_go_on_without(&error) => Err(not_saved(account, &error)),
+            _ => Ok(()),
+        }
+    }
+}
+
+/// Makes room for a successor before the refresh token is spent.
+///
+/// Where none can be made, what happens is decided here and not afterwards. Files that may not be written (a read-only
+/// file system, a mounted secret) are how the person set things up: the account goes on, with a warning, in memory and in
+/// the runtime directory. Anything else, above all a full disk, stops an account whose provider replaces the refresh
+/// token. While it is not known whether that does, a full disk is no obstacle if there is a place in the runtime
+/// directory.
+async fn make_room(account: &Account, file: &AccountFile) -> Result<Room, Failure> {
+    let rotates = account.with_open(|open| open.tokens.rotates())?;
+    let error = match file.make_room(rotates != Some(false)).await {
+        Ok(room) => return Ok(room),
+        Err(error) => error,
+    };
+    let is_no_room = matches!(error, HomeError::NoSpace(_) | HomeError::Io(_));
+    let may_be_kept = is_no_room && rotates.is_none() && file.has_stand_in().await;
+    if is_lasting(&error) || rotates == Some(false) || may_be_kept {
+        tracing::warn!(account = %account.name, %error, "a new refresh token could not be written to the account file");
+        return Ok(Room::default());
+    }
+    tracing::error!(account = %account.name, %error, "no refresh: a new refresh token could not be stored");
+    let (name, text) = (&account.name, format!("could not save account '{}': {error}", account.name));
+    Err(Failure::new(ErrorCode::WriteFailed, text).with_info(format!(
+        "The provider was not asked: it replaces the refresh token of '{name}' each time, and the new one could not be \
+         stored. Nothing is lost. Mend the cause and ask again."
+    )))
+}
+
+/// Whether an obstacle to writing is how things were set up, and will not pass.
+fn is_lasting(error: &HomeError) -> bool {
+    matches!(
+        error,
+        HomeError::PermissionDenied(_)
+            | HomeError::CannotReplace(_)
+            | HomeError::NotFound(_)
+            | HomeError::NotADirectory(_)
+            | HomeError::NoDirectory
+    )
+}
+
+/// Takes the lock of the account's file, and takes over what another program put into it.
+pub async fn look_at_file(account: &Account, deps: &Deps) -> Result<AccountFile, Failure> {
+    let known = account.with_open(|open| open.known(deps.clock.now()))?;
+    let (file, found) = AccountFile::lock(&deps.home, &account.name, &known)
+        .await
+        .map_err(|error| in_use(account, &error))?;
+    account.with_open(|open| open.adopt(&account.name, found))?;
+    Ok(file)
+}
+
+/// What became of a refresh token, and the stamp of the account's file after that.
+type StoreResult = Result<(Stored, Option<Stamp>), RotationError>;
+
+/// An earlier rotation that is not where it belongs is put there before anything else is handed out. One that lies safe
+/// elsewhere is no obstacle.
+pub async fn save_what_is_unsaved(account: &Account, file: &AccountFile) -> Result<(), Failure> {
+    let owed = account.with_open(|open| {
+        // Beside the file is as good as it gets without its key.
+        let is_settled = open.tokens.kept() == Kept::Beside && open.file_key.is_none();
+        open.tokens.owed().filter(|_| !is_settled).map(|owed| (open.file_key.clone(), owed))
+    })?;
+    let Some((key, owed)) = owed else { return Ok(()) };
+    let new = owed.new.clone();
+    let stored = file.store(key, owed, Room::default()).await;
+    let must_be_stored = account.with_open(|open| {
+        note_stored(open, account, &new, &stored);
+        open.tokens.must_be_stored()
+    })?;
+    match stored {
+        Err(error) if must_be_stored => Err(not_saved(account, &error)),
+        _ => Ok(()),
+    }
+}
+
+/// Notes something of the tokens in memory, where they are in the open.
+fn note(account: &Account, change: impl FnOnce(&mut RefreshTokens)) {
+    account.with_held(|held| {
+        if let Held::Open(open) = held {
+            change(&mut open.tokens);
+        }
+    });
+}
+
+/// What is to be said about a refresh token that was not stored where it belongs.
+fn warning(account: &Account, stored: &StoreResult) -> Option<String> {
+    let name = &account.name;
+    match stored {
+        Ok((Stored::InRuntimeDirectory(reason), _)) => Some(format!(
+            "the new refresh token of account '{name}' could not be saved in its file ({reason}); it lies in the runtime \
+             directory until it can be, and is gone with the next start of this machine"
+        )),
+        Err(error) if may_go_on_without(error) => Some(format!(
+            "the new refresh token of account '{name}' could not be saved ({error}); only the running agent holds it, and \
+             the login is lost when the agent ends"
+        )),
+        _ => None,
+    }
+}
+
+fn may_go_on_without(error: &RotationError) -> bool {
+    matches!(error, RotationError::Home(error) if is_lasting(error))
+}
+
+/// Notes in memory what became of a refresh token on disk.
+fn note_stored(open: &mut Open, account: &Account, new: &RefreshToken, stored: &StoreResult) {
+    let (stored, stamp) = match stored {
+        Ok(stored) => stored,
+        Err(error) => return open.tokens.not_stored(may_go_on_without(error)),
+    };
+    open.kept_at_hand = matches!(stored, Stored::InRuntimeDirectory(_));
+    if open.tokens.stored(stored) {
+        open.has_another_token();
+    }
+    match stored {
+        Stored::InFile { rolled_back } => {
+            open.stamp = *stamp;
+            if *rolled_back {
+                tracing::warn!(account = %account.name, "the account file had been replaced by an older one");
+            }
+        }
+        Stored::Beside(Some(reason)) => {
+            tracing::warn!(account = %account.name, reason, "the rotated refresh token lies beside the account file");
+        }
+        Stored::InRuntimeDirectory(reason) => {
+            tracing::warn!(account = %account.name, reason, "the rotated refresh token lies in the runtime directory");
+        }
+        Stored::Adopted { token, .. } => {
+            let newer = token != new;
+            tracing::info!(account = %account.name, newer, "another program stored a refresh token meanwhile");
+        }
+        // Loaded into memory only, or reset meanwhile.
+        Stored::Beside(None) | Stored::Gone => {}
+    }
+}
+
+fn in_use(account: &Account, error: &HomeError) -> Failure {
+    Failure::new(ErrorCode::WriteFailed, format!("the file of account '{}' is in use: {error}", account.name)).with_info(
+        "Another program is using the account, and may be getting a new refresh token. Try again in a moment.",
+    )
+}
+
+fn not_saved(account: &Account, error: &RotationError) -> Failure {
+    tracing::error!(account = %account.name, %error, "a rotated refresh token could not be saved");
+    Failure::new(ErrorCode::WriteFailed, format!("could not save account '{}': {error}", account.name)).with_info(
+        "The provider replaced the refresh token. The agent holds the new one in memory and hands out no access token \
+         before it is saved. Mend the cause and ask again; do not stop the agent until then.",
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{
+        collections::VecDeque,
+        sync::{Arc, Mutex, OnceLock, PoisonError},
+    };
+
+    use super::super::{
+        source::{Unanswered, played::Played},
+        testing::{Bench, File, granted, refused, token_request},
+    };
+    use super::*;
+    use crate::{caller::Caller, provider::TokenResponse};
+
+    type Answers = Arc<Mutex<VecDeque<Result<TokenResponse, Unanswered>>>>;
+
+    /// A provider that gives these answers in turn, and the account's file.
+    async fn answering(
+        answers: impl IntoIterator<Item = Result<TokenResponse, Unanswered>>,
+    ) -> (Bench, Played, File) {
+        let answers: Answers = Arc::new(Mutex::new(answers.into_iter().collect()));
+        let played = Played::new(true, move |_| {
+            let next = answers.lock().unwrap_or_else(PoisonError::into_inner).pop_front();
+            next.expect("the provider is asked no more often than expected")
+        });
+        let bench = Bench::new();
+        let file = bench.add_played(&played).await;
+        (bench, played, file)
+    }
+
+    fn code(result: Result<Arc<super::super::CachedToken>, Failure>) -> &'static str {
+        result.map_or_else(|failure| failure.code.as_str(), |_| "token")
+    }
+
+    async fn new_token(bench: &Bench) -> &'static str {
+        let request = oidc_proto::message::TokenRequest {
+            validity: oidc_proto::message::Validity::ForceNew,
+            ..token_request("acc")
+        };
+        code(bench.accounts.access_token(request, Caller::unseen()).await)
+    }
+
+    fn current(bench: &Bench) -> String {
+        bench.held(|open| open.tokens.current().map(|token| token.expose().to_owned()).unwrap_or_default())
+    }
+
+    /// The account has gone on from `rt-1` to `rt-2`. What happens on the disk then; what a request gives, what it sends,
+    /// and what stands in the file after a successor `rt-3`.
+    #[tokio::test(start_paused = true)]
+    async fn the_newest_token_is_sent_and_its_successor_stored() {
+        type Row = (&'static str, fn(&File, &[u8]), &'static str, &'static str, &'static str);
+        let rows: &[Row] = &[
+            ("nothing happens", |_, _| {}, "token", "rt-2", "rt-3"),
+            ("another program's token", |file, _| file.set_token("rt-7"), "token", "rt-7", "rt-3"),
+            ("the same beside the file", |file, _| file.put_beside("rt-7"), "token", "rt-7", "rt-3"),
+            ("a spent one is put back", |file, _| file.set_token("rt-1"), "token", "rt-2", "rt-3"),
+            ("a whole older file is put back", |file, older| file.put(older), "token", "rt-2", "rt-3"),
+            ("the token is taken out", |file, _| file.set_token(""), "token", "rt-2", "rt-3"),
+            (
+                "another login",
+                |file, _| {
+                    file.change(|account| {
+                        (account.client_id, account.refresh_token) = (Some("d".into()), Some("rt-1".into()));
+                    });
+                },
+                "token",
+                "rt-1",
+                "rt-3",
+            ),
+            (
+                "another client, and no login",
+                |file, _| {
+                    file.change(|account| {
+                        (account.client_id, account.refresh_token) = (Some("d".into()), None);
+                    });
+                },
+                "token",
+                "",
+                "rt-3",
+            ),
+            ("the file is deleted", |file, _| file.delete(), "token", "rt-2", ""),
+            (
+                "the file is damaged",
+                |file, _| file.put(b"{\"format\":\"oidc-account/1\"}"),
+                "token",
+                "rt-2",
+                "damaged",
+            ),
+            ("another password", |file, _| file.rekey(), "account_not_loaded", "nothing", "another key"),
+            ("no room for a successor", |file, _| file.block_successors(), "write_failed", "nothing", "rt-2"),
+        ];
+        for (what, happens, gives, sends, in_file) in rows {
+            let answers = [granted("at-1", "rt-2"), granted("at-2", "rt-3")].map(Ok);
+            let (bench, played, file) = answering(answers).await;
+            let older = file.bytes();
+            assert_eq!(new_token(&bench).await, "token", "{what}");
+            assert_eq!(file.token(), "rt-2", "{what}");
+            happens(&file, &older);
+            assert_eq!(new_token(&bench).await, *gives, "{what}");
+            let sent = played.asked().get(1).cloned().unwrap_or_else(|| "nothing".to_owned());
+            assert_eq!(sent, *sends, "{what}");
+            match *in_file {
+                "damaged" => assert!(bench.held(|open| open.tokens.kept() != Kept::Nowhere), "{what}"),
+                "another key" => assert!(bench.held(|open| open.standing.is_rekeyed()), "{what}"),
+                expected => assert_eq!(file.token(), expected, "{what}"),
+            }
+        }
+    }
+
+    /// What another program does while the provider is asked, what the request gives, and which token is in memory and in
+    /// the file afterwards.
+    #[tokio::test(start_paused = true)]
+    async fn what_happens_while_the_provider_is_asked() {
+        type Row = (&'static str, fn(&File), &'static str, &'static str, &'static str);
+        let rows: &[Row] = &[
+            ("nothing", |_| {}, "token", "rt-2", "rt-2"),
+            ("another one stores a token", |file| file.set_token("rt-9"), "token", "rt-9", "rt-9"),
+            ("the spent one is stored again", |file| file.set_token("rt-1"), "token", "rt-2", "rt-2"),
+            ("the file is deleted", |file| file.delete(), "token", "rt-2", ""),
+            (
+                "something else of the account changes",
+                |file| file.change(|account| account.scope = Some("profile".into())),
+                "token",
+                "rt-2",
+                "rt-2",
+            ),
+        ];
+        for (what, happens, gives, in_memory, in_file) in rows {
+            let disk = Arc::new(OnceLock::<File>::new());
+            let played = Played::new(true, {
+                let (disk, happens) = (Arc::clone(&disk), *happens);
+                move |_| {
+                    happens(disk.get().expect("set"));
+                    Ok(granted("at-1", "rt-2"))
+                }
+            });
+            let bench = Bench::new();
+            let file = bench.add_played(&played).await;
+            let file = disk.get_or_init(|| file);
+            assert_eq!(new_token(&bench).await, *gives, "{what}");
+            assert_eq!((current(&bench).as_str(), file.token().as_str()), (*in_memory, *in_file), "{what}");
+            assert!(!bench.held(|open| open.tokens.is_unsaved()), "{what}");
+        }
+    }
+
+    /// What stands in the file by the time the provider calls the token dead: is another one tried, and what is known then?
+    #[tokio::test(start_paused = true)]
+    async fn a_dead_token_is_believed_when_there_is_no_other() {
+        type Row = (&'static str, fn(&File), &'static str, &'static [&'static str], bool);
+        let rows: &[Row] = &[
+            ("nothing new", |_| {}, "login_needed", &["rt-1"], true),
+            ("another program's", |file| file.set_token("rt-7"), "token", &["rt-1", "rt-7"], false),
+            ("no file", |file| file.delete(), "login_needed", &["rt-1"], true),
+        ];
+        for (what, happens, gives, asked, is_dead) in rows {
+            let disk = Arc::new(OnceLock::<File>::new());
+            let played = Played::new(true, {
+                let (disk, happens) = (Arc::clone(&disk), *happens);
+                move |question| {
+                    if question.secret.is_some_and(|secret| secret.expose() == "rt-7") {
+                        return Ok(granted("at-1", ""));
+                    }
+                    happens(disk.get().expect("set"));
+                    Err(refused(400, "invalid_grant"))
+                }
+            });
+            let bench = Bench::new();
+            disk.set(bench.add_played(&played).await).unwrap_or_else(|_| unreachable!("set once"));
+            assert_eq!(new_token(&bench).await, *gives, "{what}");
+            assert_eq!(played.asked(), *asked, "{what}");
+            assert_eq!(bench.held(|open| open.standing.refusal().is_some()), *is_dead, "{what}");
+            // Nothing is asked twice with a dead token, but what another login brings is.
+            assert_eq!(new_token(&bench).await, *gives, "{what}");
+            if *is_dead {
+                assert_eq!(played.asked(), *asked, "{what}");
+                assert!(bench.accounts.status()[0].login_needed.is_some(), "{what}");
+            }
+        }
+    }
+
+    /// Whether the provider is known to replace the token, and whether it is asked where a successor finds no room.
+    #[tokio::test(start_paused = true)]
+    async fn without_room_it_matters_whether_the_token_is_replaced() {
+        for (answer, is_asked) in [("rt-2", false), ("", true)] {
+            let answers = [granted("at-1", answer), granted("at-2", answer)].map(Ok);
+            let (bench, played, file) = answering(answers).await;
+            assert_eq!(new_token(&bench).await, "token");
+            file.block_successors();
+            let gives = if is_asked { "token" } else { "write_failed" };
+            assert_eq!(new_token(&bench).await, gives, "{answer:?}");
+            assert_eq!(played.asked().len() == 2, is_asked, "{answer:?}");
+        }
+    }
+
+    /// When the agent is locked, when it is unlocked, and that the successor is in file and memory in any case.
+    #[tokio::test(start_paused = true)]
+    async fn a_lock_while_the_provider_is_asked_loses_nothing() {
+        let (bench, played, file) = answering([Ok(granted("at-1", "rt-2"))]).await;
+        played.hold();
+        let asking = tokio::spawn({
+            let accounts = bench.accounts.clone();
+            async move { code(accounts.access_token(token_request("acc"), Caller::unseen()).await) }
+        });
+        while played.asked().is_empty() {
+            tokio::task::yield_now().await;
+        }
+        bench.accounts.lock("sesame".into()).await.expect("locked");
+        played.release(1);
+        assert_eq!(asking.await.expect("no panic"), "agent_locked", "nothing leaves a locked agent");
+        assert_eq!(file.token(), "rt-2");
+        bench.accounts.unlock("sesame".into()).await.expect("unlocked");
+        assert_eq!(current(&bench), "rt-2");
+        assert_eq!(code(bench.token("acc").await), "token", "from the cache");
+        assert_eq!(played.asked(), ["rt-1"]);
+    }
+
+    /// Another program holds the account's lock for that long; whether the token is spent.
+    #[tokio::test(start_paused = true)]
+    async fn nothing_is_spent_while_another_program_may() {
+        for (held_for, gives, asked) in [(5, "token", 1), (29, "token", 1), (60, "provider_timeout", 0)] {
+            let (bench, played, file) = answering([Ok(granted("at-1", ""))]).await;
+            let lock = file.lock();
+            let release = tokio::spawn(async move {
+                tokio::time::sleep(std::time::Duration::from_secs(held_for)).await;
+                drop(lock);
+            });
+            assert_eq!(new_token(&bench).await, gives, "{held_for} s");
+            assert_eq!(played.asked().len(), asked, "{held_for} s");
+            release.abort();
+        }
+    }
+
+    #[test]
+    fn what_was_set_up_to_be_read_only_is_told_from_what_will_pass() {
+        let path = || "acc".into();
+        for (error, is_lasting) in [
+            (HomeError::PermissionDenied(path()), true),
+            (HomeError::NotFound(path()), true),
+            (HomeError::NoDirectory, true),
+            (HomeError::NoSpace(path()), false),
+            (HomeError::Locked(path()), false),
+        ] {
+            assert_eq!(super::is_lasting(&error), is_lasting, "{error}");
+        }
+    }
+}

@@ -1,0 +1,75 @@
+//! The pace at which passwords may be tried.
+
+use std::time::Duration;
+
+use tokio::{
+    sync::{Mutex, Semaphore},
+    time::{Instant, sleep_until},
+};
+
+/// The answer to the n-th wrong password in a row waits 100 ms times the square of n, n counted up to 25: the C suite's
+/// rule.
+const DELAY_UNIT: Duration = Duration::from_millis(100);
+const DELAY_STEPS: u32 = 25;
+
+/// The next password is not tried before that is over, whoever sends it, but no later than this: with the places below
+/// it bounds how long a guesser can keep the right password waiting.
+pub const LONGEST_PAUSE: Duration = Duration::from_secs(2);
+
+/// How many may wait for their password to be tried.
+pub const PLACES: usize = 4;
+
+/// Who tries passwords, one after the other.
+pub struct Tries {
+    pub places: Semaphore,
+    pub pace: Mutex<Pace>,
+}
+
+/// How quickly.
+#[derive(Default)]
+pub struct Pace {
+    /// Wrong passwords in a row.
+    failures: u32,
+    not_before: Option<Instant>,
+}
+
+impl Default for Tries {
+    fn default() -> Self {
+        Self { places: Semaphore::new(PLACES), pace: Mutex::default() }
+    }
+}
+
+impl Pace {
+    /// Waits until the next password may be tried.
+    pub async fn wait(&self) {
+        if let Some(not_before) = self.not_before {
+            sleep_until(not_before).await;
+        }
+    }
+
+    /// One more; tells how long the answer to it waits.
+    pub fn fail(&mut self) -> Duration {
+        self.failures = self.failures.saturating_add(1);
+        delay(self.failures)
+    }
+
+    /// Notes that one was wrong.
+    pub fn pause(&mut self, delay: Duration) {
+        self.not_before = Some(Instant::now() + delay.min(LONGEST_PAUSE));
+    }
+}
+
+/// How long the answer to the n-th wrong password in a row waits.
+pub fn delay(failures: u32) -> Duration {
+    DELAY_UNIT * failures.min(DELAY_STEPS).pow(2)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn delay_grows_and_ends_growing() {
+        assert_eq!([1, 2, 5, 25, 400].map(|n| delay(n).as_millis()), [100, 400, 2500, 62_500, 62_500]);
+    }
+}

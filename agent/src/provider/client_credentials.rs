@@ -1,0 +1,35 @@
+//! The client credentials grant (RFC 6749 section 4.4): a client asks for itself.
+
+use tokio::time::Instant;
+
+use super::{
+    Provider, audience::with_audience, client_authentication::Client, error::ProviderError, form::Form,
+    token_response::TokenResponse,
+};
+
+/// Which client asks, and for what.
+#[derive(Clone, Copy, Debug)]
+pub struct ClientCredentials<'a> {
+    /// Has to be one with a secret (RFC 6749 section 4.4).
+    pub client: Client<'a>,
+    /// Separated by blanks; absent, or a text without words: the provider's default.
+    pub scope: Option<&'a str>,
+    /// Separated by blanks.
+    pub audience: Option<&'a str>,
+}
+
+impl Provider {
+    /// Gets an access token for the client itself. A refresh token in the answer is of no use (RFC 6749 section 4.4.3):
+    /// the client may ask again as it is.
+    pub async fn client_credentials(
+        &self,
+        grant: ClientCredentials<'_>,
+        deadline: Instant,
+    ) -> Result<TokenResponse, ProviderError> {
+        let metadata = self.metadata(deadline).await?;
+        let scope = grant.scope.map(str::trim).filter(|scope| !scope.is_empty());
+        let form = Form::grant("client_credentials").with_some("scope", scope);
+        let form = with_audience(form, grant.audience, self.quirks(&metadata).audience);
+        self.token_request(grant.client, form, deadline).await
+    }
+}
