@@ -328,8 +328,8 @@ mod tests {
     /// What a source fails with, after how many seconds it is asked again, and what `status` says meanwhile.
     #[tokio::test(start_paused = true)]
     async fn failures_count_for_as_long_as_they_are_likely_to_last() {
-        let unasked = || Unanswered::Unasked(Failure::new(ErrorCode::FileNotFound, "no such file"));
         type Row = (fn() -> Unanswered, &'static str, u64, (bool, bool));
+        let unasked = || Unanswered::Unasked(Failure::new(ErrorCode::FileNotFound, "no such file"));
         let rows: &[Row] = &[
             (|| refused(401, "invalid_client"), "invalid_client", 5, (false, true)),
             (|| refused(400, "unauthorized_client"), "provider_refused", 5, (false, true)),
