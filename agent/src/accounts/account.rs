@@ -6,7 +6,6 @@ use super::{
     held::{Held, Open, Sealed},
     password_source::PasswordSource,
     pending::{Pending, PendingRequests},
-    source::Source,
     token_cache::{CachedToken, Purpose},
 };
 use crate::clock::{BootTime, Expiry, Moment};
@@ -137,11 +136,6 @@ impl Account {
                 None => Ok(Answer::Ask),
             }
         })?
-    }
-
-    /// Where its tokens come from. Fails while the agent is locked.
-    pub fn source(&self) -> Result<Source, Failure> {
-        self.with_open(|open| Source::of(&self.name, &open.config))?
     }
 
     /// Fails where the source would refuse, as far as is known, and while the agent is locked.

@@ -15,7 +15,7 @@ use super::{
     held::Open,
     loaded::Accounts,
     look,
-    obtain::cached_token,
+    obtain::{self, cached_token},
     off_thread::off_thread,
     password_source::PasswordSource,
     token_cache::Purpose,
@@ -102,7 +102,7 @@ impl Accounts {
             return Err(Failure::missing_field("issuer_url"));
         }
         let account = Arc::new(Account::new(name, open, flags, unload_at));
-        account.source()?;
+        obtain::source_of(&account)?;
         if !without_token {
             self.obtained(&account, Purpose::default(), None).await?;
         }

@@ -81,11 +81,16 @@ pub async fn obtain(
     }
 }
 
+/// Where an account's tokens come from. Fails for a kind that is not known, and while the agent is locked.
+pub fn source_of(account: &Account) -> Result<Source, Failure> {
+    account.with_open(|open| Source::of(&account.name, &open.config))?
+}
+
 /// Takes over what stands in the account's file now; under its lock where the source's secret may be used up. The file
 /// may say by now that tokens come from elsewhere.
 async fn look_at_file(account: &Account, accounts: &Accounts) -> Result<(Source, Option<Renewal>), Failure> {
     let deps = accounts.deps();
-    let mut source = account.source()?;
+    let mut source = source_of(account)?;
     loop {
         let renewal = if source.renews_its_secret() {
             Some(Renewal::begin(account, deps).await?)
@@ -96,7 +101,7 @@ async fn look_at_file(account: &Account, accounts: &Accounts) -> Result<(Source,
             account.with_open(|open| open.adopt(&account.name, found))?;
             None
         };
-        let before = std::mem::replace(&mut source, account.source()?);
+        let before = std::mem::replace(&mut source, source_of(account)?);
         if source.renews_its_secret() == before.renews_its_secret() {
             return Ok((source, renewal));
         }
