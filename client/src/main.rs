@@ -48,7 +48,7 @@ fn main() -> ExitCode {
     on_remark(if common.json { output::keep_remark } else { output::say_remark });
     let mut context = Context {
         output: Output::standard(dialect, common.json),
-        agent: Agent::from_environment(!common.no_autostart),
+        agent: Agent::from_environment(!common.no_autostart).sealed(common.sealed),
         asker: Box::new(Terminal::new(output::wants_colour())),
         home: None,
         programs: command::programs,

@@ -30,6 +30,9 @@ pub struct Connection {
     pub stream: UnixStream,
     /// Where it listens.
     pub path: PathBuf,
+    /// Who listens is this user or root by the kernel's word, and nobody else, as [`OIDC_SOCK_UID`] allows it. Whoever
+    /// that is may be a bridge to somewhere else, such as `sshd` or `socat`.
+    pub is_own: bool,
 }
 
 /// Why there is no connection.
@@ -83,7 +86,8 @@ impl ConnectError {
     }
 }
 
-/// Connects to the agent of this process's environment. While its queue is full, waits for `patience` at most.
+/// Connects to the agent of this process's environment. While its queue is full, waits for `patience` at most; so long
+/// each write may take afterwards.
 pub fn connect_to(places: &Places, patience: Duration) -> Result<Connection, ConnectError> {
     let judge = Judge::this_process();
     match places {
@@ -148,8 +152,9 @@ fn try_at(
         _ => not_running(error),
     })?;
     let peer = Peer::of(&stream).map_err(not_running)?;
-    if peer.is_user_or_root(own_uid()) || friend == Some(peer.uid) {
-        return Ok(Connection { stream, path: path.to_owned() });
+    let is_own = peer.is_user_or_root(own_uid());
+    if is_own || friend == Some(peer.uid) {
+        return Ok(Connection { stream, path: path.to_owned(), is_own });
     }
     Err(ConnectError::Foreign { path: path.to_owned(), uid: peer.uid })
 }
@@ -178,7 +183,9 @@ mod tests {
         let _listener = UnixListener::bind(at("live")).expect("bound");
         fs_err::write(at("file"), "").expect("written");
         let places = Places::Default(["missing/x", "stale", "file", "live"].map(at).to_vec());
-        assert_eq!(connect_to(&places, PATIENCE).expect("connected").path, at("live"));
+        let connection = connect_to(&places, PATIENCE).expect("connected");
+        assert_eq!(connection.path, at("live"));
+        assert!(connection.is_own, "this process listens");
         let places = Places::Default(vec![at("missing/x"), at("stale")]);
         let error = connect_to(&places, PATIENCE).expect_err("nobody there");
         assert!(error.is_not_running(), "{error}");

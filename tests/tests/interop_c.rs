@@ -172,17 +172,21 @@ fn our_client_works_with_its_agent() {
     let environment = Environment::new();
     environment.add_account(&provider.seed_account(ACCOUNT), FileFormat::OidcAgent);
     let agent = Agent::start_c(&environment, &c_suite);
-    let oidc = |arguments: &[&str]| {
-        let mut command = agent.command(&environment, "oidc");
-        command.args(arguments).env("OIDC_NO_AUTOSTART", "1");
-        run(command)
-    };
-    oidc(&["add", "--pw-env", ACCOUNT]).success();
-    let token = oidc(&["token", ACCOUNT]).success();
-    assert_eq!(token.matches('.').count(), 2);
-    assert_ne!(oidc(&["token", "--force-new", ACCOUNT]).success(), token);
-    let unknown = oidc(&["token", "missing"]).failure();
-    assert!(unknown.contains("No account configured with that short name"), "{unknown}");
+    // In clear, and sealed.
+    for sealed in ["0", "1"] {
+        let oidc = |arguments: &[&str]| {
+            let mut command = agent.command(&environment, "oidc");
+            command.args(arguments).env("OIDC_NO_AUTOSTART", "1").env("OIDC_SEALED", sealed);
+            run(command)
+        };
+        oidc(&["add", "--pw-env", ACCOUNT]).success();
+        let token = oidc(&["token", ACCOUNT]).success();
+        assert_eq!(token.matches('.').count(), 2);
+        assert_ne!(oidc(&["token", "--force-new", ACCOUNT]).success(), token);
+        let unknown = oidc(&["token", "missing"]).failure();
+        assert!(unknown.contains("No account configured with that short name"), "{unknown}");
+        oidc(&["remove", ACCOUNT]).success();
+    }
 }
 
 #[test]

@@ -8,14 +8,12 @@ use std::{
         net::UnixListener,
     },
     path::Path,
-    sync::{
-        Arc,
-        atomic::{AtomicUsize, Ordering},
-    },
+    sync::{Arc, Mutex},
     thread,
     time::Duration,
 };
 
+use oidc_proto::framing::PUBLIC_KEY_LEN;
 use oidc_tests::{
     environment::Environment,
     machine::Machine,
@@ -28,13 +26,13 @@ use rustix::{process::Uid, thread::set_thread_res_uid};
 /// Another user. Nobody's number would do, but stands for unknown ones as well.
 const STRANGER: u32 = 1234;
 
-/// What a stranger's agent received, in bytes.
+/// What a stranger's agent received.
 #[derive(Clone, Default)]
-struct Received(Arc<AtomicUsize>);
+struct Received(Arc<Mutex<Vec<u8>>>);
 
 impl Received {
-    fn bytes(&self) -> usize {
-        self.0.load(Ordering::SeqCst)
+    fn bytes(&self) -> Vec<u8> {
+        self.0.lock().expect("no thread panics").clone()
     }
 }
 
@@ -55,7 +53,7 @@ fn listen_as_stranger(path: &Path) -> Received {
             let mut buffer = [0; 64];
             stream.set_read_timeout(Some(Duration::from_secs(5))).expect("a timeout");
             let count = stream.read(&mut buffer).unwrap_or_default();
-            counter.0.fetch_add(count, Ordering::SeqCst);
+            counter.0.lock().expect("no thread panics").extend_from_slice(&buffer[..count]);
         }
     });
     is_ready.recv().expect("it listens");
@@ -99,7 +97,7 @@ fn a_planted_socket_receives_nothing_and_keeps_nobody_from_the_next_place() {
     let added = machine.run(&["oidc", "add", "--pw-env", "--skip-check", "demo"], &variables);
     assert_eq!(added.code, Some(0), "{added:?}");
     assert!(machine.run(&["oidc", "status"], &variables).success().contains("demo"));
-    assert_eq!(received.bytes(), 0);
+    assert_eq!(received.bytes(), b"");
 }
 
 #[test]
@@ -124,10 +122,15 @@ fn another_users_agent_is_asked_only_where_that_is_allowed() {
     }
     let finished = ask("oidc", &["token", "acc"], "root");
     assert!(finished.failure().contains("OIDC_SOCK_UID"));
-    assert_eq!(received.bytes(), 0);
-    // It gets a request and never answers.
+    assert_eq!(received.bytes(), b"");
+    // It gets a public key, and never answers: nothing is said to another user in clear.
     let _ = ask("oidc", &["token", "acc"], "1234").failure();
-    assert!(received.bytes() > 0);
+    let received = received.bytes();
+    assert!(
+        received.len() == PUBLIC_KEY_LEN && received.ends_with(b"="),
+        "{}",
+        String::from_utf8_lossy(&received)
+    );
 }
 
 /// Where the C suite puts the socket of an agent that is shared with a group.
@@ -144,11 +147,11 @@ fn an_agent_in_another_users_directory_is_allowed_by_what_the_hint_says() {
     let finished = run(command);
     is_refused(&finished, 2);
     assert!(finished.stderr.contains("OIDC_SOCK_UID=1234"), "{finished:?}");
-    assert_eq!(received.bytes(), 0);
+    assert_eq!(received.bytes(), b"");
     let mut command = environment.command("oidc");
     command.args(["token", "acc"]).env("OIDC_SOCK", &socket).env("OIDC_SOCK_UID", "1234");
     let _ = run(command).failure();
-    assert!(received.bytes() > 0);
+    assert!(!received.bytes().is_empty());
 }
 
 #[test]

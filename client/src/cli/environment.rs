@@ -26,6 +26,10 @@ pub const VARIABLES: &[(&str, &str)] = &[
     ),
     ("OIDC_NO_AUTOSTART", "Set: no agent is started, as with --no-autostart."),
     (
+        "OIDC_SEALED",
+        "Set: what is said to the agent is encrypted, as with --sealed. Unset: only on the way to another machine or user. A socket that leads over a network without ssh needs it.",
+    ),
+    (
         "OIDC_CONFIG_DIR",
         "The oidc-agent directory. Unset: ~/.config/oidc-agent or ~/.oidc-agent, whichever exists.",
     ),

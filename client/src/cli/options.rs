@@ -21,6 +21,10 @@ pub struct Common {
     /// Never start an agent; the same as `OIDC_NO_AUTOSTART=1`
     #[arg(long, help_heading = EXTENSIONS)]
     pub no_autostart: bool,
+
+    /// Encrypt what is said to the agent, for a socket that leads over a network; the same as `OIDC_SEALED=1`
+    #[arg(long, help_heading = EXTENSIONS)]
+    pub sealed: bool,
 }
 
 /// Options of the C suite's tools that are accepted and have no effect here.

@@ -24,13 +24,13 @@ use super::{
     seal::Seal,
     session::{Session, account_name},
 };
-use crate::{account::file::Sealed, agent::Agent, context::error::Error, say::exit::Exit};
+use crate::{account::file::Sealed, context::error::Error, say::exit::Exit};
 
 /// `--codeExchange`: the address that the browser was sent to.
 pub fn exchange(session: &mut Session, uri: &str) -> Result<(), Error> {
     let redirect = read_redirect(uri).map_err(|reason| Error::Other(Exit::Failure, reason))?;
     if let Some(socket) = socket_in(&redirect.state) {
-        session.context.agent = Agent::at(&socket);
+        session.context.agent = session.context.agent.instead_at(&socket);
     }
     let outcome = code::exchange(session, redirect.uri)?;
     store(session, outcome)
