@@ -1,8 +1,6 @@
 //! What the OIDC agent and its clients agree on: the IPC protocol, account configs, encrypted account files and the
 //! oidc-agent directory. No runtime, no HTTP, no argument parser; everything else depends on this crate.
 
-#![forbid(unsafe_code)]
-
 pub mod account;
 pub mod assuan;
 pub mod channel;

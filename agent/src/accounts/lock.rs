@@ -2,16 +2,13 @@
 //! password. One key derivation locks or unlocks any number of accounts, and a refresh that was under way when the
 //! agent was locked can still put its result away without the password.
 
-use argon2::{Algorithm, Argon2, Params, Version};
 use chacha20poly1305::{KeyInit, XChaCha20Poly1305, aead::Aead};
 use crypto_box::{PublicKey, SecretKey, aead::OsRng};
-use oidc_proto::secret::{Password, random};
+use oidc_proto::{
+    secret::{Password, random},
+    vault::kdf::{self, Algorithm, Work},
+};
 use zeroize::Zeroizing;
-
-/// Argon2id cost: RFC 9106, second recommended option.
-const MEMORY_KIB: u32 = 64 * 1024;
-const PASSES: u32 = 3;
-const LANES: u32 = 4;
 
 /// Secrets beside the accounts that the agent's lock covers.
 pub trait Covered: Send + Sync {
@@ -31,7 +28,7 @@ pub struct LockKey {
 }
 
 impl LockKey {
-    /// A new key pair under `password`. Takes a tenth of a second of one core and 64 MiB.
+    /// A new key pair under `password`. Takes a tenth of a second and 64 MiB.
     pub fn new(password: &Password) -> Self {
         let (mut salt, mut nonce) = ([0; 16], [0; 24]);
         random(&mut salt);
@@ -68,12 +65,9 @@ pub fn open(key: &SecretKey, bytes: &[u8]) -> Option<Zeroizing<Vec<u8>>> {
 }
 
 fn cipher(password: &Password, salt: &[u8; 16]) -> XChaCha20Poly1305 {
-    let params =
-        Params::new(MEMORY_KIB, PASSES, LANES, Some(32)).expect("the cost is within Argon2's bounds");
     let mut key = Zeroizing::new([0; 32]);
-    Argon2::new(Algorithm::Argon2id, Version::V0x13, params)
-        .hash_password_into(password.expose().as_bytes(), salt, key.as_mut())
-        .expect("salt and output lengths are within Argon2's bounds");
+    kdf::derive(Algorithm::Argon2id, Work::RECOMMENDED, password, salt, key.as_mut())
+        .expect("there are 64 MiB, and salt and key are as long as Argon2 wants them");
     XChaCha20Poly1305::new((&*key).into())
 }
 

@@ -9,7 +9,7 @@ mod error;
 mod file_key;
 mod format;
 mod gpg;
-mod kdf;
+pub mod kdf;
 mod native;
 mod oidc_agent;
 mod openpgp;

@@ -1,6 +1,5 @@
 //! Ways to the data key. Slots of other types and derivations belong to later versions and are left alone.
 
-use argon2::Algorithm;
 use serde_json::{Map, Value};
 use zeroize::Zeroizing;
 
@@ -11,7 +10,7 @@ use crate::{
         VaultError,
         aead::{self, NONCE_LEN, TAG_LEN},
         canonical,
-        kdf::{self, Work},
+        kdf::{self, Algorithm, Work},
     },
 };
 
@@ -33,9 +32,13 @@ pub struct Cost {
 
 impl Cost {
     /// RFC 9106 section 4, second recommended option.
-    pub const DEFAULT: Self = Self { m_kib: 64 * 1024, t: 3, p: 4 };
+    pub const DEFAULT: Self = Self::of(Work::RECOMMENDED);
     /// What a file may ask for.
     pub const MAX: Self = Self { m_kib: 1024 * 1024, t: 16, p: 16 };
+
+    const fn of(work: Work) -> Self {
+        Self { m_kib: work.m_kib, t: work.t, p: work.p }
+    }
 
     fn checked(self) -> Result<Work, VaultError> {
         let Self { m_kib, t, p } = self;

@@ -1,6 +1,5 @@
 //! What a password comes to under a file's salt.
 
-use argon2::Algorithm;
 use subtle::ConstantTimeEq;
 use zeroize::Zeroizing;
 
@@ -12,7 +11,7 @@ use crate::{
     secret::{Key, Password, random},
     vault::{
         VaultError,
-        kdf::{self, Work},
+        kdf::{self, Algorithm, Work},
     },
 };
 

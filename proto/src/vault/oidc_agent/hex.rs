@@ -2,7 +2,6 @@
 //!
 //! The derived 32 bytes are the cipher's key; there is no verification key, so damage looks like a wrong password.
 
-use argon2::Algorithm;
 use zeroize::Zeroizing;
 
 use super::{
@@ -14,7 +13,7 @@ use crate::{
     secret::{Key, Password, random},
     vault::{
         VaultError,
-        kdf::{self, Work},
+        kdf::{self, Algorithm, Work},
     },
 };
 
