@@ -5,7 +5,6 @@ use std::{io, os::fd::AsFd, sync::Arc, time::Duration};
 use oidc_proto::peer::Peer;
 use rustix::io::Errno;
 use tokio::{
-    net::{UnixListener, UnixStream},
     sync::{OwnedSemaphorePermit, Semaphore},
     time::{Instant, sleep, sleep_until, timeout},
 };
@@ -20,13 +19,14 @@ use super::{
     idle::Idle,
     limits::Limits,
     session,
+    stream::{Incoming, Stream},
 };
 use crate::caller::{Caller, Role};
 
 /// A socket that is ready to be served.
 #[derive(Debug)]
 pub struct Listener {
-    socket: UnixListener,
+    socket: Incoming,
     policy: Policy,
     limits: Limits,
 }
@@ -38,8 +38,7 @@ impl Listener {
     /// Takes an entrance into the current runtime.
     pub fn new(entrance: Entrance, limits: Limits) -> io::Result<Self> {
         let Entrance { socket, policy } = entrance;
-        socket.set_nonblocking(true)?;
-        Ok(Self { socket: UnixListener::from_std(socket)?, policy, limits })
+        Ok(Self { socket: Incoming::new(socket)?, policy, limits })
     }
 
     /// Serves until `stop`, then closes silent connections, lets requests in hand finish, and returns. An error is one
@@ -65,7 +64,7 @@ impl Listener {
 }
 
 struct Accepting<H> {
-    socket: UnixListener,
+    socket: Incoming,
     policy: Policy,
     idle: Idle,
     permits: Arc<Semaphore>,
@@ -100,7 +99,7 @@ impl<H: Handler> Accepting<H> {
         loop {
             let permit = self.permit().await;
             match self.socket.accept().await {
-                Ok((stream, _)) => self.start(stream, permit),
+                Ok(stream) => self.start(stream, permit),
                 Err(error) => recover(error).await?,
             }
         }
@@ -130,7 +129,7 @@ impl<H: Handler> Accepting<H> {
     }
 
     /// Begins a session, if the peer may have one. Nothing was read from it yet.
-    fn start(&self, stream: UnixStream, permit: OwnedSemaphorePermit) {
+    fn start(&self, stream: Stream, permit: OwnedSemaphorePermit) {
         let groups = || group::of_peer(&stream);
         let (peer, role) = match Peer::of(&stream).map(|peer| (peer, self.policy.role(peer, groups))) {
             Ok((peer, Some(role))) => (peer, role),

@@ -16,3 +16,4 @@ pub mod listener;
 pub mod place;
 mod report;
 mod session;
+mod stream;

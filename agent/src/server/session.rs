@@ -17,8 +17,6 @@ use oidc_proto::{
 };
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use tokio::{
-    io::Interest,
-    net::UnixStream,
     sync::oneshot,
     time::{Instant, interval, timeout},
 };
@@ -31,6 +29,7 @@ use super::{
     handler::Handler,
     idle::{Reason, Ticket},
     limits::Limits,
+    stream::Stream,
 };
 use crate::{
     caller::{Caller, Role},
@@ -58,7 +57,7 @@ pub(super) struct Context<H> {
 /// Serves a connection to its end. `closed` says that it is to end before its request is complete.
 pub(super) async fn serve<H: Handler>(
     caller: Caller<'_>,
-    stream: &UnixStream,
+    stream: &Stream,
     ticket: Ticket,
     closed: oneshot::Receiver<Reason>,
     context: &Context<H>,
@@ -106,7 +105,7 @@ fn too_much() -> Failure {
 }
 
 /// Says why a connection is closed, where a message had begun and the client takes it without being waited for.
-fn close(stream: &UnixStream, channel: &mut AgentChannel, reason: Reason) {
+fn close(stream: &Stream, channel: &mut AgentChannel, reason: Reason) {
     let failure = match reason {
         Reason::Deadline => {
             Failure::new(ErrorCode::BadRequest, "Bad Request: the request was not complete in time")
@@ -129,17 +128,21 @@ enum Received {
 
 /// Reads until there is a request, or a reason to give up.
 async fn read_request(
-    stream: &UnixStream,
+    stream: &Stream,
     channel: &mut AgentChannel,
     share: &mut Share,
     ticket: &Ticket,
     limits: &Limits,
 ) -> io::Result<Received> {
     loop {
-        stream.readable().await?;
-        let mut step = match read_some(stream, channel)? {
-            ControlFlow::Continue(step) => step,
-            ControlFlow::Break(()) => return end_of_stream(channel),
+        let mut step = match read_some(stream, channel) {
+            Ok(ControlFlow::Continue(step)) => step,
+            Ok(ControlFlow::Break(())) => return end_of_stream(channel),
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                stream.readable().await?;
+                continue;
+            }
+            Err(error) => return Err(error),
         };
         loop {
             step = match step {
@@ -169,29 +172,24 @@ fn end_of_stream(channel: &AgentChannel) -> io::Result<Received> {
     }
 }
 
-/// One read, in a buffer that no task has to keep while it waits. Breaks at the end of the stream.
-fn read_some(stream: &UnixStream, channel: &mut AgentChannel) -> io::Result<ControlFlow<(), AgentStep>> {
+/// One read of what is there, in a buffer that no task has to keep while it waits. Breaks at the end of the stream.
+fn read_some(stream: &Stream, channel: &mut AgentChannel) -> io::Result<ControlFlow<(), AgentStep>> {
     let mut buffer = [0; READ_BYTES];
-    match stream.try_read(&mut buffer) {
-        Ok(0) => Ok(ControlFlow::Break(())),
-        Ok(count) => {
-            let received = &mut buffer[..count];
-            let step = channel.receive(received);
-            // What was received only: overwriting takes longer than everything else here.
-            received.zeroize();
-            Ok(ControlFlow::Continue(step))
-        }
-        Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-            Ok(ControlFlow::Continue(AgentStep::NeedMore))
-        }
-        Err(error) => Err(error),
+    let count = stream.try_read(&mut buffer)?;
+    if count == 0 {
+        return Ok(ControlFlow::Break(()));
     }
+    let received = &mut buffer[..count];
+    let step = channel.receive(received);
+    // What was received only: overwriting takes longer than everything else here.
+    received.zeroize();
+    Ok(ControlFlow::Continue(step))
 }
 
 /// Has the request answered. `None` when nobody is there any more to read the reply.
 async fn answer<H: Handler>(
     caller: Caller<'_>,
-    stream: &UnixStream,
+    stream: &Stream,
     payload: Payload,
     context: &Context<H>,
 ) -> Option<Reply> {
@@ -238,15 +236,16 @@ async fn surviving(mut handling: Pin<Box<impl Future<Output = Reply>>>) -> Reply
 
 /// Resolves when the peer has closed its connection. A peer that closed its writing side only still waits for the
 /// reply: that shows as an end of stream as well, but the kernel reports a hang-up only after a full close.
-async fn hang_up(stream: &UnixStream) {
+async fn hang_up(stream: &Stream) {
     loop {
-        if stream.ready(Interest::READABLE).await.is_err() {
-            return;
-        }
         match discard(stream) {
             Ok(0) => break,
             Ok(_) => {}
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                if stream.readable().await.is_err() {
+                    return;
+                }
+            }
             Err(_) => return,
         }
     }
@@ -256,14 +255,14 @@ async fn hang_up(stream: &UnixStream) {
     }
 }
 
-fn is_hung_up(stream: &UnixStream) -> bool {
+fn is_hung_up(stream: &Stream) -> bool {
     let mut descriptors = [PollFd::new(stream, PollFlags::empty())];
     let polled = poll(&mut descriptors, Some(&Timespec { tv_sec: 0, tv_nsec: 0 }));
     polled.is_err() || descriptors[0].revents().intersects(PollFlags::HUP | PollFlags::ERR)
 }
 
 /// Writes a whole message, at once if the socket takes it, and prepares the close.
-async fn send(stream: &UnixStream, message: &Payload, deadline: Duration) {
+async fn send(stream: &Stream, message: &Payload, deadline: Duration) {
     let sending = async {
         if let Err(error) = write_all(stream, message).await {
             debug!(%error, "a reply was not read");
@@ -275,7 +274,7 @@ async fn send(stream: &UnixStream, message: &Payload, deadline: Duration) {
     }
 }
 
-async fn write_all(stream: &UnixStream, mut bytes: &[u8]) -> io::Result<()> {
+async fn write_all(stream: &Stream, mut bytes: &[u8]) -> io::Result<()> {
     while !bytes.is_empty() {
         match stream.try_write(bytes) {
             Ok(count) => bytes = &bytes[count..],
@@ -288,7 +287,7 @@ async fn write_all(stream: &UnixStream, mut bytes: &[u8]) -> io::Result<()> {
 
 /// Reads away what the client sent behind its request: closing with unread bytes makes the kernel report a reset to
 /// the client instead of the end of stream that it waits for.
-async fn drain(stream: &UnixStream) {
+async fn drain(stream: &Stream) {
     let mut drained = 0;
     while drained < DRAINED_BYTES {
         match discard(stream) {
@@ -299,7 +298,7 @@ async fn drain(stream: &UnixStream) {
     }
 }
 
-fn discard(stream: &UnixStream) -> io::Result<usize> {
+fn discard(stream: &Stream) -> io::Result<usize> {
     // Small, because there is seldom anything.
     stream.try_read(&mut [0; 512])
 }

@@ -82,13 +82,13 @@ impl AgentChannel {
 
     /// The reply to the request that was handed out, as it goes over the wire: to be written at once.
     pub fn reply(&mut self, json: Zeroizing<String>) -> Payload {
-        self.reply_with(json, &random_nonce())
+        self.reply_with(json, random_nonce)
     }
 
     /// [`AgentChannel::reply`] with a given nonce, which must never serve twice.
     #[cfg(feature = "test-vectors")]
     pub fn reply_with_nonce(&mut self, json: Zeroizing<String>, nonce: &Nonce) -> Payload {
-        self.reply_with(json, nonce)
+        self.reply_with(json, || *nonce)
     }
 
     /// What it means that no more bytes will come.
@@ -156,10 +156,11 @@ impl AgentChannel {
         }
     }
 
-    fn reply_with(&mut self, json: Zeroizing<String>, nonce: &Nonce) -> Payload {
+    /// A reply in clear needs no nonce.
+    fn reply_with(&mut self, json: Zeroizing<String>, nonce: impl FnOnce() -> Nonce) -> Payload {
         match &self.state {
             State::Answering(Some(key)) => {
-                Payload::new(key.seal(json.as_bytes(), padding(json.len()), nonce))
+                Payload::new(key.seal(json.as_bytes(), padding(json.len()), &nonce()))
             }
             _ => Payload::from(json),
         }
