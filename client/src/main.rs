@@ -46,10 +46,11 @@ fn main() -> ExitCode {
     drop(argv::overwrite(&command.secrets()));
     let common = command.common();
     on_remark(if common.json { output::keep_remark } else { output::say_remark });
+    let output = Output::standard(dialect, common.json);
     let mut context = Context {
-        output: Output::standard(dialect, common.json),
         agent: Agent::from_environment(!common.no_autostart).sealed(common.sealed),
-        asker: Box::new(Terminal::new(output::wants_colour())),
+        asker: Box::new(Terminal::new(output.is_coloured())),
+        output,
         home: None,
         programs: command::programs,
     };

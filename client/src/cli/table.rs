@@ -18,6 +18,8 @@ pub struct Entry<C> {
     pub is_visible: bool,
     arguments: fn() -> clap::Command,
     pub(super) read: fn(&ArgMatches) -> Result<C, clap::Error>,
+    /// What a word that is no option means, where it is all there is.
+    pub(super) one_word: Option<fn(String) -> C>,
 }
 
 impl<C> Table<C> {
@@ -45,7 +47,13 @@ impl<C> Entry<C> {
             is_visible: true,
             arguments: T::command,
             read: |matches| T::from_arg_matches(matches).map(|arguments| arguments.into().into()),
+            one_word: None,
         }
+    }
+
+    /// The same, for which a single word is read without building the parser. It must come to the same.
+    pub const fn or_one_word(self, read: fn(String) -> C) -> Self {
+        Self { one_word: Some(read), ..self }
     }
 
     /// The same, but not shown in the help.

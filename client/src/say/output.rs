@@ -79,14 +79,15 @@ pub struct Output {
 impl Output {
     /// The process's own streams.
     pub fn standard(dialect: Dialect, json: bool) -> Self {
+        let is_live = io::stderr().is_terminal();
         Self {
             stdout: Box::new(io::stdout()),
             stderr: Box::new(io::stderr()),
             dialect,
             json,
             to_terminal: io::stdout().is_terminal(),
-            colour: wants_colour(),
-            is_live: io::stderr().is_terminal(),
+            colour: is_live && colour_allowed(|variable| env::var(variable).ok()),
+            is_live,
             shows_transient: false,
             agent_started: None,
             result: None,
@@ -110,6 +111,11 @@ impl Output {
             result: None,
             warnings: Vec::new(),
         }
+    }
+
+    /// Whether prompts and messages on standard error are coloured.
+    pub fn is_coloured(&self) -> bool {
+        self.colour
     }
 
     /// A result exactly as it stands, in one write.
@@ -300,11 +306,7 @@ impl Output {
     }
 }
 
-/// Whether prompts and messages on standard error are coloured: the C suite's rules.
-pub fn wants_colour() -> bool {
-    io::stderr().is_terminal() && colour_allowed(|variable| env::var(variable).ok())
-}
-
+/// What the environment says of colours: the C suite's rules.
 fn colour_allowed(variable: impl Fn(&str) -> Option<String>) -> bool {
     match variable("OIDC_AGENT_NOCOLOR") {
         Some(value) => value.starts_with('0'),

@@ -9,7 +9,7 @@ use crate::cli::{
 };
 
 /// Print an access token for an account that the agent holds, or for one it can load
-#[derive(Debug, Clone, Parser)]
+#[derive(Debug, Clone, Default, Parser)]
 #[command(after_help = "\
 Examples:
   curl -H \"$(oidc token --auth-header ACCOUNT)\" https://service.example/
@@ -60,6 +60,13 @@ pub struct TokenArgs {
 
     #[command(flatten)]
     pub common: Common,
+}
+
+impl TokenArgs {
+    /// No option at all.
+    pub fn of(account: String) -> Self {
+        Self { account, ..Self::default() }
+    }
 }
 
 /// How the token is printed.
