@@ -56,7 +56,7 @@ pub struct Open {
     /// Whether new tokens can be had.
     pub standing: Standing,
     /// The last failure that may pass.
-    pub pause: Option<Pause>,
+    pub pause: Option<Box<Pause>>,
     /// What the provider refused for a reason that asking again does not mend.
     pub refusals: Refusals,
     /// When a refresh failed last, if none has succeeded since.
@@ -136,7 +136,7 @@ impl Open {
     pub fn pause_after(&mut self, failure: Failure, retry_after: Option<Duration>, now: BootTime) {
         let grown = self.pause.as_ref().map_or(FIRST_PAUSE, |pause| (pause.length * 2).min(LONGEST_PAUSE));
         let length = retry_after.map_or(grown, |asked| asked.clamp(grown, LONGEST_PAUSE.max(grown)));
-        self.pause = Some(Pause { until: now.plus(length), length, failure });
+        self.pause = Some(Box::new(Pause { until: now.plus(length), length, failure }));
     }
 
     /// Goes on with a refresh token that another login or another program brought: what was wrong with the one before

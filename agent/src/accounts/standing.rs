@@ -2,17 +2,17 @@
 
 use oidc_proto::{message::Failure, shell, shortname::Shortname};
 
-/// Whether new tokens can be had from an account, as far as is known.
+/// Whether new tokens can be had from an account, as far as is known. Small, since nothing speaks against most accounts.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub enum Standing {
     /// Nothing speaks against it.
     #[default]
     Usable,
     /// The provider does not take the refresh token any more: until another one comes, only a login helps.
-    LoginNeeded(Failure),
+    LoginNeeded(Box<Failure>),
     /// The file was changed under a key that is not known here, and may hold a newer refresh token: until it can be read
     /// or the account is loaded again, nothing is spent.
-    Rekeyed(Failure),
+    Rekeyed(Box<Failure>),
 }
 
 impl Standing {
@@ -38,7 +38,7 @@ impl Standing {
     pub fn refused(&mut self, failure: Failure) {
         // What is known of the file says more: a newer token may lie there.
         if !self.is_rekeyed() {
-            *self = Self::LoginNeeded(failure);
+            *self = Self::LoginNeeded(Box::new(failure));
         }
     }
 
@@ -49,11 +49,12 @@ impl Standing {
 
     /// The file was changed by another program, and does not open.
     pub fn rekeyed(&mut self, name: &Shortname) {
-        *self = Self::Rekeyed(Failure::account_not_loaded().with_info(format!(
+        let failure = Failure::account_not_loaded().with_info(format!(
             "The file of account '{name}' was changed by another program since it was loaded, and may hold a newer \
              refresh token. Run `{}` to load it again.",
             shell::command("oidc add", name.as_str())
-        )));
+        ));
+        *self = Self::Rekeyed(Box::new(failure));
     }
 
     /// The file was read.
@@ -84,7 +85,7 @@ mod tests {
         let dead = || Failure::new(ErrorCode::LoginNeeded, "dead");
         let name: Shortname = "a".parse().expect("a name");
         let (usable, login_needed, mut rekeyed) =
-            (Standing::Usable, Standing::LoginNeeded(dead()), Standing::Usable);
+            (Standing::Usable, Standing::LoginNeeded(Box::new(dead())), Standing::Usable);
         rekeyed.rekeyed(&name);
         for (before, event, after) in [
             (&usable, Event::Accepted, &usable),

@@ -150,6 +150,8 @@ impl TokenCache {
         {
             self.0.swap_remove(first);
         }
+        // Most accounts have one token.
+        self.0.reserve_exact(1);
         self.0.push((purpose, token));
     }
 
