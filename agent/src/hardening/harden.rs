@@ -1,5 +1,5 @@
 //! Keeps what the agent holds out of core dumps, debuggers and swap, and asks the kernel what no safe crate asks. The
-//! one module that may use `unsafe`.
+//! one module, beside `server/stream.rs`, that may use `unsafe`.
 //!
 //! Nothing here can fail the start: what the system refuses is logged, and the agent works without it.
 
