@@ -19,7 +19,7 @@ lint:
 	scripts/lint.sh
 
 bench: build
-	scripts/bench.sh
+	scripts/bench.sh $(STAGE)
 
 fuzz:
 	scripts/fuzz.sh

@@ -18,6 +18,9 @@ use oidc_proto::{
 /// How long each measurement lasts.
 const DURATION: Duration = Duration::from_secs(3);
 
+/// What takes longer is not answered at all.
+const PATIENCE: Duration = Duration::from_secs(20);
+
 /// What many clients saw.
 pub struct Load {
     /// Requests in a second.
@@ -54,8 +57,14 @@ pub fn run(socket: &Path, account: &str, clients: usize, sealed: bool) -> Load {
     Load { rate: times.len() as f64 / elapsed.as_secs_f64(), p99 }
 }
 
+fn connect(socket: &Path) -> Result<UnixStream> {
+    let stream = UnixStream::connect(socket)?;
+    stream.set_read_timeout(Some(PATIENCE))?;
+    Ok(stream)
+}
+
 fn plain(socket: &Path, request: &str) -> Result<()> {
-    let mut stream = UnixStream::connect(socket)?;
+    let mut stream = connect(socket)?;
     stream.write_all(request.as_bytes())?;
     let mut reply = Vec::with_capacity(4096);
     stream.read_to_end(&mut reply)?;
@@ -66,7 +75,7 @@ fn plain(socket: &Path, request: &str) -> Result<()> {
 }
 
 fn exchange(socket: &Path, request: &str) -> Result<()> {
-    let mut stream = UnixStream::connect(socket)?;
+    let mut stream = connect(socket)?;
     let (mut channel, key) = ClientChannel::sealed(request.to_owned().into());
     stream.write_all(&key)?;
     let mut buffer = [0; 8192];

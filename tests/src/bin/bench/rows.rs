@@ -8,6 +8,10 @@ use std::{
 };
 
 use anyhow::Result;
+use oidc_proto::{
+    secret::Password,
+    vault::kdf::{self, Algorithm, Work},
+};
 use oidc_tests::{
     environment::{Environment, FileFormat},
     npm_provider::NpmProvider,
@@ -16,26 +20,44 @@ use oidc_tests::{
 };
 use serde_json::{Value, json};
 
-use crate::{load, print, suite::Agent, suite::Suite};
+use crate::{
+    libsodium::Libsodium,
+    load,
+    suite::{Agent, Suite, status_within},
+    suites,
+    table::Row,
+};
+
+/// Where rows go.
+type Rows<'a> = &'a mut dyn FnMut(Row);
 
 /// The account that is measured.
-const ACCOUNT: &str = "demo";
+pub const ACCOUNT: &str = "demo";
 /// How often a program is run, or a refresh forced.
 const REPEATS: usize = 200;
 /// Clients at once.
 const CLIENTS: [usize; 3] = [1, 64, 256];
+/// How often a key is derived.
+const DERIVATIONS: usize = 15;
 /// How long to wait for what may never answer.
 const PATIENCE: Duration = Duration::from_secs(5);
 
 /// A provider, an account file in the C suite's format, and an agent that has it loaded.
-struct Stage {
-    agent: Agent,
-    environment: Environment,
+pub struct Stage {
+    /// It has the account loaded.
+    pub agent: Agent,
+    /// Where the account file is.
+    pub environment: Environment,
     provider: Provider,
 }
 
 impl Stage {
-    fn new(suite: &Suite, quirks: Quirks) -> Result<Self> {
+    /// With a provider that behaves as most do.
+    pub fn new(suite: &Suite) -> Result<Self> {
+        Self::with(suite, Quirks::default())
+    }
+
+    fn with(suite: &Suite, quirks: Quirks) -> Result<Self> {
         let provider = Provider::with(quirks);
         let environment = Environment::new();
         environment.add_account(&provider.seed_account(ACCOUNT), FileFormat::OidcAgent);
@@ -51,40 +73,88 @@ impl Stage {
 }
 
 /// Start to exit of the client, with a token in the agent's cache.
-pub fn process(suites: &[Suite]) -> Result<()> {
-    let mut cells = Vec::new();
-    for suite in suites {
-        let stage = Stage::new(suite, Quirks::default())?;
+pub fn process(row: Rows<'_>) -> Result<()> {
+    let suites = suites();
+    let stages = suites.iter().map(Stage::new).collect::<Result<Vec<_>>>()?;
+    let client = |(suite, stage): (&Suite, &Stage)| {
         let mut client = suite.token_client(&stage.environment);
         client.arg(ACCOUNT).env("OIDC_SOCK", &stage.agent.socket);
-        cells.push(run_time(client)?);
+        client
+    };
+    let mut programs: Vec<Command> = suites.iter().zip(&stages).map(client).collect();
+    programs.push(Command::new("/bin/true"));
+    for program in &mut programs {
+        program.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
     }
-    let bare = run_time(Command::new("/bin/true"))?;
-    row("`token` process, median (bare: /bin/true)", &cells, Some(bare));
+    // One after the other: whatever else the machine does, it does to all of them.
+    let mut times = vec![Vec::with_capacity(REPEATS); programs.len()];
+    for _ in 0..REPEATS {
+        for (program, times) in programs.iter_mut().zip(&mut times) {
+            times.push(timed(|| status_within(program, PATIENCE))?);
+        }
+    }
+    let mut cells: Vec<String> = times.into_iter().map(|times| milliseconds(median(times))).collect();
+    let bare = cells.pop();
+    row(Row::new("`token` process, median (bare: /bin/true)", cells, bare));
     Ok(())
 }
 
-fn run_time(mut command: Command) -> Result<String> {
-    command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
-    let mut times = Vec::with_capacity(REPEATS);
-    for _ in 0..REPEATS {
-        let begin = Instant::now();
-        command.status()?;
-        times.push(begin.elapsed());
+/// The key of an account file: of the C suite's format with libsodium's derivation beside it, and of ours; and `add`, which
+/// takes one derivation and little else.
+pub fn derivation(row: Rows<'_>) -> Result<()> {
+    let password = Password::from("a password of usual length");
+    let derive = |work: Work| {
+        let mut out = [0; 64];
+        kdf::derive(Algorithm::Argon2id, work, &password, &[7; 16], &mut out)
+    };
+    let libsodium = Libsodium::find();
+    let (mut one, mut four, mut theirs) = (Vec::new(), Vec::new(), Vec::new());
+    // Interleaved: whatever else the machine does, it does to all of them.
+    for _ in 0..DERIVATIONS {
+        one.push(timed(|| Ok(derive(Work { m_kib: 64 * 1024, t: 2, p: 1 })?))?);
+        four.push(timed(|| Ok(derive(Work::RECOMMENDED)?))?);
+        if let Some(libsodium) = &libsodium {
+            theirs.push(libsodium.derive()?);
+        }
     }
-    Ok(milliseconds(median(times)))
+    let theirs = if theirs.is_empty() { String::new() } else { milliseconds(median(theirs)) };
+    row(Row::new(
+        "key derivation of the C suite's format (C: libsodium's alone)",
+        vec![milliseconds(median(one)), theirs],
+        None,
+    ));
+    row(Row::new("key derivation of our format", vec![milliseconds(median(four))], None));
+    let mut cells = Vec::new();
+    for suite in suites() {
+        let stage = Stage::new(&suite)?;
+        let mut times = Vec::new();
+        for _ in 0..DERIVATIONS {
+            stage.agent.request(&json!({"request": "remove", "account": ACCOUNT}))?;
+            let mut command = suite.add_client(&stage.environment);
+            command.args(["--pw-env", ACCOUNT]).env("OIDC_SOCK", &stage.agent.socket);
+            command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+            times.push(timed(|| status_within(&mut command, PATIENCE))?);
+        }
+        cells.push(milliseconds(median(times)));
+    }
+    row(Row::new("`add` process, C suite's format, median", cells, None));
+    Ok(())
+}
+
+fn timed(act: impl FnOnce() -> Result<()>) -> Result<Duration> {
+    let begin = Instant::now();
+    act()?;
+    Ok(begin.elapsed())
 }
 
 /// Requests for a cached token.
-pub fn throughput(suites: &[Suite]) -> Result<()> {
-    let stages =
-        suites.iter().map(|suite| Stage::new(suite, Quirks::default())).collect::<Result<Vec<_>>>()?;
+pub fn throughput(row: Rows<'_>) -> Result<()> {
+    let stages = suites().iter().map(Stage::new).collect::<Result<Vec<_>>>()?;
     let environment = Environment::new();
     let socket = environment.path("bare.sock");
-    let mut bare = Command::new(std::env::current_exe()?).arg(&socket).spawn()?;
-    while !socket.exists() {
-        thread::sleep(Duration::from_millis(1));
-    }
+    let mut bare = Command::new(std::env::current_exe()?);
+    bare.arg(&socket);
+    let _bare = Agent::listening(bare, &socket)?;
     for sealed in [false, true] {
         for clients in CLIENTS {
             let kind = if sealed { "sealed" } else { "plain" };
@@ -93,25 +163,23 @@ pub fn throughput(suites: &[Suite]) -> Result<()> {
                 format!("{:.0}/s p99 {}", load.rate, milliseconds(load.p99))
             };
             let cells: Vec<String> = stages.iter().map(|stage| measure(&stage.agent.socket)).collect();
-            row(&format!("{kind} requests, {clients} clients"), &cells, Some(measure(&socket)));
+            row(Row::new(format!("{kind} requests, {clients} clients"), cells, Some(measure(&socket))));
         }
     }
-    bare.kill()?;
-    bare.wait()?;
     Ok(())
 }
 
 /// A forced refresh: at the embedded provider, and over TLS at npm's `oidc-provider`.
-pub fn refresh(suites: &[Suite]) -> Result<()> {
+pub fn refresh(row: Rows<'_>) -> Result<()> {
     let mut cells = Vec::new();
-    for suite in suites {
-        let stage = Stage::new(suite, Quirks::default())?;
+    for suite in suites() {
+        let stage = Stage::new(&suite)?;
         cells.push(forced(&stage.agent));
     }
-    row("forced refresh, http, median", &cells, None);
+    row(Row::new("forced refresh, http, median", cells, None));
     let Some(node) = require::node() else { return Ok(()) };
     let mut cells = Vec::new();
-    for suite in suites {
+    for suite in suites() {
         let provider = NpmProvider::start(&node);
         let environment = Environment::new();
         environment.add_account(&provider.account(ACCOUNT), FileFormat::OidcAgent);
@@ -121,7 +189,7 @@ pub fn refresh(suites: &[Suite]) -> Result<()> {
             Err(error) => format!("{error}").chars().take(14).collect(),
         });
     }
-    row("forced refresh, https (npm oidc-provider), median", &cells, None);
+    row(Row::new("forced refresh, https (npm oidc-provider), median", cells, None));
     Ok(())
 }
 
@@ -138,22 +206,22 @@ fn forced(agent: &Agent) -> String {
 }
 
 /// From exec to the first answer.
-pub fn start(suites: &[Suite]) -> Result<()> {
+pub fn start(row: Rows<'_>) -> Result<()> {
     let mut cells = Vec::new();
-    for suite in suites {
+    for suite in suites() {
         let environment = Environment::new();
         let times = (0..20).map(|n| Ok(suite.agent(&environment, &format!("s{n}"))?.ready_after));
         cells.push(milliseconds(median(times.collect::<Result<_>>()?)));
     }
-    row("agent: exec to first answer, median", &cells, None);
+    row(Row::new("agent: exec to first answer, median", cells, None));
     Ok(())
 }
 
 /// Locking and unlocking 20 accounts.
-pub fn lock(suites: &[Suite]) -> Result<()> {
+pub fn lock(row: Rows<'_>) -> Result<()> {
     let (mut locked, mut unlocked) = (Vec::new(), Vec::new());
-    for suite in suites {
-        let stage = Stage::new(suite, Quirks::default())?;
+    for suite in suites() {
+        let stage = Stage::new(&suite)?;
         for number in 1..20 {
             stage.add(&format!("account{number}"), true)?;
         }
@@ -163,16 +231,16 @@ pub fn lock(suites: &[Suite]) -> Result<()> {
             cells.push(milliseconds(begin.elapsed()));
         }
     }
-    row("lock, 20 accounts", &locked, None);
-    row("unlock, 20 accounts", &unlocked, None);
+    row(Row::new("lock, 20 accounts", locked, None));
+    row(Row::new("unlock, 20 accounts", unlocked, None));
     Ok(())
 }
 
 /// A cached token of one account while the provider hangs on another.
-pub fn hang(suites: &[Suite]) -> Result<()> {
+pub fn hang(row: Rows<'_>) -> Result<()> {
     let mut cells = Vec::new();
-    for suite in suites {
-        let stage = Stage::new(suite, Quirks::default())?;
+    for suite in suites() {
+        let stage = Stage::new(&suite)?;
         stage.add("other", true)?;
         stage.provider.faults().set(Endpoint::Token, Fault::Hang);
         let refreshes = stage.provider.log().refreshes();
@@ -195,15 +263,15 @@ pub fn hang(suites: &[Suite]) -> Result<()> {
         }));
         stage.provider.faults().clear_all();
     }
-    row("cached token while the provider hangs on another account", &cells, None);
+    row(Row::new("cached token while the provider hangs on another account", cells, None));
     Ok(())
 }
 
 /// 100 clients that want a token longer than the provider grants.
-pub fn herd(suites: &[Suite]) -> Result<()> {
+pub fn herd(row: Rows<'_>) -> Result<()> {
     let mut cells = Vec::new();
-    for suite in suites {
-        let stage = Stage::new(suite, Quirks { rotation: Rotation::Always, ..Quirks::default() })?;
+    for suite in suites() {
+        let stage = Stage::with(&suite, Quirks { rotation: Rotation::Always, ..Quirks::default() })?;
         let before = stage.provider.log().refreshes();
         let begin = Instant::now();
         thread::scope(|scope| {
@@ -214,15 +282,15 @@ pub fn herd(suites: &[Suite]) -> Result<()> {
         let refreshes = stage.provider.log().refreshes() - before;
         cells.push(format!("{refreshes} in {}", milliseconds(begin.elapsed())));
     }
-    row("refreshes for 100 parallel requests, rotation on", &cells, None);
+    row(Row::new("refreshes for 100 parallel requests, rotation on", cells, None));
     Ok(())
 }
 
 /// Proportional set size.
-pub fn memory(suites: &[Suite]) -> Result<()> {
+pub fn memory(row: Rows<'_>) -> Result<()> {
     let (mut one, mut each) = (Vec::new(), Vec::new());
-    for suite in suites {
-        let stage = Stage::new(suite, Quirks::default())?;
+    for suite in suites() {
+        let stage = Stage::new(&suite)?;
         let small = stage.agent.memory()?;
         for number in 1..200 {
             stage.add(&format!("account{number}"), true)?;
@@ -232,18 +300,18 @@ pub fn memory(suites: &[Suite]) -> Result<()> {
         #[allow(clippy::cast_precision_loss, reason = "a mean")]
         each.push(format!("{:.1} KiB", (large.saturating_sub(small)) as f64 / 199.0));
     }
-    row("memory (PSS), one account", &one, None);
-    row("memory (PSS), each further account", &each, None);
+    row(Row::new("memory (PSS), one account", one, None));
+    row(Row::new("memory (PSS), each further account", each, None));
     Ok(())
 }
 
 /// Accounts that still work after the agent was killed right behind a rotation, the password typed and not stored.
-pub fn killed(suites: &[Suite]) -> Result<()> {
+pub fn killed(row: Rows<'_>) -> Result<()> {
     let mut cells = Vec::new();
-    for suite in suites {
+    for suite in suites() {
         let mut alive = 0;
         for _ in 0..10 {
-            let mut stage = Stage::new(suite, Quirks { rotation: Rotation::Always, ..Quirks::default() })?;
+            let mut stage = Stage::with(&suite, Quirks { rotation: Rotation::Always, ..Quirks::default() })?;
             stage.agent.request_within(&token_request(json!({"min_valid_period": -1})), PATIENCE)?;
             stage.agent.kill();
             let agent = suite.agent(&stage.environment, "again")?;
@@ -251,7 +319,7 @@ pub fn killed(suites: &[Suite]) -> Result<()> {
         }
         cells.push(format!("{alive} of 10"));
     }
-    row("accounts alive after kill -9 behind a rotation", &cells, None);
+    row(Row::new("accounts alive after kill -9 behind a rotation", cells, None));
     Ok(())
 }
 
@@ -261,12 +329,6 @@ fn token_request(fields: Value) -> Value {
         request.extend(fields);
     }
     request
-}
-
-fn row(name: &str, cells: &[String], bare: Option<String>) {
-    let ours = cells.first().map_or("", String::as_str);
-    let c = cells.get(1).map_or("", String::as_str);
-    print(&format!("{name:<58} {ours:>24} {c:>24} {:>24}", bare.unwrap_or_default()));
 }
 
 fn median(mut times: Vec<Duration>) -> Duration {
