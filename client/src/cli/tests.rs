@@ -101,7 +101,7 @@ fn both_ways(called: &str, arguments: &[OsString]) -> (String, String) {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(400))]
+    #![proptest_config(ProptestConfig::with_cases(100))]
 
     #[test]
     fn a_single_word_means_what_the_library_makes_of_it(words in prop::collection::vec(words(), 1..3)) {
