@@ -56,7 +56,7 @@ pub fn exchange(mut stream: impl Timed, request: &Request, wire: Wire) -> Result
     };
     let (mut channel, first) = begin(request.to_json());
     send(&mut stream, &first)?;
-    let mut deadline = Instant::now() + if wire == Wire::Clear { REPLY_TIMEOUT } else { STEP_TIMEOUT };
+    let mut deadline = Instant::now() + if wire == Wire::Clear { deadlines::REPLY } else { STEP_TIMEOUT };
     let mut buffer = Zeroizing::new(vec![0; CHUNK]);
     let mut received = 0;
     loop {
