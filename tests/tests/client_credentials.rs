@@ -55,15 +55,15 @@ fn a_robot_gets_tokens_as_people_do() {
     assert_eq!(scene.oidc(&["token", ACCOUNT]).success(), printed, "from the cache");
     assert_ne!(scene.oidc(&["token", "-f", ACCOUNT]).success(), printed);
 
-    let narrow = scene.oidc(&["token", "--scope", "storage.read:/", "--aud", "https://se.example", ACCOUNT]);
+    let narrow = scene.oidc(&["token", "--scope", "storage.read:/", "--aud", "se.example:443", ACCOUNT]);
     let content = claims(narrow.success().trim());
     assert_eq!(
         (&content["scope"], &content["aud"]),
-        (&json!("storage.read:/"), &json!("https://se.example"))
+        (&json!("storage.read:/"), &json!("se.example:443"))
     );
 
     let account = "wlcg storage.read:/";
-    let expected = [(account, ""), (account, ""), ("storage.read:/", "https://se.example")];
+    let expected = [(account, ""), (account, ""), ("storage.read:/", "se.example:443")];
     let expected = expected
         .map(|(scope, audience)| ("client_credentials".to_owned(), scope.to_owned(), audience.to_owned()));
     assert_eq!(asked(&scene), expected);
