@@ -68,6 +68,10 @@ error_codes! {
     ProviderMismatch = "provider_mismatch";
     /// The provider has no such endpoint or grant.
     NotSupportedByProvider = "not_supported_by_provider";
+    /// The provider registers no clients, or none for the person.
+    RegistrationClosed = "registration_closed";
+    /// The provider registers clients for those only who have an initial access token (RFC 7591 section 3).
+    RegistrationTokenNeeded = "registration_token_needed";
     /// A file could not be written.
     WriteFailed = "write_failed";
     /// The person cannot be asked: no prompt program, no display, or asking was not wanted.
@@ -156,7 +160,7 @@ const PREFIXES: &[(&str, ErrorCode)] = &[
     ("Received Http Status Code", ErrorCode::ProviderBadResponse),
     ("Provider answered with unexpected response", ErrorCode::ProviderBadResponse),
     ("Provider uses another issuer url", ErrorCode::ProviderMismatch),
-    ("Dynamic registration is not supported", ErrorCode::NotSupportedByProvider),
+    ("Dynamic registration is not supported", ErrorCode::RegistrationClosed),
     ("Device Flow not Supported", ErrorCode::NotSupportedByProvider),
     ("Could not revoke token:", ErrorCode::ProviderRefused),
     ("Could not delete client:", ErrorCode::ProviderRefused),

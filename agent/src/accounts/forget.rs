@@ -12,7 +12,7 @@ use oidc_proto::{
 use tokio::{sync::OwnedMutexGuard, time::Instant};
 
 use super::{account::Account, held::Held, loaded::Accounts, renewal};
-use crate::provider::{Client, ClientConfiguration, ProviderError};
+use crate::provider::{Client, ClientConfiguration, ClientDeletion, OUT_OF_REACH, ProviderError};
 
 /// How long cleaning up at the provider may take altogether: whoever forgets an account does not wait for long.
 const REMOTE_DEADLINE: Duration = Duration::from_secs(20);
@@ -70,7 +70,12 @@ impl Accounts {
                 None => RemoteOutcome::NothingToDo,
             };
             report.client = match ClientConfiguration::of(&config) {
-                Some(client) => outcome(provider.delete_client(client, deadline).await),
+                Some(client) => match provider.delete_client(client, deadline).await {
+                    Ok(ClientDeletion::OutOfReach) => {
+                        RemoteOutcome::Failed { reason: OUT_OF_REACH.to_owned() }
+                    }
+                    deleted => outcome(deleted),
+                },
                 None => RemoteOutcome::NothingToDo,
             };
             Ok::<(), ProviderError>(())

@@ -1,6 +1,6 @@
 //! What was asked for against what was granted.
 
-use oidc_proto::{jwt::Claims, scope::not_granted, secret::AccessToken};
+use oidc_proto::{jwt::Claims, scope::not_granted, secret::AccessToken, shell, shortname::Shortname};
 
 use super::token_cache::Purpose;
 
@@ -25,6 +25,15 @@ pub fn warnings(purpose: &Purpose, granted: Option<&str>, token: &AccessToken) -
         );
     }
     warnings
+}
+
+/// What a person is told whose login has lost scopes, and how to get them back.
+pub fn login_scope_refused(account: &Shortname) -> String {
+    format!(
+        "the provider does not grant all scopes of the login of account '{account}' any more; this token has those that are \
+         left. To get the others back, run `{}`",
+        shell::command("oidc gen --reauthenticate", account.as_str())
+    )
 }
 
 fn push(warnings: &mut Vec<String>, what: &str, missing: &[&str]) {

@@ -233,6 +233,7 @@ mod tests {
                 id_token: None,
                 scope: None,
                 issued_token_type: None,
+                login_scope_refused: false,
             };
             let config = add_request(&op.issuer(), "acc").config;
             bench.accounts.admit(config, Some(granted)).await.expect("loaded");

@@ -144,12 +144,28 @@ fn keep(
     successor: Option<Successor>,
 ) -> Outcome {
     let mut token = cached_token(purpose, min_valid, &account.issuer, &response, obtained);
+    if response.login_scope_refused {
+        token.warnings.push(granted::login_scope_refused(&account.name));
+        note_scopes(account, response.scope.as_deref());
+    }
     token.warnings.extend(successor.as_ref().and_then(|successor| successor.warning.clone()));
     let token = Arc::new(token);
     note_answer(account, purpose, &token, successor.as_ref());
     successor.map_or(Ok(()), |successor| successor.must_be_safe(account))?;
     account.with_open(|_| ())?;
     Ok(Obtained { token, id_token: response.id_token.map(Arc::new) })
+}
+
+/// Notes in memory which scopes are left of the login; the next refresh asks for these, or for none where the provider does
+/// not say.
+fn note_scopes(account: &Account, left: Option<&str>) {
+    account.with_held(|held| {
+        if let Held::Open(open) = held {
+            let login_scope = open.config.login_scope().map(str::to_owned);
+            open.config.auth_scope = login_scope.or_else(|| Some(String::new()));
+            open.config.refresh_scope = Some(left.unwrap_or_default().to_owned());
+        }
+    });
 }
 
 /// Notes in memory what an answer brought, and what became of the secret that it replaced.

@@ -225,6 +225,7 @@ pub fn granted(access_token: &str, refresh_token: &str) -> TokenResponse {
         id_token: None,
         scope: None,
         issued_token_type: None,
+        login_scope_refused: false,
     }
 }
 

@@ -8,7 +8,7 @@ use oidc_proto::{
 use url::Url;
 
 use super::{Login, account_name, failure_of, provider_deadline};
-use crate::provider::{Client, ClientConfiguration, ProviderError};
+use crate::provider::{Client, ClientConfiguration, ClientDeletion, OUT_OF_REACH, ProviderError};
 
 impl Login {
     /// `delete`: revokes the refresh token, then unloads the account.
@@ -36,7 +36,7 @@ impl Login {
     }
 
     /// `delete_client`: removes a dynamically registered client (RFC 7592 section 2.3). One that is gone already is no
-    /// error.
+    /// error; one that the provider does not let be managed any more is mentioned in `info`.
     pub async fn delete_client(&self, request: DeleteClientRequest) -> Result<Reply, Failure> {
         let DeleteClientRequest { registration_client_uri: uri, registration_access_token: token, cert_path } =
             request;
@@ -56,7 +56,11 @@ impl Login {
         };
         let deleted = deleted.map_err(|error| could_not(failure_of(&config)(error)))?;
         tracing::info!(?deleted, "client deleted");
-        Ok(Reply::success())
+        // Said to be done: whoever asks wants to be rid of it, and can do no more.
+        Ok(match deleted {
+            ClientDeletion::OutOfReach => Reply::success_with(OUT_OF_REACH),
+            ClientDeletion::Deleted | ClientDeletion::AlreadyGone => Reply::success(),
+        })
     }
 }
 

@@ -17,7 +17,7 @@ use super::{
     provider_deadline,
     table::Entry,
 };
-use crate::provider::{self, DevicePoll, TokenResponse};
+use crate::provider::{self, DevicePoll, ProviderErrorKind, TokenResponse};
 
 impl Login {
     /// Asks the provider for a code that the person types elsewhere.
@@ -139,9 +139,18 @@ impl Login {
                 tracing::info!(account = %login.account, %error, "polling goes on");
                 let tells = !login.failed(clock.boot());
                 let failure = failure_of(&login_request.config)(error);
+                login.lost(&failure);
                 Polled::NotOver(if tells { failure } else { Failure::authorization_pending() })
             }
-            Err(error) => Polled::Over(failure_of(&login_request.config)(error)),
+            Err(error) => {
+                // A code that was spent by a poll whose answer was lost: that one says what went wrong.
+                let is_spent = matches!(
+                    error.kind(),
+                    ProviderErrorKind::Refused(refusal) if refusal.error == "invalid_grant"
+                );
+                let lost = login.spent().filter(|_| is_spent);
+                Polled::Over(lost.unwrap_or_else(|| failure_of(&login_request.config)(error)))
+            }
         }
     }
 

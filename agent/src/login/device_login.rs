@@ -68,6 +68,8 @@ struct Pace {
     interval: Duration,
     not_before: BootTime,
     failures: u32,
+    /// What a poll came to that the provider may have answered with tokens, which never arrived.
+    lost: Option<Failure>,
 }
 
 impl DeviceLogin {
@@ -80,7 +82,7 @@ impl DeviceLogin {
             account: login_request.name.clone(),
             poll: tokio::sync::Mutex::default(),
             phase: CurrentPhase::open(Arc::new(DeviceAttempt { login_request, authorization })),
-            pace: Mutex::new(Pace { interval, not_before: now.plus(interval), failures: 0 }),
+            pace: Mutex::new(Pace { interval, not_before: now.plus(interval), failures: 0, lost: None }),
         }
     }
 
@@ -105,6 +107,17 @@ impl DeviceLogin {
         pace.failures = pace.failures.saturating_add(1);
         pace.wait(now);
         pace.failures <= MAX_FAILURES
+    }
+
+    /// A poll failed whose answer may have been the tokens: the first such failure is remembered.
+    pub fn lost(&self, failure: &Failure) {
+        self.pace().lost.get_or_insert_with(|| failure.clone());
+    }
+
+    /// What the provider says of a code that it does not know any more: the failure of the poll that spent it, if there was
+    /// one.
+    pub fn spent(&self) -> Option<Failure> {
+        self.pace().lost.clone()
     }
 
     fn pace(&self) -> MutexGuard<'_, Pace> {
@@ -196,7 +209,7 @@ mod tests {
     fn pace(seconds: u64) -> (Pace, BootTime) {
         let now = BootTime::default();
         let interval = Duration::from_secs(seconds);
-        (Pace { interval, not_before: now.plus(interval), failures: 0 }, now)
+        (Pace { interval, not_before: now.plus(interval), failures: 0, lost: None }, now)
     }
 
     fn after(start: BootTime, milliseconds: u64) -> BootTime {

@@ -12,10 +12,13 @@ use oidc_proto::{
 };
 use tokio::time::Instant;
 
-use super::{Login, account_name, failure_of};
+use super::{Login, account_name, failure_of, register::WITHOUT_OFFLINE_ACCESS};
 use crate::{
     clock::{Clock, LONGEST},
-    provider::{Client, Expected, Provider, ProviderError, ProviderMetadata, TokenResponse},
+    provider::{
+        Client, Expected, Provider, ProviderError, ProviderMetadata, TOKEN_ENDPOINT_AUTH_METHOD,
+        TokenResponse,
+    },
 };
 
 /// A login that is about to begin: an account without its new refresh token.
@@ -62,7 +65,9 @@ impl Login {
         let provider = self.0.accounts.deps().providers.provider(&config).map_err(failure_of(&config))?;
         let metadata = provider.metadata(deadline).await.map_err(failure_of(&config))?;
         let requested = config.login_scope().unwrap_or_default();
-        let scope = provider.login_scope(requested, !only_at, deadline).await.map_err(failure_of(&config))?;
+        let asks_offline = !only_at && !config.other.flag(WITHOUT_OFFLINE_ACCESS);
+        let scope =
+            provider.login_scope(requested, asks_offline, deadline).await.map_err(failure_of(&config))?;
         Ok(LoginRequest { name, config, provider, metadata, scope, only_at, clock: self.clock().clone() })
     }
 
@@ -148,7 +153,16 @@ impl LoginRequest {
         // 4.x clients know one list only, the one that refreshes are asked with.
         config.scope = Some(granted.filter(|_| is_new_login).unwrap_or_else(|| asked.clone()));
         config.auth_scope = Some(asked.clone());
+        self.remember_authentication(&mut config);
         Some(Granted::Account(Box::new(config), response))
+    }
+
+    /// Keeps with the account how its client authenticates, so that no agent has to find out again.
+    fn remember_authentication(&self, config: &mut AccountConfig) {
+        let working = config.client_id.as_deref().and_then(|id| self.provider.working_method(id));
+        if let Some(method) = working.filter(|method| Client::of(config).registered_method != Some(*method)) {
+            config.other.insert(TOKEN_ENDPOINT_AUTH_METHOD, method.as_str());
+        }
     }
 
     fn token_reply(&self, response: &TokenResponse, used: Option<&RefreshToken>) -> TokenReply {

@@ -22,7 +22,7 @@ impl Login {
 
 /// A provider is found by an account. One that is named by the address of its metadata alone has the issuer that the
 /// address begins with.
-fn account_of(query: ProviderQuery) -> Result<AccountConfig, Failure> {
+pub(super) fn account_of(query: ProviderQuery) -> Result<AccountConfig, Failure> {
     let ProviderQuery { issuer, config_endpoint, cert_path } = query;
     let by_endpoint = || Some(config_endpoint.as_deref()?.split_once(WELL_KNOWN)?.0.to_owned());
     let issuer_url = issuer.or_else(by_endpoint).ok_or_else(|| Failure::missing_field("issuer"))?;

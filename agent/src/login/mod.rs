@@ -21,6 +21,7 @@ mod loopback;
 mod metadata;
 mod page;
 mod phase;
+mod provider_report;
 mod reauthenticate;
 pub mod redirected;
 mod register;

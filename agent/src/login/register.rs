@@ -8,7 +8,7 @@ use oidc_proto::{
 };
 
 use super::{Login, account_name, failure_of, provider_deadline};
-use crate::provider::{ProviderMetadata, Registration};
+use crate::provider::{Part, ProviderMetadata, Registration, tell_left_out};
 
 /// The C suite's fixed ports.
 const PORTS: [u16; 2] = [4242, 8080];
@@ -17,12 +17,15 @@ const PORT_RANGE: std::ops::RangeInclusive<u16> = 1024..=49151;
 /// For desktops where `oidc-gen` is registered for the scheme.
 const CUSTOM_SCHEME_URI: &str = "edu.kit.data.oidc-agent:/redirect";
 
+/// The member of an account whose client was refused the scope `offline_access`.
+pub(super) const WITHOUT_OFFLINE_ACCESS: &str = "without_offline_access";
+
 const DEVICE_GRANT: &str = "urn:ietf:params:oauth:grant-type:device_code";
 
 impl Login {
     /// Registers a client and hands over all that the provider answers; nothing of it is kept here.
     pub async fn register(&self, request: RegisterRequest) -> Result<Reply, Failure> {
-        let RegisterRequest { mut config, flows, authorization } = request;
+        let RegisterRequest { mut config, flows, authorization, no_scheme } = request;
         let name = account_name(&config)?;
         if self.0.accounts.names().contains(&name) {
             return Err(Failure::account_already_loaded());
@@ -31,7 +34,7 @@ impl Login {
             return Err(Failure::missing_field("issuer_url"));
         }
         if config.redirect_uris.is_empty() {
-            config.redirect_uris = default_redirect_uris();
+            config.redirect_uris = default_redirect_uris(!no_scheme);
         }
         let deadline = provider_deadline();
         let provider = self.0.accounts.deps().providers.provider(&config).map_err(failure_of(&config))?;
@@ -47,13 +50,20 @@ impl Login {
             access_token: authorization.as_ref(),
         };
         let registered = provider.register(registration, deadline).await.map_err(failure_of(&config))?;
-        tracing::info!(account = %name, missing = ?registered.missing, "client registered");
-        if lacks_a_necessary_scope(&registered.client, &scope) {
-            return Err(necessary_scopes_missing().with_client(registered.client));
+        let left_out = &registered.left_out;
+        tracing::info!(account = %name, missing = ?registered.missing, ?left_out, "client registered");
+        let mut client = registered.client;
+        if left_out.contains(&Part::OfflineAccess) {
+            // Later logins must not ask for it either; the client puts what it is handed into the account.
+            client.insert(WITHOUT_OFFLINE_ACCESS, true);
+        }
+        if lacks_a_necessary_scope(&client, &registered.asked_scope) {
+            return Err(necessary_scopes_missing().with_client(client));
         }
         Ok(Reply::Registered(Registered {
-            client: registered.client,
+            client,
             max_scopes: Some(scopes_supported(&metadata)),
+            left_out: left_out.iter().map(|part| tell_left_out(*part).to_owned()).collect(),
         }))
     }
 }
@@ -77,10 +87,11 @@ fn grant_types(flows: &[Flow]) -> Vec<&'static str> {
     grants
 }
 
-/// Loopback addresses at the C suite's ports and at a random one, and the custom scheme.
-fn default_redirect_uris() -> Vec<String> {
+/// Loopback addresses at the C suite's ports and at a random one, and the custom scheme where it is wanted.
+fn default_redirect_uris(with_custom_scheme: bool) -> Vec<String> {
     let loopback = |port: u16| format!("http://localhost:{port}");
-    vec![loopback(PORTS[0]), loopback(random_port()), loopback(PORTS[1]), CUSTOM_SCHEME_URI.to_owned()]
+    let custom = with_custom_scheme.then(|| CUSTOM_SCHEME_URI.to_owned());
+    [loopback(PORTS[0]), loopback(random_port()), loopback(PORTS[1])].into_iter().chain(custom).collect()
 }
 
 fn random_port() -> u16 {
@@ -121,7 +132,8 @@ mod tests {
 
     #[test]
     fn default_redirects_are_the_c_suites_with_a_new_port_each_time() {
-        let uris = default_redirect_uris();
+        let uris = default_redirect_uris(true);
+        assert!(default_redirect_uris(false).iter().all(|uri| uri.starts_with("http://localhost:")));
         assert_eq!((uris[0].as_str(), uris[2].as_str()), ("http://localhost:4242", "http://localhost:8080"));
         assert_eq!(uris[3], CUSTOM_SCHEME_URI);
         let ports: std::collections::HashSet<_> = (0..20).map(|_| random_port()).collect();

@@ -89,7 +89,8 @@ impl Provider {
         let challenge = pkce.challenge();
         parameters.extend([("code_challenge_method", pkce.method()), ("code_challenge", challenge.as_str())]);
         parameters.extend(nonce.as_deref().map(|nonce| ("nonce", nonce)));
-        parameters.extend(audience::parameters(request.audience, quirks.audience));
+        let style = self.audience_style(request.client_id, deadline).await?;
+        parameters.extend(audience::parameters(request.audience, style));
         // Keeps a query that the endpoint already has (RFC 6749 section 3.1).
         url.query_pairs_mut().extend_pairs(parameters);
         Ok(Authorization { url: url.into(), code_verifier: pkce.verifier, nonce })

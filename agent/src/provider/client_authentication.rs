@@ -1,8 +1,8 @@
 //! How a client proves who it is (RFC 6749 section 2.3, OpenID Connect Core section 9).
 //!
-//! What the client was registered with counts first, then what the metadata list. Both are often missing or wrong,
-//! and a refusal for the client's authentication spends nothing, so another way is tried when the first one is
-//! answered with `invalid_client`. The way that worked is remembered, and comes first from then on.
+//! What the provider data say counts first, then what the client was registered with, then what the metadata list. All of
+//! that is often missing or wrong, and a refusal for the client's authentication spends nothing, so every other way that
+//! the client's data allow is tried after it. The way that worked is remembered, and comes first from then on.
 
 use std::{
     num::NonZeroUsize,
@@ -15,7 +15,7 @@ use oidc_proto::{account::AccountConfig, secret::ClientSecret};
 use zeroize::Zeroizing;
 
 use super::{
-    auth_method::AuthMethod,
+    auth_method::{AuthMethod, TOKEN_ENDPOINT_AUTH_METHOD},
     form::{Form, percent_encode},
     metadata::{ProviderMetadata, lists},
     quirks::Quirks,
@@ -45,6 +45,17 @@ pub(crate) enum Way {
     Id,
 }
 
+impl Way {
+    /// Its registered name (RFC 7591 section 2).
+    pub(crate) fn method(self) -> AuthMethod {
+        match self {
+            Self::Basic | Self::BasicAsIs | Self::EmptyBasicAndId => AuthMethod::ClientSecretBasic,
+            Self::Post => AuthMethod::ClientSecretPost,
+            Self::Id => AuthMethod::None,
+        }
+    }
+}
+
 impl<'a> Client<'a> {
     /// The client of an account. An account without a client id sends none.
     pub fn of(account: &'a AccountConfig) -> Self {
@@ -53,7 +64,7 @@ impl<'a> Client<'a> {
             secret: account.client_secret.as_ref(),
             registered_method: account
                 .other
-                .text("token_endpoint_auth_method")
+                .text(TOKEN_ENDPOINT_AUTH_METHOD)
                 .and_then(|name| AuthMethod::parse(&name)),
         }
     }
@@ -84,26 +95,47 @@ impl<'a> Client<'a> {
         ways.into_iter().map(|way| self.authenticate_by(way, form.clone())).collect()
     }
 
+    /// Every way that the client's data allow.
     fn ways(&self, metadata: &ProviderMetadata, quirks: &Quirks) -> Vec<Way> {
-        let decided = quirks.client_authentication.or(self.registered_method);
         let listed = |method| lists(&metadata.token_endpoint_auth_methods_supported, method);
-        if self.secret.is_none() {
-            // Providers that list no `none` are known to take the C suite's way from public clients.
-            return if decided.is_some() || listed("none") {
-                vec![Way::Id, Way::EmptyBasicAndId]
-            } else {
-                vec![Way::EmptyBasicAndId, Way::Id]
-            };
-        }
-        match decided {
-            Some(AuthMethod::ClientSecretPost) => vec![Way::Post, Way::Basic],
-            Some(AuthMethod::None) => vec![Way::Id, Way::Basic],
-            // RFC 8414 section 2: what is not listed at all means `client_secret_basic`.
-            None if listed("client_secret_post") && !listed("client_secret_basic") => {
-                vec![Way::Post, Way::Basic]
+        let mut ways: Vec<Way> = Vec::new();
+        let mut add = |way| {
+            if !ways.contains(&way) {
+                ways.push(way);
             }
-            Some(AuthMethod::ClientSecretBasic) | None => vec![Way::Basic, Way::Post],
+        };
+        let decided = quirks.client_authentication.iter().copied().chain(self.registered_method);
+        if self.secret.is_none() {
+            for method in decided {
+                add(match method {
+                    AuthMethod::None => Way::Id,
+                    // The person who registered it so has no secret: the header with the id alone comes closest.
+                    AuthMethod::ClientSecretBasic | AuthMethod::ClientSecretPost => Way::EmptyBasicAndId,
+                });
+            }
+            // Providers that list no `none` are known to take the C suite's way from public clients.
+            let rest = [Way::EmptyBasicAndId, Way::Id];
+            if listed("none") {
+                rest.into_iter().rev().for_each(add);
+            } else {
+                rest.into_iter().for_each(add);
+            }
+            return ways;
         }
+        for method in decided {
+            add(match method {
+                AuthMethod::ClientSecretBasic => Way::Basic,
+                AuthMethod::ClientSecretPost => Way::Post,
+                AuthMethod::None => Way::Id,
+            });
+        }
+        // RFC 8414 section 2: what is not listed at all means `client_secret_basic`.
+        let only_in_body = listed("client_secret_post") && !listed("client_secret_basic");
+        let rest = if only_in_body { [Way::Post, Way::Basic] } else { [Way::Basic, Way::Post] };
+        rest.into_iter().for_each(&mut add);
+        // A public client whose registration came with a secret all the same.
+        add(Way::Id);
+        ways
     }
 
     fn authenticate_by<'f>(&self, way: Way, form: Form<'f>) -> Authenticated<'f>
@@ -221,13 +253,20 @@ mod tests {
         let header = way(Some("c:s"), "");
         let body = way(None, "client_id=c&client_secret=s");
         let default = Quirks::default();
-        assert_eq!(ways(client, "[]", &default), [header.clone(), body.clone()]);
-        assert_eq!(ways(client, r#"["client_secret_post"]"#, &default), [body.clone(), header.clone()]);
+        let id = way(None, "client_id=c");
+        assert_eq!(ways(client, "[]", &default), [header.clone(), body.clone(), id.clone()]);
+        assert_eq!(
+            ways(client, r#"["client_secret_post"]"#, &default),
+            [body.clone(), header.clone(), id.clone()]
+        );
         assert_eq!(ways(client, r#"["client_secret_post","client_secret_basic"]"#, &default)[0], header);
         let registered = Client { registered_method: Some(AuthMethod::ClientSecretPost), ..client };
         assert_eq!(ways(registered, r#"["client_secret_basic"]"#, &default)[0], body);
-        let quirks = Quirks { client_authentication: Some(AuthMethod::ClientSecretBasic), ..default };
-        assert_eq!(ways(registered, "[]", &quirks)[0], header);
+        let public = Client { registered_method: Some(AuthMethod::None), ..client };
+        assert_eq!(ways(public, "[]", &default), [id.clone(), header.clone(), body.clone()]);
+        let order = vec![AuthMethod::None, AuthMethod::ClientSecretBasic];
+        let quirks = Quirks { client_authentication: order, ..default };
+        assert_eq!(ways(registered, "[]", &quirks), [id, header, body]);
     }
 
     #[test]
@@ -239,6 +278,8 @@ mod tests {
         assert_eq!(ways(client, r#"["none"]"#, &Quirks::default()), [id.clone(), both]);
         let registered = Client { registered_method: Some(AuthMethod::None), ..client };
         assert_eq!(ways(registered, "[]", &Quirks::default())[0], id);
+        let with_header = Client { registered_method: Some(AuthMethod::ClientSecretBasic), ..client };
+        assert_eq!(ways(with_header, r#"["none"]"#, &Quirks::default())[1], id);
         assert_eq!(ways(Client { id: "", ..client }, "[]", &Quirks::default()), [way(None, "")]);
     }
 
@@ -268,9 +309,9 @@ mod tests {
             let ways = client.authenticate(&Form::default(), &metadata("[]"), &Quirks::default(), known);
             ways.into_iter().map(|way| way.way).collect()
         };
-        assert_eq!(order(None), [Way::Basic, Way::BasicAsIs, Way::Post]);
-        assert_eq!(order(Some(Way::Post)), [Way::Post, Way::Basic, Way::BasicAsIs]);
-        assert_eq!(order(Some(Way::BasicAsIs)), [Way::BasicAsIs, Way::Basic, Way::Post]);
-        assert_eq!(order(Some(Way::Id)), order(None));
+        assert_eq!(order(None), [Way::Basic, Way::BasicAsIs, Way::Post, Way::Id]);
+        assert_eq!(order(Some(Way::Post)), [Way::Post, Way::Basic, Way::BasicAsIs, Way::Id]);
+        assert_eq!(order(Some(Way::BasicAsIs)), [Way::BasicAsIs, Way::Basic, Way::Post, Way::Id]);
+        assert_eq!(order(Some(Way::EmptyBasicAndId)), order(None));
     }
 }

@@ -36,6 +36,10 @@ pub struct ClientConfiguration<'a> {
     pub token: &'a RegistrationAccessToken,
 }
 
+/// What a person is told of [`ClientDeletion::OutOfReach`].
+pub const OUT_OF_REACH: &str = "the provider does not know the client by its registration access token any more; most likely \
+    the client is gone";
+
 /// How a deletion ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ClientDeletion {
@@ -43,6 +47,9 @@ pub enum ClientDeletion {
     Deleted,
     /// The provider did not know it any more.
     AlreadyGone,
+    /// The provider answered 401: it knows the client no more, or not by that registration access token. Either way it
+    /// cannot be managed with what is known here.
+    OutOfReach,
 }
 
 impl<'a> ClientConfiguration<'a> {
@@ -91,8 +98,6 @@ impl Provider {
     }
 
     /// Deletes the client (RFC 7592 section 2.3).
-    ///
-    /// A 401 is an error: it may mean that the client is gone, but also that only the registration access token is.
     pub async fn delete_client(
         &self,
         client: ClientConfiguration<'_>,
@@ -102,6 +107,9 @@ impl Provider {
         let answer: Answer = self.http.send(request, deadline).await?;
         if matches!(answer.status, StatusCode::NOT_FOUND | StatusCode::GONE) {
             return Ok(ClientDeletion::AlreadyGone);
+        }
+        if answer.status == StatusCode::UNAUTHORIZED {
+            return Ok(ClientDeletion::OutOfReach);
         }
         answer.checked(&self.http, &[client.token.expose()])?;
         Ok(ClientDeletion::Deleted)

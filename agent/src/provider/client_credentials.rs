@@ -3,7 +3,7 @@
 use tokio::time::Instant;
 
 use super::{
-    Provider, audience::with_audience, client_authentication::Client, error::ProviderError, form::Form,
+    Provider, client_authentication::Client, error::ProviderError, form::Form, http::Repeat,
     token_response::TokenResponse,
 };
 
@@ -26,10 +26,8 @@ impl Provider {
         grant: ClientCredentials<'_>,
         deadline: Instant,
     ) -> Result<TokenResponse, ProviderError> {
-        let metadata = self.metadata(deadline).await?;
         let scope = grant.scope.map(str::trim).filter(|scope| !scope.is_empty());
         let form = Form::grant("client_credentials").with_some("scope", scope);
-        let form = with_audience(form, grant.audience, self.quirks(&metadata).audience);
-        self.token_request(grant.client, form, deadline).await
+        self.audience_request(grant.client, form, grant.audience, Repeat::IfUnprocessed, deadline).await
     }
 }

@@ -11,7 +11,6 @@ use url::Url;
 
 use super::{
     Provider,
-    audience::with_audience,
     client_authentication::Client,
     error::{ProviderError, ProviderErrorKind, Unsupported},
     form::Form,
@@ -102,13 +101,11 @@ impl Provider {
         audience: Option<&str>,
         deadline: Instant,
     ) -> Result<DevicePoll, ProviderError> {
-        let metadata = self.metadata(deadline).await?;
         let mut form = Form::grant(GRANT_TYPE).with_secret("device_code", authorization.device_code.expose());
         if let Some(verifier) = &authorization.code_verifier {
             form = form.with_secret("code_verifier", verifier.expose());
         }
-        let form = with_audience(form, audience, self.quirks(&metadata).audience);
-        match self.grant_request(client, form, Repeat::Spends, deadline).await {
+        match self.audience_request(client, form, audience, Repeat::Spends, deadline).await {
             Ok(granted) => Ok(DevicePoll::Granted(Box::new(granted))),
             Err(error) => match error.kind() {
                 ProviderErrorKind::Refused(refusal) if refusal.error == "authorization_pending" => {

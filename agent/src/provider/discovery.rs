@@ -9,6 +9,7 @@ use tokio::time::Instant;
 use url::Url;
 
 use super::{
+    body,
     error::{ProviderError, ProviderErrorKind},
     file::{self, Readers},
     http::{Answer, Http, Request, allowed_url},
@@ -43,9 +44,16 @@ impl Discovery<'_> {
     ) -> Result<ProviderMetadata, ProviderError> {
         let metadata = match self.config_endpoint {
             Some(address) if address.starts_with("file:") => self.read_file(http, address, deadline).await?,
-            Some(address) => fetch_from(http, address, deadline)
-                .await?
-                .ok_or_else(|| http.error(ProviderErrorKind::Status { status: 404, retry_after: None }))?,
+            Some(address) => match fetch_from(http, address, deadline).await? {
+                Fetched::Metadata(metadata) => *metadata,
+                Fetched::Nothing(_) => {
+                    return Err(http.error(ProviderErrorKind::Status {
+                        status: 404,
+                        retry_after: None,
+                        said: None,
+                    }));
+                }
+            },
             None => self.search(http, deadline).await?,
         };
         self.check_issuer(http, &metadata)?;
@@ -53,13 +61,14 @@ impl Discovery<'_> {
     }
 
     async fn search(&self, http: &Http, deadline: Instant) -> Result<ProviderMetadata, ProviderError> {
+        let mut looked = Vec::new();
         for address in locations(self.issuer, self.oauth).map_err(|kind| http.error(kind))? {
-            if let Some(metadata) = fetch_from(http, &address, deadline).await? {
-                return Ok(metadata);
+            match fetch_from(http, &address, deadline).await? {
+                Fetched::Metadata(metadata) => return Ok(*metadata),
+                Fetched::Nothing(came) => looked.push((presentable(&address, &[]), came)),
             }
         }
-        Err(http
-            .error(ProviderErrorKind::BadResponse { what: "metadata at one of the well-known addresses" }))
+        Err(http.error(ProviderErrorKind::NoMetadata { looked }))
     }
 
     /// Reads the document from a `file:` URL.
@@ -82,7 +91,7 @@ impl Discovery<'_> {
             .map_err(|late| configuration(format!("cannot read {name}: {late}")))?
             .map_err(|error| configuration(error.to_string()))?;
         ProviderMetadata::parse(&document)
-            .map_err(|_| http.error(ProviderErrorKind::BadResponse { what: "JSON" }))
+            .map_err(|_| http.error(ProviderErrorKind::NotJson { found: body::describe(&document, &[]) }))
     }
 
     /// Equal, or equal but for one slash at the end. Without this check whoever answers at one address could have
@@ -118,26 +127,33 @@ fn issuer_path_length(issuer: &str) -> usize {
     issuer[after_scheme..].find('/').map_or(0, |at| issuer.len() - after_scheme - at)
 }
 
-/// The metadata at one address; `None`: there is nothing there.
-async fn fetch_from(
-    http: &Http,
-    address: &str,
-    deadline: Instant,
-) -> Result<Option<ProviderMetadata>, ProviderError> {
+/// What is at an address.
+enum Fetched {
+    Metadata(Box<ProviderMetadata>),
+    /// Something else, in a few words.
+    Nothing(String),
+}
+
+/// The metadata at one address.
+async fn fetch_from(http: &Http, address: &str, deadline: Instant) -> Result<Fetched, ProviderError> {
     let mut address = address.to_owned();
     for _ in 0..=MAX_REDIRECTS {
         let answer = http.send(Request::get(&address), deadline).await?;
         if answer.status.is_success() {
             return match ProviderMetadata::parse(&answer.body) {
-                Ok(metadata) => Ok(Some(metadata)),
+                Ok(metadata) => Ok(Fetched::Metadata(Box::new(metadata))),
                 // A web application that answers every address with its start page has nothing there either.
-                Err(_) if is_html(&answer.body) => Ok(None),
-                Err(_) => Err(http.error(ProviderErrorKind::BadResponse { what: "JSON" })),
+                Err(_) if body::is_html(&answer.body) => {
+                    Ok(Fetched::Nothing(body::describe(&answer.body, &[])))
+                }
+                Err(_) => {
+                    Err(http.error(ProviderErrorKind::NotJson { found: body::describe(&answer.body, &[]) }))
+                }
             };
         }
         if matches!(answer.status, StatusCode::NOT_FOUND | StatusCode::GONE | StatusCode::METHOD_NOT_ALLOWED)
         {
-            return Ok(None);
+            return Ok(Fetched::Nothing(answer.status.as_u16().to_string()));
         }
         address = redirect_target(http, &address, &answer)?;
     }
@@ -147,12 +163,8 @@ async fn fetch_from(
 fn redirect_target(http: &Http, from: &str, answer: &Answer) -> Result<String, ProviderError> {
     let target = answer.location.as_deref().filter(|_| answer.status.is_redirection());
     let target = target.and_then(|target| Url::parse(from).ok()?.join(target).ok());
-    let target = target.ok_or_else(|| http.error(answer.status_error()))?;
+    let target = target.ok_or_else(|| http.error(answer.status_error(&[])))?;
     http.allowed(target.as_str()).map(Into::into).map_err(|kind| http.error(kind))
-}
-
-fn is_html(body: &[u8]) -> bool {
-    body.trim_ascii_start().first() == Some(&b'<')
 }
 
 #[cfg(test)]

@@ -1,7 +1,5 @@
 //! What can go wrong between the agent and a provider, and how it is told: by code to programs, by text to people.
 
-mod wording;
-
 use std::{sync::Arc, time::Duration};
 
 use oidc_proto::error_code::ErrorCode;
@@ -42,12 +40,27 @@ pub enum ProviderErrorKind {
     Refused(OAuthError),
     /// A refusal that only a new login mends: the refresh token is gone.
     LoginNeeded(OAuthError),
+    /// A refresh token refused with a status alone: most likely it is gone.
+    LoginProbablyNeeded {
+        /// The HTTP status, 400 or 401.
+        status: u16,
+        /// The first line of the body.
+        said: Option<String>,
+    },
+    /// Fewer scopes than those of the login were asked for, and this provider would take the others away for good. Nothing
+    /// was sent.
+    WouldNarrow {
+        /// The scopes that would be lost, separated by blanks.
+        lost: String,
+    },
     /// An error status without an OAuth error.
     Status {
         /// The HTTP status.
         status: u16,
         /// RFC 9110 section 10.2.3.
         retry_after: Option<Duration>,
+        /// The first line of the body, or the title of a web page.
+        said: Option<String>,
     },
     /// A redirect; requests that may carry credentials never follow one.
     Redirect {
@@ -56,10 +69,20 @@ pub enum ProviderErrorKind {
     },
     /// An answer of more than 1 MiB.
     TooLarge,
+    /// An answer that is no JSON object.
+    NotJson {
+        /// What it is instead.
+        found: String,
+    },
     /// An answer that is not what the specification asks for.
     BadResponse {
         /// What is wrong with it.
         what: &'static str,
+    },
+    /// There are no metadata where they should be.
+    NoMetadata {
+        /// Where was looked, and what came back.
+        looked: Vec<(String, String)>,
     },
     /// The provider calls itself something else (OpenID Connect Discovery section 4.3, RFC 9207 section 2.4).
     IssuerMismatch {
@@ -67,6 +90,13 @@ pub enum ProviderErrorKind {
         expected: String,
         /// The issuer found; `None`: the provider names none.
         found: Option<String>,
+    },
+    /// A client cannot be registered here.
+    NoRegistration {
+        /// Why.
+        closed: Closed,
+        /// How to get a client otherwise, as far as it is known.
+        get_client: Option<String>,
     },
     /// The provider's metadata lacks what is needed.
     Unsupported(Unsupported),
@@ -92,6 +122,28 @@ pub enum ProviderErrorKind {
     },
 }
 
+/// Why a client cannot be registered.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Closed {
+    /// There is nowhere to ask.
+    NoEndpoint,
+    /// Whoever asks has to bring an initial access token (RFC 7591 section 3).
+    TokenNeeded {
+        /// The provider's words.
+        said: String,
+    },
+    /// The token that was brought is not taken.
+    TokenRefused {
+        /// The provider's words.
+        said: String,
+    },
+    /// The provider registers nobody, or not from here.
+    Refused {
+        /// The provider's words.
+        said: String,
+    },
+}
+
 /// What a provider may lack.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
@@ -102,8 +154,6 @@ pub enum Unsupported {
     DeviceAuthorization,
     /// `jwks_uri`.
     Keys,
-    /// `registration_endpoint` (RFC 7591).
-    Registration,
     /// `revocation_endpoint` (RFC 7009).
     Revocation,
     /// `token_endpoint`.
@@ -169,7 +219,10 @@ impl ProviderError {
             }
             ProviderErrorKind::Timeout { .. } => ErrorCode::ProviderTimeout,
             ProviderErrorKind::Tls { .. } => ErrorCode::ProviderTls,
-            ProviderErrorKind::LoginNeeded(_) => ErrorCode::LoginNeeded,
+            ProviderErrorKind::LoginNeeded(_) | ProviderErrorKind::LoginProbablyNeeded { .. } => {
+                ErrorCode::LoginNeeded
+            }
+            ProviderErrorKind::WouldNarrow { .. } => ErrorCode::InvalidScope,
             ProviderErrorKind::Refused(refusal) => match refusal.error.as_str() {
                 "invalid_client" => ErrorCode::InvalidClient,
                 "invalid_scope" => ErrorCode::InvalidScope,
@@ -181,6 +234,12 @@ impl ProviderError {
                 ErrorCode::ProviderMismatch
             }
             ProviderErrorKind::Unsupported(_) => ErrorCode::NotSupportedByProvider,
+            ProviderErrorKind::NoRegistration { closed, .. } => match closed {
+                Closed::NoEndpoint | Closed::Refused { .. } => ErrorCode::RegistrationClosed,
+                Closed::TokenNeeded { .. } | Closed::TokenRefused { .. } => {
+                    ErrorCode::RegistrationTokenNeeded
+                }
+            },
             ProviderErrorKind::Configuration { .. } | ProviderErrorKind::InsecureUrl { .. } => {
                 ErrorCode::BadRequest
             }
@@ -188,6 +247,8 @@ impl ProviderError {
             ProviderErrorKind::Status { .. }
             | ProviderErrorKind::Redirect { .. }
             | ProviderErrorKind::TooLarge
+            | ProviderErrorKind::NotJson { .. }
+            | ProviderErrorKind::NoMetadata { .. }
             | ProviderErrorKind::BadResponse { .. }
             | ProviderErrorKind::IdToken { .. } => ErrorCode::ProviderBadResponse,
         }
@@ -195,7 +256,7 @@ impl ProviderError {
 
     /// Whether only a new login helps: asking again with this refresh token is useless.
     pub fn is_dead_token(&self) -> bool {
-        matches!(self.kind, ProviderErrorKind::LoginNeeded(_))
+        matches!(self.kind, ProviderErrorKind::LoginNeeded(_) | ProviderErrorKind::LoginProbablyNeeded { .. })
     }
 
     /// Whether the same request may well succeed later.

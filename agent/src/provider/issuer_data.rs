@@ -1,4 +1,4 @@
-//! The issuer data, as the provider room wants them: read from disk now and then, looked up without waiting.
+//! The issuer data and the provider data, as the provider room wants them: read from disk now and then, looked up without waiting.
 
 use std::{
     path::{Path, PathBuf},
@@ -6,10 +6,16 @@ use std::{
     time::{Duration, Instant},
 };
 
-use oidc_proto::{home::Home, issuers::Issuers};
+use oidc_proto::{
+    home::Home,
+    issuers::{Issuers, SYSTEM_DIRECTORY},
+};
 use tokio::{task::spawn_blocking, time::timeout};
 
-use super::IssuerSettings;
+use super::{
+    handle::IssuerSettings,
+    provider_data::{Problem, ProviderData},
+};
 
 /// How long the data are used without being read again: what somebody edits counts for the next command.
 const READ_AFTER: Duration = Duration::from_secs(2);
@@ -27,13 +33,20 @@ struct Shared {
 
 struct Data {
     issuers: Arc<Issuers>,
+    providers: Arc<ProviderData>,
+    problems: Vec<Problem>,
     read: Instant,
 }
 
 impl IssuerData {
     /// Reads the data of this directory and the system's. `cert_path` is the CA bundle for issuers that name none.
     pub fn read(home: &Home, cert_path: Option<PathBuf>) -> Self {
-        let empty = Data { issuers: Arc::default(), read: Instant::now() };
+        let empty = Data {
+            issuers: Arc::default(),
+            providers: Arc::default(),
+            problems: Vec::new(),
+            read: Instant::now(),
+        };
         let data = Self(Arc::new(Shared { data: RwLock::new(empty), cert_path }));
         data.reload(home);
         data
@@ -42,12 +55,21 @@ impl IssuerData {
     /// Reads the data again. Blocks.
     pub fn reload(&self, home: &Home) {
         let issuers = Issuers::load(Some(home));
+        let (providers, problems) = ProviderData::read([Path::new(SYSTEM_DIRECTORY), home.path()]);
         let mut data = self.0.data.write().unwrap_or_else(PoisonError::into_inner);
         for problem in issuers.problems().iter().filter(|problem| !data.issuers.problems().contains(problem))
         {
             tracing::warn!(%problem, "issuer data are left out");
         }
-        *data = Data { issuers: Arc::new(issuers), read: Instant::now() };
+        for problem in problems.iter().filter(|problem| !data.problems.contains(problem)) {
+            tracing::warn!(%problem, "provider data are left out");
+        }
+        *data = Data {
+            issuers: Arc::new(issuers),
+            providers: Arc::new(providers),
+            problems,
+            read: Instant::now(),
+        };
     }
 
     /// Reads the data again if that was not done a moment ago. A file system that does not answer is not waited for.
@@ -71,12 +93,18 @@ impl IssuerData {
         Arc::clone(&self.0.data.read().unwrap_or_else(PoisonError::into_inner).issuers)
     }
 
+    /// The files of provider data that are left out, and why.
+    pub fn problems(&self) -> Vec<Problem> {
+        self.0.data.read().unwrap_or_else(PoisonError::into_inner).problems.clone()
+    }
+
     /// What they say about one issuer.
     pub fn settings(&self, issuer: &str) -> IssuerSettings {
         let text = |path: &Path| path.to_str().map(str::to_owned);
         let everywhere = self.0.cert_path.as_deref().and_then(text);
+        let data = Arc::clone(&self.0.data.read().unwrap_or_else(PoisonError::into_inner).providers);
         let Some(known) = self.issuers().get(issuer) else {
-            return IssuerSettings { cert_path: everywhere, ..IssuerSettings::default() };
+            return IssuerSettings { cert_path: everywhere, data, ..IssuerSettings::default() };
         };
         IssuerSettings {
             config_endpoint: known.config_endpoint,
@@ -86,6 +114,7 @@ impl IssuerData {
             legacy_aud_mode: known.legacy_aud_mode.then_some(true),
             device_authorization_endpoint: known.device_authorization_endpoint,
             quirks: known.quirks,
+            data,
         }
     }
 }

@@ -4,7 +4,7 @@ use oidc_proto::secret::Password;
 use tokio::time::Instant;
 
 use super::{
-    Provider, audience::with_audience, client_authentication::Client, error::ProviderError, form::Form,
+    Provider, client_authentication::Client, error::ProviderError, form::Form, http::Repeat,
     token_response::TokenResponse,
 };
 
@@ -30,12 +30,10 @@ impl Provider {
         grant: PasswordGrant<'_>,
         deadline: Instant,
     ) -> Result<TokenResponse, ProviderError> {
-        let metadata = self.metadata(deadline).await?;
         let form = Form::grant("password")
             .with("username", grant.username)
             .with_secret("password", grant.password.expose())
             .with("scope", grant.scope);
-        let form = with_audience(form, grant.audience, self.quirks(&metadata).audience);
-        self.token_request(grant.client, form, deadline).await
+        self.audience_request(grant.client, form, grant.audience, Repeat::IfUnprocessed, deadline).await
     }
 }

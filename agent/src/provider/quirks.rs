@@ -1,17 +1,21 @@
-//! How providers differ from the specifications and from each other: one table.
+//! How providers differ from the specifications and from each other.
 //!
-//! Every other file asks a field of [`Quirks`] instead of a provider's name. A row applies by issuer or by what the
-//! metadata reveals; the user's issuer data come last and win.
+//! Every other file asks a field of [`Quirks`] instead of a provider's name. They come from the
+//! [provider data](super::provider_data); the user's issuer data come last and win.
 
-use oidc_proto::{account::same_issuer, json::Object};
+use std::num::NonZeroU16;
 
-use super::{auth_method::AuthMethod, metadata::ProviderMetadata};
+use oidc_proto::json::Object;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use super::auth_method::AuthMethod;
 
 /// What to do differently at one provider.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Quirks {
     /// How an audience is asked for.
-    pub audience: AudienceParameter,
+    pub audience: AudienceStyle,
     /// What a refresh request says about scopes when the caller asked for none.
     pub refresh_scope: RefreshScope,
     /// A refresh request that names scopes must name `offline_access` too.
@@ -22,23 +26,55 @@ pub struct Quirks {
     pub access_type_offline: bool,
     /// The device grant is sent with PKCE.
     pub device_pkce: bool,
-    /// How the client authenticates, whatever metadata and registration say.
-    pub client_authentication: Option<AuthMethod>,
+    /// The ways by which the client authenticates, in the order in which they are tried, whatever metadata and registration
+    /// say. Empty: those decide.
+    pub client_authentication: Vec<AuthMethod>,
+    /// A refresh with fewer scopes gives a refresh token that has no more than those: it is not sent.
+    pub narrows_on_refresh: bool,
+    /// Tokens can be exchanged (RFC 8693).
+    pub token_exchange: bool,
+    /// Who may register a client.
+    pub registration: Registering,
+    /// What a registration leaves out from the first.
+    pub registration_refuses: Vec<Part>,
+    /// The registration access token changes whenever it is used.
+    pub registration_renews_token: bool,
+    /// The longest name of a client, in characters.
+    pub client_name_length: Option<NonZeroU16>,
+    /// OAuth errors that mean, on a refresh, that the token is gone.
+    pub dead_token_errors: Vec<String>,
+    /// Parts of descriptions, in lower case, that mean the same under any error.
+    pub dead_token_texts: Vec<String>,
+    /// Parts of descriptions, in lower case, of refusals that the token survives.
+    pub living_token_texts: Vec<String>,
+    /// What is asked for where the person does not say.
+    pub default_scopes: Option<String>,
+    /// For the person: how to get a client here.
+    pub get_client: Option<String>,
+    /// For the person.
+    pub remarks: Vec<String>,
 }
 
-/// The parameter that names an audience.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum AudienceParameter {
-    /// `resource` (RFC 8707) where every audience is an absolute URI, as that demands; else `audience`.
-    ByValue,
-    /// One `audience`, separated by blanks: INDIGO IAM, Keycloak and others.
+/// The parameters that name an audience.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum AudienceStyle {
+    /// `audience`, and beside it `resource` where each audience can be one (RFC 8707 section 2: an absolute URI). Providers
+    /// heed the one they know and ignore the other (RFC 6749 section 3.2).
+    Both,
+    /// One `audience`, separated by blanks, as 4.x of the C suite does.
     Audience,
-    /// `resource`, once for each audience, as the C suite does.
+    /// `resource`, once for each audience, as 5.x of the C suite does.
     Resource,
+    /// `resource` where every audience can be one, else `audience`.
+    ByValue,
+    /// Nothing: the provider has no way to ask for an audience, or refuses those it does not know.
+    None,
 }
 
 /// What a refresh request says about scopes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum RefreshScope {
     /// The scopes of the login: Unity (B2ACCESS, Helmholtz) drops those that are not named.
     Granted,
@@ -46,188 +82,245 @@ pub enum RefreshScope {
     Omit,
 }
 
+/// Who may register a client.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Registering {
+    /// Everybody, as far as is known.
+    Open,
+    /// Whoever has an initial access token (RFC 7591 section 3).
+    Token,
+    /// Nobody; clients come from elsewhere.
+    Closed,
+}
+
+/// A part of a registration that can be left out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Part {
+    /// Redirect URIs of a private-use scheme (RFC 8252 section 7.1).
+    PrivateScheme,
+    /// `application_type` `native`; `web` stands there instead.
+    Native,
+    /// `application_type` altogether.
+    ApplicationType,
+    /// The resource owner password grant.
+    Password,
+    /// Loopback redirect URIs by address (RFC 8252 section 7.3).
+    LoopbackByAddress,
+    /// Loopback redirect URIs by name.
+    LoopbackByName,
+    /// The device grant (RFC 8628).
+    DeviceGrant,
+    /// Scopes that the metadata do not list.
+    UnlistedScopes,
+    /// The scope `offline_access`.
+    OfflineAccess,
+    /// `scope` altogether.
+    Scope,
+    /// `response_types`.
+    ResponseTypes,
+    /// The refresh grant.
+    RefreshGrant,
+}
+
 impl Default for Quirks {
     fn default() -> Self {
         Self {
-            audience: AudienceParameter::ByValue,
+            audience: AudienceStyle::Both,
             refresh_scope: RefreshScope::Granted,
             offline_access_on_refresh: false,
             offline_access_scope: true,
             access_type_offline: false,
             device_pkce: true,
-            client_authentication: None,
+            client_authentication: Vec::new(),
+            narrows_on_refresh: false,
+            token_exchange: false,
+            registration: Registering::Open,
+            registration_refuses: Vec::new(),
+            registration_renews_token: false,
+            client_name_length: None,
+            dead_token_errors: Vec::new(),
+            dead_token_texts: Vec::new(),
+            living_token_texts: Vec::new(),
+            default_scopes: None,
+            get_client: None,
+            remarks: Vec::new(),
         }
     }
 }
 
-/// A row: where it applies, and what it changes.
-struct Row {
-    applies: fn(&str, &ProviderMetadata) -> bool,
-    change: fn(&mut Quirks),
+/// What a row of the provider data changes; the keys are the fields of [`Quirks`]. Lists are added to, but for the order of
+/// client authentications.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Changes {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    audience: Option<AudienceStyle>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    refresh_scope: Option<RefreshScope>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    offline_access_on_refresh: Option<bool>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    offline_access_scope: Option<bool>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    access_type_offline: Option<bool>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    device_pkce: Option<bool>,
+    #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "one_or_more")]
+    client_authentication: Option<Vec<AuthMethod>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    narrows_on_refresh: Option<bool>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    token_exchange: Option<bool>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    registration: Option<Registering>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    registration_refuses: Vec<Part>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    registration_renews_token: Option<bool>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    client_name_length: Option<NonZeroU16>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    dead_token_errors: Vec<String>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    dead_token_texts: Vec<String>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    living_token_texts: Vec<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    default_scopes: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    get_client: Option<String>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    remarks: Vec<String>,
 }
 
-/// Later rows win.
-const TABLE: &[Row] = &[
-    // Google: refresh tokens by a parameter of its own; unknown parameters of the device grant are errors.
-    Row {
-        applies: |issuer, _| same_issuer(issuer, "https://accounts.google.com"),
-        change: |quirks| {
-            quirks.offline_access_scope = false;
-            quirks.access_type_offline = true;
-            quirks.device_pkce = false;
-        },
-    },
-    // INDIGO IAM: `resource` on refresh must be part of what the login asked for; `audience` need not.
-    Row {
-        applies: |_, metadata| {
-            let is_iam = |endpoint: &Option<Box<str>>| {
-                endpoint.as_deref().is_some_and(|url| url.contains("/iam/api/"))
+impl Changes {
+    /// Reads what the issuer data say: `legacy_aud_mode` of the C suite, and our own object `quirks` with the same keys as
+    /// the provider data. Keys and values that are not known change nothing.
+    pub fn of_issuer_data(legacy_aud_mode: Option<bool>, overrides: Option<&Object>) -> Vec<Self> {
+        let legacy = legacy_aud_mode.map(|is_legacy| Self {
+            audience: Some(if is_legacy { AudienceStyle::Audience } else { AudienceStyle::Resource }),
+            ..Self::default()
+        });
+        let members = overrides.into_iter().flat_map(Object::members);
+        let known = members.filter_map(|(key, value)| {
+            let changes = |value: Value| {
+                serde_json::from_value(Value::Object([(key.clone(), value)].into_iter().collect()))
             };
-            is_iam(&metadata.registration_endpoint) || metadata.scim_endpoint.is_some()
-        },
-        change: |quirks| quirks.audience = AudienceParameter::Audience,
-    },
-    // Keycloak: ignores `scope` on refresh, but with an offline token wants `offline_access` in it if it is there.
-    // Audiences are client ids.
-    Row {
-        applies: |_, metadata| {
-            metadata.token_endpoint.as_deref().is_some_and(|url| url.contains("/protocol/openid-connect/"))
-        },
-        change: |quirks| {
-            quirks.audience = AudienceParameter::Audience;
-            quirks.refresh_scope = RefreshScope::Omit;
-            quirks.offline_access_on_refresh = true;
-        },
-    },
-    // eduTEAMS: refuses a refresh that names scopes which were not granted.
-    Row {
-        applies: |issuer, _| same_issuer(issuer, "https://proxy.eduteams.org"),
-        change: |quirks| quirks.refresh_scope = RefreshScope::Omit,
-    },
-];
+            // Switches of the issuer data come as numbers and texts as well.
+            let as_switch = || overrides.is_some_and(|overrides| overrides.flag(key));
+            changes(value.clone()).or_else(|_| changes(as_switch().into())).ok()
+        });
+        legacy.into_iter().chain(known).collect()
+    }
+
+    /// What is changed, by key.
+    pub fn members(&self) -> serde_json::Map<String, Value> {
+        match serde_json::to_value(self) {
+            Ok(Value::Object(members)) => members,
+            _ => serde_json::Map::new(),
+        }
+    }
+}
 
 impl Quirks {
-    /// What the table says about a provider.
-    pub fn of(issuer: &str, metadata: &ProviderMetadata) -> Self {
-        let mut quirks = Self::default();
-        for row in TABLE.iter().filter(|row| (row.applies)(issuer, metadata)) {
-            (row.change)(&mut quirks);
-        }
-        quirks
-    }
-
-    /// Changes what the issuer data name: `legacy_aud_mode` of the C suite, and our own object `quirks` with this
-    /// type's field names as keys. Keys and values that are not known change nothing.
-    #[must_use]
-    pub fn overridden(mut self, legacy_aud_mode: Option<bool>, overrides: Option<&Object>) -> Self {
-        match legacy_aud_mode {
-            Some(true) => self.audience = AudienceParameter::Audience,
-            Some(false) => self.audience = AudienceParameter::Resource,
-            None => {}
-        }
-        let Some(overrides) = overrides else { return self };
-        match overrides.text("audience").as_deref() {
-            Some("by_value") => self.audience = AudienceParameter::ByValue,
-            Some("audience") => self.audience = AudienceParameter::Audience,
-            Some("resource") => self.audience = AudienceParameter::Resource,
-            _ => {}
-        }
-        match overrides.text("refresh_scope").as_deref() {
-            Some("granted") => self.refresh_scope = RefreshScope::Granted,
-            Some("omit") => self.refresh_scope = RefreshScope::Omit,
-            _ => {}
-        }
-        if let Some(method) = overrides.text("client_authentication").as_deref().and_then(AuthMethod::parse) {
-            self.client_authentication = Some(method);
-        }
-        for (key, switch) in [
-            ("offline_access_on_refresh", &mut self.offline_access_on_refresh),
-            ("offline_access_scope", &mut self.offline_access_scope),
-            ("access_type_offline", &mut self.access_type_offline),
-            ("device_pkce", &mut self.device_pkce),
-        ] {
-            if overrides.contains(key) {
-                *switch = overrides.flag(key);
+    /// Changes what `changes` name.
+    pub fn apply(&mut self, changes: &Changes) {
+        fn set<T: Clone>(field: &mut T, change: Option<&T>) {
+            if let Some(change) = change {
+                field.clone_from(change);
             }
         }
-        self
+        fn set_some<T: Clone>(field: &mut Option<T>, change: Option<&T>) {
+            if change.is_some() {
+                *field = change.cloned();
+            }
+        }
+        fn add<T: Clone + PartialEq>(list: &mut Vec<T>, more: &[T]) {
+            for one in more {
+                if !list.contains(one) {
+                    list.push(one.clone());
+                }
+            }
+        }
+        set(&mut self.audience, changes.audience.as_ref());
+        set(&mut self.refresh_scope, changes.refresh_scope.as_ref());
+        set(&mut self.offline_access_on_refresh, changes.offline_access_on_refresh.as_ref());
+        set(&mut self.offline_access_scope, changes.offline_access_scope.as_ref());
+        set(&mut self.access_type_offline, changes.access_type_offline.as_ref());
+        set(&mut self.device_pkce, changes.device_pkce.as_ref());
+        set(&mut self.client_authentication, changes.client_authentication.as_ref());
+        set(&mut self.narrows_on_refresh, changes.narrows_on_refresh.as_ref());
+        set(&mut self.token_exchange, changes.token_exchange.as_ref());
+        set(&mut self.registration, changes.registration.as_ref());
+        add(&mut self.registration_refuses, &changes.registration_refuses);
+        set(&mut self.registration_renews_token, changes.registration_renews_token.as_ref());
+        set_some(&mut self.client_name_length, changes.client_name_length.as_ref());
+        add(&mut self.dead_token_errors, &changes.dead_token_errors);
+        add(&mut self.dead_token_texts, &changes.dead_token_texts);
+        add(&mut self.living_token_texts, &changes.living_token_texts);
+        set_some(&mut self.default_scopes, changes.default_scopes.as_ref());
+        set_some(&mut self.get_client, changes.get_client.as_ref());
+        add(&mut self.remarks, &changes.remarks);
+    }
+
+    /// Whether a refusal of a refresh request means that only a new login helps.
+    pub(crate) fn is_dead_token(&self, error: &str, description: Option<&str>) -> bool {
+        let described = description.unwrap_or_default().to_lowercase();
+        let says_one_of = |texts: &[String]| texts.iter().any(|text| described.contains(text.as_str()));
+        let is_dead =
+            self.dead_token_errors.iter().any(|dead| dead == error) || says_one_of(&self.dead_token_texts);
+        is_dead && !says_one_of(&self.living_token_texts)
     }
 }
 
-/// OAuth errors that mean, on a refresh, that the token is gone: RFC 6749 section 5.2; INDIGO IAM's 401; the ones by
-/// which OpenID Connect Core section 3.1.2.6 asks for the person; GitHub's, with status 200.
-const DEAD_TOKEN_ERRORS: &[&str] = &[
-    "invalid_grant",
-    "invalid_token",
-    "interaction_required",
-    "login_required",
-    "consent_required",
-    "bad_refresh_token",
-];
-
-/// Descriptions, in lower case, of refusals under those names that the token survives: once the person has signed,
-/// or an administrator has acted, it works again.
-const LIVING_TOKEN_TEXTS: &[&str] =
-    &["usage policy", "aup ", "suspended", "user disabled", "user is disabled", "not fully set up"];
-
-/// Whether a refusal of a refresh request means that only a new login helps.
-pub(crate) fn is_dead_token(error: &str, description: Option<&str>) -> bool {
-    let described = description.unwrap_or_default().to_lowercase();
-    DEAD_TOKEN_ERRORS.contains(&error) && !LIVING_TOKEN_TEXTS.iter().any(|text| described.contains(text))
+/// A list, or its only item.
+fn one_or_more<'de, D: serde::Deserializer<'de>>(
+    deserializer: D,
+) -> Result<Option<Vec<AuthMethod>>, D::Error> {
+    #[derive(Deserialize)]
+    #[serde(untagged)]
+    enum OneOrMore {
+        One(AuthMethod),
+        More(Vec<AuthMethod>),
+    }
+    Ok(Some(match OneOrMore::deserialize(deserializer)? {
+        OneOrMore::One(one) => vec![one],
+        OneOrMore::More(more) => more,
+    }))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn metadata(json: &str) -> ProviderMetadata {
-        ProviderMetadata::parse(json.as_bytes()).expect("metadata")
-    }
-
-    #[test]
-    fn rows_apply_by_issuer_and_by_metadata() {
-        let google = Quirks::of("https://accounts.google.com/", &ProviderMetadata::default());
-        assert!(google.access_type_offline && !google.offline_access_scope && !google.device_pkce);
-        let iam = metadata(r#"{"registration_endpoint":"https://iam.example/iam/api/client-registration"}"#);
-        assert_eq!(Quirks::of("https://iam.example/", &iam).audience, AudienceParameter::Audience);
-        let keycloak = metadata(r#"{"token_endpoint":"https://kc/realms/r/protocol/openid-connect/token"}"#);
-        assert_eq!(Quirks::of("https://kc/realms/r", &keycloak).refresh_scope, RefreshScope::Omit);
-        assert_eq!(Quirks::of("https://op.example", &ProviderMetadata::default()), Quirks::default());
-    }
-
     #[test]
     fn issuer_data_win() {
         let overrides = Object::parse(
             br#"{"audience":"resource","refresh_scope":"omit","device_pkce":false,"offline_access_scope":0,
-                "client_authentication":"client_secret_post","unknown":1}"#,
+                "client_authentication":"client_secret_post","unknown":1,"registration":"by mail"}"#,
         )
         .expect("an object");
-        let quirks = Quirks::default().overridden(Some(true), Some(&overrides));
-        assert_eq!(quirks.audience, AudienceParameter::Resource);
+        let mut quirks = Quirks::default();
+        for changes in Changes::of_issuer_data(Some(true), Some(&overrides)) {
+            quirks.apply(&changes);
+        }
+        assert_eq!(quirks.audience, AudienceStyle::Resource);
         assert_eq!(quirks.refresh_scope, RefreshScope::Omit);
-        assert_eq!(quirks.client_authentication, Some(AuthMethod::ClientSecretPost));
+        assert_eq!(quirks.client_authentication, [AuthMethod::ClientSecretPost]);
+        assert_eq!(quirks.registration, Registering::Open);
         assert!(!quirks.device_pkce && !quirks.offline_access_scope);
-        assert_eq!(Quirks::default().overridden(None, None), Quirks::default());
+        assert_eq!(Changes::of_issuer_data(None, None), []);
     }
 
     #[test]
-    fn dead_tokens_are_told_from_refusals_that_pass() {
-        for (error, description) in [
-            ("invalid_grant", "Token is not active"),
-            ("invalid_grant", "Offline user session not found"),
-            ("invalid_token", "Refresh token for value [redacted] was not found"),
-            ("invalid_grant", ""),
-            ("bad_refresh_token", "The refresh token passed is incorrect or expired."),
-        ] {
-            assert!(is_dead_token(error, Some(description)), "{error} {description}");
-        }
-        for (error, description) in [
-            ("invalid_grant", "User has not signed the Acceptable Usage Policy"),
-            ("invalid_grant", "Client is suspended"),
-            ("invalid_client", "unknown"),
-            ("invalid_scope", "no"),
-        ] {
-            assert!(!is_dead_token(error, Some(description)), "{error} {description}");
-        }
+    fn lists_are_added_to_and_orders_replaced() {
+        let row = |json: &str| serde_json::from_str::<Changes>(json).expect("a row");
+        let mut quirks = Quirks::default();
+        quirks.apply(&row(r#"{"remarks":["a"],"client_authentication":["none","client_secret_post"]}"#));
+        quirks.apply(&row(r#"{"remarks":["b","a"],"client_authentication":["client_secret_basic"]}"#));
+        assert_eq!(quirks.remarks, ["a", "b"]);
+        assert_eq!(quirks.client_authentication, [AuthMethod::ClientSecretBasic]);
     }
 }

@@ -5,13 +5,13 @@ use tokio::time::Instant;
 
 use super::{
     Provider,
-    audience::with_audience,
     client_authentication::Client,
     error::{ProviderError, ProviderErrorKind},
     form::Form,
     http::Repeat,
-    quirks::{Quirks, RefreshScope, is_dead_token},
+    quirks::{Quirks, RefreshScope},
     scope,
+    text::presentable,
     token_response::TokenResponse,
 };
 
@@ -45,23 +45,64 @@ impl Provider {
     ) -> Result<TokenResponse, ProviderError> {
         let metadata = self.metadata(deadline).await?;
         let quirks = self.quirks(&metadata);
+        self.narrows_nothing(&refresh, &quirks)?;
         let scope = requested_scope(&refresh, &quirks);
-        let form = Form::grant("refresh_token")
-            .with_secret("refresh_token", refresh.refresh_token.expose())
-            .with_some("scope", scope.as_deref());
-        let form = with_audience(form, refresh.audience, quirks.audience);
-        self.grant_request(refresh.client, form, Repeat::Spends, deadline)
-            .await
-            .map_err(|error| self.mark_dead_token(error))
+        let first = self.refresh_once(&refresh, scope.as_deref(), deadline).await;
+        let is_refused = |error: &ProviderError| matches!(error.kind(), ProviderErrorKind::Refused(refusal) if refusal.error == "invalid_scope");
+        let answer = match first {
+            // The scopes of the login are not granted any more, or never were for a refresh: what is left will do.
+            Err(error) if refresh.scope.is_none() && scope.is_some() && is_refused(&error) => {
+                tracing::debug!(%error, "refreshing without naming scopes");
+                let second = self.refresh_once(&refresh, None, deadline).await;
+                second.map(|response| TokenResponse { login_scope_refused: true, ..response })
+            }
+            first => first,
+        };
+        answer.map_err(|error| self.mark_dead_token(&quirks, error))
     }
 
-    fn mark_dead_token(&self, error: ProviderError) -> ProviderError {
+    async fn refresh_once(
+        &self,
+        refresh: &Refresh<'_>,
+        scope: Option<&str>,
+        deadline: Instant,
+    ) -> Result<TokenResponse, ProviderError> {
+        let form = Form::grant("refresh_token")
+            .with_secret("refresh_token", refresh.refresh_token.expose())
+            .with_some("scope", scope);
+        self.audience_request(refresh.client, form, refresh.audience, Repeat::Spends, deadline).await
+    }
+
+    /// Where a refresh with fewer scopes costs the others, it is not sent.
+    fn narrows_nothing(&self, refresh: &Refresh<'_>, quirks: &Quirks) -> Result<(), ProviderError> {
+        let Some(asked) = refresh.scope.filter(|asked| quirks.narrows_on_refresh && !asked.trim().is_empty())
+        else {
+            return Ok(());
+        };
+        let granted = refresh.granted_scope.unwrap_or_default().split_whitespace();
+        let lost: Vec<_> = granted
+            .filter(|granted| *granted != scope::OFFLINE_ACCESS && !scope::contains(asked, granted))
+            .collect();
+        if lost.is_empty() {
+            return Ok(());
+        }
+        let lost = presentable(&lost.join(" "), &[]);
+        Err(self.http.error(ProviderErrorKind::WouldNarrow { lost }))
+    }
+
+    fn mark_dead_token(&self, quirks: &Quirks, error: ProviderError) -> ProviderError {
         match error.kind() {
             ProviderErrorKind::Refused(refusal)
-                if refusal.status < 500 && is_dead_token(&refusal.error, refusal.description.as_deref()) =>
+                if refusal.status < 500
+                    && quirks.is_dead_token(&refusal.error, refusal.description.as_deref()) =>
             {
                 self.http.error(ProviderErrorKind::LoginNeeded(refusal.clone()))
             }
+            // Neither the client nor the request can be meant: every way to name the one was tried, and the other is the
+            // same each time.
+            ProviderErrorKind::Status { status: status @ (400 | 401), said, .. } => self
+                .http
+                .error(ProviderErrorKind::LoginProbablyNeeded { status: *status, said: said.clone() }),
             _ => error,
         }
     }

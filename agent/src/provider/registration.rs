@@ -1,30 +1,23 @@
 //! Dynamic client registration (RFC 7591).
 //!
-//! A client of ours is a native application with loopback redirects (RFC 8252 section 8.4). Providers that refuse
-//! parts of that say which by error code or in words; the request is then sent again without that part, and the
-//! caller is told what is missing in the end.
+//! A client of ours is a native application with loopback redirects (RFC 8252 section 8.4). Providers refuse parts of that;
+//! the request is then sent again without: see [`Attempt`]. The caller is told what is missing in the end.
 
-use oidc_proto::{
-    json::Object,
-    scope::{contains, of as scope_of},
-    secret::SecretText,
-};
+use std::num::NonZeroU16;
+
+use oidc_proto::{json::Object, scope::of as scope_of, secret::SecretText};
 use reqwest::Method;
-use serde_json::{Value, json};
 use tokio::time::Instant;
 use zeroize::Zeroizing;
 
 use super::{
     Provider,
     client_authentication::bearer,
-    error::{OAuthError, ProviderError, ProviderErrorKind, Unsupported},
+    error::{Closed, ProviderError, ProviderErrorKind},
     http::{Content, Repeat, Request},
-    metadata::{ProviderMetadata, lists},
-    scope,
+    quirks::{Part, Quirks, Registering},
+    registration_attempt::{Attempt, missing_scopes},
 };
-
-/// Most requests for one registration.
-const MAX_TRIES: usize = 5;
 
 /// The client to register.
 #[derive(Clone, Copy, Debug)]
@@ -46,8 +39,12 @@ pub struct Registration<'a> {
 pub struct Registered {
     /// The whole answer, secrets and management data included: it belongs into the account.
     pub client: Object,
-    /// What was asked for and not given.
+    /// What was asked for in the end and not given.
     pub missing: Missing,
+    /// The scopes that were asked for in the end, separated by blanks.
+    pub asked_scope: String,
+    /// What was not asked for in the end, because it was refused.
+    pub left_out: Vec<Part>,
 }
 
 /// What was asked for and not given. Empty where the provider does not say what it registered.
@@ -63,30 +60,68 @@ pub struct Missing {
 
 impl Provider {
     /// Registers a client.
+    ///
+    /// What is refused is asked for once more without the part that the refusal means, or else without the least wanted
+    /// one, until there is nothing left to do without; the first refusal counts then.
     pub async fn register(
         &self,
         wanted: Registration<'_>,
         deadline: Instant,
     ) -> Result<Registered, ProviderError> {
         let metadata = self.metadata(deadline).await?;
-        let endpoint = self.endpoint(metadata.registration_endpoint.as_deref(), Unsupported::Registration)?;
-        let mut attempt = Attempt::new(&wanted);
-        let mut tries = 1;
-        let client = loop {
-            match self.register_once(endpoint, &attempt, wanted.access_token, deadline).await {
-                Ok(client) => break client,
-                Err(error) => {
-                    let ProviderErrorKind::Refused(refusal) = error.kind() else { return Err(error) };
-                    if tries == MAX_TRIES || !attempt.give_in(refusal, &metadata) {
-                        return Err(error);
-                    }
-                    tracing::debug!(%error, "registering with less");
-                    tries += 1;
-                }
-            }
+        let quirks = self.quirks(&metadata);
+        let Some(endpoint) = metadata.registration_endpoint.as_deref() else {
+            return Err(self.closed(Closed::NoEndpoint, &quirks));
         };
-        let missing = Missing::between(&wanted, &client);
-        Ok(Registered { client, missing })
+        let name = shortened(wanted.client_name, quirks.client_name_length);
+        let mut attempt = Attempt::new(&name, wanted.scope, wanted.grant_types, wanted.redirect_uris);
+        for part in &quirks.registration_refuses {
+            attempt.leave_out_from_the_first(*part, &metadata);
+        }
+        let mut first_refusal = None;
+        for _ in 0..=Attempt::STEPS {
+            let error = match self.register_once(endpoint, &attempt, wanted.access_token, deadline).await {
+                Ok(client) => {
+                    let missing = Missing::between(&attempt, &client);
+                    return Ok(Registered {
+                        client,
+                        missing,
+                        asked_scope: attempt.scope().to_owned(),
+                        left_out: attempt.left_out().to_vec(),
+                    });
+                }
+                Err(error) => error,
+            };
+            let (said, status) = match error.kind() {
+                // What the codes of RFC 6750 name is the token of the request, and not a part of it.
+                ProviderErrorKind::Refused(refusal)
+                    if matches!(refusal.error.as_str(), "insufficient_scope" | "invalid_token") =>
+                {
+                    (refusal.description.clone().unwrap_or_default(), refusal.status)
+                }
+                ProviderErrorKind::Refused(refusal) => (refusal.to_string(), refusal.status),
+                ProviderErrorKind::Status { status, said, .. } => (said.clone().unwrap_or_default(), *status),
+                _ => return Err(first_refusal.unwrap_or(error)),
+            };
+            let goes_on = match status {
+                200 | 400 | 422 => attempt.give_in(&said, true, &metadata),
+                // The person or the place may be meant, so only what is named is left out.
+                403 => attempt.give_in(&said, false, &metadata),
+                _ => false,
+            };
+            tracing::debug!(%error, goes_on, "registration refused");
+            let error = first_refusal.get_or_insert(error);
+            if !goes_on {
+                let closed = closed_by(error, wanted.access_token.is_some(), quirks.registration);
+                let error = error.clone();
+                return Err(closed.map_or(error, |closed| self.closed(closed, &quirks)));
+            }
+        }
+        Err(first_refusal.unwrap_or_else(|| self.closed(Closed::NoEndpoint, &quirks)))
+    }
+
+    fn closed(&self, closed: Closed, quirks: &Quirks) -> ProviderError {
+        self.http.error(ProviderErrorKind::NoRegistration { closed, get_client: quirks.get_client.clone() })
     }
 
     async fn register_once(
@@ -113,111 +148,43 @@ impl Provider {
     }
 }
 
-/// One request, and what may still be left out of it.
-struct Attempt {
-    application_type: &'static str,
-    client_name: String,
-    scope: String,
-    grant_types: Vec<String>,
-    redirect_uris: Vec<String>,
+/// What a refusal means that nothing helps against; `None`: something is wrong with the request.
+fn closed_by(error: &ProviderError, had_token: bool, registering: Registering) -> Option<Closed> {
+    let (status, said) = match error.kind() {
+        ProviderErrorKind::Refused(refusal) => (refusal.status, refusal.to_string()),
+        ProviderErrorKind::Status { status, said, .. } => {
+            (*status, said.clone().unwrap_or_else(|| format!("HTTP status {status}")))
+        }
+        _ => return None,
+    };
+    match status {
+        401 if had_token => Some(Closed::TokenRefused { said }),
+        401 => Some(Closed::TokenNeeded { said }),
+        403 if !had_token && registering == Registering::Token => Some(Closed::TokenNeeded { said }),
+        403..=405 => Some(Closed::Refused { said }),
+        _ => None,
+    }
 }
 
-impl Attempt {
-    fn new(wanted: &Registration<'_>) -> Self {
-        Self {
-            application_type: "native",
-            client_name: wanted.client_name.to_owned(),
-            scope: wanted.scope.to_owned(),
-            grant_types: wanted.grant_types.iter().map(|grant| (*grant).to_owned()).collect(),
-            redirect_uris: wanted.redirect_uris.to_vec(),
-        }
-    }
-
-    fn to_json(&self) -> Value {
-        let uses_code = self.grant_types.iter().any(|grant| grant == "authorization_code");
-        json!({
-            "application_type": self.application_type,
-            "client_name": self.client_name,
-            "response_types": if uses_code { vec!["code"] } else { vec![] },
-            "grant_types": self.grant_types,
-            "scope": self.scope,
-            "redirect_uris": self.redirect_uris,
-        })
-    }
-
-    /// Leaves out what was refused; `false`: there is nothing to leave out.
-    fn give_in(&mut self, refusal: &OAuthError, metadata: &ProviderMetadata) -> bool {
-        if !matches!(refusal.status, 400 | 403 | 422) {
-            return false;
-        }
-        let said = refusal.to_string().to_lowercase();
-        if said.contains("redirect") {
-            return self.drop_private_schemes() || self.become_web();
-        }
-        if said.contains("application_type") || said.contains("application type") {
-            self.drop_private_schemes();
-            return self.become_web();
-        }
-        if said.contains("grant") {
-            return self.drop_grants(&said, &metadata.grant_types_supported);
-        }
-        said.contains("scope") && self.drop_scopes(&metadata.scopes_supported)
-    }
-
-    fn drop_private_schemes(&mut self) -> bool {
-        let before = self.redirect_uris.len();
-        self.redirect_uris.retain(|uri| uri.starts_with("http://") || uri.starts_with("https://"));
-        self.redirect_uris.len() < before
-    }
-
-    fn become_web(&mut self) -> bool {
-        std::mem::replace(&mut self.application_type, "web") != "web"
-    }
-
-    /// The grant named in the refusal, else those that the provider does not list.
-    fn drop_grants(&mut self, said: &str, supported: &[Box<str>]) -> bool {
-        let before = self.grant_types.len();
-        let names = |grant: &String| said.contains(&grant.to_lowercase());
-        let is_named = self.grant_types.iter().any(names);
-        self.grant_types.retain(|grant| if is_named { !names(grant) } else { lists(supported, grant) });
-        let fewer = self.grant_types.len() < before;
-        fewer && !self.grant_types.is_empty()
-    }
-
-    fn drop_scopes(&mut self, supported: &[Box<str>]) -> bool {
-        let keeps =
-            |scope: &&str| matches!(*scope, scope::OPENID | scope::OFFLINE_ACCESS) || lists(supported, scope);
-        let left = self.scope.split_whitespace().filter(keeps).collect::<Vec<_>>().join(" ");
-        let fewer = left.len() < self.scope.len();
-        self.scope = left;
-        fewer
-    }
+/// The name, as long as it may be.
+fn shortened(name: &str, longest: Option<NonZeroU16>) -> String {
+    let longest = longest.map_or(usize::MAX, |longest| longest.get().into());
+    name.chars().take(longest).collect()
 }
 
 impl Missing {
-    fn between(wanted: &Registration<'_>, client: &Object) -> Self {
+    fn between(wanted: &Attempt, client: &Object) -> Self {
         let list = |key: &str| client.contains(key).then(|| client.strings(key));
-        let owned = |text: &str| text.to_owned();
-        let absent = |wanted: Vec<String>, given: Option<Vec<String>>| match given {
-            Some(given) => wanted.into_iter().filter(|one| !given.contains(one)).collect(),
+        let absent = |wanted: &[String], given: Option<Vec<String>>| match given {
+            Some(given) => wanted.iter().filter(|one| !given.contains(one)).cloned().collect(),
             None => Vec::new(),
         };
         Self {
             scopes: scope_of(client, "scope")
-                .map(|given| {
-                    wanted
-                        .scope
-                        .split_whitespace()
-                        .filter(|scope| !contains(&given, scope))
-                        .map(owned)
-                        .collect()
-                })
+                .map(|given| missing_scopes(wanted.scope(), &given))
                 .unwrap_or_default(),
-            grant_types: absent(
-                wanted.grant_types.iter().map(|grant| owned(grant)).collect(),
-                list("grant_types"),
-            ),
-            redirect_uris: absent(wanted.redirect_uris.to_vec(), list("redirect_uris")),
+            grant_types: absent(wanted.grant_types(), list("grant_types")),
+            redirect_uris: absent(wanted.redirect_uris(), list("redirect_uris")),
         }
     }
 
@@ -231,77 +198,12 @@ impl Missing {
 mod tests {
     use super::*;
 
-    fn attempt() -> Attempt {
-        let redirect_uris =
-            ["http://localhost:4242".to_owned(), "edu.kit.data.oidc-agent:/redirect".to_owned()];
-        Attempt::new(&Registration {
-            client_name: "oidc-agent:x",
-            scope: "openid offline_access storage.read:/ odd",
-            grant_types: &["refresh_token", "authorization_code", "password"],
-            redirect_uris: &redirect_uris,
-            access_token: None,
-        })
-    }
-
-    fn metadata() -> ProviderMetadata {
-        let json = br#"{"scopes_supported":["openid","storage.read:/"],
-            "grant_types_supported":["authorization_code","refresh_token"]}"#;
-        ProviderMetadata::parse(json).expect("metadata")
-    }
-
-    fn refusal(error: &str, description: &str) -> OAuthError {
-        OAuthError::new(400, error, Some(description), &[])
-    }
-
-    #[test]
-    fn begins_as_a_native_application() {
-        assert_eq!(
-            attempt().to_json(),
-            json!({
-                "application_type": "native",
-                "client_name": "oidc-agent:x",
-                "response_types": ["code"],
-                "grant_types": ["refresh_token", "authorization_code", "password"],
-                "scope": "openid offline_access storage.read:/ odd",
-                "redirect_uris": ["http://localhost:4242", "edu.kit.data.oidc-agent:/redirect"],
-            })
-        );
-    }
-
-    #[test]
-    fn redirects_are_given_up_before_being_native() {
-        let (mut attempt, metadata) = (attempt(), metadata());
-        let refusal = refusal("invalid_redirect_uri", "no custom schemes");
-        assert!(attempt.give_in(&refusal, &metadata));
-        assert_eq!((attempt.application_type, attempt.redirect_uris.len()), ("native", 1));
-        assert!(attempt.give_in(&refusal, &metadata));
-        assert_eq!(attempt.application_type, "web");
-        assert!(!attempt.give_in(&refusal, &metadata));
-    }
-
-    #[test]
-    fn a_refused_grant_or_scope_is_left_out() {
-        let (mut attempt, metadata) = (attempt(), metadata());
-        assert!(attempt.give_in(&refusal("Grant type not allowed: password", ""), &metadata));
-        assert_eq!(attempt.grant_types, ["refresh_token", "authorization_code"]);
-        assert!(!attempt.give_in(&refusal("invalid_client_metadata", "grant types"), &metadata));
-        assert!(attempt.give_in(&refusal("invalid_client_metadata", "scope must only contain …"), &metadata));
-        assert_eq!(attempt.scope, "openid offline_access storage.read:/");
-        assert!(!attempt.give_in(&refusal("invalid_client_metadata", "name too short"), &metadata));
-    }
-
     #[test]
     fn tells_what_is_missing_where_the_provider_says_what_it_gave() {
         let uris = ["http://localhost:1".to_owned()];
-        let wanted = Registration {
-            client_name: "n",
-            scope: "openid offline_access",
-            grant_types: &["refresh_token"],
-            redirect_uris: &uris,
-            access_token: None,
-        };
+        let asked = Attempt::new("n", "openid offline_access", &["refresh_token"], &uris);
         let given =
-            |json: &str| Missing::between(&wanted, &Object::parse(json.as_bytes()).expect("an object"));
+            |json: &str| Missing::between(&asked, &Object::parse(json.as_bytes()).expect("an object"));
         assert!(given(r#"{"client_id":"c"}"#).is_empty());
         let missing = given(
             r#"{"scope":"openid","grant_types":["authorization_code"],"redirect_uris":["http://localhost:1"]}"#,

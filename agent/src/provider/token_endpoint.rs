@@ -9,25 +9,17 @@ use tokio::time::Instant;
 
 use super::{
     Provider,
+    audience::{self, with_audience},
     client_authentication::{Authenticated, Client},
     error::{ProviderError, ProviderErrorKind, Unsupported},
     form::Form,
     http::{Answer, Content, Repeat, Request},
+    quirks::AudienceStyle,
     token_response::TokenResponse,
 };
 
 impl Provider {
     /// Sends a grant and reads the tokens.
-    pub(crate) async fn token_request(
-        &self,
-        client: Client<'_>,
-        form: Form<'_>,
-        deadline: Instant,
-    ) -> Result<TokenResponse, ProviderError> {
-        self.grant_request(client, form, Repeat::IfUnprocessed, deadline).await
-    }
-
-    /// [`Provider::token_request`], for a grant that says what may be done about a failed try.
     pub(crate) async fn grant_request(
         &self,
         client: Client<'_>,
@@ -45,11 +37,49 @@ impl Provider {
             .ok_or_else(|| self.http.error(ProviderErrorKind::BadResponse { what: "access_token" }))
     }
 
+    /// [`Provider::grant_request`] for a token with these audiences; see [`super::audience`].
+    pub(crate) async fn audience_request(
+        &self,
+        client: Client<'_>,
+        form: Form<'_>,
+        audience: Option<&str>,
+        repeat: Repeat,
+        deadline: Instant,
+    ) -> Result<TokenResponse, ProviderError> {
+        let style = self.audience_style(client.id, deadline).await?;
+        let asked = with_audience(form.clone(), audience, style);
+        let first = self.grant_request(client, asked, repeat, deadline).await;
+        let Some(other) = first.as_ref().err().and_then(|error| audience::retreat(audience, style, error))
+        else {
+            return first;
+        };
+        tracing::debug!(?style, ?other, "asking for the audience another way");
+        let second = self.grant_request(client, with_audience(form, audience, other), repeat, deadline).await;
+        match second {
+            Ok(response) => {
+                self.working_styles.remember(client.id, other);
+                Ok(response)
+            }
+            Err(error) if audience::retreat(audience, other, &error).is_some() => first,
+            Err(error) => Err(error),
+        }
+    }
+
+    /// How an audience is asked for: as it worked before, else as the provider data say.
+    pub(crate) async fn audience_style(
+        &self,
+        client_id: &str,
+        deadline: Instant,
+    ) -> Result<AudienceStyle, ProviderError> {
+        let metadata = self.metadata(deadline).await?;
+        Ok(self.working_styles.of(client_id).unwrap_or_else(|| self.quirks(&metadata).audience))
+    }
+
     /// Sends a form with the client's authentication and reads the object that comes back, and when the provider sent
     /// it by its own clock.
     ///
     /// Refused for the client's authentication it goes out once more with every other way to authenticate; if those are
-    /// refused too, the first answer counts.
+    /// refused too, the first answer counts: the likeliest way is the first one.
     pub(crate) async fn client_request(
         &self,
         endpoint: &str,
@@ -60,8 +90,9 @@ impl Provider {
     ) -> Result<(Object, Option<SystemTime>), ProviderError> {
         let metadata = self.metadata(deadline).await?;
         let quirks = self.quirks(&metadata);
-        let mut first_refusal = None;
+        let mut first_refusal: Option<ProviderError> = None;
         let known = self.working_ways.of(client.id);
+        let is_loose = client.secret.is_none() && known.is_none();
         for request in client.authenticate(form, &metadata, &quirks, known) {
             let way = request.way;
             let mut secrets = request.form.secrets();
@@ -71,8 +102,13 @@ impl Provider {
             let object = answer.and_then(|answer| answer.into_object(&self.http, &secrets));
             match object.map(|object| (object, sent_at)) {
                 Err(error)
-                    if refuses_authentication(&error, first_refusal.is_some() || client.secret.is_none()) =>
+                    if refuses_authentication(
+                        &error,
+                        known.is_none(),
+                        is_loose || first_refusal.is_some(),
+                    ) =>
                 {
+                    tracing::debug!(%error, ?way, "authenticating the client another way");
                     first_refusal.get_or_insert(error);
                 }
                 result => {
@@ -126,14 +162,33 @@ impl Provider {
     }
 }
 
-/// RFC 6749 section 5.2: `invalid_client`, or the status alone. `loosely` counts `invalid_request` as well, with which
-/// providers answer an authentication that is not of the kind they expect.
-fn refuses_authentication(error: &ProviderError, loosely: bool) -> bool {
+/// Whether an answer refuses the way by which the client proved who it is. It spends nothing then: an error response
+/// brings no tokens, and the client is looked at first.
+///
+/// RFC 6749 section 5.2 has `invalid_client` for it. Where each way `is_unproven`, answers count as well that providers give
+/// in its place: 401, 403 and 400 without an error, `unauthorized_client`. Once a way has worked they are about something
+/// else, such as a refresh token that is gone.
+/// `is_loose`: another way was refused already, or the client has no secret; then `invalid_request` counts, with which
+/// providers answer an authentication of a kind that they do not expect.
+fn refuses_authentication(error: &ProviderError, is_unproven: bool, is_loose: bool) -> bool {
     match error.kind() {
-        ProviderErrorKind::Refused(refusal) => {
-            refusal.error == "invalid_client" || (loosely && refusal.error == "invalid_request")
-        }
-        ProviderErrorKind::Status { status, .. } => *status == 401,
+        ProviderErrorKind::Refused(refusal) => match refusal.error.as_str() {
+            "invalid_client" => true,
+            "unauthorized_client" => refusal.status == 401 || is_unproven,
+            "invalid_request" => is_loose,
+            // Codes of other things, whatever the status (INDIGO IAM: 401 for a dead refresh token).
+            "invalid_grant"
+            | "invalid_token"
+            | "invalid_scope"
+            | "invalid_target"
+            | "unsupported_grant_type"
+            | "authorization_pending"
+            | "slow_down"
+            | "access_denied"
+            | "expired_token" => false,
+            _ => refusal.status == 401,
+        },
+        ProviderErrorKind::Status { status: 400 | 401 | 403, .. } => is_unproven,
         _ => false,
     }
 }

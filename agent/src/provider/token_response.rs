@@ -30,6 +30,8 @@ pub struct TokenResponse {
     pub scope: Option<String>,
     /// RFC 8693 section 2.2.1.
     pub issued_token_type: Option<String>,
+    /// The scopes of the login were refused, so the token was asked for without naming any: it has those that are left.
+    pub login_scope_refused: bool,
 }
 
 impl TokenResponse {
@@ -52,6 +54,7 @@ impl TokenResponse {
             id_token,
             scope: scope::of(&response, "scope"),
             issued_token_type: response.string("issued_token_type"),
+            login_scope_refused: false,
         })
     }
 
@@ -59,6 +62,11 @@ impl TokenResponse {
     /// all of them.
     pub fn scopes_not_granted<'a>(&self, requested: &'a str) -> Vec<&'a str> {
         self.scope.as_deref().map(|granted| scope::not_granted(requested, granted)).unwrap_or_default()
+    }
+
+    /// The scopes that were granted beyond `requested`.
+    pub fn scopes_not_requested(&self, requested: &str) -> Vec<&str> {
+        self.scope.as_deref().map(|granted| scope::not_granted(granted, requested)).unwrap_or_default()
     }
 }
 

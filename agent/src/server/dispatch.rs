@@ -67,6 +67,7 @@ impl Dispatch {
             Request::Device(request) => login.device(request).await,
             Request::TermHttpServer { state } => Ok(login.term_http_server(state.as_deref())),
             Request::Scopes(query) => login.scopes(query).await,
+            Request::Provider(request) => login.provider_report(request).await,
             Request::Delete(config) => login.delete(*config).await,
             Request::DeleteClient(request) => login.delete_client(request).await,
             Request::Reauthenticate { account } => login.reauthenticate(&account).await,

@@ -68,7 +68,9 @@ impl From<ErrorCode> for Exit {
             | Code::ProviderTls
             | Code::ProviderBadResponse
             | Code::ProviderMismatch
-            | Code::NotSupportedByProvider => Self::ProviderRefused,
+            | Code::NotSupportedByProvider
+            | Code::RegistrationClosed
+            | Code::RegistrationTokenNeeded => Self::ProviderRefused,
             Code::OperationForbidden | Code::PromptCancelled | Code::PromptUnavailable => Self::Refused,
             Code::WriteFailed => Self::File,
             _ => Self::Failure,

@@ -37,6 +37,7 @@ impl Request {
             | Self::Device(_)
             | Self::TermHttpServer { .. }
             | Self::Scopes(_)
+            | Self::Provider(_)
             | Self::MytokenSupportedProviders(_)
             | Self::Reauthenticate { .. }
             | Self::FileWrite(_)
@@ -58,7 +59,7 @@ impl Request {
     /// by itself, so that the reply can be asked for again.
     pub const fn only_asks(&self) -> bool {
         matches!(self.class(), Class::Token)
-            || matches!(self, Self::Scopes(_) | Self::MytokenSupportedProviders(_))
+            || matches!(self, Self::Scopes(_) | Self::Provider(_) | Self::MytokenSupportedProviders(_))
             || matches!(self, Self::CodeExchange(_) | Self::Device(_))
     }
 

@@ -155,7 +155,7 @@ failures! {
     /// `file_read` of a name that was not written.
     file_not_found = FileNotFound, "File not found";
     /// Dynamic registration (RFC 7591) is not offered. `oidc-gen` compares it and tries a public client.
-    registration_not_supported = NotSupportedByProvider,
+    registration_not_supported = RegistrationClosed,
         "Dynamic registration is not supported by this issuer. Please register a client manually and then run oidc-gen with the -m flag.";
 }
 

@@ -57,6 +57,8 @@ pub struct RegisterRequest {
     pub flows: Vec<Flow>,
     /// Initial access token for protected endpoints (RFC 7591 section 3).
     pub authorization: Option<SecretText>,
+    /// Register no redirect URI with a custom scheme among those that the agent chooses.
+    pub no_scheme: bool,
 }
 
 /// `code_exchange`: the browser came back.
@@ -175,13 +177,19 @@ impl RegisterRequest {
         if flows.is_empty() {
             return Err(Failure::missing_field("flow"));
         }
-        Ok(Self { config, flows, authorization: object.string("authorization").map(SecretText::new) })
+        Ok(Self {
+            config,
+            flows,
+            authorization: object.string("authorization").map(SecretText::new),
+            no_scheme: object.flag("no_scheme"),
+        })
     }
 
     pub(super) fn write(&self, object: &mut Object) {
         object.insert("config", self.config.to_object().into_value());
         Flow::write_all(&self.flows, object);
         put(object, "authorization", self.authorization.as_ref().map(SecretText::expose));
+        put_flag(object, "no_scheme", self.no_scheme);
     }
 }
 

@@ -9,6 +9,7 @@ mod failure;
 mod field;
 mod issuer;
 mod login;
+mod provider;
 mod reply;
 mod request;
 mod status;
@@ -25,6 +26,7 @@ pub use login::{
     CodeExchangeRequest, DeleteClientRequest, DeviceAuthorization, DeviceRequest, Flow, GenRequest,
     RegisterRequest,
 };
+pub use provider::{Finding, ProviderFact, ProviderReport, ProviderRequest};
 pub use reply::{IdTokenReply, LookupStatus, Registration, Reply, ReplyError, TokenReply};
 pub use request::Request;
 pub use status::{AccountStatus, AgentStatus, IssuerInfo, IssuerInfos, RemoteOutcome, ResetReport};

@@ -89,6 +89,9 @@ pub struct Registration {
     pub client: Object,
     /// The scopes that the provider supports, separated by blanks.
     pub max_scopes: Option<String>,
+    /// What was not asked for in the end because the provider refused it, for the person: noun phrases, the least wanted
+    /// first, such as `redirect URIs of a private-use scheme`.
+    pub left_out: Vec<String>,
 }
 
 /// `status` of a `state_lookup` that gives no config.
@@ -168,7 +171,11 @@ impl Reply {
             Self::AcceptedCode { uri, state }
         } else if has("client") {
             let client = object.object("client").ok_or(ReplyError::Malformed("client"))?;
-            Self::Registered(Registration { client, max_scopes: object.string("max_scopes") })
+            Self::Registered(Registration {
+                client,
+                max_scopes: object.string("max_scopes"),
+                left_out: object.strings("left_out"),
+            })
         } else if let Some(data) = verbatim(object, "data") {
             Self::FileData(SecretText::new(data))
         } else {
@@ -203,6 +210,9 @@ impl Reply {
             Self::Registered(registration) => {
                 object.insert("client", registration.client.members().clone());
                 put(&mut object, "max_scopes", registration.max_scopes.as_deref());
+                if !registration.left_out.is_empty() {
+                    object.insert("left_out", registration.left_out.clone());
+                }
             }
             Self::StateLookup { info, .. } => object.insert("info", info.as_str()),
             Self::FileData(data) => object.insert("data", data.expose()),

@@ -7,8 +7,8 @@ use zeroize::Zeroizing;
 
 use super::{
     AddRequest, CodeExchangeRequest, DeleteClientRequest, DeviceRequest, Failure, FileWriteRequest,
-    GenRequest, IdTokenRequest, MytokenRequest, PasswdRequest, ProviderQuery, RegisterRequest, ResetRequest,
-    TokenRequest,
+    GenRequest, IdTokenRequest, MytokenRequest, PasswdRequest, ProviderQuery, ProviderRequest,
+    RegisterRequest, ResetRequest, TokenRequest,
     field::{put, required, required_object, verbatim},
 };
 use crate::{
@@ -79,6 +79,8 @@ pub enum Request {
     },
     /// The scopes that a provider supports.
     Scopes(ProviderQuery),
+    /// What is known of a provider (ours).
+    Provider(ProviderRequest),
     /// The providers that a mytoken server supports (5.x).
     MytokenSupportedProviders(ProviderQuery),
     /// Revoke the refresh token (RFC 7009) and unload the account.
@@ -147,6 +149,7 @@ impl Request {
             "device" => Self::Device(DeviceRequest::read(object)?),
             "term_http_server" => Self::TermHttpServer { state: object.string("state") },
             "scopes" => Self::Scopes(ProviderQuery::read(object, "issuer")?),
+            "provider" => Self::Provider(ProviderRequest::read(object)?),
             "mytoken_supported_providers" => {
                 Self::MytokenSupportedProviders(ProviderQuery::read(object, "mytoken")?)
             }
@@ -192,6 +195,7 @@ impl Request {
             Self::Device(request) => request.write(&mut object),
             Self::TermHttpServer { state } => put(&mut object, "state", state.as_deref()),
             Self::Scopes(query) | Self::MytokenSupportedProviders(query) => query.write(&mut object),
+            Self::Provider(request) => request.write(&mut object),
             Self::Delete(config) => object.insert("config", config.to_object().into_value()),
             Self::DeleteClient(request) => request.write(&mut object),
             Self::FileWrite(request) => request.write(&mut object),
@@ -227,6 +231,7 @@ impl Request {
             Self::Device(_) => "device",
             Self::TermHttpServer { .. } => "term_http_server",
             Self::Scopes(_) => "scopes",
+            Self::Provider(_) => "provider",
             Self::MytokenSupportedProviders(_) => "mytoken_supported_providers",
             Self::Delete(_) => "delete",
             Self::DeleteClient(_) => "delete_client",
@@ -274,6 +279,7 @@ impl fmt::Debug for Request {
             Self::Gen(request) => write!(f, " {request:?}"),
             Self::Register(request) => write!(f, " {request:?}"),
             Self::Scopes(query) | Self::MytokenSupportedProviders(query) => write!(f, " {query:?}"),
+            Self::Provider(request) => write!(f, " {request:?}"),
             Self::Delete(config) => write!(f, " {:?}", config.name),
             Self::FileRead { filename } | Self::FileRemove { filename } => write!(f, " {filename:?}"),
             Self::Reset(request) => write!(f, " {request:?}"),

@@ -220,9 +220,9 @@ fn small_request() -> BoxedStrategy<Request> {
 
 fn login_request() -> BoxedStrategy<Request> {
     prop_oneof![
-        (config(), flows(), maybe()).prop_map(|(config, flows, authorization)| {
+        (config(), flows(), maybe(), any::<bool>()).prop_map(|(config, flows, authorization, no_scheme)| {
             let authorization = authorization.map(SecretText::new);
-            Request::Register(Box::new(RegisterRequest { config, flows, authorization }))
+            Request::Register(Box::new(RegisterRequest { config, flows, authorization, no_scheme }))
         }),
         (text(), any::<bool>()).prop_map(|(uri, from_gen)| {
             Request::CodeExchange(CodeExchangeRequest { redirect_uri: SecretText::new(uri), from_gen })
@@ -232,6 +232,8 @@ fn login_request() -> BoxedStrategy<Request> {
             .prop_map(|(device, only_at)| Request::Device(DeviceRequest { device, only_at })),
         maybe().prop_map(|state| Request::TermHttpServer { state }),
         query().prop_map(Request::Scopes),
+        (query(), any::<bool>())
+            .prop_map(|(query, probe)| Request::Provider(ProviderRequest { query, probe })),
         query().prop_map(Request::MytokenSupportedProviders),
         config().prop_map(|config| Request::Delete(Box::new(config))),
         (text(), text(), maybe()).prop_map(|(uri, token, cert_path)| {
@@ -304,8 +306,9 @@ pub fn reply() -> BoxedStrategy<Reply> {
         config().prop_map(|config| Reply::Config(Box::new(config))),
         (text(), text()).prop_map(|(uri, state)| Reply::AcceptedCode { uri, state }),
         device().prop_map(Reply::AcceptedDevice),
-        (object(), maybe())
-            .prop_map(|(client, max_scopes)| Reply::Registered(Registration { client, max_scopes })),
+        (object(), maybe(), vec(text(), 0..3)).prop_map(|(client, max_scopes, left_out)| {
+            Reply::Registered(Registration { client, max_scopes, left_out })
+        }),
         (select(vec![LookupStatus::NotFound, LookupStatus::FoundButReceived]), text())
             .prop_map(|(status, info)| Reply::StateLookup { status, info }),
         any::<String>().prop_map(|data| Reply::FileData(SecretText::new(data))),

@@ -12,7 +12,7 @@ use tokio::time::Instant;
 
 use super::{
     super::{
-        Client, ProviderErrorKind, Refresh,
+        AuthMethod, Client, ProviderErrorKind, Refresh,
         testing::{Asked, Reply, Scripted, soon},
     },
     TOKENS, refresh, refresh_until,
@@ -35,7 +35,7 @@ async fn sends_what_the_c_suite_sends() {
         bodies,
         [
             "grant_type=refresh_token&refresh_token=rt-1&scope=openid",
-            "grant_type=refresh_token&refresh_token=rt-1&scope=a%20b&resource=https%3A%2F%2Fx&resource=https%3A%2F%2Fy",
+            "grant_type=refresh_token&refresh_token=rt-1&scope=a%20b&audience=https%3A%2F%2Fx%20https%3A%2F%2Fy&resource=https%3A%2F%2Fx&resource=https%3A%2F%2Fy",
             "grant_type=refresh_token&refresh_token=rt-1&audience=x",
         ]
     );
@@ -73,7 +73,7 @@ async fn a_refused_authentication_is_tried_the_other_way() {
     })
     .await;
     let error = refresh(&op.open(), None, None).await.expect_err("refused");
-    assert_eq!((error.code(), op.asked("/token").len()), (ErrorCode::InvalidClient, 2));
+    assert_eq!((error.code(), op.asked("/token").len()), (ErrorCode::InvalidClient, 3));
     assert!(error.to_string().contains("first"), "{error}");
 }
 
@@ -96,6 +96,9 @@ async fn a_dead_token_is_told_from_everything_else() {
         (200, r#"{"error":"invalid_grant"}"#, ErrorCode::LoginNeeded),
         (500, r#"{"error":"invalid_grant"}"#, ErrorCode::ProviderRefused),
         (500, "oops", ErrorCode::ProviderUnreachable),
+        (400, "", ErrorCode::LoginNeeded),
+        (401, "<html><title>Unauthorized</title>", ErrorCode::LoginNeeded),
+        (400, "{}", ErrorCode::LoginNeeded),
         (403, "", ErrorCode::ProviderBadResponse),
         (200, "oops", ErrorCode::ProviderBadResponse),
         (200, "{}", ErrorCode::ProviderBadResponse),
@@ -103,8 +106,130 @@ async fn a_dead_token_is_told_from_everything_else() {
         let op = Scripted::provider(move |_| Reply::status(status, body)).await;
         let error = refresh(&op.open(), None, None).await.expect_err(body);
         assert_eq!((error.code(), error.is_dead_token()), (code, code == ErrorCode::LoginNeeded), "{body}");
-        assert_eq!(op.asked("/token").len(), 1, "{body}");
+        // An answer without a reason may be about the client: every way to authenticate was tried.
+        let tries = match (status, body) {
+            (400, r#"{"error":"invalid_scope"}"#) => 2,
+            (400 | 401 | 403, body) if !body.contains("error") => 3,
+            _ => 1,
+        };
+        assert_eq!(op.asked("/token").len(), tries, "{status} {body}");
     }
+}
+
+#[tokio::test]
+async fn what_is_said_without_json_is_told() {
+    for (status, body, says) in [
+        (400, "<html><head><title>Bad Request</title>", "Http Status Code 400 from"),
+        (400, "<html><head><title>Bad Request</title>", "Bad Request"),
+        (200, "<html><head><title>Sign in</title>", "sent a web page 'Sign in'"),
+        (200, "try later", "sent 'try later'"),
+        (200, "", "sent nothing"),
+        (
+            400,
+            r#"{"error":{"code":400,"message":"no such token","status":"INVALID_ARGUMENT"}}"#,
+            "INVALID_ARGUMENT: no such token",
+        ),
+        (400, r#"{"errors":[{"code":"E7","detail":"gone"}]}"#, "E7: gone"),
+        (422, r#"{"error":{"message":"only a message"}}"#, "only a message"),
+    ] {
+        let op = Scripted::provider(move |_| Reply::status(status, body)).await;
+        let told = refresh(&op.open(), None, None).await.expect_err(body).to_string();
+        assert!(told.contains(says), "{body}: {told}");
+        assert!(told.contains(&op.address.to_string()), "names the provider: {told}");
+    }
+}
+
+#[tokio::test]
+async fn a_client_without_a_secret_is_tried_every_way_whatever_the_refusal() {
+    for (status, body) in [
+        (401, r#"{"error":"invalid_client"}"#),
+        (401, ""),
+        (403, ""),
+        (403, "Forbidden"),
+        (400, ""),
+        (400, r#"{"error":"unauthorized_client"}"#),
+        (401, r#"{"error":"unauthorized_client"}"#),
+        (401, r#"{"error":"Unauthorized"}"#),
+        (400, r#"{"error":"invalid_request"}"#),
+    ] {
+        let op = Scripted::provider(move |asked| {
+            if asked.header("authorization").is_empty() {
+                Reply::json(TOKENS)
+            } else {
+                Reply::status(status, body)
+            }
+        })
+        .await;
+        let (provider, token) = (op.open(), RefreshToken::from("rt-1"));
+        let client = Client { id: "c", secret: None, registered_method: None };
+        for _ in 0..2 {
+            let refresh =
+                Refresh { client, refresh_token: &token, scope: None, granted_scope: None, audience: None };
+            provider
+                .refresh(refresh, soon())
+                .await
+                .unwrap_or_else(|error| panic!("{status} {body}: {error}"));
+        }
+        assert_eq!(op.asked("/token").len(), 3, "{status} {body}: what worked is remembered");
+        assert_eq!(provider.working_method("c"), Some(AuthMethod::None));
+    }
+}
+
+#[tokio::test]
+async fn a_refused_default_is_asked_for_once_more_without_scopes() {
+    let op = Scripted::provider(|asked| {
+        if asked.body.contains("scope=") {
+            Reply::status(400, r#"{"error":"invalid_scope"}"#)
+        } else {
+            Reply::json(TOKENS)
+        }
+    })
+    .await;
+    let provider = op.open();
+    let granted = refresh(&provider, None, None).await.expect("tokens");
+    assert!(granted.login_scope_refused);
+    assert_eq!((granted.scope.as_deref(), op.asked("/token").len()), (Some("openid"), 2));
+    let error = refresh(&provider, Some("more"), None).await.expect_err("asked for by name");
+    assert_eq!((error.code(), op.asked("/token").len()), (ErrorCode::InvalidScope, 3));
+}
+
+#[tokio::test]
+async fn where_fewer_scopes_cost_the_others_nothing_is_sent() {
+    let op = Scripted::provider(|_| Reply::json(TOKENS)).await;
+    let (provider, token) = (op.open_with(r#"{"narrows_on_refresh":true}"#), RefreshToken::from("rt-1"));
+    let client = Client { id: "c", secret: None, registered_method: None };
+    let refresh = |scope| {
+        let granted_scope = Some("openid profile offline_access");
+        provider
+            .refresh(Refresh { client, refresh_token: &token, scope, granted_scope, audience: None }, soon())
+    };
+    let error = refresh(Some("openid")).await.expect_err("too little");
+    assert_eq!((error.code(), op.asked("/token").len()), (ErrorCode::InvalidScope, 0));
+    assert!(error.to_string().contains("(profile)"), "{error}");
+    for scope in [None, Some(" "), Some("profile openid"), Some("openid profile offline_access")] {
+        refresh(scope).await.expect("all of them");
+    }
+}
+
+#[tokio::test]
+async fn an_audience_that_is_refused_is_asked_for_the_other_way_once() {
+    let picky = |asked: &Asked| {
+        if asked.body.contains("resource=") {
+            Reply::status(400, r#"{"error":"invalid_target"}"#)
+        } else {
+            Reply::json(TOKENS)
+        }
+    };
+    let op = Scripted::provider(picky).await;
+    let provider = op.open();
+    for _ in 0..2 {
+        refresh(&provider, None, Some("https://x")).await.expect("tokens");
+    }
+    assert_eq!(op.asked("/token").len(), 3, "what worked is remembered");
+    assert!(op.asked("/token")[1].body.contains("audience=https%3A%2F%2Fx"));
+    let op = Scripted::provider(|_| Reply::status(400, r#"{"error":"invalid_target"}"#)).await;
+    refresh(&op.open(), None, Some("https://x")).await.expect_err("refused both ways");
+    assert_eq!(op.asked("/token").len(), 2);
 }
 
 #[tokio::test]

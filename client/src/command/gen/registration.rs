@@ -30,6 +30,7 @@ pub fn register(session: &mut Session, account: &AccountConfig, flows: &[Flow]) 
         config: session.for_agent(account),
         flows: flows.to_vec(),
         authorization: session.args.client.at.clone(),
+        no_scheme: session.args.login.no_scheme,
     }));
     match session.context.agent.call(&request)? {
         Reply::Registered(Registration { client, .. }) if client.text("client_id").is_some() => {

@@ -39,7 +39,7 @@ fn name() -> Shortname {
 
 fn registered(client: &str) -> Reply {
     let client = Object::parse(client.as_bytes()).expect("an object");
-    Reply::Registered(Registration { client, max_scopes: None })
+    Reply::Registered(Registration { client, max_scopes: None, left_out: Vec::new() })
 }
 
 fn device() -> Reply {

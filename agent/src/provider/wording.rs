@@ -4,19 +4,33 @@ use std::fmt;
 
 use oidc_proto::{message::Failure, shell};
 
-use super::{OAuthError, ProviderError, ProviderErrorKind, Unsupported};
+use super::error::{Closed, OAuthError, ProviderError, ProviderErrorKind, Unsupported};
 
 impl ProviderError {
     /// The reply to a client, with the C suite's texts: what C programs compare stays as it is, and the help says
     /// what to run. `account` is the short name, `issuer` its issuer URL.
     pub fn to_failure(&self, account: &str, issuer: &str) -> Failure {
         let error = self.wire_text();
-        let info = match &self.kind {
+        let info = match self.kind() {
             ProviderErrorKind::LoginNeeded(_) => Some(self.origin() + &login_help(account)),
-            ProviderErrorKind::Refused(_) => {
-                Some(self.origin() + &refusal_help(&error, account, issuer).unwrap_or_default())
+            ProviderErrorKind::LoginProbablyNeeded { .. } => Some(login_help(account)),
+            ProviderErrorKind::WouldNarrow { .. } => Some(NARROW_HELP.to_owned()),
+            ProviderErrorKind::IssuerMismatch { found: Some(found), .. } => Some(format!(
+                "If that is the provider that you mean and you trust it, use `--issuer {}`.\n",
+                shell::quoted(found)
+            )),
+            ProviderErrorKind::NoMetadata { .. } => Some(
+                "Most likely the issuer is not correct: it is the address below which the provider has its \
+                 .well-known/openid-configuration, without that.\n"
+                    .to_owned(),
+            ),
+            ProviderErrorKind::Refused(refusal) => {
+                Some(self.origin() + &refusal_help(&refusal.error, account, issuer).unwrap_or_default())
             }
             ProviderErrorKind::Unsupported(_) => Some(self.origin()),
+            ProviderErrorKind::NoRegistration { closed, get_client } => {
+                Some(self.origin() + &registration_help(closed, get_client.as_deref()))
+            }
             _ => None,
         };
         let info = match (info, self.when_to_ask_again()) {
@@ -28,7 +42,7 @@ impl ProviderError {
 
     /// Whose words the error text is, where it does not say so itself.
     fn origin(&self) -> String {
-        format!("This is the answer of the provider {}.\n", self.provider)
+        format!("This is the answer of the provider {}.\n", self.provider())
     }
 
     /// What the provider asked for, where it did.
@@ -39,12 +53,13 @@ impl ProviderError {
 
     /// As [`fmt::Display`], but where C programs compare the text, it stands alone.
     fn wire_text(&self) -> String {
-        match &self.kind {
+        match self.kind() {
             ProviderErrorKind::Refused(refusal) if refusal.is_poll_status() => refusal.error.clone(),
             ProviderErrorKind::Refused(refusal) | ProviderErrorKind::LoginNeeded(refusal) => {
                 refusal.to_string()
             }
             ProviderErrorKind::Unsupported(what) => what.to_string(),
+            ProviderErrorKind::NoRegistration { closed, .. } => closed.to_string(),
             _ => self.to_string(),
         }
     }
@@ -64,10 +79,6 @@ impl fmt::Display for Unsupported {
             Self::Authorization => "Authorization code flow is not supported by this issuer.",
             Self::DeviceAuthorization => "Device Flow not Supported by OpenID Provider",
             Self::Keys => "The issuer publishes no keys to check ID tokens with.",
-            Self::Registration => {
-                "Dynamic registration is not supported by this issuer. \
-                 Please register a client manually and then run oidc-gen with the -m flag."
-            }
             Self::Revocation => "Token revocation is not supported by this issuer.",
             Self::Token => {
                 "Could not get token endpoint from the configuration endpoint. This could be because of a network \
@@ -75,6 +86,38 @@ impl fmt::Display for Unsupported {
             }
         })
     }
+}
+
+impl fmt::Display for Closed {
+    /// The first one is the C suite's text, which its tools compare; the others begin with the provider's words.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NoEndpoint => f.write_str(
+                "Dynamic registration is not supported by this issuer. \
+                 Please register a client manually and then run oidc-gen with the -m flag.",
+            ),
+            Self::TokenNeeded { said } | Self::TokenRefused { said } | Self::Refused { said } => {
+                f.write_str(said)
+            }
+        }
+    }
+}
+
+/// What to do where a client cannot be registered.
+fn registration_help(closed: &Closed, get_client: Option<&str>) -> String {
+    let meaning = match closed {
+        Closed::NoEndpoint => "",
+        Closed::TokenNeeded { .. } => {
+            "Clients are registered here only for who has an initial access token: give it with `--at`.\n"
+        }
+        Closed::TokenRefused { .. } => "The initial access token was not accepted: ask for a new one.\n",
+        Closed::Refused { .. } => "The provider registers no client for you, or not from here.\n",
+    };
+    let otherwise = get_client.unwrap_or(
+        "A client from elsewhere can be used: give its id with `--client-id`, or use a public client with `--pub` where one \
+         is known.",
+    );
+    format!("{meaning}{otherwise}\n")
 }
 
 impl OAuthError {
@@ -86,8 +129,8 @@ impl OAuthError {
 
 impl fmt::Display for ProviderError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let provider = &self.provider;
-        match &self.kind {
+        let provider = self.provider();
+        match self.kind() {
             ProviderErrorKind::Unreachable { reason } => {
                 write!(f, "could not connect to url: {provider}: {reason}")
             }
@@ -108,9 +151,18 @@ impl fmt::Display for ProviderError {
             ProviderErrorKind::Refused(refusal) | ProviderErrorKind::LoginNeeded(refusal) => {
                 write!(f, "{provider}: {refusal}")
             }
-            ProviderErrorKind::Status { status, .. } => {
-                write!(f, "Received Http Status Code {status} from {provider}")
+            ProviderErrorKind::Status { status, said, .. } => {
+                write!(f, "Received Http Status Code {status} from {provider}")?;
+                said.iter().try_for_each(|said| write!(f, ": {said}"))
             }
+            ProviderErrorKind::LoginProbablyNeeded { status, said } => {
+                write!(f, "Received Http Status Code {status} from {provider} for the refresh token")?;
+                said.iter().try_for_each(|said| write!(f, ": {said}"))
+            }
+            ProviderErrorKind::WouldNarrow { lost } => write!(
+                f,
+                "{provider} was not asked: with fewer scopes it gives a refresh token that has lost the others for good ({lost})"
+            ),
             ProviderErrorKind::Redirect { to } => {
                 write!(f, "Provider answered with unexpected response: {provider} redirects")?;
                 to.iter().try_for_each(|to| write!(f, " to {to}"))
@@ -118,8 +170,22 @@ impl fmt::Display for ProviderError {
             ProviderErrorKind::TooLarge => {
                 write!(f, "Provider answered with unexpected response: {provider} sends more than 1 MiB")
             }
+            ProviderErrorKind::NotJson { found } => {
+                write!(
+                    f,
+                    "Provider answered with unexpected response, JSON expected: {provider} sent {found}"
+                )
+            }
             ProviderErrorKind::BadResponse { what } => {
                 write!(f, "Provider answered with unexpected response, {what} expected ({provider})")
+            }
+            ProviderErrorKind::NoMetadata { looked } => {
+                write!(
+                    f,
+                    "Provider answered with unexpected response, metadata at one of the well-known addresses expected \
+                     ({provider})"
+                )?;
+                looked.iter().try_for_each(|(address, came)| write!(f, "; {address}: {came}"))
             }
             ProviderErrorKind::IssuerMismatch { expected, found } => write!(
                 f,
@@ -127,6 +193,7 @@ impl fmt::Display for ProviderError {
                 found.as_deref().unwrap_or("none")
             ),
             ProviderErrorKind::Unsupported(what) => write!(f, "{provider}: {what}"),
+            ProviderErrorKind::NoRegistration { closed, .. } => write!(f, "{provider}: {closed}"),
             ProviderErrorKind::InsecureUrl { url } => {
                 write!(f, "{provider}: {url} is neither https nor on this machine")
             }
@@ -140,6 +207,10 @@ impl fmt::Display for ProviderError {
     }
 }
 
+/// What to do instead of asking for fewer scopes.
+const NARROW_HELP: &str =
+    "Ask for a token without naming scopes, or make a further account with these scopes only.\n";
+
 /// The C suite's help for a refresh token that is gone.
 fn login_help(account: &str) -> String {
     format!(
@@ -149,12 +220,12 @@ fn login_help(account: &str) -> String {
     )
 }
 
-/// The C suite's help for other refusals, chosen by how the text begins.
-fn refusal_help(error: &str, account: &str, issuer: &str) -> Option<String> {
-    if error.starts_with("invalid_grant:") || error.starts_with("invalid_token:") {
+/// The C suite's help for other refusals, chosen by the code: others begin as these do and mean something else.
+fn refusal_help(code: &str, account: &str, issuer: &str) -> Option<String> {
+    if matches!(code, "invalid_grant" | "invalid_token") {
         return Some(login_help(account));
     }
-    if error.starts_with("invalid_scope:") {
+    if code == "invalid_scope" {
         return Some(format!(
             "We cannot get these scopes with the current configuration. To get these scopes you might need to adapt \
              the account configuration with\n\t$ {}\n\
@@ -162,19 +233,21 @@ fn refusal_help(error: &str, account: &str, issuer: &str) -> Option<String> {
             shell::command("oidc-gen -m", account)
         ));
     }
-    if error.starts_with("invalid_request") {
+    if code == "invalid_request" {
         return Some("This is most likely a bug. Please hand in a bug report.\n".to_owned());
     }
-    if error.starts_with("invalid_client") {
+    if code == "invalid_client" {
         return Some(format!(
             "Probably the OIDC client has been deleted. You must register a new client with the OpenID Provider \
              manually and then use \n\t$ {}\n\
              to update this account configuration, or you delete this account configuration and create a new one \
              using dynamic client configuration (if supported):\n\
-             \t $ {}\n\t $ {}\n",
+             \t $ {}\n\t $ {}\n\
+             Where the provider does not let it be deleted any more, forget it with\n\t $ {}\n",
             shell::command("oidc-gen -m", account),
             shell::command("oidc-gen -d", account),
-            shell::command_then("oidc-gen", account, &format!("--iss={}", shell::quoted(issuer)))
+            shell::command_then("oidc-gen", account, &format!("--iss={}", shell::quoted(issuer))),
+            shell::command("oidc reset", account)
         ));
     }
     None
@@ -203,7 +276,7 @@ mod tests {
             (refused("authorization_pending", Some("wait")), "authorization_pending"),
             (refused("server_error", None), "server_error"),
             (
-                error(ProviderErrorKind::Unsupported(Unsupported::Registration)),
+                error(ProviderErrorKind::NoRegistration { closed: Closed::NoEndpoint, get_client: None }),
                 "Dynamic registration is not supported by this issuer. \
                  Please register a client manually and then run oidc-gen with the -m flag.",
             ),
@@ -233,10 +306,19 @@ mod tests {
                 vec!["$ oidc-gen -m acc", "$ oidc-gen -d acc", "$ oidc-gen acc --iss=https://op"],
             ),
             ("invalid_request", vec!["bug report"]),
+            ("invalid_client", vec!["$ oidc reset acc"]),
             ("server_error", vec!["op.example/path"]),
         ] {
             let info = refused(code, Some("x")).to_failure("acc", "https://op").info.unwrap_or_default();
             assert!(words.iter().all(|word| info.contains(word)), "{info}");
+        }
+    }
+
+    #[test]
+    fn codes_that_begin_alike_are_told_apart() {
+        for code in ["invalid_client_metadata", "invalid_request_uri", "invalid_scopes"] {
+            let info = refused(code, Some("x")).to_failure("acc", "https://op").info.unwrap_or_default();
+            assert_eq!(info, "This is the answer of the provider op.example/path.\n", "{code}");
         }
     }
 
@@ -248,7 +330,11 @@ mod tests {
             ProviderErrorKind::Timeout { after: Duration::from_millis(1500) },
             ProviderErrorKind::Tls { reason: reason() },
             ProviderErrorKind::Interrupted,
-            ProviderErrorKind::Status { status: 500, retry_after: None },
+            ProviderErrorKind::Status { status: 500, retry_after: None, said: None },
+            ProviderErrorKind::LoginProbablyNeeded { status: 400, said: Some("no".into()) },
+            ProviderErrorKind::WouldNarrow { lost: "a".into() },
+            ProviderErrorKind::NotJson { found: "a web page".into() },
+            ProviderErrorKind::NoMetadata { looked: vec![("https://x".into(), "a web page".into())] },
             ProviderErrorKind::Redirect { to: None },
             ProviderErrorKind::TooLarge,
             ProviderErrorKind::BadResponse { what: "JSON" },
