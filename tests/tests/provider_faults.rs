@@ -39,6 +39,10 @@ fn status(status: u16, retry_after: Option<u64>, body: &str) -> Fault {
     Fault::Status { status, retry_after, body: Some(body.to_owned()) }
 }
 
+fn bytes(status: u16, content_type: &str, body: &[u8]) -> Fault {
+    Fault::Bytes { status, content_type: content_type.to_owned(), body: body.to_owned() }
+}
+
 fn oauth(status: u16, error: &str, description: &str) -> Fault {
     Fault::OAuthError { status, error: error.to_owned(), description: Some(description.to_owned()) }
 }
@@ -77,9 +81,10 @@ fn table() -> Vec<Row> {
         ),
         // Refusals, in the provider's words.
         row(Token, oauth(400, "invalid_grant", "spent"), "login_needed", &["invalid_grant: spent"], 1),
-        row(Token, oauth(400, "invalid_scope", "no"), "invalid_scope", &["invalid_scope: no"], 1),
+        // Once with the scopes of the login, once without.
+        row(Token, oauth(400, "invalid_scope", "no"), "invalid_scope", &["invalid_scope: no"], 2),
         row(Token, oauth(400, "slow_down", "no"), "slow_down", &["slow_down"], 1),
-        row(Token, oauth(401, "invalid_client", "no"), "invalid_client", &["invalid_client: no"], 2),
+        row(Token, oauth(401, "invalid_client", "no"), "invalid_client", &["invalid_client: no"], 3),
         row(Token, oauth(500, "server_error", "no"), "provider_refused", &["server_error: no"], 1),
         row(
             Token,
@@ -96,7 +101,47 @@ fn table() -> Vec<Row> {
         row(Token, status(200, None, "[]"), "provider_bad_response", NO_JSON, 1),
         row(Token, status(200, None, &nested), "provider_bad_response", NO_JSON, 1),
         row(Token, status(200, None, "{}"), "provider_bad_response", &["access_token expected"], 1),
-        row(Token, status(403, None, ""), "provider_bad_response", &["Http Status Code 403"], 1),
+        row(Token, status(403, None, ""), "provider_bad_response", &["Http Status Code 403"], 3),
+        row(Token, status(403, None, "No\nmore"), "provider_bad_response", &["Code 403", ": No"], 3),
+        row(
+            Token,
+            bytes(200, "text/html", b"<html><title>Sign in</title>"),
+            "provider_bad_response",
+            &["a web page 'Sign in'"],
+            1,
+        ),
+        row(
+            Token,
+            bytes(200, "application/json", b"\x1f\x8b\x08\0\0"),
+            "provider_bad_response",
+            &["compressed data (gzip)"],
+            1,
+        ),
+        row(
+            Token,
+            bytes(200, "application/json", b"\xff\xfe{\0}\0"),
+            "provider_bad_response",
+            &["another encoding than UTF-8"],
+            1,
+        ),
+        row(
+            Token,
+            status(400, None, r#"{"error":{"code":400,"message":"gone","status":"NOT_FOUND"}}"#),
+            "provider_refused",
+            &["NOT_FOUND: gone"],
+            1,
+        ),
+        // A refresh token that is refused without a word.
+        row(Token, status(400, None, ""), "login_needed", &["Http Status Code 400", "--reauthenticate"], 3),
+        row(Token, status(401, None, ""), "login_needed", &["Http Status Code 401", "--reauthenticate"], 3),
+        row(Token, status(400, None, "<title>Oops</title>"), "login_needed", &["Code 400", "Oops"], 3),
+        row(
+            Token,
+            status(503, Some(20), "oops"),
+            "provider_unreachable",
+            &["Code 503", "left alone for 20 s"],
+            1,
+        ),
         row(Token, Fault::HugeBody { bytes: 100_000_000 }, "provider_bad_response", &["more than 1 MiB"], 1),
         row(
             Token,
@@ -137,8 +182,15 @@ fn table() -> Vec<Row> {
             Discovery,
             status(200, None, r#"{"issuer":"https://evil.example/"}"#),
             "provider_mismatch",
-            &["Something is fishy"],
+            &["Something is fishy", "--issuer https://evil.example/"],
             1,
+        ),
+        row(
+            Discovery,
+            bytes(200, "text/html", b"<title>Welcome</title>"),
+            "provider_bad_response",
+            &["metadata at one of the well-known", ".well-known/openid-configuration: a web page 'Welcome'"],
+            2,
         ),
     ]
 }

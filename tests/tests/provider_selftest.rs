@@ -18,9 +18,9 @@ use oidc_tests::{
 use ring::{
     digest::{SHA256, digest},
     signature::{
-        ECDSA_P256_SHA256_FIXED, RSA_PKCS1_2048_8192_SHA256, RSA_PKCS1_2048_8192_SHA384,
-        RSA_PKCS1_2048_8192_SHA512, RSA_PSS_2048_8192_SHA256, RSA_PSS_2048_8192_SHA384,
-        RSA_PSS_2048_8192_SHA512, RsaPublicKeyComponents, UnparsedPublicKey,
+        ECDSA_P256_SHA256_FIXED, ECDSA_P384_SHA384_FIXED, ED25519, RSA_PKCS1_2048_8192_SHA256,
+        RSA_PKCS1_2048_8192_SHA384, RSA_PKCS1_2048_8192_SHA512, RSA_PSS_2048_8192_SHA256,
+        RSA_PSS_2048_8192_SHA384, RSA_PSS_2048_8192_SHA512, RsaPublicKeyComponents, UnparsedPublicKey,
     },
 };
 use serde_json::{Value, json};
@@ -96,6 +96,8 @@ fn tokens_are_signed_by_the_published_key() {
         Algorithm::Ps256,
         Algorithm::Ps384,
         Algorithm::Ps512,
+        Algorithm::Es384,
+        Algorithm::EdDsa,
     ] {
         let provider = Provider::with(Quirks { algorithm, ..Quirks::default() });
         let account = provider.seed_account("a");
@@ -115,6 +117,14 @@ fn tokens_are_signed_by_the_published_key() {
                     let point = [&[4][..], &part("x"), &part("y")].concat();
                     UnparsedPublicKey::new(&ECDSA_P256_SHA256_FIXED, point)
                         .verify(signed.as_bytes(), &signature)
+                }
+                Algorithm::Es384 => {
+                    let point = [&[4][..], &part("x"), &part("y")].concat();
+                    UnparsedPublicKey::new(&ECDSA_P384_SHA384_FIXED, point)
+                        .verify(signed.as_bytes(), &signature)
+                }
+                Algorithm::EdDsa => {
+                    UnparsedPublicKey::new(&ED25519, part("x")).verify(signed.as_bytes(), &signature)
                 }
                 Algorithm::Rs256 => rsa(&RSA_PKCS1_2048_8192_SHA256),
                 Algorithm::Rs384 => rsa(&RSA_PKCS1_2048_8192_SHA384),

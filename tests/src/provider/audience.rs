@@ -7,7 +7,10 @@ pub(super) fn requested(state: &State, form: &Params) -> Result<Option<Vec<Strin
     let audience = || form.first("audience").map(|list| list.split_whitespace().map(Into::into).collect());
     match state.quirks.audience {
         AudienceParameter::Ignored => Ok(None),
-        AudienceParameter::Audience => Ok(audience()),
+        AudienceParameter::AudienceOnly if form.first("resource").is_some() => {
+            Err(Reply::error(400, "invalid_target", "resource indicator is missing, or unknown"))
+        }
+        AudienceParameter::Audience | AudienceParameter::AudienceOnly => Ok(audience()),
         AudienceParameter::Resource => resources(form),
         AudienceParameter::Either => Ok(resources(form)?.or_else(audience)),
     }

@@ -2,7 +2,11 @@
 //! (RFC 6749 section 2.3).
 
 use super::{
-    incoming::Incoming, log::Authorization, quirks::ClientAuthentication, reply::Reply, state::State,
+    incoming::Incoming,
+    log::Authorization,
+    quirks::{ClientAuthentication, Refusal},
+    reply::Reply,
+    state::State,
 };
 
 /// The client id of whoever sent `incoming`, proven where the client has a secret.
@@ -22,7 +26,15 @@ pub(super) fn authenticate(state: &mut State, incoming: &Incoming) -> Result<Str
     let Some((client_id, secret)) = known(state, &sent) else {
         return Err(refusal("unknown client"));
     };
-    let Some(secret) = secret else { return Ok(client_id) };
+    let form = state.quirks.refused_authentication;
+    let Some(secret) = secret else {
+        let is_unwanted = state.quirks.public_clients_by_id_only && in_header.is_some();
+        return if is_unwanted {
+            Err(refused(form, "a public client has no credentials"))
+        } else {
+            Ok(client_id)
+        };
+    };
     let accepted = state.quirks.client_authentication;
     let by_header = in_header.is_some() && matches_encoded(&incoming.basic_secret, &secret);
     let by_body = body_secret == Some(secret.as_str());
@@ -31,7 +43,7 @@ pub(super) fn authenticate(state: &mut State, incoming: &Incoming) -> Result<Str
         ClientAuthentication::BasicOnly => by_header,
         ClientAuthentication::PostOnly => by_body && in_header.is_none(),
     };
-    if proven { Ok(client_id) } else { Err(refusal("bad client credentials")) }
+    if proven { Ok(client_id) } else { Err(refused(form, "bad client credentials")) }
 }
 
 /// The client named `sent`, literally or form-encoded, with its secret.
@@ -48,6 +60,16 @@ fn matches_encoded(sent: &str, secret: &str) -> bool {
 
 fn form_decoded(text: &str) -> String {
     url::form_urlencoded::parse(text.as_bytes()).next().map(|(name, _)| name.into_owned()).unwrap_or_default()
+}
+
+fn refused(form: Refusal, description: &str) -> Reply {
+    match form {
+        Refusal::InvalidClient => refusal(description),
+        Refusal::UnauthorizedClient => Reply::error(400, "unauthorized_client", description),
+        Refusal::Unauthorized => Reply::empty(401),
+        Refusal::Forbidden => Reply::empty(403),
+        Refusal::Empty => Reply::empty(400),
+    }
 }
 
 fn refusal(description: &str) -> Reply {

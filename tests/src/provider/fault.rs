@@ -39,6 +39,20 @@ pub enum Fault {
         #[serde(default)]
         body: Option<String>,
     },
+    /// Does not process the request and answers with these bytes.
+    Bytes {
+        /// The HTTP status.
+        status: u16,
+        /// The header `Content-Type`.
+        content_type: String,
+        /// The body.
+        body: Vec<u8>,
+    },
+    /// Processes the request, and answers with this status all the same: what it grants never arrives.
+    StatusAfter {
+        /// The HTTP status.
+        status: u16,
+    },
     /// Does not process the request and answers with an OAuth error (RFC 6749 section 5.2).
     OAuthError {
         /// The HTTP status.

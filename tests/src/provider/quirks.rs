@@ -57,6 +57,10 @@ pub struct Quirks {
     pub scope_form: ScopeForm,
     /// Which client authentication is accepted of clients with a secret.
     pub client_authentication: ClientAuthentication,
+    /// Clients without a secret may name themselves in the body only.
+    pub public_clients_by_id_only: bool,
+    /// How an authentication that is not accepted is refused.
+    pub refused_authentication: Refusal,
     /// Seconds between polls of the device flow; `None` is not announced and means 5 (RFC 8628 section 3.2).
     pub device_interval: Option<u64>,
     /// Seconds a device code lives.
@@ -81,6 +85,18 @@ pub struct Quirks {
     pub redirect_policy: RedirectPolicy,
     /// Grant types a registration may not ask for.
     pub refused_grants: Vec<String>,
+    /// The name of the device grant here, where it is not that of RFC 8628.
+    pub device_grant_name: Option<String>,
+    /// Scopes that a registration may not ask for.
+    pub refused_scopes: Vec<String>,
+    /// Members that a registration may not have, such as `scope` or `application_type`.
+    pub refused_members: Vec<String>,
+    /// What redirect URIs of a registration may not begin with, such as `http://localhost`.
+    pub refused_redirects: Vec<String>,
+    /// How a registration is refused for one of these.
+    pub refused_registration: RegistrationRefusal,
+    /// After a refresh with fewer scopes the login has no more than those.
+    pub narrows_on_refresh: bool,
     /// Keycloak: every GET and PUT replaces the registration access token.
     pub rotates_registration_token: bool,
     /// Whether RFC 7592 management is offered.
@@ -116,6 +132,8 @@ impl Default for Quirks {
             answers_scope: true,
             scope_form: ScopeForm::Blanks,
             client_authentication: ClientAuthentication::Any,
+            public_clients_by_id_only: false,
+            refused_authentication: Refusal::InvalidClient,
             device_interval: Some(1),
             device_lifetime: 600,
             verification_url: false,
@@ -128,6 +146,12 @@ impl Default for Quirks {
             registration: Registration::Open,
             redirect_policy: RedirectPolicy::Any,
             refused_grants: Vec::new(),
+            device_grant_name: None,
+            refused_scopes: Vec::new(),
+            refused_members: Vec::new(),
+            refused_redirects: Vec::new(),
+            refused_registration: RegistrationRefusal::Named,
+            narrows_on_refresh: false,
             rotates_registration_token: false,
             client_management: true,
             authenticated_registration_without_management: false,
@@ -171,6 +195,11 @@ pub enum Algorithm {
     Ps384,
     /// The same with SHA-512.
     Ps512,
+    /// ECDSA on P-384, with a key made at the start.
+    Es384,
+    /// Ed25519, with a key made at the start.
+    #[serde(rename = "EdDSA")]
+    EdDsa,
 }
 
 /// How a list of scopes is written.
@@ -229,6 +258,8 @@ pub enum AudienceParameter {
     Resource,
     /// Whichever is there.
     Either,
+    /// `audience`; `resource` is refused as an unknown target, as the npm `oidc-provider` does without resource servers.
+    AudienceOnly,
     /// None has an effect.
     Ignored,
 }
@@ -243,6 +274,46 @@ pub enum DeadToken {
     Keycloak,
     /// IAM: 401 `invalid_token` with the token's value in the text.
     Iam,
+    /// 400 without a body.
+    Empty,
+    /// 401 without a body.
+    Unauthorized,
+    /// 400 with a web page.
+    Html,
+}
+
+/// How a client's authentication is refused.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Refusal {
+    /// 401 `invalid_client` (RFC 6749 section 5.2).
+    InvalidClient,
+    /// 400 `unauthorized_client`.
+    UnauthorizedClient,
+    /// 401 without a body.
+    Unauthorized,
+    /// 403 without a body.
+    Forbidden,
+    /// 400 without a body.
+    Empty,
+}
+
+/// How a registration is refused that asks for too much.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum RegistrationRefusal {
+    /// `invalid_client_metadata`, which names what is refused.
+    Named,
+    /// `invalid_client_metadata`, which lists what is allowed.
+    ListsAllowed,
+    /// Plain text that names what is refused.
+    Text,
+    /// Plain text that names nothing.
+    Vague,
+    /// A web page that names nothing.
+    Html,
+    /// A status alone.
+    Empty,
 }
 
 /// Which client authentication is accepted (RFC 6749 section 2.3.1).
@@ -291,6 +362,8 @@ pub enum Registration {
     Bearer(String),
     /// Nobody: there is no such endpoint.
     Absent,
+    /// Nobody: the endpoint answers 403.
+    Closed,
 }
 
 /// What becomes of a registration as `web` with a custom-scheme redirect.

@@ -25,6 +25,9 @@ pub(super) fn answer(state: &mut State, incoming: &Incoming, client_id: &str) ->
     // Nothing is spent by a request that is refused.
     let scope = scope(state, incoming, &family.scope)?;
     let audience = audience::requested(state, &incoming.form)?.unwrap_or_default();
+    if state.quirks.narrows_on_refresh {
+        state.families[token.family].scope = scope.clone();
+    }
     let successor = rotate(state, &sent, &token);
     Ok(Reply::json(
         200,
@@ -72,6 +75,9 @@ fn dead(state: &State, sent: &str) -> Reply {
         DeadToken::InvalidGrant => {
             Reply::error(400, "invalid_grant", "the refresh token is invalid, expired or revoked")
         }
+        DeadToken::Empty => Reply::empty(400),
+        DeadToken::Unauthorized => Reply::empty(401),
+        DeadToken::Html => Reply::html(400, "<html><title>Bad Request</title><h1>Bad Request</h1></html>"),
         DeadToken::Keycloak => Reply::error(400, "invalid_grant", "Token is not active"),
         DeadToken::Iam => {
             let text = format!("Refresh token for value {sent} was not found");

@@ -7,10 +7,13 @@ use super::{
     endpoint::Endpoint,
     incoming::Incoming,
     keys,
-    quirks::{RedirectPolicy, Registration},
+    quirks::{Quirks, RedirectPolicy, Registration, RegistrationRefusal},
     reply::Reply,
     state::{Client, Scopes, State, now},
 };
+
+/// RFC 8628 section 3.4.
+const DEVICE_GRANT: &str = "urn:ietf:params:oauth:grant-type:device_code";
 
 /// RFC 7592 section 2.2: members that an update must not carry.
 const NOT_IN_UPDATE: [&str; 4] = [
@@ -24,6 +27,7 @@ const NOT_IN_UPDATE: [&str; 4] = [
 pub(super) fn register(state: &mut State, incoming: &Incoming) -> Result<Reply, Reply> {
     match &state.quirks.registration {
         Registration::Absent => return Err(Reply::html(404, "<h1>Not here</h1>")),
+        Registration::Closed => return Err(Reply::text(403, "Registration is closed.\n")),
         Registration::Bearer(token) if incoming.bearer() != Some(token) => {
             return Err(Reply::error(401, "invalid_token", "registration needs a token"));
         }
@@ -109,6 +113,7 @@ fn request(state: &mut State, incoming: &Incoming) -> Result<Map<String, Value>,
 /// The metadata as it will be registered: checked, with dropped scopes gone.
 fn accepted(state: &State, mut metadata: Map<String, Value>) -> Result<Map<String, Value>, Reply> {
     check_redirects(state.quirks.redirect_policy, &metadata)?;
+    check_members(&state.quirks, &metadata)?;
     let grants = strings(&metadata, "grant_types");
     if let Some(grant) = grants.iter().find(|grant| state.quirks.refused_grants.contains(grant)) {
         return Err(Reply::json(400, &json!({"error": format!("Grant type not allowed: {grant}")})));
@@ -119,6 +124,52 @@ fn accepted(state: &State, mut metadata: Map<String, Value>) -> Result<Map<Strin
     }
     metadata.remove("client_id");
     Ok(metadata)
+}
+
+/// What a registration may not ask for.
+fn check_members(quirks: &Quirks, metadata: &Map<String, Value>) -> Result<(), Reply> {
+    let refuse = |named: String, allowed: String| Err(refused(quirks.refused_registration, &named, &allowed));
+    if let Some(member) = quirks.refused_members.iter().find(|member| metadata.contains_key(*member)) {
+        return refuse(format!("unknown member {member}"), "only known members".to_owned());
+    }
+    let scope = metadata.get("scope").and_then(Value::as_str).unwrap_or_default();
+    if let Some(scope) =
+        scope.split(' ').find(|scope| quirks.refused_scopes.iter().any(|other| other == scope))
+    {
+        return refuse(
+            format!("unknown scope {scope}"),
+            "scope must be one of: openid profile email".to_owned(),
+        );
+    }
+    let redirects = strings(metadata, "redirect_uris");
+    let bad = |uri: &&String| quirks.refused_redirects.iter().any(|prefix| uri.starts_with(prefix));
+    if let Some(uri) = redirects.iter().find(bad) {
+        return refuse(
+            format!("redirect_uri not allowed: {uri}"),
+            "redirect_uris must be loopback addresses".to_owned(),
+        );
+    }
+    let other_name = quirks.device_grant_name.is_some();
+    let grants = strings(metadata, "grant_types");
+    if other_name && grants.iter().any(|grant| grant == DEVICE_GRANT) {
+        let name = quirks.device_grant_name.as_deref().unwrap_or_default();
+        return refuse(
+            format!("unsupported grant_type {DEVICE_GRANT}"),
+            format!("grant_types must be one of authorization_code, refresh_token, {name}"),
+        );
+    }
+    Ok(())
+}
+
+fn refused(form: RegistrationRefusal, named: &str, allowed: &str) -> Reply {
+    match form {
+        RegistrationRefusal::Named => Reply::error(400, "invalid_client_metadata", named),
+        RegistrationRefusal::ListsAllowed => Reply::error(400, "invalid_client_metadata", allowed),
+        RegistrationRefusal::Text => Reply::text(400, named),
+        RegistrationRefusal::Vague => Reply::text(400, "Bad Request"),
+        RegistrationRefusal::Html => Reply::html(400, "<html><title>Bad Request</title></html>"),
+        RegistrationRefusal::Empty => Reply::empty(400),
+    }
 }
 
 fn check_redirects(policy: RedirectPolicy, metadata: &Map<String, Value>) -> Result<(), Reply> {

@@ -150,6 +150,13 @@ async fn suffer(
                 None => reply,
             }
         }
+        Fault::Bytes { status, content_type, body } => {
+            Reply { status, headers: vec![], body }.with("content-type", &content_type)
+        }
+        Fault::StatusAfter { status } => {
+            process(shared, endpoint, incoming);
+            Reply::text(status, "out of order\n")
+        }
         Fault::OAuthError { status, error, description } => {
             Reply::error(status, &error, description.as_deref().unwrap_or_default())
         }

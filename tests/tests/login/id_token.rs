@@ -53,6 +53,8 @@ fn every_signature_is_good_enough_for_a_login() {
         Algorithm::Ps256,
         Algorithm::Ps384,
         Algorithm::Ps512,
+        Algorithm::Es384,
+        Algorithm::EdDsa,
     ] {
         let stage = Stage::with(Quirks { algorithm, ..quirks() });
         let reply = by_code(&stage);

@@ -180,3 +180,115 @@ fn a_refused_poll_says_whose_answer_it_is() {
     let host = issuer.trim_start_matches("http://").trim_end_matches('/');
     assert!(text(&reply["info"]).contains(host), "{reply}");
 }
+
+/// An account whose client was made by hand and has no secret.
+fn public(stage: &Stage) -> Value {
+    let seed = oidc_tests::provider::Seed { public: true, ..oidc_tests::provider::Seed::named("demo") };
+    stage.provider.seed(&seed).to_object().into_value()
+}
+
+#[test]
+fn a_client_without_a_secret_gets_in_however_the_first_way_is_refused_and_remembers() {
+    use oidc_tests::provider::Refusal::{Empty, Forbidden, InvalidClient, Unauthorized, UnauthorizedClient};
+    for refused_authentication in [InvalidClient, UnauthorizedClient, Unauthorized, Forbidden, Empty] {
+        let stage = Stage::with(Quirks {
+            public_clients_by_id_only: true,
+            refused_authentication,
+            metadata_without: vec!["token_endpoint_auth_methods_supported".into()],
+            ..Quirks::default()
+        });
+        let reply = stage.begin(&public(&stage), "refresh", json!({}));
+        assert_eq!(reply["status"], "success", "{refused_authentication:?}: {reply}");
+        assert_eq!(stage.provider.log().count(Endpoint::Token), 2);
+        assert_eq!(reply["config"]["token_endpoint_auth_method"], "none", "{refused_authentication:?}");
+        assert!(stage.refreshes("demo"));
+        assert_eq!(
+            stage.provider.log().count(Endpoint::Token),
+            3,
+            "{refused_authentication:?}: it is remembered"
+        );
+        assert_eq!(stage.provider.reuses(), 0);
+    }
+}
+
+#[test]
+fn a_dead_refresh_token_is_known_by_every_answer() {
+    use oidc_tests::provider::DeadToken::{Empty, Html, Iam, InvalidGrant, Keycloak, Unauthorized};
+    for dead_token in [InvalidGrant, Keycloak, Iam, Empty, Unauthorized, Html] {
+        let stage = Stage::with(Quirks { dead_token, ..Quirks::default() });
+        let account = stage.provider.seed_account("demo").to_object().into_value();
+        assert_eq!(stage.begin(&account, "refresh", json!({}))["status"], "success");
+        stage.provider.revoke_logins();
+        let mut command = stage.agent.command(&stage.environment, "oidc");
+        command.args(["token", "-f", "demo"]);
+        let finished = run(command);
+        assert_eq!(finished.code, Some(7), "{dead_token:?}: {finished:?}");
+        assert!(finished.stderr.contains("--reauthenticate"), "{dead_token:?}: {}", finished.stderr);
+        let status = stage.request(&json!({"request": "status_json"}));
+        assert!(status["info"]["accounts"][0]["login_needed"].is_string(), "{dead_token:?}: {status}");
+    }
+}
+
+#[test]
+fn a_login_that_has_lost_scopes_goes_on_with_what_is_left() {
+    let stage = Stage::with(Quirks { narrows_on_refresh: true, ..Quirks::default() });
+    let account = stage.provider.seed_account("demo").to_object().into_value();
+    assert_eq!(stage.begin(&account, "refresh", json!({}))["status"], "success");
+    let ask = |fields: Value| {
+        let mut request = json!({"request": "access_token", "account": "demo", "min_valid_period": -1});
+        request.as_object_mut().expect("an object").extend(fields.as_object().cloned().unwrap_or_default());
+        stage.request(&request)
+    };
+    assert_eq!(ask(json!({"scope": "openid"}))["status"], "success");
+    let narrowed = ask(json!({}));
+    assert_eq!(
+        (&narrowed["status"], &narrowed["scope"]),
+        (&json!("success"), &json!("openid")),
+        "{narrowed}"
+    );
+    let told = narrowed["warnings"].to_string();
+    assert!(told.contains("oidc gen --reauthenticate demo"), "{narrowed}");
+    let before = stage.provider.log().count(Endpoint::Token);
+    let again = ask(json!({}));
+    assert!(again["access_token"].is_string() && again["warnings"].is_null(), "{again}");
+    assert_eq!(stage.provider.log().count(Endpoint::Token), before + 1, "it is remembered");
+}
+
+#[test]
+fn an_audience_is_asked_for_as_the_provider_takes_it() {
+    use oidc_tests::provider::AudienceParameter::{Audience, AudienceOnly, Either, Resource};
+    for audience in [Audience, AudienceOnly, Either, Resource] {
+        let stage = Stage::with(Quirks { audience, ..Quirks::default() });
+        let account = stage.provider.seed_account("demo").to_object().into_value();
+        assert_eq!(stage.begin(&account, "refresh", json!({}))["status"], "success");
+        for _ in 0..2 {
+            let request = json!({"request": "access_token", "account": "demo", "min_valid_period": -1,
+                "audience": "https://storage.example"});
+            let reply = stage.request(&request);
+            assert!(
+                reply["access_token"].is_string() && reply["warnings"].is_null(),
+                "{audience:?}: {reply}"
+            );
+        }
+        let tries = if audience == AudienceOnly { 4 } else { 3 };
+        assert_eq!(stage.provider.log().count(Endpoint::Token), tries, "{audience:?}");
+        assert_eq!(stage.provider.reuses(), 0, "{audience:?}");
+    }
+}
+
+/// The poll that was answered with an error had been granted the tokens.
+#[test]
+fn a_device_login_ends_with_the_first_failure_and_not_with_what_follows_from_it() {
+    let stage = Stage::with(Quirks { device_approved_at_poll: Some(1), ..Quirks::default() });
+    stage.provider.tolerate_violations();
+    let account = stage.registered("demo", &["http://localhost:4242".into()]);
+    let device = stage.begin(&account, "device", json!({}))["oidc_device"].clone();
+    stage.provider.faults().queue(Endpoint::Token, Fault::StatusAfter { status: 502 });
+    let mut reply = Value::Null;
+    wait_until(|| {
+        reply = stage.request(&json!({"request": "device", "oidc_device": device, "only_at": 0}));
+        reply["error"] != "authorization_pending"
+    });
+    assert!(text(&reply["error"]).contains("Http Status Code 502"), "{reply}");
+    assert_eq!(reply["error_code"], "provider_unreachable");
+}

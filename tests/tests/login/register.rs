@@ -1,9 +1,11 @@
 //! Dynamic client registration.
 
-use oidc_tests::provider::{Endpoint, Fault, Quirks, RedirectPolicy, Registration};
+use oidc_tests::provider::{Endpoint, Fault, Quirks, RedirectPolicy, Registration, RegistrationRefusal};
 use serde_json::{Value, json};
 
 use crate::stage::{Stage, text};
+
+const DEVICE: &str = "urn:ietf:params:oauth:grant-type:device_code";
 
 fn register(stage: &Stage, name: &str, fields: Value) -> Value {
     let mut account = stage.account(name, &[]);
@@ -76,6 +78,105 @@ fn the_texts_that_oidc_gen_compares_stand_alone() {
     );
     let requests = stage.provider.log().requests();
     assert!(requests.iter().all(|request| request.endpoint != Endpoint::Registration));
+}
+
+fn left_out(reply: &Value) -> Vec<String> {
+    reply["left_out"].as_array().into_iter().flatten().map(text).collect()
+}
+
+#[test]
+fn what_a_provider_does_not_know_is_done_without_and_told() {
+    let refused = |change: fn(&mut Quirks)| {
+        let mut quirks = Quirks::default();
+        change(&mut quirks);
+        quirks
+    };
+    for (quirks, without, told) in [
+        (
+            refused(|quirks| quirks.refused_redirects = vec!["edu.kit".into()]),
+            "edu.kit",
+            "redirect URIs of a private-use scheme",
+        ),
+        (
+            refused(|quirks| quirks.refused_redirects = vec!["edu.kit".into(), "http://localhost".into()]),
+            "http://localhost",
+            "redirect URIs with localhost (they have 127.0.0.1 instead)",
+        ),
+        (
+            refused(|quirks| quirks.refused_scopes = vec!["offline_access".into()]),
+            "offline_access",
+            "the scope offline_access",
+        ),
+        (refused(|quirks| quirks.refused_members = vec!["scope".into()]), "\"scope\"", "the list of scopes"),
+        (
+            refused(|quirks| quirks.refused_members = vec!["application_type".into()]),
+            "application_type",
+            "the type of the application",
+        ),
+        (
+            refused(|quirks| quirks.refused_grants = vec![DEVICE.into()]),
+            DEVICE,
+            "the device grant under its usual name",
+        ),
+        (
+            refused(|quirks| quirks.device_grant_name = Some("device_code".into())),
+            DEVICE,
+            "the device grant under its usual name",
+        ),
+    ] {
+        use RegistrationRefusal::{Empty, Html, ListsAllowed, Named, Text, Vague};
+        for refused_registration in [Named, ListsAllowed, Text, Vague, Html, Empty] {
+            let stage = Stage::with(Quirks { refused_registration, ..quirks.clone() });
+            let reply = register(&stage, "demo", json!({}));
+            assert_eq!(reply["status"], "success", "{told}, {refused_registration:?}: {reply}");
+            assert!(
+                left_out(&reply).iter().any(|part| part == told),
+                "{told}, {refused_registration:?}: {reply}"
+            );
+            let requests = stage.provider.log().requests();
+            let sent: Vec<_> = requests.iter().filter_map(|request| request.json.as_ref()).collect();
+            assert!(sent.len() <= 12, "{told}, {refused_registration:?}: {} requests", sent.len());
+            let last = sent.last().expect("a registration").to_string();
+            assert!(!last.contains(without), "{told}, {refused_registration:?}: {last}");
+            let uses_code = sent.last().expect("a registration")["grant_types"]
+                .to_string()
+                .contains("authorization_code");
+            assert!(uses_code, "{told}, {refused_registration:?}: {last}");
+        }
+    }
+}
+
+#[test]
+fn a_client_without_offline_access_logs_in_without_asking_for_it() {
+    let stage = Stage::with(Quirks { refused_scopes: vec!["offline_access".into()], ..Quirks::default() });
+    let login = stage.begin_code("demo", json!({}));
+    assert!(!login.uri.contains("offline_access"), "{}", login.uri);
+}
+
+#[test]
+fn a_custom_scheme_that_is_not_wanted_is_not_registered() {
+    let stage = Stage::new();
+    let reply = register(&stage, "demo", json!({"no_scheme": 1}));
+    assert!(!reply["client"]["redirect_uris"].to_string().contains("edu.kit"), "{reply}");
+    assert_eq!(left_out(&reply), Vec::<String>::new());
+}
+
+#[test]
+fn a_registration_that_is_closed_has_codes_of_its_own() {
+    let ask = |registration: Registration| {
+        let stage = Stage::with(Quirks { registration, ..Quirks::default() });
+        register(&stage, "demo", json!({}))
+    };
+    let closed = ask(Registration::Closed);
+    assert_eq!(
+        (&closed["error_code"], &closed["error"]),
+        (&json!("registration_closed"), &json!("Registration is closed."))
+    );
+    assert!(text(&closed["info"]).contains("`--client-id`"), "{closed}");
+    assert_eq!(ask(Registration::Absent)["error_code"], "registration_closed");
+    let protected = ask(Registration::Bearer("at-admin".into()));
+    assert_eq!(protected["error_code"], "registration_token_needed", "{protected}");
+    assert!(text(&protected["info"]).contains("`--at`"), "{protected}");
 }
 
 /// What is registered is taken as it is told; what is refused is told in the provider's words.
