@@ -17,12 +17,12 @@ use tokio::time::{Instant, sleep};
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    LOGIN_LIFETIME, failure_of,
+    failure::failure_of,
     held::Sealable,
     login_request::LoginRequest,
     phase::{CurrentPhase, Phase},
     state::LoginState,
-    table::Entry,
+    table::{Entry, LOGIN_LIFETIME},
 };
 use crate::{clock::BootTime, provider::TokenResponse};
 

@@ -7,7 +7,7 @@ use oidc_proto::{
 };
 use url::Url;
 
-use super::{Login, account_name, failure_of, provider_deadline};
+use super::{Login, account_name, failure::failure_of, provider_deadline};
 use crate::provider::{Client, ClientConfiguration, ClientDeletion, OUT_OF_REACH, ProviderError};
 
 impl Login {

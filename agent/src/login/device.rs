@@ -9,9 +9,9 @@ use oidc_proto::{
 use tokio::time::timeout_at;
 
 use super::{
-    Login, answer_of,
+    Login,
     device_login::{DeviceAttempt, DeviceLogin, Polled},
-    failure_of,
+    failure::{answer_of, failure_of},
     login_request::{Granted, LoginRequest, no_refresh_token},
     phase::Phase,
     provider_deadline,

@@ -15,7 +15,12 @@ use oidc_proto::{
 use ring::digest::{SHA256, SHA256_OUTPUT_LEN, digest};
 use tokio::task::JoinHandle;
 
-use super::{LOGIN_LIFETIME, held::Sealable, login_request::LoginRequest, phase::CurrentPhase, table::Entry};
+use super::{
+    held::Sealable,
+    login_request::LoginRequest,
+    phase::CurrentPhase,
+    table::{Entry, LOGIN_LIFETIME},
+};
 use crate::{
     clock::BootTime,
     provider::{DeviceAuthorization, SLOW_DOWN},

@@ -6,7 +6,7 @@ use oidc_proto::{
     message::{Failure, Reply},
 };
 
-use super::{Login, failure_of, provider_deadline};
+use super::{Login, failure::failure_of, login_request::Granted, provider_deadline};
 use crate::provider::{Client, PasswordGrant, Refresh};
 
 impl Login {
@@ -66,6 +66,22 @@ impl Login {
         let judged = login_request.judge_id_token(&response, None, deadline).await;
         judged.map_err(failure_of(&login_request.config))?;
         self.deliver(login_request.granted(response, None, false).ok_or_else(no_refresh_token_came)?).await
+    }
+
+    /// Loads the account of a login that its client waits for, and answers it.
+    async fn deliver(&self, granted: Granted) -> Result<Reply, Failure> {
+        let (config, token) = match granted {
+            Granted::Token(token) => return Ok(Reply::Token(token)),
+            Granted::Account(config, token) => (config, token),
+        };
+        match self.0.accounts.admit((*config).clone(), Some(token)).await {
+            // Locked while the provider answered. The refresh token must not be lost; the client stores it.
+            Err(failure) if failure.code == ErrorCode::AgentLocked => {
+                tracing::info!(account = config.name, "logged in, but not loaded: the agent is locked");
+            }
+            admitted => admitted?,
+        }
+        Ok(Reply::Config(config))
     }
 }
 

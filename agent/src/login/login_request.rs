@@ -1,18 +1,17 @@
-//! What every flow needs to begin, and what becomes of an account when one has succeeded.
+//! A login that is about to begin, and what becomes of its account when it has succeeded.
 
 use std::sync::Arc;
 
 use oidc_proto::{
     account::AccountConfig,
     error_code::ErrorCode,
-    message::{Failure, Reply, TokenReply},
+    message::{Failure, TokenReply},
     scope,
     secret::RefreshToken,
     shortname::Shortname,
 };
 use tokio::time::Instant;
 
-use super::{Login, account_name, failure_of, register::WITHOUT_OFFLINE_ACCESS};
 use crate::{
     clock::{Clock, LONGEST},
     provider::{
@@ -45,47 +44,6 @@ pub(super) enum Granted {
     Account(Box<AccountConfig>, TokenResponse),
     /// Only an access token was wanted.
     Token(TokenReply),
-}
-
-impl Login {
-    pub(super) async fn login_request(
-        &self,
-        mut config: AccountConfig,
-        only_at: bool,
-        deadline: Instant,
-    ) -> Result<LoginRequest, Failure> {
-        if config.mytoken_url.is_some() {
-            return Err(Failure::not_supported_yet("gen with mytoken"));
-        }
-        if config.issuer_url.is_none() {
-            return Err(Failure::missing_field("issuer_url"));
-        }
-        let name = account_name(&config)?;
-        (config.refresh_token, config.username, config.password) = (None, None, None);
-        let provider = self.0.accounts.deps().providers.provider(&config).map_err(failure_of(&config))?;
-        let metadata = provider.metadata(deadline).await.map_err(failure_of(&config))?;
-        let requested = config.login_scope().unwrap_or_default();
-        let asks_offline = !only_at && !config.other.flag(WITHOUT_OFFLINE_ACCESS);
-        let scope =
-            provider.login_scope(requested, asks_offline, deadline).await.map_err(failure_of(&config))?;
-        Ok(LoginRequest { name, config, provider, metadata, scope, only_at, clock: self.clock().clone() })
-    }
-
-    /// Loads the account of a login that its client waits for, and answers it.
-    pub(super) async fn deliver(&self, granted: Granted) -> Result<Reply, Failure> {
-        let (config, token) = match granted {
-            Granted::Token(token) => return Ok(Reply::Token(token)),
-            Granted::Account(config, token) => (config, token),
-        };
-        match self.0.accounts.admit((*config).clone(), Some(token)).await {
-            // Locked while the provider answered. The refresh token must not be lost; the client stores it.
-            Err(failure) if failure.code == ErrorCode::AgentLocked => {
-                tracing::info!(account = config.name, "logged in, but not loaded: the agent is locked");
-            }
-            admitted => admitted?,
-        }
-        Ok(Reply::Config(config))
-    }
 }
 
 impl LoginRequest {

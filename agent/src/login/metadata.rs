@@ -5,7 +5,7 @@ use oidc_proto::{
     message::{Failure, ProviderQuery, Reply},
 };
 
-use super::{Login, failure_of, provider_deadline, register::scopes_supported};
+use super::{Login, failure::failure_of, provider_deadline, register::scopes_supported};
 
 /// What stands between an issuer and the name of its metadata document.
 const WELL_KNOWN: &str = "/.well-known/";

@@ -5,6 +5,7 @@
 //! browser. While the agent is locked dispatch answers none of these requests, a browser that comes back is told to
 //! come again, and the secrets of logins and kept texts are sealed as those of accounts are.
 
+mod begin;
 mod browser;
 mod code;
 mod code_login;
@@ -12,6 +13,7 @@ mod delete;
 mod device;
 mod device_login;
 mod direct;
+mod failure;
 mod file_store;
 mod generate;
 mod held;
@@ -47,11 +49,8 @@ use self::{code_login::CodeLogin, device_login::DeviceLogin, file_store::FileSto
 use crate::{
     accounts::{Accounts, Covered},
     clock::{BootTime, Clock},
-    provider::ProviderError,
 };
 
-/// How long a login may take, from its start to the fetched result. A provider's own limit may be shorter.
-const LOGIN_LIFETIME: Duration = Duration::from_secs(15 * 60);
 /// How long one request of a client may wait for the provider, retries included.
 const PROVIDER_DEADLINE: Duration = Duration::from_secs(30);
 
@@ -162,26 +161,6 @@ fn account_name(config: &AccountConfig) -> Result<Shortname, Failure> {
     })
 }
 
-/// A provider's error as the reply about an account: it says whose answer it is.
-///
-/// The C suite's help goes with it, but not the advice to log in: that is what is being done.
-fn failure_of(config: &AccountConfig) -> impl Fn(ProviderError) -> Failure + '_ {
-    |error| {
-        let name = config.name.as_deref().unwrap_or_default();
-        let mut failure = error.to_failure(name, config.issuer_url.as_deref().unwrap_or_default());
-        let help = failure.info.take().filter(|info| !info.contains("--reauthenticate")).unwrap_or_default();
-        let is_named = failure.error.contains(error.provider()) || help.contains(error.provider());
-        let origin = if is_named { String::new() } else { answer_of(error.provider()) };
-        failure.info = Some(format!("{help}{origin}")).filter(|info| !info.is_empty());
-        failure
-    }
-}
-
-/// Whose words an error text is.
-fn answer_of(provider: &str) -> String {
-    format!("This is the answer of the provider {provider}.\n")
-}
-
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     // Nothing panics while one of these is held; a poisoned table would still be a whole one.
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
@@ -189,33 +168,4 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 
 fn provider_deadline() -> Instant {
     Instant::now() + PROVIDER_DEADLINE
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::provider::{OAuthError, ProviderErrorKind};
-
-    #[test]
-    fn every_refusal_of_a_login_says_whose_it_is() {
-        let config = AccountConfig { name: Some("acc".to_owned()), ..AccountConfig::default() };
-        for code in [
-            "invalid_grant",
-            "invalid_client",
-            "invalid_scope",
-            "invalid_request",
-            "slow_down",
-            "access_denied",
-        ] {
-            let refusal = OAuthError::new(400, code, Some("why"), &[]);
-            for kind in [ProviderErrorKind::Refused(refusal.clone()), ProviderErrorKind::LoginNeeded(refusal)]
-            {
-                let failure = failure_of(&config)(ProviderError::new("op.example/x".into(), kind));
-                assert!(failure.error.starts_with(code), "what C programs compare stays as it is");
-                let info = failure.info.unwrap_or_default();
-                assert_eq!(info.matches("op.example/x").count(), 1, "{code}: {info}");
-                assert!(!info.contains("--reauthenticate"), "{info}");
-            }
-        }
-    }
 }

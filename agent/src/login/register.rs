@@ -7,7 +7,7 @@ use oidc_proto::{
     scope, secret,
 };
 
-use super::{Login, account_name, failure_of, provider_deadline};
+use super::{Login, account_name, failure::failure_of, provider_deadline};
 use crate::provider::{Part, ProviderMetadata, Registration, tell_left_out};
 
 /// The C suite's fixed ports.

@@ -1,11 +1,13 @@
 //! Logins under way, bounded in number and in time.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use oidc_proto::{error_code::ErrorCode, message::Failure};
 
 use crate::clock::BootTime;
 
+/// How long a login may take, from its start to the fetched result. A provider's own limit may be shorter.
+pub const LOGIN_LIFETIME: Duration = Duration::from_secs(15 * 60);
 /// Most logins of a kind at a time.
 const CAPACITY: usize = 64;
 

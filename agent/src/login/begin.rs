@@ -1,0 +1,34 @@
+//! What every flow does first: it looks for the account's provider and for what that supports.
+
+use oidc_proto::{account::AccountConfig, message::Failure};
+use tokio::time::Instant;
+
+use super::{
+    Login, account_name, failure::failure_of, login_request::LoginRequest, register::WITHOUT_OFFLINE_ACCESS,
+};
+
+impl Login {
+    /// An account as a login begins with it. Asks the provider for its metadata, until `deadline`.
+    pub(super) async fn login_request(
+        &self,
+        mut config: AccountConfig,
+        only_at: bool,
+        deadline: Instant,
+    ) -> Result<LoginRequest, Failure> {
+        if config.mytoken_url.is_some() {
+            return Err(Failure::not_supported_yet("gen with mytoken"));
+        }
+        if config.issuer_url.is_none() {
+            return Err(Failure::missing_field("issuer_url"));
+        }
+        let name = account_name(&config)?;
+        (config.refresh_token, config.username, config.password) = (None, None, None);
+        let provider = self.0.accounts.deps().providers.provider(&config).map_err(failure_of(&config))?;
+        let metadata = provider.metadata(deadline).await.map_err(failure_of(&config))?;
+        let requested = config.login_scope().unwrap_or_default();
+        let asks_offline = !only_at && !config.other.flag(WITHOUT_OFFLINE_ACCESS);
+        let scope =
+            provider.login_scope(requested, asks_offline, deadline).await.map_err(failure_of(&config))?;
+        Ok(LoginRequest { name, config, provider, metadata, scope, only_at, clock: self.clock().clone() })
+    }
+}
