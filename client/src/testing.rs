@@ -64,7 +64,12 @@ impl Drop for FakeAgent {
     fn drop(&mut self) {
         // A connection without a request ends it.
         drop(UnixStream::connect(&self.socket));
-        let _ = self.thread.take().map(JoinHandle::join);
+        // What was wrong with a request is said by the test that made it.
+        if let Some(Err(panic)) = self.thread.take().map(JoinHandle::join)
+            && !thread::panicking()
+        {
+            std::panic::resume_unwind(panic);
+        }
     }
 }
 

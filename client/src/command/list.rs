@@ -42,6 +42,10 @@ struct Entry {
     is_foreign: bool,
     issuer: Option<String>,
     agent: AgentState,
+    /// Why the provider takes the refresh token no more, as the agent tells it.
+    login_needed: Option<String>,
+    /// Why the provider takes the client no more.
+    client_refused: Option<String>,
 }
 
 impl Command for ListArgs {
@@ -181,7 +185,15 @@ fn entries(context: &mut Context, status: &Result<AgentStatus, AgentState>) -> R
                 is_foreign: false,
                 issuer: issuer(name),
                 agent: AgentState::Loaded,
+                login_needed: None,
+                client_refused: None,
             });
+        }
+    }
+    for entry in &mut entries {
+        if let Some(account) = known.iter().find(|account| account.name == entry.name) {
+            entry.login_needed.clone_from(&account.login_needed);
+            entry.client_refused.clone_from(&account.client_refused);
         }
     }
     Ok(entries)
@@ -199,11 +211,15 @@ impl Entry {
             format: format.and_then(Result::ok),
             issuer: header.and_then(|header| header.issuer),
             agent,
+            login_needed: None,
+            client_refused: None,
         }
     }
 
     fn to_line(&self, width: usize) -> String {
         let state = match (&self.agent, &self.file, self.format) {
+            _ if self.login_needed.is_some() => "login needed",
+            _ if self.client_refused.is_some() => "client refused",
             (AgentState::Loaded, None, _) => "loaded, no file",
             (AgentState::Loaded, ..) => "loaded",
             (_, Some(_), None) => "not readable",
@@ -227,6 +243,8 @@ impl Entry {
             "file": self.file,
             "format": self.format.map(format_name),
             "issuer": self.issuer,
+            "login_needed": self.login_needed,
+            "client_refused": self.client_refused,
         })
     }
 }
@@ -280,6 +298,41 @@ mod tests {
         assert!(bench.run(&["oidc", "list", "--loaded"]).result.is_err());
     }
 
+    /// An account that is loaded and gives no tokens is told from one that does, as `oidc status` does.
+    #[test]
+    fn says_which_accounts_need_the_person() {
+        let account = |name: &str, login_needed: Option<&str>, client_refused: Option<&str>| AccountStatus {
+            name: name.into(),
+            issuer: "https://op".into(),
+            login_needed: login_needed.map(Into::into),
+            client_refused: client_refused.map(Into::into),
+            ..AccountStatus::default()
+        };
+        let status = AgentStatus {
+            loaded_accounts: vec!["a".into(), "b".into(), "c".into()],
+            accounts: vec![
+                account("a", None, None),
+                account("b", Some("invalid_grant"), None),
+                account("c", None, Some("invalid_client")),
+            ],
+            ..AgentStatus::default()
+        };
+        let bench = Bench::new()
+            .with_account("a")
+            .with_account("b")
+            .with_account("c")
+            .with_agent(move |_| Reply::success_with(status.to_info()));
+        let listed = bench.run(&["oidc", "list"]).stdout;
+        let expected =
+            "a  loaded        https://op\nb  login needed  https://op\nc  client refused  https://op\n";
+        assert_eq!(listed, expected);
+        let value: Value =
+            serde_json::from_str(&bench.run(&["oidc", "list", "--json"]).stdout).expect("JSON");
+        assert_eq!((&value[1]["login_needed"], &value[1]["loaded"]), (&"invalid_grant".into(), &true.into()));
+        assert_eq!(value[2]["client_refused"], "invalid_client");
+        assert!(value[0]["login_needed"].is_null() && value[0]["client_refused"].is_null());
+    }
+
     #[test]
     fn without_an_agent_nothing_is_known_of_loading() {
         let bench = Bench::new().with_account("b");
@@ -287,7 +340,8 @@ mod tests {
         let value: Value =
             serde_json::from_str(&bench.run(&["oidc", "list", "--json"]).stdout).expect("JSON");
         let file = bench.file("b");
-        let expected = json!([{"name": "b", "loaded": null, "agent": "none", "file": file, "format": "oidc-agent", "issuer": null}]);
+        let expected = json!([{"name": "b", "loaded": null, "agent": "none", "file": file, "format": "oidc-agent", "issuer": null,
+            "login_needed": null, "client_refused": null}]);
         assert_eq!(value, expected);
         assert!(bench.run(&["oidc", "list", "--loaded"]).result.is_err());
     }

@@ -1,7 +1,6 @@
 //! What a login needs of the machine: time, signals, a browser, and the size of the terminal. Tests bring their own.
 
 use std::{
-    env,
     io::{self, IsTerminal},
     os::unix::process::CommandExt,
     process::Stdio,
@@ -13,7 +12,7 @@ use rustix::termios::tcgetwinsize;
 use url::Url;
 
 use super::interrupts::Interrupts;
-use crate::account::password::asker::AskError;
+use crate::{account::password::asker::AskError, process::display::has_display};
 
 /// The machine that the person sits at.
 pub trait Desk {
@@ -39,8 +38,7 @@ pub struct Machine {
 
 impl Desk for Machine {
     fn has_display(&self) -> bool {
-        let is_set = |name: &str| env::var_os(name).is_some_and(|value| !value.is_empty());
-        cfg!(target_os = "macos") || is_set("DISPLAY") || is_set("WAYLAND_DISPLAY")
+        has_display()
     }
 
     fn open(&mut self, url: &Url) -> io::Result<()> {

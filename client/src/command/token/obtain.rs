@@ -1,7 +1,5 @@
 //! A token from the agent, for every command that wants one. Loads the account where that is what is missing.
 
-use std::env;
-
 use oidc_proto::{
     error_code::ErrorCode,
     json::Object,
@@ -24,6 +22,7 @@ use crate::{
         error::Error,
         load::{Loading, load},
     },
+    process::display::has_display,
 };
 
 /// A token that is wanted.
@@ -127,7 +126,8 @@ fn ask(query: &TokenQuery, context: &mut Context) -> Result<Reply, Error> {
         Error::Failure(failure) if query.autoload && wants_account(failure.code) => failure,
         error => return Err(error),
     };
-    // Where consent can be asked for is known to the agent: it may have a display, a terminal or a program for that.
+    // A program in a desktop session can be served by the agent's prompt. Where consent can be asked for is known to the
+    // agent: it may have a display, a terminal or a program for that.
     let may_ask = failure.code == ErrorCode::PromptUnavailable || has_display();
     if load_on_terminal(query, &failure, context)? {
         return context.call(&query.request(true));
@@ -180,11 +180,6 @@ fn load_on_terminal(query: &TokenQuery, failure: &Failure, context: &mut Context
         context.output.note(&info);
     }
     Ok(true)
-}
-
-/// A program in a desktop session can be served by the agent's prompt.
-fn has_display() -> bool {
-    ["DISPLAY", "WAYLAND_DISPLAY"].iter().any(|name| env::var_os(name).is_some_and(|value| !value.is_empty()))
 }
 
 fn not_loaded(query: &TokenQuery, error: Error) -> Error {
