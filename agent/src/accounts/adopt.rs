@@ -100,3 +100,110 @@ impl Open {
             && self.config.issuer_url.as_deref().is_some_and(|issuer| other.has_issuer(issuer))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use oidc_proto::secret::RefreshToken;
+
+    use super::{
+        super::{
+            refresh_tokens::Kept,
+            source::played::Played,
+            testing::{Bench, File, START, granted},
+            token_cache::{
+                Purpose,
+                tests::{at, token},
+            },
+        },
+        *,
+    };
+
+    fn current(open: &Open) -> &str {
+        open.tokens.current().map_or("", |token| token.expose())
+    }
+
+    /// An account that has gone on from `rt-1` to `rt-2`, which is in its file, with an access token.
+    fn gone_on(file: &File, home: &Home, name: &Shortname) -> Open {
+        let mut open = Open::new(file.account());
+        open.tokens.rotated("rt-2".into());
+        file.set_token("rt-2");
+        open.tokens.written();
+        open.file_key = Some(file.key().clone());
+        open.stamp = look::stamp(home, name);
+        open.cache.keep(Purpose::default(), token("at-1", at(START), 3600));
+        open
+    }
+
+    /// What happens to the file; the refresh token afterwards and where it is kept, and whether access tokens are still
+    /// the account's.
+    #[tokio::test]
+    async fn a_newer_token_is_taken_over_and_an_older_one_is_not() {
+        type Row = (&'static str, fn(&File), &'static str, Kept, bool);
+        fn another_client(file: &File, token: &str) {
+            file.change(|account| account.client_id = Some("d".into()));
+            file.set_token(token);
+        }
+        let rows: &[Row] = &[
+            ("nothing", |_| {}, "rt-2", Kept::Home, true),
+            ("another program's token", |file| file.set_token("rt-7"), "rt-7", Kept::Home, true),
+            ("the same beside the file", |file| file.put_beside("rt-7"), "rt-7", Kept::Beside, true),
+            ("a spent one is put back", |file| file.set_token("rt-1"), "rt-2", Kept::Nowhere, true),
+            ("the token is taken out", |file| file.set_token(""), "rt-2", Kept::Nowhere, true),
+            ("another client's login", |file| another_client(file, "rt-1"), "rt-1", Kept::Home, false),
+            ("another client, no login", |file| another_client(file, ""), "", Kept::Home, false),
+            (
+                "copied from another file",
+                |file| file.change(|a| a.name = Some("b".into())),
+                "rt-2",
+                Kept::Home,
+                true,
+            ),
+            ("another password", File::rekey, "rt-2", Kept::Home, true),
+            ("damaged", |file| file.put(b"{\"format\":\"oidc-account/1\"}"), "rt-2", Kept::Home, true),
+            ("deleted", File::delete, "rt-2", Kept::Home, true),
+        ];
+        for (what, happens, expected, kept, keeps_tokens) in rows {
+            let bench = Bench::new();
+            let file = bench.write_file(&Played::new(true, |_| Ok(granted("at", ""))));
+            let (home, name): (_, Shortname) = (&bench.accounts.deps().home, "acc".parse().expect("a name"));
+            let mut open = gone_on(&file, home, &name);
+            happens(&file);
+            let found = look::look(home, &name, &open.known(at(START)));
+            let is_other = open.adopt(&name, found);
+            assert_eq!(is_other, *expected != "rt-2", "{what}");
+            assert_eq!((current(&open), open.tokens.kept()), (*expected, *kept), "{what}");
+            assert_eq!(open.cache.find(&Purpose::default()).is_some(), *keeps_tokens, "{what}");
+            assert_eq!(open.standing.is_rekeyed(), *what == "another password", "{what}");
+            assert_eq!(open.config.name.as_deref(), Some("acc"), "{what}");
+            if *what != "deleted" {
+                assert_eq!(open.stamp, look::stamp(home, &name), "{what}: it is not read twice");
+            }
+        }
+    }
+
+    /// The client and the token of an account that is loaded again, and the token it goes on with: an earlier load has
+    /// gone on from `rt-1` to `rt-2`, and could not save that.
+    #[test]
+    fn an_earlier_load_that_was_not_saved_is_gone_on_from() {
+        let account = |client: &str, token: &str| {
+            let AccountConfig { issuer_url, .. } =
+                super::super::testing::add_request("https://op", "acc").config;
+            Open::new(AccountConfig {
+                client_id: Some(client.into()),
+                issuer_url,
+                refresh_token: Some(RefreshToken::from(token)),
+                ..AccountConfig::default()
+            })
+        };
+        let mut earlier = account("c", "rt-1");
+        earlier.tokens.rotated("rt-2".into());
+        earlier.tokens.not_stored(true);
+        for (client, came, expected) in
+            [("c", "rt-1", "rt-2"), ("c", "rt-2", "rt-2"), ("c", "rt-9", "rt-9"), ("d", "rt-1", "rt-1")]
+        {
+            let mut open = account(client, came);
+            open.take_over(&earlier);
+            assert_eq!(current(&open), expected, "client {client}, came with {came}");
+        }
+    }
+}

@@ -202,3 +202,98 @@ impl Accounts {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicBool, Ordering};
+
+    use oidc_proto::account::AccountConfig;
+
+    use super::{
+        super::{account::Flags, held::Open, testing::Bench},
+        *,
+    };
+
+    fn account(name: &str) -> Arc<Account> {
+        let open = Open::new(AccountConfig::default());
+        Arc::new(Account::new(name.parse().expect("a name"), open, Flags::default(), None))
+    }
+
+    fn names(bench: &Bench) -> Vec<String> {
+        bench.accounts.names().iter().map(ToString::to_string).collect()
+    }
+
+    #[tokio::test]
+    async fn each_name_is_there_once_and_the_last_load_is_last() {
+        let bench = Bench::new();
+        for (loaded, expected) in
+            [("a", &["a"][..]), ("b", &["a", "b"]), ("a", &["b", "a"]), ("c", &["b", "a", "c"])]
+        {
+            let account = account(loaded);
+            bench.accounts.insert(Arc::clone(&account)).expect("not locked");
+            assert_eq!(names(&bench), expected);
+            let found = bench.accounts.find(&account.name).expect("loaded");
+            assert!(Arc::ptr_eq(&found, &account), "{loaded}: the one before is gone");
+        }
+        let name = "a".parse().expect("a name");
+        assert_eq!([bench.accounts.remove(&name), bench.accounts.remove(&name)], [true, false]);
+        assert_eq!(names(&bench), ["b", "c"]);
+        bench.accounts.remove_all();
+        assert!(names(&bench).is_empty());
+    }
+
+    #[tokio::test]
+    async fn under_the_lock_names_are_told_and_nothing_is_loaded() {
+        let bench = Bench::new();
+        bench.accounts.insert(account("a")).expect("not locked");
+        bench.accounts.lock("sesame".into()).await.expect("locked");
+        let refused = bench.accounts.insert(account("b")).expect_err("locked");
+        assert_eq!(refused.code, ErrorCode::AgentLocked);
+        assert_eq!(names(&bench), ["a"]);
+        assert!(bench.accounts.remove(&"a".parse().expect("a name")), "unloading is always possible");
+    }
+
+    #[tokio::test]
+    async fn whoever_waits_for_an_account_gets_it_whoever_loads_it() {
+        let bench = Bench::new();
+        let (accounts, name) = (bench.accounts.clone(), "b".parse().expect("a name"));
+        let waiting = tokio::spawn(async move { accounts.loaded_meanwhile(&name).await });
+        tokio::task::yield_now().await;
+        bench.accounts.insert(account("a")).expect("not locked");
+        tokio::task::yield_now().await;
+        assert!(!waiting.is_finished(), "that was another one");
+        bench.accounts.insert(account("b")).expect("not locked");
+        assert_eq!(waiting.await.expect("no panic").name.as_str(), "b");
+    }
+
+    /// Somebody begins what must not be cut off, and goes away; then the agent ends.
+    #[tokio::test]
+    async fn what_has_begun_is_completed_and_nothing_begins_at_the_end() {
+        let bench = Bench::new();
+        let (go, gone) = tokio::sync::oneshot::channel::<()>();
+        let done = Arc::new(AtomicBool::new(false));
+        let work = {
+            let done = Arc::clone(&done);
+            async move {
+                gone.await.expect("told to go on");
+                done.store(true, Ordering::SeqCst);
+                Ok(())
+            }
+        };
+        let accounts = bench.accounts.clone();
+        let waiting = tokio::spawn(async move { accounts.complete(work).await });
+        tokio::task::yield_now().await;
+        waiting.abort();
+        assert!(waiting.await.expect_err("went away").is_cancelled());
+
+        let accounts = bench.accounts.clone();
+        let settling = tokio::spawn(async move { accounts.settle().await });
+        tokio::task::yield_now().await;
+        assert!(!settling.is_finished(), "something is under way");
+        let late = bench.accounts.complete(async { Ok(()) }).await;
+        assert_eq!(late.expect_err("the agent ends").code, ErrorCode::Internal);
+        go.send(()).expect("it still runs");
+        settling.await.expect("no panic");
+        assert!(done.load(Ordering::SeqCst));
+    }
+}
