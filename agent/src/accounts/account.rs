@@ -38,6 +38,8 @@ struct State {
     held: Held,
     pending: PendingRequests,
     unload_at: Option<Expiry>,
+    /// Why whoever has the turn waits for something else than the provider.
+    held_up: Option<Box<Failure>>,
 }
 
 /// How a request for a token can be answered right now.
@@ -61,6 +63,7 @@ impl Account {
                 held: Held::Open(Box::new(open)),
                 pending: PendingRequests::default(),
                 unload_at,
+                held_up: None,
             }),
         }
     }
@@ -96,10 +99,24 @@ impl Account {
         self.with_open(forgotten).ok().flatten()
     }
 
-    /// Waits until nothing is asked for; nothing is as long as the guard is held. Fails where the provider takes longer than
-    /// [`deadlines::TOKEN`] over an answer.
+    /// Notes that whoever has the turn waits for something else than the provider, and why, until the guard is dropped.
+    pub fn hold_up(&self, why: Failure) -> HeldUp<'_> {
+        self.state().held_up = Some(Box::new(why));
+        HeldUp(self)
+    }
+
+    /// What whoever has the turn waits for, where that is not the provider.
+    pub fn held_up(&self) -> Option<Failure> {
+        self.state().held_up.as_deref().cloned()
+    }
+
+    /// Waits until nothing is asked for; nothing is as long as the guard is held. Fails where whoever has the turn takes
+    /// longer than [`deadlines::TOKEN`] over it.
     pub async fn at_rest(&self) -> Result<OwnedMutexGuard<()>, Failure> {
         timeout(deadlines::TOKEN, Arc::clone(&self.turn).lock_owned()).await.map_err(|_| {
+            if let Some(why) = self.held_up() {
+                return why;
+            }
             let error =
                 format!("the provider has not answered the last request for account '{}' yet", self.name);
             Failure::new(ErrorCode::ProviderTimeout, error)
@@ -222,6 +239,15 @@ impl Account {
     }
 }
 
+/// See [`Account::hold_up`].
+pub struct HeldUp<'a>(&'a Account);
+
+impl Drop for HeldUp<'_> {
+    fn drop(&mut self) {
+        self.0.state().held_up = None;
+    }
+}
+
 /// What the person said about asking.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Flags {
@@ -321,7 +347,7 @@ mod tests {
 
     #[test]
     fn under_the_lock_it_tells_nothing() {
-        let (account, lock) = (account(), LockKey::new(&"sesame".into()));
+        let (account, lock) = (account(), LockKey::new(&"sesame".into()).expect("memory"));
         account.seal(lock.public());
         assert_eq!(answer(&account, Some(0), 0), "agent_locked");
         assert_eq!(account.status(at(START)).token_expires_at, None);

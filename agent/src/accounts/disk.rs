@@ -51,13 +51,21 @@ struct Inner {
 
 impl AccountFile {
     /// Waits for the lock and looks. A directory without working locks (read-only, some network file systems) is
-    /// looked at without; where another program does not let go of the lock that is an error.
-    pub async fn lock(home: &Home, name: &Shortname, known: &Known) -> Result<(Self, Found), HomeError> {
+    /// looked at without; where another program does not let go of the lock that is an error. What `waiting` gives is kept
+    /// for as long as another program has the lock.
+    pub async fn lock<T>(
+        home: &Home,
+        name: &Shortname,
+        known: &Known,
+        waiting: impl Fn() -> T,
+    ) -> Result<(Self, Found), HomeError> {
         let (deadline, mut pause) = (Instant::now() + LOCK_DEADLINE, LOCK_AGAIN_AFTER);
+        let mut held_by_another = None;
         loop {
             let (home, name, known) = (home.clone(), name.clone(), known.clone());
             match off_thread(move || Inner::lock_and_look(home, name, &known)).await {
                 Err(HomeError::Locked(_)) if Instant::now() < deadline => {
+                    held_by_another.get_or_insert_with(&waiting);
                     sleep(pause).await;
                     pause = (pause * 2).min(LONGEST_LOCK_PAUSE);
                 }
@@ -228,9 +236,10 @@ mod tests {
             let file = bench.write_file(&Played::new(true, |_| Ok(granted("at", ""))));
             happens(&file);
             let name: Shortname = "acc".parse().expect("a name");
-            let (account_file, _) = AccountFile::lock(&bench.accounts.deps().home, &name, &Known::default())
-                .await
-                .unwrap_or_else(|error| panic!("{what}: {error}"));
+            let (account_file, _) =
+                AccountFile::lock(&bench.accounts.deps().home, &name, &Known::default(), || ())
+                    .await
+                    .unwrap_or_else(|error| panic!("{what}: {error}"));
             let mut tokens = RefreshTokens::new(Some("rt-1".into()));
             tokens.rotated("rt-2".into());
             let owed = tokens.owed().expect("not stored yet");
@@ -262,7 +271,7 @@ mod tests {
                 drop(lock);
             });
             let (began, name) = (Instant::now(), "acc".parse().expect("a name"));
-            let got = AccountFile::lock(&bench.accounts.deps().home, &name, &Known::default()).await;
+            let got = AccountFile::lock(&bench.accounts.deps().home, &name, &Known::default(), || ()).await;
             assert_eq!(got.is_ok(), is_got, "{held_for:?}");
             let waited = began.elapsed();
             assert!(waited >= held_for.min(LOCK_DEADLINE), "{held_for:?}: {waited:?}");
@@ -285,7 +294,8 @@ mod tests {
             let bench = Bench::new();
             let file = bench.write_file(&Played::new(true, |_| Ok(granted("at", ""))));
             let name = "acc".parse().expect("a name");
-            let locked = AccountFile::lock(&bench.accounts.deps().home, &name, &Known::default()).await;
+            let locked =
+                AccountFile::lock(&bench.accounts.deps().home, &name, &Known::default(), || ()).await;
             let (account_file, _) = locked.unwrap_or_else(|error| panic!("{error}"));
             let (_, stamp) =
                 account_file.reprotect(file.account(), "new".into(), asked).await.expect("rewritten");

@@ -287,7 +287,7 @@ mod tests {
 
     #[test]
     fn comes_back_whole_from_under_the_lock() {
-        let lock = lock::LockKey::new(&"x".into());
+        let lock = lock::LockKey::new(&"x".into()).expect("memory");
         let key = lock.open(&"x".into()).expect("right password");
         let sealed = Sealed::new(&account(), lock.public());
         let open = sealed.open(&key).expect("sealed to this key");
@@ -298,7 +298,7 @@ mod tests {
 
     #[test]
     fn a_refresh_that_ends_under_the_lock_is_kept() {
-        let lock = lock::LockKey::new(&"x".into());
+        let lock = lock::LockKey::new(&"x".into()).expect("memory");
         let mut sealed = Sealed::new(&account(), lock.public());
         let (purpose, new) = (Purpose::new(Some("s"), None), token("T2", at(1000), 3600));
         sealed.put_away(&ObtainedUnderLock {

@@ -6,7 +6,10 @@ use chacha20poly1305::{KeyInit, XChaCha20Poly1305, aead::Aead};
 use crypto_box::{PublicKey, SecretKey, aead::OsRng};
 use oidc_proto::{
     secret::{Password, random},
-    vault::kdf::{self, Algorithm, Work},
+    vault::{
+        VaultError,
+        kdf::{self, Algorithm, Work},
+    },
 };
 use zeroize::Zeroizing;
 
@@ -28,17 +31,18 @@ pub struct LockKey {
 }
 
 impl LockKey {
-    /// A new key pair under `password`. Takes a tenth of a second and 64 MiB.
-    pub fn new(password: &Password) -> Self {
+    /// A new key pair under `password`. Takes a tenth of a second and 64 MiB; [`VaultError::OutOfMemory`] where the
+    /// system has not got them.
+    pub fn new(password: &Password) -> Result<Self, VaultError> {
         let (mut salt, mut nonce) = ([0; 16], [0; 24]);
         random(&mut salt);
         random(&mut nonce);
         let secret = SecretKey::generate(&mut OsRng);
         let bytes = Zeroizing::new(secret.to_bytes());
-        let sealed_secret = cipher(password, &salt)
+        let sealed_secret = cipher(password, &salt)?
             .encrypt(&nonce.into(), bytes.as_slice())
             .expect("32 bytes are within the cipher's bounds");
-        Self { public: secret.public_key(), salt, nonce, sealed_secret }
+        Ok(Self { public: secret.public_key(), salt, nonce, sealed_secret })
     }
 
     /// What accounts are sealed to.
@@ -46,11 +50,12 @@ impl LockKey {
         &self.public
     }
 
-    /// The key that opens them; `None` when the password is wrong. Costs as much as [`LockKey::new`].
-    pub fn open(&self, password: &Password) -> Option<SecretKey> {
-        let opened = cipher(password, &self.salt).decrypt(&self.nonce.into(), self.sealed_secret.as_slice());
-        let bytes = Zeroizing::new(opened.ok()?);
-        SecretKey::from_slice(&bytes).ok()
+    /// The key that opens them; [`VaultError::WrongPassword`] with another password. Costs as much as [`LockKey::new`].
+    pub fn open(&self, password: &Password) -> Result<SecretKey, VaultError> {
+        let cipher = cipher(password, &self.salt)?;
+        let opened = cipher.decrypt(&self.nonce.into(), self.sealed_secret.as_slice());
+        let bytes = Zeroizing::new(opened.map_err(|_| VaultError::WrongPassword)?);
+        SecretKey::from_slice(&bytes).map_err(|_| VaultError::WrongPassword)
     }
 }
 
@@ -64,11 +69,10 @@ pub fn open(key: &SecretKey, bytes: &[u8]) -> Option<Zeroizing<Vec<u8>>> {
     key.unseal(bytes).ok().map(Zeroizing::new)
 }
 
-fn cipher(password: &Password, salt: &[u8; 16]) -> XChaCha20Poly1305 {
+fn cipher(password: &Password, salt: &[u8; 16]) -> Result<XChaCha20Poly1305, VaultError> {
     let mut key = Zeroizing::new([0; 32]);
-    kdf::derive(Algorithm::Argon2id, Work::RECOMMENDED, password, salt, key.as_mut())
-        .expect("there are 64 MiB, and salt and key are as long as Argon2 wants them");
-    XChaCha20Poly1305::new((&*key).into())
+    kdf::derive(Algorithm::Argon2id, Work::RECOMMENDED, password, salt, key.as_mut())?;
+    Ok(XChaCha20Poly1305::new((&*key).into()))
 }
 
 #[cfg(test)]
@@ -77,9 +81,9 @@ mod tests {
 
     #[test]
     fn opens_with_the_right_password_only() {
-        let lock = LockKey::new(&"s3cret".into());
+        let lock = LockKey::new(&"s3cret".into()).expect("memory");
         let sealed = seal(lock.public(), b"held");
-        assert!(lock.open(&"wrong".into()).is_none());
+        assert_eq!(lock.open(&"wrong".into()).err(), Some(VaultError::WrongPassword));
         let key = lock.open(&"s3cret".into()).expect("the right password");
         assert_eq!(open(&key, &sealed).expect("sealed to this key").as_slice(), b"held");
     }

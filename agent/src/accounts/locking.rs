@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, Weak};
 
-use oidc_proto::{error_code::ErrorCode, message::Failure, secret::Password};
+use oidc_proto::{error_code::ErrorCode, message::Failure, secret::Password, vault::VaultError};
 use tokio::time::sleep;
 
 use super::{
@@ -26,7 +26,7 @@ impl Accounts {
         self.require_unlocked()?;
         let accounts = self.clone();
         off_thread(move || {
-            let key = Arc::new(LockKey::new(&password));
+            let key = Arc::new(LockKey::new(&password).map_err(|error| no_key("lock", &error))?);
             let mut state = accounts.state();
             if state.lock.is_some() {
                 return Err(Failure::agent_locked());
@@ -54,27 +54,44 @@ impl Accounts {
         // Counted before it is known to be wrong: whoever goes away meanwhile has tried it nevertheless.
         let delay = pace.fail();
         let accounts = self.clone();
-        if off_thread(move || accounts.unseal(&key, &password)).await {
-            *pace = Pace::default();
-            // Passwords may have been waiting to be forgotten.
-            self.0.lifetimes_changed.notify_one();
-            return Ok(());
+        match off_thread(move || accounts.unseal(&key, &password)).await {
+            Ok(()) => {
+                *pace = Pace::default();
+                // Passwords may have been waiting to be forgotten.
+                self.0.lifetimes_changed.notify_one();
+                Ok(())
+            }
+            Err(VaultError::WrongPassword) => {
+                pace.pause(delay);
+                drop((pace, place));
+                sleep(delay).await;
+                Err(Failure::wrong_password())
+            }
+            Err(error) => {
+                pace.take_back();
+                Err(no_key("unlock", &error))
+            }
         }
-        pace.pause(delay);
-        drop((pace, place));
-        sleep(delay).await;
-        Err(Failure::wrong_password())
     }
 
-    fn unseal(&self, key: &LockKey, password: &Password) -> bool {
-        let Some(secret) = key.open(password) else { return false };
+    fn unseal(&self, key: &LockKey, password: &Password) -> Result<(), VaultError> {
+        let secret = key.open(password)?;
         let mut state = self.state();
         state.unsaved.retain(|account| account.unseal(&secret));
         state.loaded.retain(|account| account.unseal(&secret));
         state.covered.iter().filter_map(Weak::upgrade).for_each(|secrets| secrets.unseal(&secret));
         state.lock = None;
-        true
+        Ok(())
     }
+}
+
+/// The key of the lock could not be derived from a password, whether that is the right one or not.
+fn no_key(what: &str, error: &VaultError) -> Failure {
+    tracing::error!(%error, "could not {what} the agent");
+    Failure::new(ErrorCode::TooManyRequests, format!("could not {what} the agent: {error}")).with_info(
+        "Nothing was changed. It takes 64 MiB of memory for a moment, which the agent did not get: end other programs, or \
+         raise the limit that the agent runs under, and try again.",
+    )
 }
 
 fn too_many() -> Failure {

@@ -269,7 +269,7 @@ mod tests {
 
     #[test]
     fn an_answer_is_kept_however_the_agent_is_locked_and_unlocked_meanwhile() {
-        let lock = LockKey::new(&"sesame".into());
+        let lock = LockKey::new(&"sesame".into()).expect("memory");
         let key = lock.open(&"sesame".into()).expect("the right password");
         let purpose = Purpose::default();
         let access_token = token("at-2", at(1000), 3600);

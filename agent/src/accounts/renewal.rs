@@ -137,9 +137,7 @@ async fn make_room(account: &Account, file: &AccountFile) -> Result<Room, Failur
         Ok(room) => return Ok(room),
         Err(error) => error,
     };
-    let is_no_room = matches!(error, HomeError::NoSpace(_) | HomeError::Io(_));
-    let may_be_kept = is_no_room && rotates.is_none() && file.has_stand_in().await;
-    if is_lasting(&error) || rotates == Some(false) || may_be_kept {
+    if may_be_spent_without_room(&error, rotates, file.has_stand_in().await) {
         tracing::warn!(account = %account.name, %error, "a new refresh token could not be written to the account file");
         return Ok(Room::default());
     }
@@ -149,6 +147,13 @@ async fn make_room(account: &Account, file: &AccountFile) -> Result<Room, Failur
         "The provider was not asked: it replaces the refresh token of '{name}' each time, and the new one could not be \
          stored. Nothing is lost. Mend the cause and ask again."
     )))
+}
+
+/// Whether a refresh token may be sent although no room can be made for its successor, for this reason.
+fn may_be_spent_without_room(error: &HomeError, rotates: Option<bool>, has_stand_in: bool) -> bool {
+    let is_no_room = matches!(error, HomeError::NoSpace(_) | HomeError::Io(_));
+    let may_be_kept = is_no_room && rotates.is_none() && has_stand_in;
+    is_lasting(error) || rotates == Some(false) || may_be_kept
 }
 
 /// Whether an obstacle to writing is how things were set up, and will not pass.
@@ -166,9 +171,13 @@ fn is_lasting(error: &HomeError) -> bool {
 /// Takes the lock of the account's file, and takes over what another program put into it.
 pub async fn look_at_file(account: &Account, deps: &Deps) -> Result<AccountFile, Failure> {
     let known = account.with_open(|open| open.known(deps.clock.now()))?;
-    let (file, found) = AccountFile::lock(&deps.home, &account.name, &known)
+    let in_use = || in_use(account, deps);
+    let (file, found) = AccountFile::lock(&deps.home, &account.name, &known, || account.hold_up(in_use()))
         .await
-        .map_err(|error| in_use(account, &error))?;
+        .map_err(|error| {
+            tracing::warn!(account = %account.name, %error, "the account's file is in use");
+            in_use()
+        })?;
     account.with_open(|open| open.adopt(&account.name, found))?;
     Ok(file)
 }
@@ -258,9 +267,14 @@ fn note_stored(open: &mut Open, account: &Account, new: &RefreshToken, stored: &
     }
 }
 
-fn in_use(account: &Account, error: &HomeError) -> Failure {
-    Failure::new(ErrorCode::WriteFailed, format!("the file of account '{}' is in use: {error}", account.name)).with_info(
-        "Another program is using the account, and may be getting a new refresh token. Try again in a moment.",
+/// Another program has the lock of the account's file.
+fn in_use(account: &Account, deps: &Deps) -> Failure {
+    let (name, path) = (&account.name, deps.home.file(&account.name));
+    let error = format!("account '{name}' is in use: another program holds the lock of {}", path.display());
+    Failure::new(ErrorCode::WriteFailed, error).with_info(
+        "That is another agent that uses the same directory, perhaps on another machine, and is getting a new token, or an \
+         'oidc' command that is changing the account and may have been stopped. The provider was not asked. Ask again when \
+         that program is done, or end it: 'lsof' tells which one on this machine has a file open in that directory.",
     )
 }
 
@@ -491,7 +505,7 @@ mod tests {
     /// Another program holds the account's lock for that long; whether the token is spent.
     #[tokio::test(start_paused = true)]
     async fn nothing_is_spent_while_another_program_may() {
-        for (held_for, gives, asked) in [(5, "token", 1), (29, "token", 1), (60, "provider_timeout", 0)] {
+        for (held_for, gives, asked) in [(5, "token", 1), (29, "token", 1), (60, "write_failed", 0)] {
             let (bench, played, file) = answering([Ok(granted("at-1", ""))]).await;
             let lock = file.lock();
             let release = tokio::spawn(async move {
@@ -502,6 +516,140 @@ mod tests {
             assert_eq!(played.asked().len(), asked, "{held_for} s");
             release.abort();
         }
+    }
+
+    /// Whoever waits for an account whose file another program has is told so, in which way ever they wait; nobody is
+    /// told of the provider, which was not asked.
+    #[tokio::test(start_paused = true)]
+    async fn a_held_file_is_not_the_providers_fault() {
+        let (bench, played, file) = answering([Ok(granted("at-1", ""))]).await;
+        let lock = file.lock();
+        let path = bench.accounts.deps().home.file(&"acc".parse().expect("a name"));
+        let mut waiting = tokio::task::JoinSet::new();
+        for scope in [None, None, Some("behind the others")] {
+            let (accounts, scope) = (bench.accounts.clone(), scope.map(str::to_owned));
+            waiting.spawn(async move {
+                let request = oidc_proto::message::TokenRequest { scope, ..token_request("acc") };
+                accounts.access_token(request, Caller::unseen()).await.expect_err("in use")
+            });
+        }
+        let account = bench.accounts.find(&"acc".parse().expect("a name")).expect("loaded");
+        while account.held_up().is_none() {
+            tokio::task::yield_now().await;
+        }
+        let accounts = bench.accounts.clone();
+        waiting.spawn(async move {
+            accounts.at_rest(&"acc".parse().expect("a name")).await.err().expect("in use")
+        });
+        for failure in waiting.join_all().await {
+            assert_eq!(failure.code, ErrorCode::WriteFailed, "{failure:?}");
+            assert!(failure.error.contains(&path.display().to_string()), "{failure:?}");
+            assert!(!failure.error.contains("op.example"), "{failure:?}");
+            assert!(failure.info.is_some_and(|info| info.contains("another agent")));
+        }
+        drop(lock);
+        assert_eq!(code(bench.token("acc").await), "token");
+        assert_eq!(played.asked(), ["rt-1"]);
+        assert!(account.held_up().is_none());
+    }
+
+    /// The account is logged out by its file: memory holds no token, so whatever is found next is newer.
+    #[tokio::test(start_paused = true)]
+    async fn an_account_without_a_token_takes_what_it_finds() {
+        type Row = (&'static str, fn(&File), &'static str);
+        let rows: &[Row] = &[
+            ("nothing", |_| {}, ""),
+            ("a login", |file| file.set_token("rt-5"), "rt-5"),
+            ("one that was used before", |file| file.set_token("rt-1"), "rt-1"),
+            (
+                "the login of another client",
+                |file| {
+                    file.change(|account| account.client_id = Some("e".into()));
+                    file.set_token("rt-5");
+                },
+                "rt-5",
+            ),
+        ];
+        for (what, happens, sends) in rows {
+            let (bench, played, file) = answering([granted("at-1", ""), granted("at-2", "")].map(Ok)).await;
+            file.change(|account| (account.client_id, account.refresh_token) = (Some("d".into()), None));
+            assert_eq!(new_token(&bench).await, "token", "{what}");
+            assert_eq!(current(&bench), "", "{what}: logged out");
+            happens(&file);
+            assert_eq!(new_token(&bench).await, "token", "{what}");
+            assert_eq!(played.asked(), ["", *sends], "{what}");
+            assert_eq!(current(&bench), *sends, "{what}");
+        }
+    }
+
+    /// The file turns out not to be writable when the provider has answered. Whether there is a runtime directory, what
+    /// the request gives and where the successor is kept; that nothing is lost, and that it reaches the file when that can
+    /// be written again.
+    #[tokio::test(start_paused = true)]
+    async fn what_cannot_be_written_is_kept_in_the_runtime_directory() {
+        for (has_runtime, gives, kept) in
+            [(true, "token", Kept::ForNow), (false, "write_failed", Kept::Nowhere)]
+        {
+            let disk = Arc::new(OnceLock::<File>::new());
+            let played = Played::new(true, {
+                let disk = Arc::clone(&disk);
+                move |question| {
+                    if question.secret.is_some_and(|secret| secret.expose() == "rt-2") {
+                        return Ok(granted("at-2", "rt-3"));
+                    }
+                    disk.get().expect("set").replace_by_directory();
+                    Ok(granted("at-1", "rt-2"))
+                }
+            });
+            let bench = if has_runtime { Bench::with_runtime_directory() } else { Bench::new() };
+            let file = bench.add_played(&played).await;
+            let (before, file) = (file.bytes(), disk.get_or_init(|| file));
+            let request = oidc_proto::message::TokenRequest {
+                validity: oidc_proto::message::Validity::ForceNew,
+                ..token_request("acc")
+            };
+            let given = bench.accounts.access_token(request, Caller::unseen()).await;
+            if let Ok(token) = &given {
+                let warned = token.warnings.iter().any(|warning| warning.contains("runtime directory"));
+                assert!(warned, "{:?}", token.warnings);
+            }
+            assert_eq!(code(given), gives);
+            assert_eq!((current(&bench).as_str(), bench.held(|open| open.tokens.kept())), ("rt-2", kept));
+            assert!(bench.accounts.status()[0].unsaved);
+            assert_eq!(bench.in_runtime_directory(), usize::from(has_runtime));
+
+            file.put_back(&before);
+            assert_eq!(new_token(&bench).await, "token");
+            assert_eq!(played.asked(), ["rt-1", "rt-2"], "the spent one is not sent again");
+            assert_eq!((current(&bench).as_str(), file.token().as_str()), ("rt-3", "rt-3"));
+            assert!(!bench.accounts.status()[0].unsaved);
+            assert_eq!(bench.in_runtime_directory(), 0);
+        }
+    }
+
+    /// Why no room can be made, whether the provider replaces refresh tokens, whether there is a runtime directory, and
+    /// whether the refresh token is sent nevertheless.
+    #[test]
+    fn a_full_disk_stops_an_account_whose_token_is_replaced() {
+        let path = || "acc".into();
+        let full = || [HomeError::NoSpace(path()), HomeError::Io(std::io::ErrorKind::Other.into())];
+        for error in full() {
+            for (rotates, has_stand_in, is_sent) in [
+                (Some(true), true, false),
+                (Some(true), false, false),
+                (Some(false), false, true),
+                (None, true, true),
+                (None, false, false),
+            ] {
+                let sent = may_be_spent_without_room(&error, rotates, has_stand_in);
+                assert_eq!(sent, is_sent, "{error}, {rotates:?}, {has_stand_in}");
+            }
+        }
+        for rotates in [Some(true), Some(false), None] {
+            let read_only = HomeError::PermissionDenied(path());
+            assert!(may_be_spent_without_room(&read_only, rotates, false), "{rotates:?}");
+        }
+        assert!(!may_be_spent_without_room(&HomeError::Locked(path()), None, true));
     }
 
     #[test]

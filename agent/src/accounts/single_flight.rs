@@ -88,6 +88,9 @@ fn interrupted(account: &Account) -> Failure {
 }
 
 fn too_late(account: &Account) -> Failure {
+    if let Some(why) = account.held_up() {
+        return why;
+    }
     let (name, issuer) = (&account.name, &account.issuer);
     let error = format!(
         "no answer yet from {issuer} for account '{name}' within {} seconds",

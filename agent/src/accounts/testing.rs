@@ -1,6 +1,7 @@
 //! Accounts for the tests of this room: on a directory of their own, a clock that is set, and a source that is played.
 
 use std::{
+    path::Path,
     sync::{Arc, LazyLock},
     time::Duration,
 };
@@ -35,13 +36,16 @@ use crate::{
 /// What the wall clock shows at first.
 pub const START: u64 = 1_800_000_000;
 
+/// The runtime directory, in the other one.
+const RUNTIME: &str = ".runtime";
+
 /// An agent's accounts.
 pub struct Bench {
     /// Theirs.
     pub clock: Clock,
     /// Those.
     pub accounts: Accounts,
-    _directory: TempDir,
+    directory: TempDir,
 }
 
 impl Bench {
@@ -52,15 +56,37 @@ impl Bench {
 
     /// The same, told how to behave.
     pub fn with(options: Options) -> Self {
+        Self::at(options, |directory| Home::at(directory))
+    }
+
+    /// The same, with a runtime directory.
+    pub fn with_runtime_directory() -> Self {
+        Self::at(Options::default(), |directory| {
+            let runtime = directory.join(RUNTIME);
+            fs_err::create_dir(&runtime).expect("a directory");
+            let private = std::os::unix::fs::PermissionsExt::from_mode(0o700);
+            fs_err::set_permissions(&runtime, private).expect("private");
+            Home::at(directory).with_runtime(runtime)
+        })
+    }
+
+    /// How many successors lie in the runtime directory.
+    pub fn in_runtime_directory(&self) -> usize {
+        let unsaved = self.directory.path().join(RUNTIME).join("oidc-agent-unsaved");
+        let entries = fs_err::read_dir(unsaved).into_iter().flatten().flatten();
+        entries.filter(|entry| entry.file_name().to_string_lossy().ends_with(".rotated")).count()
+    }
+
+    fn at(options: Options, home: impl FnOnce(&Path) -> Home) -> Self {
         let directory = tempfile::tempdir().expect("a temporary directory");
-        let (home, clock) = (Home::at(directory.path()), Clock::simulated(START));
+        let (home, clock) = (home(directory.path()), Clock::simulated(START));
         let issuers = IssuerData::read(&home, None);
         let settings = issuers.clone();
         let providers = Providers::new(move |issuer| settings.settings(issuer));
         let prompts = crate::prompt::Queue::default();
         let accounts =
             Accounts::start(Deps { home, issuers, providers, options, prompts, clock: clock.clone() });
-        Self { clock, accounts, _directory: directory }
+        Self { clock, accounts, directory }
     }
 
     /// Loads an account without asking for a first token.
@@ -199,6 +225,18 @@ impl File {
     pub fn block_successors(&self) {
         fs_err::create_dir_all(self.home.file(&self.name).with_file_name(".acc.rotated"))
             .expect("a directory");
+    }
+
+    /// Something that is no file, and cannot be written, stands where the account's file was.
+    pub fn replace_by_directory(&self) {
+        self.delete();
+        fs_err::create_dir(self.home.file(&self.name)).expect("a directory");
+    }
+
+    /// Undoes that; the file holds these bytes.
+    pub fn put_back(&self, bytes: &[u8]) {
+        fs_err::remove_dir(self.home.file(&self.name)).expect("removed");
+        self.put(bytes);
     }
 
     /// The file is gone.

@@ -53,6 +53,11 @@ impl Pace {
         delay(self.failures)
     }
 
+    /// The last one that was counted could not be tried.
+    pub fn take_back(&mut self) {
+        self.failures = self.failures.saturating_sub(1);
+    }
+
     /// Notes that one was wrong.
     pub fn pause(&mut self, delay: Duration) {
         self.not_before = Some(Instant::now() + delay.min(LONGEST_PAUSE));

@@ -112,7 +112,7 @@ mod tests {
 
     #[test]
     fn is_closed_while_the_agent_is_locked() {
-        let lock = LockKey::new(&"sesame".into());
+        let lock = LockKey::new(&"sesame".into()).expect("memory");
         let mut store = FileStore::default();
         for (name, text) in [("a", "one"), ("b", ""), ("c", "null")] {
             write(&mut store, name, text).expect("kept");

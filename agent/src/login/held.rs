@@ -122,7 +122,7 @@ mod tests {
 
     #[test]
     fn what_is_sealed_comes_back_with_the_right_key_only() {
-        let lock = LockKey::new(&"sesame".into());
+        let lock = LockKey::new(&"sesame".into()).expect("memory");
         let key = lock.open(&"sesame".into()).expect("the right password");
         let other = SecretKey::generate(&mut crypto_box::aead::OsRng);
         let mut held = Held::new(Note("first".into()));
@@ -136,7 +136,7 @@ mod tests {
 
     #[test]
     fn what_comes_while_it_is_sealed_is_put_away_sealed() {
-        let lock = LockKey::new(&"sesame".into());
+        let lock = LockKey::new(&"sesame".into()).expect("memory");
         let mut held = Held::new(Note("first".into()));
         held.seal(lock.public());
         held.set(Note("second".into()));
