@@ -129,6 +129,24 @@ fn a_refused_client_is_said_to_be_refused_and_needs_no_login() {
     assert!(status(&scene)["client_refused"].is_null());
 }
 
+/// Some providers send no OAuth error with it; there are no other credentials in such a request that could be wrong.
+#[test]
+fn a_bare_401_refuses_the_client() {
+    let scene = scene(Quirks::default());
+    load_into(&scene.agent, &scene.environment, ACCOUNT);
+    for _ in 0..8 {
+        // Each way to authenticate is tried.
+        let bare = Fault::Status { status: 401, retry_after: None, body: Some(String::new()) };
+        scene.provider.faults().queue(Endpoint::Token, bare);
+    }
+    let refused = scene.ask(json!({"min_valid_period": -1}));
+    assert_eq!(refused["error_code"], "invalid_client", "{refused}");
+    let known = status(&scene);
+    assert!(known["client_refused"].is_string() && known["login_needed"].is_null(), "{known}");
+    let listed = scene.oidc(&["list"]).success();
+    assert!(listed.contains("client refused"), "{listed}");
+}
+
 #[test]
 fn a_kind_that_is_not_known_is_refused_before_anything_is_sent() {
     let scene = scene(Quirks::default());

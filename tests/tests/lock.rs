@@ -3,6 +3,7 @@
 use std::{thread, time::Duration};
 
 use oidc_tests::scene::{ACCOUNT, Scene, access_token, timed};
+use rustix::process::{Resource, Rlimit, prlimit};
 use serde_json::{Value, json};
 
 fn ask(scene: &Scene, request: &Value) -> Value {
@@ -104,4 +105,40 @@ fn a_guesser_waits_and_others_do_not() {
     let (last, elapsed) = timed(|| ask(&scene, &json!({"request": "unlock", "password": "guess"})));
     assert_eq!(last["status"], "failure");
     assert!(elapsed > Duration::from_millis(500), "the fourth wrong try took only {elapsed:?}");
+}
+
+/// Neither is an agent lost that cannot have the 64 MiB of a key derivation, nor is that a wrong password.
+#[test]
+fn without_memory_for_a_derivation_nothing_changes() {
+    let scene = Scene::loaded();
+    let token = scene.ask(json!({}));
+    let in_vain = |request: &str| {
+        limit_memory(&scene, Some(32 << 20));
+        let refused = ask(&scene, &json!({"request": request, "password": "sesame"}));
+        limit_memory(&scene, None);
+        assert_eq!(refused["error_code"], "too_many_requests", "{refused}");
+        let texts = refused.to_string();
+        assert!(texts.contains("memory") && texts.contains("64 MiB") && !texts.contains("wrong"), "{texts}");
+    };
+    in_vain("lock");
+    assert_eq!(scene.ask(json!({})), token, "it is not locked");
+    assert_eq!(ask(&scene, &json!({"request": "lock", "password": "sesame"}))["status"], "success");
+    for _ in 0..3 {
+        in_vain("unlock");
+    }
+    let (unlocked, elapsed) = timed(|| ask(&scene, &json!({"request": "unlock", "password": "sesame"})));
+    assert_eq!(unlocked["status"], "success", "{unlocked}");
+    assert!(elapsed < Duration::from_secs(10), "nobody was taken for a guesser: {elapsed:?}");
+    assert_eq!(scene.ask(json!({})), token);
+}
+
+/// Lets the agent have so many bytes of address space more than it has; `None`: as many as it likes.
+fn limit_memory(scene: &Scene, more: Option<u64>) {
+    let pid = scene.agent.pid();
+    let status =
+        fs_err::read_to_string(format!("/proc/{}/status", pid.as_raw_nonzero())).expect("a running agent");
+    let line = status.lines().find_map(|line| line.strip_prefix("VmSize:")).expect("VmSize");
+    let kib: u64 = line.trim().trim_end_matches(" kB").parse().expect("a number");
+    let limits = Rlimit { current: more.map(|more| kib * 1024 + more), maximum: None };
+    prlimit(Some(pid), Resource::As, limits).expect("the limit is set");
 }
