@@ -59,7 +59,7 @@ pub struct AccountConfig {
     /// The client is a public one from the issuer data.
     pub uses_pub_client: bool,
     /// An object or array; a profile given by name is a string.
-    pub mytoken_profile: Option<Value>,
+    pub mytoken_profile: Option<Box<Value>>,
     /// RFC 6749 section 3.1.2.
     pub redirect_uris: Vec<String>,
     /// Resource owner password grant only; never stored by us.
@@ -116,7 +116,8 @@ impl AccountConfig {
         let oauth = flag("oauth");
         let uses_pub_client = flag("uses_pub_client");
 
-        let redirect_uris = object.strings("redirect_uris");
+        let mut redirect_uris = object.strings("redirect_uris");
+        redirect_uris.shrink_to_fit();
         object.remove("redirect_uris");
         let mytoken_profile = object.remove("mytoken_profile").filter(|profile| match profile {
             Value::Object(members) => !members.is_empty(),
@@ -144,7 +145,7 @@ impl AccountConfig {
             audience,
             oauth,
             uses_pub_client,
-            mytoken_profile,
+            mytoken_profile: mytoken_profile.map(Box::new),
             redirect_uris,
             username,
             password,
@@ -195,7 +196,7 @@ impl AccountConfig {
         put_number("uses_pub_client", USES_PUB_CLIENT_SET, self.uses_pub_client);
 
         if let Some(profile) = &self.mytoken_profile {
-            object.insert("mytoken_profile", profile.clone());
+            object.insert("mytoken_profile", Value::clone(profile));
         }
         if !self.redirect_uris.is_empty() {
             object.insert("redirect_uris", self.redirect_uris.clone());

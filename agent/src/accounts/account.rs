@@ -24,7 +24,7 @@ pub struct Account {
     /// Its short name.
     pub name: Shortname,
     /// Its issuer as configured; readable while the agent is locked.
-    pub issuer: Box<str>,
+    pub issuer: Arc<str>,
     /// Ask before each access token.
     pub confirm: bool,
     /// Do not ask before an ID token.
@@ -94,7 +94,7 @@ impl Account {
     pub fn password_forgotten(&self, now: Moment) -> Option<Expiry> {
         let forgotten = |open: &mut Open| {
             open.forget_password(now);
-            open.password_source.as_ref().and_then(PasswordSource::forgotten)
+            open.password_source.as_deref().and_then(PasswordSource::forgotten)
         };
         self.with_open(forgotten).ok().flatten()
     }

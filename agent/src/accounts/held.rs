@@ -48,7 +48,7 @@ pub struct Open {
     /// The file as last seen; `None` before the first look, and for accounts without a file.
     pub stamp: Option<Stamp>,
     /// Where the file's password may be had again, when the person said so.
-    pub password_source: Option<PasswordSource>,
+    pub password_source: Option<Box<PasswordSource>>,
     /// Access tokens.
     pub cache: TokenCache,
     /// The refresh token that could not be saved lies in the runtime directory.
@@ -94,7 +94,7 @@ impl Open {
         Known {
             stamp: self.stamp,
             key: self.file_key.clone(),
-            source: self.password_source.clone(),
+            source: self.password_source.as_deref().cloned(),
             token: self.tokens.current().cloned(),
             in_file: self.tokens.in_file().cloned(),
         }
@@ -104,14 +104,16 @@ impl Open {
     /// password itself is of no more use.
     pub fn take_key(&mut self, key: FileKey) {
         if key.outlives_rewriting() {
-            self.password_source = self.password_source.take().and_then(PasswordSource::without_password);
+            self.password_source =
+                self.password_source.take().and_then(|source| source.without_password()).map(Box::new);
         }
         self.file_key = Some(key);
     }
 
     /// Forgets a password whose time is over.
     pub fn forget_password(&mut self, now: Moment) {
-        self.password_source = self.password_source.take().and_then(|source| source.known_at(now));
+        self.password_source =
+            self.password_source.take().and_then(|source| source.known_at(now)).map(Box::new);
     }
 
     /// The account with its refresh token, as it would stand in a file.
@@ -174,7 +176,7 @@ impl Open {
         open.file_key = file_key.and_then(|text| FileKey::from_text(&text).ok());
         open.tokens = object.object("tokens").as_ref().map(RefreshTokens::from_object).unwrap_or_default();
         open.password_source =
-            object.object("password_source").as_ref().and_then(PasswordSource::from_object);
+            object.object("password_source").as_ref().and_then(PasswordSource::from_object).map(Box::new);
         open.cache.restore(object.remove("cache").unwrap_or_default());
         Some(open)
     }

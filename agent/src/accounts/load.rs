@@ -78,7 +78,7 @@ impl Accounts {
         let mut open = Open::new(config);
         if let (Some(token), Some(issuer)) = (token, open.config.issuer_url.as_deref()) {
             let purpose = Purpose::default();
-            let token = cached_token(&purpose, None, issuer, &token, self.now());
+            let token = cached_token(&purpose, None, issuer.into(), &token, self.now());
             open.cache.keep(purpose, Arc::new(token));
         }
         self.load(name, open, flags, None, true).await.map(drop)
@@ -123,7 +123,7 @@ impl Accounts {
         let source = request.pw_entry.and_then(|entry| PasswordSource::new(entry, self.now()));
         // An account that a C client loaded came without a key; one that knows it is welcome.
         let _ = account.with_open(|open| {
-            open.password_source = source.or(open.password_source.take());
+            open.password_source = source.map(Box::new).or(open.password_source.take());
             if let Some(key) = open.file_key.take().or(key) {
                 open.take_key(key);
             }
@@ -147,8 +147,9 @@ impl Accounts {
         off_thread(move || {
             let mut open = Open::new(request.config);
             let now = accounts.now();
-            open.password_source = request.pw_entry.and_then(|entry| PasswordSource::new(entry, now));
-            let password = || open.password_source.as_ref().and_then(PasswordSource::password);
+            open.password_source =
+                request.pw_entry.and_then(|entry| PasswordSource::new(entry, now)).map(Box::new);
+            let password = || open.password_source.as_deref().and_then(PasswordSource::password);
             let key = request.file_key.and_then(|text| FileKey::from_text(&text).ok());
             let key = key.or_else(|| look::key_of(&home, &name, &password()?));
             if let Some(key) = key {

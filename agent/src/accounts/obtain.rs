@@ -143,7 +143,7 @@ fn keep(
     obtained: Moment,
     successor: Option<Successor>,
 ) -> Outcome {
-    let mut token = cached_token(purpose, min_valid, &account.issuer, &response, obtained);
+    let mut token = cached_token(purpose, min_valid, Arc::clone(&account.issuer), &response, obtained);
     if response.login_scope_refused {
         token.warnings.push(granted::login_scope_refused(&account.name));
         note_scopes(account, response.scope.as_deref());
@@ -201,7 +201,7 @@ fn obtained(asked: Moment, answered: Moment) -> Moment {
 pub fn cached_token(
     purpose: &Purpose,
     min_valid: Option<u64>,
-    issuer: &str,
+    issuer: Arc<str>,
     response: &TokenResponse,
     now: Moment,
 ) -> CachedToken {
@@ -213,7 +213,7 @@ pub fn cached_token(
         warnings: granted::warnings(purpose, scope.as_deref(), &response.access_token),
         scope: scope.map(Into::into),
         access_token: response.access_token.clone(),
-        issuer: issuer.into(),
+        issuer,
         obtained: now,
         wanted: min_valid.unwrap_or(0),
         lifetime: by_response.or_else(by_itself),

@@ -30,7 +30,7 @@ pub fn apply(session: &mut Session, name: &Shortname, account: &mut AccountConfi
     if let Some(profile) = &client.mytoken_profile {
         // A profile is JSON, or the name of one.
         let value = serde_json::from_str(profile).unwrap_or_else(|_| Value::String(profile.clone()));
-        account.mytoken_profile = Some(value);
+        account.mytoken_profile = Some(Box::new(value));
     }
     account.oauth |= client.oauth2;
     apply_client(client, account)?;
