@@ -3,7 +3,11 @@
 
 use std::io::{self, IsTerminal};
 
-use tracing_subscriber::EnvFilter;
+use tracing_subscriber::{
+    filter::{LevelFilter, Targets},
+    layer::SubscriberExt,
+    util::SubscriberInitExt,
+};
 
 use crate::settings::options::Options;
 
@@ -15,18 +19,21 @@ pub fn start(options: &Options) {
         Options { console: true, .. } | Options { log_stderr: true, .. } => "warn,oidc_agent=info",
         _ => "warn",
     };
-    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(level));
+    let asked = std::env::var("RUST_LOG").ok().filter(|directives| !directives.trim().is_empty());
+    let filter: Targets = asked
+        .and_then(|directives| directives.parse().ok())
+        .unwrap_or_else(|| level.parse().expect("directives of our own"));
     let colour = io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none();
     // A log on a full disk is lost; saying so on the same standard error would only panic.
     let log = tracing_subscriber::fmt()
-        .with_env_filter(filter)
+        .with_max_level(LevelFilter::TRACE)
         .with_writer(io::stderr)
         .with_ansi(colour)
         .log_internal_errors(false);
     // systemd stamps each line itself.
     if std::env::var_os("JOURNAL_STREAM").is_some() {
-        let _ = log.without_time().try_init();
+        let _ = log.without_time().finish().with(filter).try_init();
     } else {
-        let _ = log.try_init();
+        let _ = log.finish().with(filter).try_init();
     }
 }
