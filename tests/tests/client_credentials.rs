@@ -57,10 +57,7 @@ fn a_robot_gets_tokens_as_people_do() {
 
     let narrow = scene.oidc(&["token", "--scope", "storage.read:/", "--aud", "se.example:443", ACCOUNT]);
     let content = claims(narrow.success().trim());
-    assert_eq!(
-        (&content["scope"], &content["aud"]),
-        (&json!("storage.read:/"), &json!("se.example:443"))
-    );
+    assert_eq!((&content["scope"], &content["aud"]), (&json!("storage.read:/"), &json!("se.example:443")));
 
     let account = "wlcg storage.read:/";
     let expected = [(account, ""), (account, ""), ("storage.read:/", "se.example:443")];

@@ -2,7 +2,7 @@
 
 use oidc_proto::message::{Failure, ProviderFact, ProviderReport, ProviderRequest, Reply};
 
-use super::{Login, failure_of, metadata::account_of, provider_deadline};
+use super::{Login, failure::failure_of, metadata::account_of, provider_deadline};
 use crate::provider::ProviderMetadata;
 
 impl Login {

@@ -41,7 +41,7 @@ impl Provider {
 
     fn client_refused(&self, error: ProviderError) -> ProviderError {
         match error.kind() {
-            ProviderErrorKind::Status { status: status @ 401, retry_after } => {
+            ProviderErrorKind::Status { status: status @ 401, retry_after, .. } => {
                 let refusal = OAuthError::new(*status, "invalid_client", None, &[]);
                 let refusal = OAuthError { retry_after: *retry_after, ..refusal };
                 self.http.error(ProviderErrorKind::Refused(refusal))

@@ -24,12 +24,12 @@ pub fn write(table: &Table, busy: Option<&Busy>) -> Result<()> {
 fn text(table: &Table, busy: Option<&Busy>) -> String {
     let mut text = String::from("\n");
     if let Some(busy) = busy {
-        text.push_str(&format!("Not of a quiet machine: {busy}.\n\n"));
+        text.extend(["Not of a quiet machine: ", &busy.to_string(), ".\n\n"]);
     }
     text.push_str("| | ours | C 4.2.6 | bare |\n| --- | ---: | ---: | ---: |\n");
     for row in &table.rows {
         let [ours, c, bare] = &row.cells;
-        text.push_str(&format!("| {} | {ours} | {c} | {bare} |\n", row.name));
+        text.extend(["| ", &row.name, " | ", ours, " | ", c, " | ", bare, " |\n"]);
     }
     text.push('\n');
     text
