@@ -2,14 +2,20 @@
 //!
 //! Reads every spelling of the C suite, 2.0 to 5.x, and keeps what it does not know.
 
+pub mod grant_type;
+pub mod subject_token;
+
 use serde_json::Value;
 use zeroize::Zeroizing;
 
+use self::subject_token::SubjectToken;
 use crate::{
     json::{JsonError, Object},
     secret::{ClientSecret, Password, RefreshToken, RegistrationAccessToken},
 };
 
+/// RFC 7591 section 2: how a client authenticates. Kept among the other members.
+pub const TOKEN_ENDPOINT_AUTH_METHOD: &str = "token_endpoint_auth_method";
 /// The number 5.x writes for `oauth` when it is set.
 const OAUTH_SET: u8 = 16;
 /// The number 5.x writes for `uses_pub_client` when it is set.
@@ -42,6 +48,12 @@ pub struct AccountConfig {
     /// Ours: how tokens are got, by the name that `grant_types` of RFC 7591 section 2 has for it; absent: with the refresh
     /// token.
     pub grant_type: Option<String>,
+    /// Ours: what is exchanged for this account's tokens. One that does not read stays among the others.
+    pub subject_token: Option<Box<SubjectToken>>,
+    /// Ours: RFC 8693 section 2.1; absent: an access token.
+    pub requested_token_type: Option<String>,
+    /// Ours: RFC 8707 section 2, separated by blanks; beside what `audience` asks for.
+    pub resource: Option<String>,
     /// For mytoken accounts: the mytoken.
     pub refresh_token: Option<RefreshToken>,
     /// CA bundle to use instead of the system's.
@@ -96,6 +108,8 @@ impl AccountConfig {
         let client_id = string("client_id");
         let client_secret = string("client_secret").map(ClientSecret::new);
         let grant_type = string("grant_type");
+        let requested_token_type = string("requested_token_type");
+        let resource = string("resource");
         let refresh_token = string("refresh_token").map(RefreshToken::new);
         let cert_path = string("cert_path");
         let scope = string("scope");
@@ -115,6 +129,12 @@ impl AccountConfig {
         let device_authorization_endpoint_set_by_user = flag("daeSetByUser");
         let oauth = flag("oauth");
         let uses_pub_client = flag("uses_pub_client");
+
+        let subject_token = object.members().get("subject_token").cloned();
+        let subject_token = subject_token.and_then(|value| serde_json::from_value(value).ok());
+        if subject_token.is_some() {
+            object.remove("subject_token");
+        }
 
         let mut redirect_uris = object.strings("redirect_uris");
         redirect_uris.shrink_to_fit();
@@ -137,6 +157,9 @@ impl AccountConfig {
             client_id,
             client_secret,
             grant_type,
+            subject_token,
+            requested_token_type,
+            resource,
             refresh_token,
             cert_path,
             scope,
@@ -172,6 +195,8 @@ impl AccountConfig {
         put("client_id", self.client_id.as_deref());
         put("client_secret", self.client_secret.as_ref().map(ClientSecret::expose));
         put("grant_type", self.grant_type.as_deref());
+        put("requested_token_type", self.requested_token_type.as_deref());
+        put("resource", self.resource.as_deref());
         put("refresh_token", self.refresh_token.as_ref().map(RefreshToken::expose));
         put("cert_path", self.cert_path.as_deref());
         put("scope", self.scope.as_deref());
@@ -195,6 +220,9 @@ impl AccountConfig {
         put_number("oauth", OAUTH_SET, self.oauth);
         put_number("uses_pub_client", USES_PUB_CLIENT_SET, self.uses_pub_client);
 
+        if let Some(Ok(subject)) = self.subject_token.as_ref().map(serde_json::to_value) {
+            object.insert("subject_token", subject);
+        }
         if let Some(profile) = &self.mytoken_profile {
             object.insert("mytoken_profile", Value::clone(profile));
         }
@@ -221,6 +249,26 @@ impl AccountConfig {
     /// `refresh_scope` counts only together with `auth_scope`, as in the C suite.
     pub fn granted_scope(&self) -> Option<&str> {
         self.auth_scope.as_ref().and(self.refresh_scope.as_deref()).or_else(|| self.login_scope())
+    }
+
+    /// Whether anything in it is worth hiding. An account that only says where a token is to be had holds nothing.
+    pub fn holds_secret(&self) -> bool {
+        let Self {
+            client_secret,
+            refresh_token,
+            password,
+            registration_access_token,
+            subject_token,
+            other,
+            ..
+        } = self;
+        let known = client_secret.is_some()
+            || refresh_token.is_some()
+            || password.is_some()
+            || registration_access_token.is_some();
+        // Of members that are not known it is not known either.
+        let only_public = other.members().keys().all(|key| key == TOKEN_ENDPOINT_AUTH_METHOD);
+        known || subject_token.is_none() || !only_public
     }
 
     /// Whether `issuer` is this account's, give or take one trailing slash.
@@ -269,6 +317,22 @@ mod tests {
         let again = AccountConfig::parse(account.to_json().as_bytes()).expect("an account");
         assert_eq!(account, again);
         assert_eq!(again.other.members().len(), 4);
+    }
+
+    #[test]
+    fn only_an_account_whose_token_lies_elsewhere_holds_no_secret() {
+        for (json, holds) in [
+            (r#"{"client_id":"c","subject_token":{"file":"/t"},"token_endpoint_auth_method":"none"}"#, false),
+            (r#"{"client_id":"c","subject_token":{"file":"/t"},"client_secret":"s"}"#, true),
+            (r#"{"client_id":"c","subject_token":{"file":"/t"},"unknown":"k"}"#, true),
+            (r#"{"client_id":"c","subject_token":{"of a later":"version"}}"#, true),
+            (r#"{"client_id":"c"}"#, true),
+        ] {
+            let account = AccountConfig::parse(json.as_bytes()).expect("an account");
+            assert_eq!(account.holds_secret(), holds, "{json}");
+            let again = AccountConfig::parse(account.to_json().as_bytes()).expect("an account");
+            assert_eq!(again, account);
+        }
     }
 
     #[test]

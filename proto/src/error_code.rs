@@ -88,6 +88,8 @@ error_codes! {
     WrongDeviceCode = "wrong_device_code";
     /// The account has none, or the provider sent none.
     NoRefreshToken = "no_refresh_token";
+    /// The token that the account exchanges for its own could not be had.
+    SubjectTokenUnavailable = "subject_token_unavailable";
     /// `file_read` of a name that was not written.
     FileNotFound = "file_not_found";
     /// Try again later.

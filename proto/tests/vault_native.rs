@@ -254,3 +254,21 @@ fn a_changed_byte_is_damage_or_a_wrong_password() {
         }
     }
 }
+
+#[test]
+fn only_what_hides_nothing_goes_without_a_password() {
+    let open = br#"{"name":"pod","issuer_url":"https://op","client_id":"c","subject_token":{"file":"/t"}}"#;
+    let open = AccountConfig::parse(open).expect("an account");
+    let (bytes, key) = vault::seal_new(&open, &Protection::Clear).expect("sealed");
+    let unlocked = vault::unlock_clear(&bytes).expect("whole").expect("without a password");
+    assert_eq!(unlocked.account, open);
+    assert_eq!(vault::inspect(&bytes), Ok(Format::Native));
+    let secret = AccountConfig { client_secret: Some("s".into()), ..open.clone() };
+    assert_eq!(vault::seal_new(&secret, &Protection::Clear).err(), Some(VaultError::NeedsProtection));
+    assert_eq!(key.seal(&secret, &bytes).err(), Some(VaultError::NeedsProtection));
+    let changed = AccountConfig { client_id: Some("other".into()), ..open.clone() };
+    let next = key.seal(&changed, &bytes).expect("sealed");
+    assert_eq!(key.open(&next).expect("opened"), changed);
+    let (hidden, _) = vault::seal_new(&open, &Protection::Native(&"pw".into())).expect("sealed");
+    assert!(vault::unlock_clear(&hidden).expect("whole").is_none());
+}

@@ -177,6 +177,13 @@ impl Account {
 
     /// What may be shown of it.
     pub fn status(&self, now: Moment) -> AccountStatus {
+        let (grant_type, subject_token) = self.with_held(|held| match held {
+            Held::Open(open) => {
+                let subject = open.config.subject_token.as_ref().map(|subject| subject.source.to_string());
+                (open.config.grant_type.clone(), subject)
+            }
+            Held::Sealed(_) => (None, None),
+        });
         let (token_expires_at, refresh_token_expires_at, login_needed, refused) =
             self.with_held(|held| match held {
                 Held::Open(open) => {
@@ -202,6 +209,8 @@ impl Account {
             refresh_token_expires_at,
             login_needed: login_needed.map(|refused| refused.to_string()),
             client_refused: refused.map(|refused| refused.to_string()),
+            grant_type: grant_type.filter(|grant| grant != "refresh_token"),
+            subject_token,
             unsaved: self.is_unsaved(),
         }
     }

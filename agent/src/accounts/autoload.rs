@@ -90,6 +90,9 @@ impl Accounts {
             return Ok(account);
         }
         let bytes = self.read_file(name).await?;
+        if let Some(unlocked) = in_clear(name, &bytes)? {
+            return self.load_unlocked(name, unlocked).await;
+        }
         if vault::format_of(&bytes).map_err(|error| unopened(name, &error))? != Format::OpenPgp {
             return Err(cannot_ask(name, "The program that asks does not want a prompt for its password."));
         }
@@ -102,6 +105,22 @@ impl Accounts {
         }
     }
 
+    /// Loads an account whose file needs no password, for another account.
+    pub(super) async fn autoload_in_clear(
+        &self,
+        name: &Shortname,
+        unlocked: Unlocked,
+    ) -> Result<Arc<Account>, Failure> {
+        if !self.deps().options.autoload {
+            return Err(not_loaded(name, "The agent runs with --no-autoload."));
+        }
+        let _only_one = self.loading(name).await?;
+        match self.find(name) {
+            Some(account) => Ok(account),
+            None => self.load_unlocked(name, unlocked).await,
+        }
+    }
+
     async fn load_by_asking(
         &self,
         name: &Shortname,
@@ -110,7 +129,11 @@ impl Accounts {
         ends: Instant,
     ) -> Result<Arc<Account>, Failure> {
         let bytes = self.read_file(name).await?;
+        let clear = in_clear(name, &bytes)?;
         let unlocking = async {
+            if let Some(unlocked) = clear {
+                return Ok(Ok(unlocked));
+            }
             match vault::format_of(&bytes).map_err(|error| unopened(name, &error))? {
                 Format::OpenPgp => {
                     // It goes on when nobody waits any more, and until then it is the only one.
@@ -196,6 +219,11 @@ impl Accounts {
         }
         Ok(Err(VaultError::WrongPassword))
     }
+}
+
+/// What a file holds that needs no password.
+fn in_clear(name: &Shortname, bytes: &[u8]) -> Result<Option<Unlocked>, Failure> {
+    vault::unlock_clear(bytes).map_err(|error| unopened(name, &error))
 }
 
 fn not_loaded(name: &Shortname, why: &str) -> Failure {

@@ -18,7 +18,7 @@ use super::{
     obtain::{self, cached_token},
     off_thread::off_thread,
     password_source::PasswordSource,
-    token_cache::Purpose,
+    token_cache::{CachedToken, Purpose},
 };
 use crate::{clock::Expiry, provider::TokenResponse};
 
@@ -84,6 +84,30 @@ impl Accounts {
         self.load(name, open, flags, None, true).await.map(drop)
     }
 
+    /// Puts the account of a robot on the list, after a token was got with it.
+    pub async fn admit_robot(&self, config: AccountConfig) -> Result<(), Failure> {
+        let name = account_name(&config)?;
+        let _only_one = self.loading(&name).await?;
+        self.require_unlocked()?;
+        let loaded = self.find(&name);
+        // A refresh of the one that is replaced is not interrupted.
+        let _no_refresh = match &loaded {
+            Some(account) => Some(account.at_rest().await?),
+            None => None,
+        };
+        let flags = loaded.map(|replaced| replaced.flags()).unwrap_or_default();
+        self.load(name, Open::new(config), flags, None, false).await.map(drop)
+    }
+
+    /// A token of an account that is not put on the list.
+    pub async fn token_once(&self, config: AccountConfig) -> Result<Arc<CachedToken>, Failure> {
+        let name = account_name(&config)?;
+        self.require_unlocked()?;
+        let account = Arc::new(Account::new(name, Open::new(config), Flags::default(), None));
+        obtain::source_of(&account)?;
+        Ok(self.obtained(&account, Purpose::default(), None).await?.token)
+    }
+
     /// A copy of what a loaded account holds.
     pub fn held_config(&self, name: &Shortname) -> Result<AccountConfig, Failure> {
         self.find(name).ok_or_else(Failure::account_not_loaded)?.with_open(|open| open.whole_config())
@@ -103,6 +127,8 @@ impl Accounts {
         }
         let account = Arc::new(Account::new(name, open, flags, unload_at));
         obtain::source_of(&account)?;
+        let config = account.with_open(|open| open.config.clone())?;
+        self.require_no_ring(&account.name, &config).await?;
         if !without_token {
             self.obtained(&account, Purpose::default(), None).await?;
         }

@@ -27,6 +27,7 @@ mod pending;
 mod refresh_tokens;
 mod refusals;
 mod renewal;
+mod ring;
 mod save;
 mod select;
 mod single_flight;

@@ -1,8 +1,8 @@
 //! Where the password of an account's file may be had again: only what the person told the client to pass on
 //! (`--pw-store`, `--pw-env`, `--pw-cmd`, `--pw-file`). A typed password is never kept.
 
-mod command;
-mod file;
+pub(super) mod command;
+pub(super) mod file;
 
 use std::{io, sync::atomic::AtomicUsize, sync::atomic::Ordering, time::Duration};
 
@@ -84,7 +84,8 @@ impl PasswordSource {
         let command = || {
             let command = entry.command.as_ref().filter(|_| has(PasswordSources::COMMAND))?;
             waited_for("command", &entry.account, || {
-                command::output(command.expose(), MAX_LENGTH, COMMAND_DEADLINE).map(without_newline)
+                command::output(&mut command::shell(command.expose()), MAX_LENGTH, COMMAND_DEADLINE)
+                    .map(without_newline)
             })
         };
         let file = || {

@@ -46,6 +46,9 @@ impl Login {
                 let login_request = self.login_request(config, request.only_at, provider_deadline()).await?;
                 self.begin_device_login(login_request).await
             }
+            Flow::ClientCredentials | Flow::TokenExchange | Flow::JwtBearer => {
+                self.make_robot(config, flow, request.only_at).await
+            }
             Flow::MytokenOidc => Err(Failure::not_supported_yet("gen with mt_oidc")),
         }
     }

@@ -27,6 +27,7 @@ mod provider_report;
 mod reauthenticate;
 pub mod redirected;
 mod register;
+mod robot;
 mod state;
 mod table;
 mod web;

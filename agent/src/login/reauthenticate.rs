@@ -22,8 +22,9 @@ impl Login {
             Err(failure) if self.0.accounts.names().contains(&name) => return Err(failure),
             Err(_) => return Err(self.not_loaded(&name)),
         };
-        self.generate(GenRequest { config, flows: FLOWS.into(), no_scheme: true, ..GenRequest::default() })
-            .await
+        // Nobody logs in for a robot: it proves that it still gets tokens.
+        let flows = Flow::of_robot(&config).map_or_else(|| FLOWS.into(), |flow| vec![flow]);
+        self.generate(GenRequest { config, flows, no_scheme: true, ..GenRequest::default() }).await
     }
 
     fn not_loaded(&self, name: &Shortname) -> Failure {

@@ -24,6 +24,7 @@ mod http;
 mod id_token;
 pub mod issuer_data;
 mod jwks;
+mod jwt_bearer;
 mod keys;
 mod metadata;
 mod password;
@@ -39,12 +40,14 @@ mod registration_attempt;
 mod revocation;
 mod scope;
 mod signature;
+mod subject_endpoint;
 #[cfg(test)]
 pub(crate) mod testing;
 #[cfg(test)]
 mod tests;
 mod text;
 mod token_endpoint;
+mod token_exchange;
 mod token_response;
 mod wording;
 
@@ -59,6 +62,7 @@ pub use self::{
     handle::{IssuerSettings, Provider},
     http::SPENDING_TIMEOUT,
     id_token::{Expected, ReceivedIdToken},
+    jwt_bearer::JwtBearer,
     metadata::ProviderMetadata,
     password::PasswordGrant,
     provider_data::{Fact, Problem, ProviderData},
@@ -67,5 +71,6 @@ pub use self::{
     refresh::Refresh,
     registration::{Missing, Registered, Registration},
     registration_attempt::tell as tell_left_out,
+    token_exchange::TokenExchange,
     token_response::TokenResponse,
 };

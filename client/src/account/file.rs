@@ -41,8 +41,10 @@ pub struct Opened {
     pub account: AccountConfig,
     /// What rewrites the file without the password.
     pub key: FileKey,
-    /// What opened it; an OpenPGP file has none.
+    /// What opened it; an OpenPGP file has none, nor has one that hides nothing.
     pub password: Option<Password>,
+    /// It hides nothing.
+    pub is_clear: bool,
     /// Why the file could not be brought up to date, if it could not.
     pub warning: Option<String>,
 }
@@ -82,15 +84,18 @@ impl Sealed {
         sources: &Sources,
         asker: &mut dyn Asker,
     ) -> Result<Opened, AccountError> {
-        let (unlocked, password) = match self.format {
-            Format::OpenPgp => {
+        let clear = vault::unlock_clear(&self.bytes).map_err(|error| self.error(error))?;
+        let is_clear = clear.is_some();
+        let (unlocked, password) = match clear {
+            Some(unlocked) => (unlocked, None),
+            None if self.format == Format::OpenPgp => {
                 (vault::unlock_with_gpg(&self.bytes).map_err(|error| self.error(error))?, None)
             }
-            _ => self.unlock(sources, asker)?,
+            None => self.unlock(sources, asker)?,
         };
         let Unlocked { mut account, key, .. } = unlocked;
         let warning = bring_up_to_date(home, &self.name, &mut account, &key);
-        Ok(Opened { account, key, password, warning })
+        Ok(Opened { account, key, password, is_clear, warning })
     }
 
     /// A password from a source counts as one try; then the person is asked.
@@ -161,7 +166,12 @@ impl Opened {
         let opened = match (opened, &self.password) {
             (Ok(account), _) => Ok((account, self.key.clone())),
             (Err(_), Some(password)) => vault::unlock(&bytes, password).map(into_parts),
-            (Err(_), None) => vault::unlock_with_gpg(&bytes).map(into_parts),
+            (Err(_), None) => match vault::unlock_clear(&bytes) {
+                Ok(None) if self.is_clear => Err(VaultError::OtherKey),
+                Ok(None) => vault::unlock_with_gpg(&bytes).map(into_parts),
+                Ok(Some(unlocked)) => Ok(into_parts(unlocked)),
+                Err(error) => Err(error),
+            },
         };
         let (mut account, key) = match opened {
             Ok(opened) => opened,

@@ -5,6 +5,7 @@ use std::fmt::Write;
 use clap::Parser;
 use jiff::{SignedDuration, Timestamp, tz::TimeZone};
 use oidc_proto::{
+    account::grant_type,
     message::{AccountStatus, AgentStatus, Reply, Request},
     shell,
 };
@@ -77,6 +78,11 @@ fn text(address: &str, status: &AgentStatus, now: Timestamp) -> String {
 
 fn details(account: &AccountStatus, now: Timestamp) -> Vec<String> {
     let mut lines = vec![account.issuer.clone()];
+    lines.extend(account.grant_type.as_deref().map(|grant| match (&account.subject_token, grant) {
+        (Some(source), _) => format!("nobody logs in: exchanges a token from the {source}"),
+        (None, grant_type::CLIENT_CREDENTIALS) => "nobody logs in: the client asks for itself".to_owned(),
+        (None, other) => format!("nobody logs in: {other}"),
+    }));
     lines.extend(account.login_needed.as_ref().map(|reason| {
         let log_in = shell::command("oidc gen --reauthenticate", &account.name);
         format!("login needed ({reason}): run `{log_in}`")
@@ -140,6 +146,22 @@ mod tests {
             lines.contains("refuses this client (invalid_client)") && !lines.contains("login"),
             "{lines}"
         );
+    }
+
+    #[test]
+    fn it_is_said_where_the_tokens_of_robots_come_from() {
+        for (grant_type, subject_token, text) in [
+            ("client_credentials", None, "the client asks for itself"),
+            ("urn:x", Some("file /run/token"), "exchanges a token from the file /run/token"),
+        ] {
+            let account = AccountStatus {
+                grant_type: Some(grant_type.into()),
+                subject_token: subject_token.map(str::to_owned),
+                ..AccountStatus::default()
+            };
+            let lines = details(&account, Timestamp::UNIX_EPOCH).join("\n");
+            assert!(lines.contains(text), "{lines}");
+        }
     }
 
     #[test]

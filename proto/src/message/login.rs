@@ -7,7 +7,7 @@ use super::{
     field::{put, put_flag, required, required_object, seconds},
 };
 use crate::{
-    account::AccountConfig,
+    account::{AccountConfig, grant_type},
     error_code::ErrorCode,
     json::Object,
     secret::{DeviceCode, RegistrationAccessToken, SecretText},
@@ -29,6 +29,12 @@ pub enum Flow {
     Device,
     /// A mytoken server's own login (5.x).
     MytokenOidc,
+    /// RFC 6749 section 4.4; ours. Nobody logs in.
+    ClientCredentials,
+    /// RFC 8693; ours. Nobody logs in.
+    TokenExchange,
+    /// RFC 7523 section 2.1; ours. Nobody logs in.
+    JwtBearer,
 }
 
 /// `gen`: get an account's first refresh token.
@@ -111,6 +117,17 @@ impl Flow {
     /// The flows of a `gen` request that names none.
     pub const DEFAULT: [Self; 4] = [Self::Refresh, Self::Password, Self::Code, Self::Device];
 
+    const ALL: [Self; 8] = [
+        Self::Refresh,
+        Self::Password,
+        Self::Code,
+        Self::Device,
+        Self::MytokenOidc,
+        Self::ClientCredentials,
+        Self::TokenExchange,
+        Self::JwtBearer,
+    ];
+
     /// Its name on the wire.
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -119,13 +136,31 @@ impl Flow {
             Self::Code => "code",
             Self::Device => "device",
             Self::MytokenOidc => "mt_oidc",
+            Self::ClientCredentials => "client_credentials",
+            Self::TokenExchange => "token_exchange",
+            Self::JwtBearer => "jwt_bearer",
         }
+    }
+
+    /// The `grant_type` of accounts of robots, for which nobody logs in; `None` for logins of people.
+    pub const fn robot_grant(self) -> Option<&'static str> {
+        match self {
+            Self::ClientCredentials => Some(grant_type::CLIENT_CREDENTIALS),
+            Self::TokenExchange => Some(grant_type::TOKEN_EXCHANGE),
+            Self::JwtBearer => Some(grant_type::JWT_BEARER),
+            Self::Refresh | Self::Password | Self::Code | Self::Device | Self::MytokenOidc => None,
+        }
+    }
+
+    /// The flow of an account of a robot; `None` for other accounts.
+    pub fn of_robot(account: &AccountConfig) -> Option<Self> {
+        let grant = account.grant_type.as_deref()?;
+        Self::ALL.into_iter().find(|flow| flow.robot_grant() == Some(grant))
     }
 
     /// The flow of a name, whatever its case.
     pub fn parse(name: &str) -> Option<Self> {
-        let all = [Self::Refresh, Self::Password, Self::Code, Self::Device, Self::MytokenOidc];
-        all.into_iter().find(|flow| flow.as_str().eq_ignore_ascii_case(name))
+        Self::ALL.into_iter().find(|flow| flow.as_str().eq_ignore_ascii_case(name))
     }
 
     fn read_all(object: &Object) -> Result<Vec<Self>, Failure> {

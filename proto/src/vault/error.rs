@@ -33,6 +33,9 @@ pub enum VaultError {
     /// The file has no password: it is encrypted with OpenPGP.
     #[error("the account file is encrypted with OpenPGP")]
     NeedsGpg,
+    /// The account holds a secret, and the file hides nothing.
+    #[error("the account holds a secret, and its file has no password: `oidc passwd` gives it one")]
+    NeedsProtection,
     /// Running `gpg` failed.
     #[error(transparent)]
     Gpg(#[from] GpgError),

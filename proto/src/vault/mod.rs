@@ -46,6 +46,9 @@ pub enum Protection<'a> {
     OidcAgent(&'a Password),
     /// OpenPGP for this recipient: a fingerprint, key id or user id, as `gpg -r` takes it.
     Gpg(&'a str),
+    /// The native format with its key beside it: for accounts that hold no secret
+    /// ([`AccountConfig::holds_secret`]). Others are refused.
+    Clear,
 }
 
 /// Opens a native or C suite file with its password. Costs one key derivation, up to three for the hex format.
@@ -69,6 +72,17 @@ pub fn unlock(bytes: &[u8], password: &Password) -> Result<Unlocked, VaultError>
         Format::OpenPgp => return Err(VaultError::NeedsGpg),
     };
     Ok(Unlocked { account: AccountConfig::from_object(account_object(&text)?), key, format })
+}
+
+/// Opens a file that hides nothing ([`Protection::Clear`]). `None`: it needs a password, or `gpg`.
+pub fn unlock_clear(bytes: &[u8]) -> Result<Option<Unlocked>, VaultError> {
+    let format = format_of(bytes)?;
+    if format != Format::Native {
+        return Ok(None);
+    }
+    let Some((text, key)) = native::unlock_clear(bytes)? else { return Ok(None) };
+    let account = AccountConfig::from_object(account_object(&text)?);
+    Ok(Some(Unlocked { account, key: FileKey::native(key), format }))
 }
 
 /// Opens an OpenPGP file by running `gpg`, whose agent may ask the person for a passphrase.
@@ -111,6 +125,10 @@ pub fn seal_next(
         Protection::OidcAgent(password) => {
             let (bytes, key) = oidc_agent::seal_new(account, password)?;
             (bytes, FileKey::oidc_agent(key))
+        }
+        Protection::Clear => {
+            let (bytes, key) = native::seal_clear(account, generation)?;
+            (bytes, FileKey::native(key))
         }
         Protection::Gpg(recipient) => {
             let (bytes, recipients) = gpg::seal_new(account, recipient)?;

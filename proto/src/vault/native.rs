@@ -85,12 +85,26 @@ impl DataKey {
         previous: &[u8],
     ) -> Result<Vec<u8>, VaultError> {
         let mut document = Document::parse(previous)?;
+        if slot::clear_key(document.slots()).is_some() {
+            expect_nothing_to_hide(account)?;
+        }
         document.describe(account, self.newest_generation().max(document.generation()).saturating_add(1));
         Ok(document.seal(&self.key, text.as_bytes()))
     }
 }
 
+/// Opens a file that hides nothing. `None`: this one needs a password.
+pub(super) fn unlock_clear(bytes: &[u8]) -> Result<Option<(Zeroizing<Vec<u8>>, DataKey)>, VaultError> {
+    let document = Document::parse(bytes)?;
+    let Some(key) = slot::clear_key(document.slots()) else { return Ok(None) };
+    let text = document.open(&key)?;
+    Ok(Some((text, DataKey::new(key, &document))))
+}
+
 pub(super) fn unlock(bytes: &[u8], password: &Password) -> Result<(Zeroizing<Vec<u8>>, DataKey), VaultError> {
+    if let Some(unlocked) = unlock_clear(bytes)? {
+        return Ok(unlocked);
+    }
     let document = Document::parse(bytes)?;
     let slots = slot::password_slots(document.slots())?;
     for slot in &slots {
@@ -116,8 +130,26 @@ pub(super) fn seal_new(
     Ok((bytes, DataKey::new(key, &document)))
 }
 
+/// A file that hides nothing. Refused for an account with something to hide.
+pub(super) fn seal_clear(account: &AccountConfig, generation: u64) -> Result<(Vec<u8>, DataKey), VaultError> {
+    expect_nothing_to_hide(account)?;
+    let key = Key::random();
+    let mut document = Document::with_slots(vec![slot::clear(&key)]);
+    document.describe(account, generation.saturating_add(1));
+    let bytes = document.seal(&key, account.to_json().as_bytes());
+    Ok((bytes, DataKey::new(key, &document)))
+}
+
+fn expect_nothing_to_hide(account: &AccountConfig) -> Result<(), VaultError> {
+    if account.holds_secret() { Err(VaultError::NeedsProtection) } else { Ok(()) }
+}
+
 pub(super) fn inspect(bytes: &[u8]) -> Result<(), VaultError> {
-    slot::password_slots(Document::parse(bytes)?.slots()).map(drop)
+    let document = Document::parse(bytes)?;
+    if slot::clear_key(document.slots()).is_some() {
+        return Ok(());
+    }
+    slot::password_slots(document.slots()).map(drop)
 }
 
 pub(super) fn header(bytes: &[u8]) -> Result<PublicHeader, VaultError> {

@@ -103,7 +103,17 @@ fn pw_entry() -> BoxedStrategy<PasswordEntry> {
 }
 
 fn flows() -> impl Strategy<Value = Vec<Flow>> {
-    vec(select(vec![Flow::Refresh, Flow::Password, Flow::Code, Flow::Device, Flow::MytokenOidc]), 1..4)
+    vec(
+        select(vec![
+            Flow::Refresh,
+            Flow::Password,
+            Flow::Code,
+            Flow::Device,
+            Flow::MytokenOidc,
+            Flow::TokenExchange,
+        ]),
+        1..4,
+    )
 }
 
 fn device() -> BoxedStrategy<DeviceAuthorization> {

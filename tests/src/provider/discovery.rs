@@ -4,6 +4,7 @@ use serde_json::{Value, json};
 
 use super::{
     endpoint::Endpoint,
+    exchange::{JWT_BEARER, TOKEN_EXCHANGE},
     incoming::Incoming,
     quirks::{AuthorizationResponseIss, ClientAuthentication, MetadataPlace, Registration},
     reply::Reply,
@@ -66,6 +67,7 @@ fn metadata(state: &State) -> Value {
         "response_types_supported": ["code"],
         "grant_types_supported": [
             "authorization_code", "refresh_token", "password", "client_credentials", DEVICE_CODE,
+            TOKEN_EXCHANGE, JWT_BEARER,
         ],
         "code_challenge_methods_supported": ["S256"],
         "subject_types_supported": ["public"],

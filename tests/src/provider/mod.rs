@@ -12,6 +12,7 @@ mod client_authentication;
 mod device;
 mod discovery;
 mod endpoint;
+mod exchange;
 mod fault;
 mod incoming;
 mod issue;
@@ -29,7 +30,7 @@ mod token;
 mod tokens_in_use;
 
 use std::{
-    collections::HashMap,
+    collections::{HashMap, HashSet},
     io,
     net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener},
     sync::{
@@ -120,6 +121,7 @@ impl Provider {
             access_tokens: HashMap::new(),
             codes: HashMap::new(),
             device_grants: HashMap::new(),
+            trusted: HashSet::new(),
             reuses: 0,
             violations: Vec::new(),
         };
@@ -199,6 +201,16 @@ impl Provider {
         if let Some(client) = self.shared.state().clients.get_mut(client_id) {
             client.secret = Some(secret.to_owned());
         }
+    }
+
+    /// Believes a token of elsewhere from now on, until [`Provider::distrust`].
+    pub fn trust(&self, token: &str) {
+        self.shared.state().trusted.insert(token.to_owned());
+    }
+
+    /// Believes a token of elsewhere no longer.
+    pub fn distrust(&self, token: &str) {
+        self.shared.state().trusted.remove(token);
     }
 
     /// Whether a client is registered.

@@ -15,6 +15,10 @@ pub struct Quirks {
     pub announced_issuer: Option<String>,
     /// Where the metadata is.
     pub metadata: MetadataPlace,
+    /// Tokens are exchanged as assertions only (RFC 7523).
+    pub without_token_exchange: bool,
+    /// What an exchanged token is called (RFC 8693 section 2.2.1); absent: an access token.
+    pub issued_token_type: Option<String>,
     /// Metadata members to leave out, such as `scopes_supported` or `grant_types_supported`.
     pub metadata_without: Vec<String>,
     /// Metadata members to add or replace.
@@ -111,6 +115,8 @@ impl Default for Quirks {
             issuer_path: "/".into(),
             announced_issuer: None,
             metadata: MetadataPlace::Appended,
+            without_token_exchange: false,
+            issued_token_type: None,
             metadata_without: Vec::new(),
             metadata_with: serde_json::Map::new(),
             algorithm: Algorithm::Es256,

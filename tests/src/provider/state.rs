@@ -26,6 +26,8 @@ pub(super) struct State {
     pub(super) access_tokens: HashMap<String, AccessToken>,
     pub(super) codes: HashMap<String, Code>,
     pub(super) device_grants: HashMap<String, DeviceGrant>,
+    /// Tokens of elsewhere that are believed.
+    pub(super) trusted: HashSet<String>,
     /// How often a spent refresh token was used again.
     pub(super) reuses: usize,
     pub(super) violations: Vec<String>,

@@ -3,7 +3,7 @@
 use ring::digest::{SHA256, digest};
 
 use super::{
-    audience, client_authentication,
+    audience, client_authentication, exchange,
     incoming::Incoming,
     issue::{Issue, issue, refresh_token},
     keys, refresh,
@@ -32,6 +32,8 @@ pub(super) fn answer(state: &mut State, incoming: &Incoming) -> Result<Reply, Re
         DEVICE_CODE => device(state, incoming, &client_id),
         "password" => password(state, incoming, &client_id),
         "client_credentials" => client_credentials(state, incoming, &client_id),
+        exchange::TOKEN_EXCHANGE => exchange::exchange(state, incoming, &client_id),
+        exchange::JWT_BEARER => exchange::jwt_bearer(state, incoming, &client_id),
         _ => Err(Reply::error(400, "unsupported_grant_type", "no such grant")),
     }
 }

@@ -1,4 +1,4 @@
-//! What a shell command prints, within a time. It is a process group of its own, so that its children end with it.
+//! What a command prints, within a time. It is a process group of its own, so that its children end with it.
 
 use std::{
     io,
@@ -20,14 +20,9 @@ const POLL: Duration = Duration::from_millis(20);
 
 /// The output of a command that succeeds, at most `longest` bytes. Blocks until the deadline at most; what runs longer
 /// or says more is killed, and what it has started with it.
-pub fn output(command: &str, longest: usize, deadline: Duration) -> io::Result<Zeroizing<Vec<u8>>> {
+pub fn output(command: &mut Command, longest: usize, deadline: Duration) -> io::Result<Zeroizing<Vec<u8>>> {
     let deadline = Instant::now() + deadline;
-    let mut child = Command::new("/bin/sh")
-        .args(["-c", command])
-        .stdin(Stdio::null())
-        .stdout(Stdio::piped())
-        .process_group(0)
-        .spawn()?;
+    let mut child = command.stdin(Stdio::null()).stdout(Stdio::piped()).process_group(0).spawn()?;
     let read = child.stdout.take().ok_or_else(|| io::Error::from(io::ErrorKind::BrokenPipe));
     let read = read.and_then(|stdout| read_all(&stdout, longest, deadline));
     let ended = read.and_then(|output| wait(&child, deadline).map(|()| output));
@@ -38,6 +33,13 @@ pub fn output(command: &str, longest: usize, deadline: Duration) -> io::Result<Z
     let status = child.wait()?;
     let output = ended?;
     if status.success() { Ok(output) } else { Err(io::Error::other(format!("the command failed: {status}"))) }
+}
+
+/// A command line for a shell.
+pub fn shell(command: &str) -> Command {
+    let mut shell = Command::new("/bin/sh");
+    shell.args(["-c", command]);
+    shell
 }
 
 /// Reads to the end in a buffer that never moves.
@@ -105,7 +107,7 @@ mod tests {
     const PLENTY: Duration = Duration::from_secs(30);
 
     fn text(command: &str) -> Option<String> {
-        let output = output(command, 100, PLENTY).ok()?;
+        let output = output(&mut shell(command), 100, PLENTY).ok()?;
         String::from_utf8(output.to_vec()).ok()
     }
 
@@ -148,7 +150,7 @@ mod tests {
         let started = Instant::now();
         let error = loop {
             // A loaded machine may need a second try to have started all of it.
-            let error = output(&command, 100, Duration::from_secs(1)).expect_err("it never ends");
+            let error = output(&mut shell(&command), 100, Duration::from_secs(1)).expect_err("it never ends");
             if fs_err::read_to_string(&pids).is_ok_and(|text| text.contains("ready")) {
                 break error;
             }

@@ -1,4 +1,4 @@
-//! The first line of a file, within a time.
+//! What a file holds, or its first line, within a time.
 
 use std::{
     io::{self, Read},
@@ -18,9 +18,17 @@ use crate::regular_file;
 /// Threads that may be stuck in a file system that does not answer.
 const MAX_READING: usize = 16;
 
-/// The first line without its end. Only of a regular file of at most `longest` bytes: nothing else has an end, or comes
-/// by itself. Blocks until the deadline at most, even on a file system that does not answer.
+/// The first line without its end, as [`content`] reads it.
 pub fn first_line(path: &str, longest: u64, deadline: Duration) -> io::Result<Zeroizing<Vec<u8>>> {
+    let mut line = content(path, longest, deadline)?;
+    let end = line.iter().position(|byte| *byte == b'\n').unwrap_or(line.len());
+    line.truncate(end);
+    Ok(line)
+}
+
+/// All of a file. Only of a regular file of at most `longest` bytes: nothing else has an end, or comes
+/// by itself. Blocks until the deadline at most, even on a file system that does not answer.
+pub fn content(path: &str, longest: u64, deadline: Duration) -> io::Result<Zeroizing<Vec<u8>>> {
     static READING: AtomicUsize = AtomicUsize::new(0);
     if READING.load(Ordering::Relaxed) >= MAX_READING {
         return Err(io::Error::other("earlier reads of such files have not come back"));
@@ -44,8 +52,6 @@ fn read(path: &Path, longest: u64) -> io::Result<Zeroizing<Vec<u8>>> {
     let capacity = usize::try_from(longest).map_err(io::Error::other)? + 1;
     let mut content = Zeroizing::new(Vec::with_capacity(capacity));
     file.take(longest).read_to_end(&mut content)?;
-    let end = content.iter().position(|byte| *byte == b'\n').unwrap_or(content.len());
-    content.truncate(end);
     Ok(content)
 }
 

@@ -6,13 +6,19 @@
 //! file, and its successor is written back ([`super::renewal`]).
 
 mod client_credentials;
+mod exchange;
 #[cfg(test)]
 pub(crate) mod played;
 mod question;
 mod refresh;
+mod subject;
 
 use oidc_proto::{
-    account::AccountConfig, error_code::ErrorCode, message::Failure, shell, shortname::Shortname,
+    account::{AccountConfig, grant_type},
+    error_code::ErrorCode,
+    message::Failure,
+    shell,
+    shortname::Shortname,
 };
 
 pub use self::question::{Question, Unanswered};
@@ -25,6 +31,10 @@ pub enum Source {
     Refresh,
     /// The client's own credentials (RFC 6749 section 4.4): nobody logs in.
     ClientCredentials,
+    /// A token from elsewhere that is exchanged (RFC 8693).
+    TokenExchange,
+    /// A token from elsewhere that is brought as an assertion (RFC 7523 section 2.1).
+    JwtBearer,
     /// A script.
     #[cfg(test)]
     Played(played::Played),
@@ -35,7 +45,10 @@ impl Source {
     pub fn of(name: &Shortname, config: &AccountConfig) -> Result<Self, Failure> {
         match config.grant_type.as_deref() {
             None | Some("refresh_token") => Ok(Self::Refresh),
-            Some("client_credentials") => Ok(Self::ClientCredentials),
+            Some(grant_type::CLIENT_CREDENTIALS) => Ok(Self::ClientCredentials),
+            // One that names a source which a later version knows has none for this one.
+            Some(grant_type::TOKEN_EXCHANGE) if config.subject_token.is_some() => Ok(Self::TokenExchange),
+            Some(grant_type::JWT_BEARER) if config.subject_token.is_some() => Ok(Self::JwtBearer),
             #[cfg(test)]
             Some(kind) if let Some(played) = played::Played::find(kind) => Ok(Self::Played(played)),
             Some(kind) => Err(unknown(name, kind)),
@@ -46,7 +59,7 @@ impl Source {
     pub fn renews_its_secret(&self) -> bool {
         match self {
             Self::Refresh => true,
-            Self::ClientCredentials => false,
+            Self::ClientCredentials | Self::TokenExchange | Self::JwtBearer => false,
             #[cfg(test)]
             Self::Played(played) => played.renews_its_secret(),
         }
@@ -57,6 +70,8 @@ impl Source {
         match self {
             Self::Refresh => refresh::ask(question).await,
             Self::ClientCredentials => client_credentials::ask(question).await,
+            Self::TokenExchange => exchange::ask(question).await,
+            Self::JwtBearer => exchange::assert(question).await,
             #[cfg(test)]
             Self::Played(played) => played.ask(question).await,
         }
@@ -82,6 +97,7 @@ mod tests {
             (None, Some(Source::Refresh)),
             (Some("refresh_token"), Some(Source::Refresh)),
             (Some("client_credentials"), Some(Source::ClientCredentials)),
+            (Some(grant_type::TOKEN_EXCHANGE), None),
             (Some("authorization_code"), None),
             (Some("Client_Credentials"), None),
         ] {

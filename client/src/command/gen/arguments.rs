@@ -48,6 +48,9 @@ pub struct GenArgs {
     pub elsewhere: ElsewhereArgs,
 
     #[command(flatten)]
+    pub robot: RobotArgs,
+
+    #[command(flatten)]
     pub answers: AnswerArgs,
 
     #[command(flatten)]
@@ -266,6 +269,39 @@ pub struct ElsewhereArgs {
     pub op_password_file: Option<PathBuf>,
 }
 
+/// Accounts of robots: what their tokens are got with, since nobody logs in.
+#[derive(Debug, Clone, Default, Args)]
+#[command(next_help_heading = EXTENSIONS)]
+pub struct RobotArgs {
+    /// Exchange the tokens of another account of the agent
+    #[arg(long, value_name = "ACCOUNT", conflicts_with = "subject_token")]
+    pub from: Option<String>,
+
+    /// Exchange a token from file:PATH, env:NAME, command:WORDS, url:ADDRESS, url-env:NAME or github-actions
+    #[arg(long, value_name = "SOURCE")]
+    pub subject_token: Option<String>,
+
+    /// Type of the token that is exchanged, such as jwt, id_token or access_token
+    #[arg(long, value_name = "TYPE")]
+    pub subject_token_type: Option<String>,
+
+    /// What authorizes asking an address for a token: env:NAME or file:PATH
+    #[arg(long, value_name = "SOURCE", requires = "subject_token")]
+    pub subject_bearer: Option<String>,
+
+    /// Audience of the token that an address is asked for
+    #[arg(long, value_name = "AUDIENCE", requires = "subject_token")]
+    pub subject_audience: Option<String>,
+
+    /// Type of token to ask for
+    #[arg(long, value_name = "TYPE")]
+    pub requested_token_type: Option<String>,
+
+    /// Resource that the tokens are for (RFC 8707); may be repeated
+    #[arg(long, value_name = "URI")]
+    pub resource: Vec<String>,
+}
+
 /// A secret that stands on the command line.
 pub struct Given<'a> {
     /// The option, which has one with `-env` and one with `-file` beside it.
@@ -321,6 +357,15 @@ pub enum FlowArg {
     Password,
     /// With a refresh token
     Refresh,
+    /// Nobody logs in: the client asks for itself
+    #[value(name = "client_credentials", alias = "client-credentials")]
+    ClientCredentials,
+    /// Nobody logs in: a token from elsewhere is exchanged
+    #[value(name = "token_exchange", alias = "token-exchange")]
+    TokenExchange,
+    /// Nobody logs in: a JWT from elsewhere is brought
+    #[value(name = "jwt_bearer", alias = "jwt-bearer")]
+    JwtBearer,
 }
 
 /// `oidc-gen`: the same, and what the C suite's takes besides.

@@ -12,6 +12,7 @@ use super::{
     public_client::{self, Known},
     redirect,
     registration::{self, Difference, Registered},
+    robot,
     save::{self, Storage},
     scopes,
     seal::Seal,
@@ -47,6 +48,12 @@ pub fn run(session: &mut Session) -> Result<(), Error> {
     let mut beginning = begin(session, name)?;
     draft::apply(session, &beginning.name, &mut beginning.account)?;
     draft::complete_issuer(session, &beginning.name, &mut beginning.account)?;
+    if let Some(choice) = robot::chosen(session, &beginning.account)? {
+        robot::complete(session, &mut beginning.account, &choice)?;
+        beginning.storage = robot_storage(session, &beginning.name, &beginning.account, beginning.storage)?;
+        return finish(session, beginning, &choice);
+    }
+    (beginning.account.grant_type, beginning.account.subject_token) = (None, None);
     let known = client(session, &mut beginning.account)?;
     let choice = flows(session, &beginning.account, known.as_ref());
     let client_scope = known.as_ref().and_then(|known| known.scope.as_deref());
@@ -218,6 +225,32 @@ fn storage(session: &mut Session, name: &Shortname, so_far: Storage) -> Result<S
         Storage::Undecided => Seal::choose(session, name).map(Storage::New),
         decided => Ok(decided),
     }
+}
+
+/// Where the account of a robot will be kept: one that holds no secret needs no password, unless one is given.
+fn robot_storage(
+    session: &mut Session,
+    name: &Shortname,
+    account: &AccountConfig,
+    so_far: Storage,
+) -> Result<Storage, Error> {
+    let (args, hides) = (session.args, account.holds_secret());
+    match so_far {
+        Storage::Undecided if args.login.only_at || args.store.no_save => Ok(Storage::Nowhere(None)),
+        Storage::Undecided if !hides && !is_protection_given(session) => Ok(Storage::New(Seal::Clear)),
+        Storage::Undecided => Ok(Storage::New(Seal::choose(session, name)?.for_robot(session))),
+        Storage::Existing { opened, new_seal: None } if opened.is_clear && hides => {
+            let seal = Seal::choose(session, name)?.for_robot(session);
+            Ok(Storage::Existing { opened, new_seal: Some(seal) })
+        }
+        decided => Ok(decided),
+    }
+}
+
+fn is_protection_given(session: &Session) -> bool {
+    let (store, password) = (&session.args.store, &session.args.password);
+    let has_source = password.pw_env.is_some() || password.pw_cmd.is_some() || password.pw_file.is_some();
+    store.gpg.is_some() || store.format.is_some() || has_source
 }
 
 /// Registers a client where none is known, and keeps it at once.

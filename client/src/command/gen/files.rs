@@ -86,6 +86,7 @@ fn encrypt_anew(
     let opened = open(session, home, name, bytes)?;
     let seal = match (&opened.password, &session.args.store.gpg) {
         (Some(password), None) => Seal::with(session, password.clone()),
+        (None, None) if opened.is_clear && session.args.store.format.is_none() => Seal::Clear,
         _ => Seal::choose(session, name)?,
     };
     let lock = home.lock(name, LOCK_TIMEOUT)?;

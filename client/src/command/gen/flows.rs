@@ -71,12 +71,16 @@ pub fn may_use_browser(args: &GenArgs) -> bool {
 }
 
 impl FlowArg {
-    fn wire(self) -> Flow {
+    /// The same for the agent.
+    pub fn wire(self) -> Flow {
         match self {
             Self::Code => Flow::Code,
             Self::Device => Flow::Device,
             Self::Password => Flow::Password,
             Self::Refresh => Flow::Refresh,
+            Self::ClientCredentials => Flow::ClientCredentials,
+            Self::TokenExchange => Flow::TokenExchange,
+            Self::JwtBearer => Flow::JwtBearer,
         }
     }
 }

@@ -20,6 +20,7 @@ mod reauthenticate;
 mod redirect;
 mod registration;
 mod rename;
+mod robot;
 mod save;
 mod scopes;
 mod seal;

@@ -2,7 +2,7 @@
 
 use super::{
     create::{self, Beginning},
-    draft, flows,
+    draft, flows, robot,
     save::Storage,
     session::{Session, account_name},
 };
@@ -30,8 +30,15 @@ pub fn run(session: &mut Session) -> Result<(), Error> {
     account.refresh_token = None;
     draft::apply(session, &name, &mut account)?;
     draft::complete_credentials(session, &mut account)?;
-    let is_mytoken = account.mytoken_url.is_some();
-    let choice = flows::choose(session.args, &[], is_mytoken, session.desk.has_display());
+    let choice = match robot::chosen(session, &account)? {
+        Some(choice) => choice,
+        None => {
+            // A robot's account that somebody logs in with is none any more.
+            (account.grant_type, account.subject_token) = (None, None);
+            let is_mytoken = account.mytoken_url.is_some();
+            flows::choose(session.args, &[], is_mytoken, session.desk.has_display())
+        }
+    };
     let storage = Storage::Existing { opened: Box::new(opened), new_seal: None };
     let beginning = Beginning { name, account, storage, was_registered: false };
     create::finish(session, beginning, &choice)

@@ -144,6 +144,7 @@ fn grant(flow: Flow) -> Option<&'static str> {
         Flow::Device => Some(DEVICE_GRANT),
         Flow::Password => Some("password"),
         Flow::Refresh | Flow::MytokenOidc => None,
+        Flow::ClientCredentials | Flow::TokenExchange | Flow::JwtBearer => flow.robot_grant(),
     }
 }
 

@@ -60,7 +60,7 @@ pub fn password_entry(session: &Session, name: &Shortname, storage: &Storage) ->
     let (password, gpg_key) = match storage {
         Storage::New(seal) | Storage::Existing { new_seal: Some(seal), .. } => match seal {
             Seal::Gpg(key) => (None, Some(key.clone())),
-            Seal::Native(_) | Seal::OidcAgent(_) => (seal.password().cloned(), None),
+            Seal::Native(_) | Seal::OidcAgent(_) | Seal::Clear => (seal.password().cloned(), None),
         },
         Storage::Existing { opened, .. } => (opened.password.clone(), None),
         Storage::Undecided | Storage::Nowhere(_) => (None, None),

@@ -21,6 +21,8 @@ pub enum Seal {
     OidcAgent(Password),
     /// OpenPGP for this recipient.
     Gpg(String),
+    /// Our format, with nothing to hide.
+    Clear,
 }
 
 impl Seal {
@@ -41,6 +43,15 @@ impl Seal {
         }
     }
 
+    /// For the account of a robot: the C suite would drop what makes it one, so its format has to be asked for.
+    #[must_use]
+    pub fn for_robot(self, session: &Session) -> Self {
+        match self {
+            Self::OidcAgent(password) if session.args.store.format.is_none() => Self::Native(password),
+            other => other,
+        }
+    }
+
     /// Encrypts an account for its file, which counts on from `generation`.
     pub fn seal(
         &self,
@@ -53,6 +64,7 @@ impl Seal {
             Self::Native(password) => Protection::Native(password),
             Self::OidcAgent(password) => Protection::OidcAgent(password),
             Self::Gpg(key) => Protection::Gpg(key),
+            Self::Clear => Protection::Clear,
         };
         let sealed = match self {
             Self::OidcAgent(_) => vault::seal_next(&for_the_c_suite(account), &protection, generation),
@@ -73,6 +85,7 @@ impl Seal {
         let protection = match self {
             Self::Native(password) | Self::OidcAgent(password) => Protection::Native(password),
             Self::Gpg(key) => Protection::Gpg(key),
+            Self::Clear => Protection::Clear,
         };
         let sealed = vault::seal_new(account, &protection);
         let (bytes, _) = sealed.map_err(|error| AccountError::Vault {
@@ -87,7 +100,7 @@ impl Seal {
     pub fn password(&self) -> Option<&Password> {
         match self {
             Self::Native(password) | Self::OidcAgent(password) => Some(password),
-            Self::Gpg(_) => None,
+            Self::Gpg(_) | Self::Clear => None,
         }
     }
 }

@@ -73,6 +73,18 @@ pub(super) fn password_slots(slots: &[Value]) -> Result<Vec<PasswordSlot>, Vault
     }
 }
 
+/// The slot of a file that hides nothing: the data key as it is.
+pub(super) fn clear(key: &Key) -> Value {
+    serde_json::json!({"type": "clear", "key": text_of(key.expose())})
+}
+
+/// The data key, where it stands in a slot as it is.
+pub(super) fn clear_key(slots: &[Value]) -> Option<Key> {
+    let is_clear = |slot: &&Value| slot.get("type").and_then(Value::as_str) == Some("clear");
+    let bytes = Zeroizing::new(bytes_of(slots.iter().find(is_clear)?.get("key").cloned()).ok()?);
+    Key::from_slice(&bytes)
+}
+
 fn is_known(slot: &Map<String, Value>) -> bool {
     let is = |key: &str, text: &str| slot.get(key).and_then(Value::as_str) == Some(text);
     is("type", "password") && is("kdf", "argon2id")
