@@ -44,10 +44,10 @@ impl Provider {
             .with("subject_token_type", grant.subject_token_type)
             .with_some("requested_token_type", requested.as_deref())
             .with_some("scope", scope);
-        let words = |text: Option<&'_ str>| text.unwrap_or_default().to_owned();
-        let (audience, resource) = (words(grant.audience), words(grant.resource));
-        let form = audience.split_whitespace().fold(form, |form, one| form.with("audience", one));
-        let form = resource.split_whitespace().fold(form, |form, one| form.with("resource", one));
+        let audience = grant.audience.unwrap_or_default().split_whitespace();
+        let form = audience.fold(form, |form, one| form.with("audience", one));
+        let resource = grant.resource.unwrap_or_default().split_whitespace();
+        let form = resource.fold(form, |form, one| form.with("resource", one));
         let response = self.token_request(grant.client, form, deadline).await?;
         if is_other_type(response.issued_token_type.as_deref(), requested.as_deref()) {
             let what = "a token of the type asked for (issued_token_type)";

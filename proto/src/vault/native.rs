@@ -93,15 +93,18 @@ impl DataKey {
     }
 }
 
+/// The decrypted text of a file, and its data key.
+type Unlocked = (Zeroizing<Vec<u8>>, DataKey);
+
 /// Opens a file that hides nothing. `None`: this one needs a password.
-pub(super) fn unlock_clear(bytes: &[u8]) -> Result<Option<(Zeroizing<Vec<u8>>, DataKey)>, VaultError> {
+pub(super) fn unlock_clear(bytes: &[u8]) -> Result<Option<Unlocked>, VaultError> {
     let document = Document::parse(bytes)?;
     let Some(key) = slot::clear_key(document.slots()) else { return Ok(None) };
     let text = document.open(&key)?;
     Ok(Some((text, DataKey::new(key, &document))))
 }
 
-pub(super) fn unlock(bytes: &[u8], password: &Password) -> Result<(Zeroizing<Vec<u8>>, DataKey), VaultError> {
+pub(super) fn unlock(bytes: &[u8], password: &Password) -> Result<Unlocked, VaultError> {
     if let Some(unlocked) = unlock_clear(bytes)? {
         return Ok(unlocked);
     }

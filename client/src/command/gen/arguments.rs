@@ -277,15 +277,15 @@ pub struct RobotArgs {
     #[arg(long, value_name = "ACCOUNT", conflicts_with = "subject_token")]
     pub from: Option<String>,
 
-    /// Exchange a token from file:PATH, env:NAME, command:WORDS, url:ADDRESS, url-env:NAME or github-actions
+    /// Exchange a token from `file:PATH`, `env:NAME`, `command:WORDS`, `url:ADDRESS`, `url-env:NAME` or `github-actions`
     #[arg(long, value_name = "SOURCE")]
     pub subject_token: Option<String>,
 
-    /// Type of the token that is exchanged, such as jwt, id_token or access_token
+    /// Type of the token that is exchanged, such as `jwt`, `id_token` or `access_token`
     #[arg(long, value_name = "TYPE")]
     pub subject_token_type: Option<String>,
 
-    /// What authorizes asking an address for a token: env:NAME or file:PATH
+    /// What authorizes asking an address for a token: `env:NAME` or `file:PATH`
     #[arg(long, value_name = "SOURCE", requires = "subject_token")]
     pub subject_bearer: Option<String>,
 

@@ -30,14 +30,13 @@ pub fn run(session: &mut Session) -> Result<(), Error> {
     account.refresh_token = None;
     draft::apply(session, &name, &mut account)?;
     draft::complete_credentials(session, &mut account)?;
-    let choice = match robot::chosen(session, &account)? {
-        Some(choice) => choice,
-        None => {
-            // A robot's account that somebody logs in with is none any more.
-            (account.grant_type, account.subject_token) = (None, None);
-            let is_mytoken = account.mytoken_url.is_some();
-            flows::choose(session.args, &[], is_mytoken, session.desk.has_display())
-        }
+    let choice = if let Some(choice) = robot::chosen(session, &account)? {
+        choice
+    } else {
+        // A robot's account that somebody logs in with is none any more.
+        (account.grant_type, account.subject_token) = (None, None);
+        let is_mytoken = account.mytoken_url.is_some();
+        flows::choose(session.args, &[], is_mytoken, session.desk.has_display())
     };
     let storage = Storage::Existing { opened: Box::new(opened), new_seal: None };
     let beginning = Beginning { name, account, storage, was_registered: false };
