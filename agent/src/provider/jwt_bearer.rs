@@ -4,7 +4,7 @@ use oidc_proto::secret::SecretText;
 use tokio::time::Instant;
 
 use super::{
-    Provider, audience::with_audience, client_authentication::Client, error::ProviderError, form::Form,
+    Provider, client_authentication::Client, error::ProviderError, form::Form, http::Repeat,
     token_response::TokenResponse,
 };
 
@@ -28,12 +28,10 @@ impl Provider {
         grant: JwtBearer<'_>,
         deadline: Instant,
     ) -> Result<TokenResponse, ProviderError> {
-        let metadata = self.metadata(deadline).await?;
         let scope = grant.scope.map(str::trim).filter(|scope| !scope.is_empty());
         let form = Form::grant("urn:ietf:params:oauth:grant-type:jwt-bearer")
             .with_secret("assertion", grant.assertion.expose())
             .with_some("scope", scope);
-        let form = with_audience(form, grant.audience, self.quirks(&metadata).audience);
-        self.token_request(grant.client, form, deadline).await
+        self.audience_request(grant.client, form, grant.audience, Repeat::IfUnprocessed, deadline).await
     }
 }

@@ -8,6 +8,7 @@ use super::{
     client_authentication::Client,
     error::{ProviderError, ProviderErrorKind},
     form::Form,
+    http::Repeat,
     token_response::TokenResponse,
 };
 
@@ -48,7 +49,7 @@ impl Provider {
         let form = audience.fold(form, |form, one| form.with("audience", one));
         let resource = grant.resource.unwrap_or_default().split_whitespace();
         let form = resource.fold(form, |form, one| form.with("resource", one));
-        let response = self.token_request(grant.client, form, deadline).await?;
+        let response = self.grant_request(grant.client, form, Repeat::IfUnprocessed, deadline).await?;
         if is_other_type(response.issued_token_type.as_deref(), requested.as_deref()) {
             let what = "a token of the type asked for (issued_token_type)";
             return Err(self.http.error(ProviderErrorKind::BadResponse { what }));
