@@ -30,6 +30,10 @@ fn answer(mut stream: UnixStream) -> Result<()> {
     let mut buffer = [0; 4096];
     loop {
         let count = stream.read(&mut buffer)?;
+        // Whoever only looked whether it listens says nothing and goes.
+        if count == 0 {
+            return Ok(());
+        }
         let mut step = channel.receive(&buffer[..count]);
         loop {
             step = match step {
