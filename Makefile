@@ -7,13 +7,17 @@ STAGE := target/install
 # Where systemd looks for user units; see `man systemd.unit`.
 UNITDIR ?= $(shell scripts/unit-directory.sh "$(PREFIX)")
 
-.PHONY: demo test lint bench build install uninstall fuzz
+.PHONY: demo test interop lint bench build install uninstall fuzz
 
 demo:
 	scripts/demo.sh
 
 test:
 	scripts/test.sh
+
+# At OpenID providers that other people wrote; `scripts/interop.sh NAME...` for some of them.
+interop:
+	scripts/interop.sh
 
 lint:
 	scripts/lint.sh

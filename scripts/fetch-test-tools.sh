@@ -108,6 +108,7 @@ fetch_program gpg gnupg
 fetch_program python3 python3
 fetch_program chromium chromium
 fetch_program chromedriver chromium-driver
+fetch_program faketime faketime
 
 if [ "$failed" = 1 ] && [ "${CI:-}" = true ]; then
     exit 1

@@ -17,4 +17,5 @@ pub mod provider;
 pub mod pty;
 pub mod require;
 pub mod scene;
+pub mod servers;
 pub mod terminal;

@@ -1,0 +1,242 @@
+//! The steps of the run, in order. Each is a function that does what a person would do and panics where it does not work.
+//! The first ones stand alone; from [`MAIN`] on there is one account that lives through everything that follows.
+
+use std::path::PathBuf;
+
+use oidc_tests::{
+    agent::Agent,
+    certificates::Certificates,
+    programs::run,
+    scene::claims,
+    servers::{NotOffered, Offer},
+};
+
+use crate::person::{Client, Person, Way};
+
+/// The account that lives through the later steps.
+const MAIN: &str = "main";
+/// How many refreshes in a row.
+const REFRESHES: usize = 10;
+/// After how many of them the agent is restarted.
+const RESTARTS: [usize; 2] = [3, 7];
+/// How far the clock of the person's machine is off, as libfaketime reads it.
+const CLOCKS: [&str; 2] = ["+120s", "-120s"];
+
+/// One row of the table.
+pub struct Step {
+    /// In the table and in the list of known defects.
+    pub name: &'static str,
+    pub run: fn(&mut Person) -> Offer<()>,
+}
+
+pub const STEPS: &[Step] = &[
+    Step { name: "wrong CA: the text names `--cp`, nothing is left", run: wrong_authority },
+    Step { name: "newcomer without a client: an account, or the way to one", run: newcomer },
+    Step { name: "`gen` by code, given public client", run: |p| given(p, false, Way::Code) },
+    Step { name: "`gen` by device, given public client", run: |p| given(p, false, Way::Device) },
+    Step { name: "`gen` by code, given client with a secret", run: |p| given(p, true, Way::Code) },
+    Step { name: "`gen` by device, given client with a secret", run: |p| given(p, true, Way::Device) },
+    Step { name: "`gen` by code, registered client", run: |p| registered(p, Way::Code) },
+    Step { name: "`gen` by device, registered client", run: |p| registered(p, Way::Device) },
+    Step { name: "a token of a narrower scope, then a full one", run: narrower_scope },
+    Step { name: "an audience", run: audience },
+    Step { name: "ten refreshes, the agent restarted in between", run: refreshes },
+    Step { name: "server restarted", run: server_restarted },
+    Step { name: "keys changed", run: keys_changed },
+    Step { name: "clock two minutes fast or slow", run: clocks },
+    Step { name: "logins revoked by an administrator: exit 7 and the way back", run: revoked },
+    Step { name: "the way back in one command", run: way_back },
+    Step { name: "`gen --delete` leaves nothing", run: deleted },
+    Step { name: "`reset` leaves nothing", run: reset },
+];
+
+/// The client that an account gets where the step is about something else: one that exists already where there is one, so
+/// that a defect of registration shows in its own step.
+fn any_client(person: &Person) -> Client {
+    let server = &person.server;
+    let given = server.confidential_client().or_else(|_| server.public_client()).map(Client::Given);
+    given.unwrap_or_else(|_| Client::Registered(server.registration().expect("a client of some kind")))
+}
+
+/// Makes the main account where it is not there yet.
+fn with_main(person: &Person) {
+    if !person.environment.account_file(MAIN).exists() {
+        person.generate(MAIN, &any_client(person), Way::Code);
+    }
+}
+
+fn wrong_authority(person: &mut Person) -> Offer<()> {
+    let other = tempfile::tempdir().expect("a temporary directory");
+    let other = Certificates::make(other.path());
+    let mut command = person.command(&["gen", "stranger", "--prompt=none", "--pw-env", "--issuer"]);
+    command.arg(person.server.issuer()).arg("--cp").arg(&other.authority);
+    let text = run(command).failure();
+    assert!(text.contains("--cp"), "the option that mends it is not named: {text}");
+    assert_eq!(person.leftovers("stranger"), Vec::<PathBuf>::new());
+    Ok(())
+}
+
+fn newcomer(person: &mut Person) -> Offer<()> {
+    let command = person.gen_command("newcomer", &Client::Registered(None));
+    if let Ok(None) = person.server.registration() {
+        person.log_in(command, Way::Code);
+        person.new_token("newcomer");
+        person.oidc(&["gen", "--delete", "newcomer", "--pw-env", "--confirm-yes"]).success();
+    } else {
+        let text = run(command).failure();
+        assert!(text.contains("oidc gen -m") || text.contains("--client-id"), "no way on is named: {text}");
+        if person.server.registration().is_ok() {
+            assert!(text.contains("--at"), "the option for an initial access token is not named: {text}");
+        }
+    }
+    assert_eq!(person.leftovers("newcomer"), Vec::<PathBuf>::new());
+    Ok(())
+}
+
+fn given(person: &mut Person, confidential: bool, way: Way) -> Offer<()> {
+    if way == Way::Device {
+        person.server.device_flow()?;
+    }
+    let client = if confidential { person.server.confidential_client()? } else { person.server.public_client()? };
+    lives(person, "given", &Client::Given(client), way);
+    Ok(())
+}
+
+fn registered(person: &mut Person, way: Way) -> Offer<()> {
+    if way == Way::Device {
+        person.server.device_flow()?;
+    }
+    let client = Client::Registered(person.server.registration()?);
+    let id = lives(person, "registered", &client, way);
+    if let Ok(there) = person.server.has_client(&id) {
+        assert!(!there, "the client {id} is still registered");
+    }
+    Ok(())
+}
+
+/// An account is made, gives tokens also after a restart of the agent, and is deleted; its client's id.
+fn lives(person: &mut Person, name: &str, client: &Client, way: Way) -> String {
+    person.generate(name, client, way);
+    let first = person.new_token(name);
+    person.restart_agent(name);
+    assert_ne!(person.new_token(name), first);
+    let id = person.account(name)["client_id"].as_str().expect("a client id").to_owned();
+    person.oidc(&["gen", "--delete", name, "--pw-env", "--confirm-yes"]).success();
+    assert_eq!(person.leftovers(name), Vec::<PathBuf>::new());
+    id
+}
+
+fn narrower_scope(person: &mut Person) -> Offer<()> {
+    let narrower = person.server.narrower_scope()?;
+    with_main(person);
+    person.token(MAIN, &["--force-new", "--strict", "--scope", narrower]);
+    person.token(MAIN, &["--force-new", "--strict", "--scope", person.server.scope()]);
+    Ok(())
+}
+
+fn audience(person: &mut Person) -> Offer<()> {
+    let wanted = person.server.audience()?;
+    with_main(person);
+    let mut arguments = vec!["--force-new", "--strict", "--aud", wanted.audience];
+    arguments.extend(wanted.scope.into_iter().flat_map(|scope| ["--scope", scope]));
+    let answer = person.token(MAIN, &arguments);
+    let token = answer["access_token"].as_str().expect("a token");
+    if token.split('.').count() == 3 {
+        let audience = &claims(token)["aud"];
+        assert!(audience.to_string().contains(wanted.audience), "for {audience} only");
+    }
+    person.new_token(MAIN);
+    Ok(())
+}
+
+fn refreshes(person: &mut Person) -> Offer<()> {
+    with_main(person);
+    let mut tokens = Vec::new();
+    for round in 0..REFRESHES {
+        if RESTARTS.contains(&round) {
+            person.restart_agent(MAIN);
+        }
+        tokens.push(person.new_token(MAIN));
+    }
+    tokens.sort();
+    tokens.dedup();
+    assert_eq!(tokens.len(), REFRESHES, "a token was given twice");
+    Ok(())
+}
+
+fn server_restarted(person: &mut Person) -> Offer<()> {
+    with_main(person);
+    person.server.restart()?;
+    person.new_token(MAIN);
+    Ok(())
+}
+
+fn keys_changed(person: &mut Person) -> Offer<()> {
+    with_main(person);
+    person.server.rotate_keys()?;
+    person.new_token(MAIN);
+    // Its ID token is signed with a key that nobody has seen yet.
+    person.log_in(person.command(&["gen", MAIN, "--reauthenticate", "--prompt=none", "--pw-env"]), Way::Code);
+    person.new_token(MAIN);
+    Ok(())
+}
+
+fn clocks(person: &mut Person) -> Offer<()> {
+    let library = faketime().ok_or(NotOffered("libfaketime is not on this machine"))?;
+    let client = any_client(person);
+    for clock in CLOCKS {
+        let mut command = person.environment.command("oidc-agent");
+        command.env("LD_PRELOAD", &library).env("FAKETIME", clock);
+        let agent = Agent::spawn(&person.environment, command, "off");
+        let usual = std::mem::replace(&mut person.agent, agent);
+        person.generate("off", &client, Way::Code);
+        person.new_token("off");
+        person.oidc(&["gen", "--delete", "off", "--pw-env", "--confirm-yes"]).success();
+        person.agent = usual;
+    }
+    Ok(())
+}
+
+fn revoked(person: &mut Person) -> Offer<()> {
+    with_main(person);
+    person.server.revoke_logins()?;
+    let finished = person.oidc(&["token", "--force-new", MAIN]);
+    let way_back = format!("oidc gen {MAIN} --reauthenticate");
+    assert_eq!(finished.code, Some(7), "{finished:#?}");
+    assert!(finished.stderr.contains(&way_back), "{way_back:?} is not in {:?}", finished.stderr);
+    Ok(())
+}
+
+fn way_back(person: &mut Person) -> Offer<()> {
+    with_main(person);
+    person.log_in(person.command(&["gen", MAIN, "--reauthenticate", "--prompt=none", "--pw-env"]), Way::Code);
+    person.new_token(MAIN);
+    person.restart_agent(MAIN);
+    person.new_token(MAIN);
+    Ok(())
+}
+
+fn deleted(person: &mut Person) -> Offer<()> {
+    with_main(person);
+    let account = person.account(MAIN);
+    person.oidc(&["gen", "--delete", MAIN, "--pw-env", "--confirm-yes"]).success();
+    assert_eq!(person.leftovers(MAIN), Vec::<PathBuf>::new());
+    assert!(!person.refresh_token_works(&account), "the refresh token is still good");
+    Ok(())
+}
+
+fn reset(person: &mut Person) -> Offer<()> {
+    with_main(person);
+    let account = person.account(MAIN);
+    person.oidc(&["reset", MAIN, "--force"]).success();
+    assert_eq!(person.leftovers(MAIN), Vec::<PathBuf>::new());
+    assert!(!person.refresh_token_works(&account), "the refresh token is still good");
+    Ok(())
+}
+
+/// The library that plays another time to a program (Debian package `faketime`).
+fn faketime() -> Option<PathBuf> {
+    let directories = fs_err::read_dir("/usr/lib").ok()?.flatten();
+    let libraries = directories.map(|entry| entry.path().join("faketime/libfaketime.so.1"));
+    libraries.into_iter().find(|path| path.exists())
+}

@@ -1,0 +1,101 @@
+//! A server as a process: its log, until when it is waited for, how it ends.
+
+use std::{
+    fs::File,
+    net::TcpListener,
+    os::unix::process::CommandExt,
+    path::PathBuf,
+    process::{Child, Command, Stdio},
+    thread,
+    time::{Duration, Instant},
+};
+
+use rustix::process::{Pid, Signal, kill_process, kill_process_group};
+
+use crate::http;
+
+/// From the start until the first good answer: a Java server that makes its database on a busy machine fits in.
+const READY: Duration = Duration::from_secs(240);
+/// From the request to end until the end.
+const END: Duration = Duration::from_secs(30);
+/// Between two looks.
+const LOOK_AGAIN: Duration = Duration::from_millis(100);
+/// How much of a log is shown of a server that does not come up.
+const SHOWN_LINES: usize = 30;
+
+/// A running server; ends when dropped.
+#[derive(Debug)]
+pub(super) struct ServerProcess {
+    child: Child,
+    log: PathBuf,
+}
+
+impl ServerProcess {
+    /// Starts `command` in a process group of its own and appends what it prints to `log`.
+    ///
+    /// # Panics
+    /// When it cannot be started.
+    pub(super) fn start(mut command: Command, log: PathBuf) -> Self {
+        let output: File =
+            fs_err::OpenOptions::new().create(true).append(true).open(&log).expect("a log").into_parts().0;
+        let copy = output.try_clone().expect("a second descriptor");
+        command.stdin(Stdio::null()).stdout(output).stderr(copy).process_group(0);
+        let child = command.spawn().unwrap_or_else(|error| panic!("{command:?}: {error}"));
+        Self { child, log }
+    }
+
+    /// Waits until `GET url` is answered with 200.
+    ///
+    /// # Panics
+    /// When the server ends before, or the deadline passes; the end of its log is in the message.
+    pub(super) fn wait_until_ready(&mut self, url: &str) {
+        let end = Instant::now() + READY;
+        while http::get(url).send().map_or(0, |response| response.status) != 200 {
+            if let Some(status) = self.child.try_wait().expect("a child") {
+                panic!("the server ended ({status}):\n{}", self.end_of_log());
+            }
+            assert!(Instant::now() < end, "no good answer from {url}:\n{}", self.end_of_log());
+            thread::sleep(LOOK_AGAIN);
+        }
+    }
+
+    /// Asks the server to end and waits until it has; one that takes too long is killed.
+    pub(super) fn stop(&mut self) {
+        // Errors mean that it has ended already.
+        let _ = kill_process(Pid::from_child(&self.child), Signal::TERM);
+        let end = Instant::now() + END;
+        while self.child.try_wait().is_ok_and(|status| status.is_none()) && Instant::now() < end {
+            thread::sleep(LOOK_AGAIN);
+        }
+        self.kill();
+    }
+
+    fn kill(&mut self) {
+        // An error means that nobody is left.
+        let _ = kill_process_group(Pid::from_child(&self.child), Signal::KILL);
+        let _ = self.child.wait();
+    }
+
+    fn end_of_log(&self) -> String {
+        let log = fs_err::read(&self.log).unwrap_or_default();
+        let log = String::from_utf8_lossy(&log);
+        let lines: Vec<&str> = log.lines().collect();
+        lines[lines.len().saturating_sub(SHOWN_LINES)..].join("\n")
+    }
+}
+
+impl Drop for ServerProcess {
+    fn drop(&mut self) {
+        self.kill();
+    }
+}
+
+/// Ports of 127.0.0.1 that nobody listens on at the moment: an issuer's URL has to be known before its server starts.
+///
+/// # Panics
+/// When there is none.
+pub(super) fn free_ports<const COUNT: usize>() -> [u16; COUNT] {
+    // All are held at the same time, so that they differ.
+    let listeners = [(); COUNT].map(|()| TcpListener::bind("127.0.0.1:0").expect("a free port"));
+    listeners.map(|listener| listener.local_addr().expect("an address").port())
+}
