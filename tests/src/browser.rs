@@ -115,6 +115,18 @@ impl Browser {
         self.call("POST", &format!("/element/{element}/click"), &json!({})).map(drop)
     }
 
+    /// Clicks on what a CSS selector finds, unless the page's text contains `otherwise` before it is there.
+    pub fn click_unless(&self, selector: &str, otherwise: &str) -> Result<(), BrowserError> {
+        let query = json!({"using": "css selector", "value": selector});
+        let found = retry(|| match self.call("POST", "/element", &query) {
+            Ok(found) => Ok(Some(text(&found[ELEMENT]))),
+            Err(_) if self.text()?.contains(otherwise) => Ok(None),
+            Err(error) => Err(error),
+        })?;
+        let Some(element) = found else { return Ok(()) };
+        self.call("POST", &format!("/element/{element}/click"), &json!({})).map(drop)
+    }
+
     /// Types into what a CSS selector finds, once it is there.
     pub fn type_into(&self, selector: &str, keys: &str) -> Result<(), BrowserError> {
         let element = self.find(selector)?;

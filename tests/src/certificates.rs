@@ -5,7 +5,7 @@ use std::{
     process::Command,
 };
 
-use crate::{programs::run, require::on_path};
+use crate::{faketime, programs::run, require::on_path};
 
 /// Where the three files are.
 #[derive(Debug, Clone)]
@@ -24,6 +24,15 @@ impl Certificates {
     /// # Panics
     /// When that fails.
     pub fn make(directory: &Path) -> Self {
+        Self::make_at(directory, "+0")
+    }
+
+    /// As [`Certificates::make`], but a day old where libfaketime is there: for programs whose clock is a bit slow.
+    pub fn make_old(directory: &Path) -> Self {
+        Self::make_at(directory, "-1d")
+    }
+
+    fn make_at(directory: &Path, time: &str) -> Self {
         let (authority, authority_key) = (directory.join("ca.pem"), directory.join("ca.key"));
         let (certificate, key) = (directory.join("server.pem"), directory.join("server.key"));
         let mut command = new_certificate("/CN=Authority of one test", &authority, &authority_key);
@@ -33,6 +42,7 @@ impl Certificates {
             "-addext",
             "keyUsage=critical,keyCertSign",
         ]);
+        faketime::shift(&mut command, time);
         run(command).success();
         let mut command = new_certificate("/CN=localhost", &certificate, &key);
         command.arg("-CA").arg(&authority).arg("-CAkey").arg(&authority_key);
@@ -42,6 +52,7 @@ impl Certificates {
             "-addext",
             "basicConstraints=CA:FALSE",
         ]);
+        faketime::shift(&mut command, time);
         run(command).success();
         Self { authority, certificate, key }
     }
@@ -58,7 +69,7 @@ fn new_certificate(subject: &str, certificate: &Path, key: &Path) -> Command {
         "ec_paramgen_curve:P-256",
         "-nodes",
         "-days",
-        "2",
+        "3",
     ]);
     command.args(["-subj", subject]).arg("-out").arg(certificate).arg("-keyout").arg(key);
     command

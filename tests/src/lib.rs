@@ -8,6 +8,7 @@ pub mod c_suite;
 pub mod certificates;
 pub mod decoders;
 pub mod environment;
+pub mod faketime;
 pub mod http;
 pub mod imports;
 pub mod machine;

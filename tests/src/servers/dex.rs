@@ -1,4 +1,4 @@
-//! Dex: a small server with a list of users and clients in its configuration and an SQLite database. It registers nobody, has
+//! Dex (2.41.1): a small server with a list of users and clients in its configuration and an SQLite database. It registers nobody, has
 //! no endpoint to revoke tokens at, and does not say in its metadata that public clients do without a secret.
 
 use std::{
@@ -54,7 +54,7 @@ impl Dex {
         let program = fetched("dex")?;
         let python = on_path("python3").ok_or_else(|| Missing("python3, for Dex's database".into()))?;
         let directory = tempfile::tempdir().expect("a temporary directory");
-        let certificates = Certificates::make(directory.path());
+        let certificates = Certificates::make_old(directory.path());
         let [plain, secure] = free_ports();
         let issuer = format!("https://localhost:{secure}");
         let configuration = json!({
@@ -102,9 +102,8 @@ impl Dex {
 
 fn launch(program: &Path, directory: &Path) -> ServerProcess {
     let mut command = Command::new(program);
-    // The other implementation of the database waits for itself at a refresh with SQLite.
-    command.arg("serve").arg(directory.join("dex.yaml")).env("DEX_ENT_ENABLED", "true");
-    ServerProcess::start(command, directory.join("dex.log"))
+    command.arg("serve").arg(directory.join("dex.yaml"));
+    ServerProcess::start(&command, directory.join("dex.log"))
 }
 
 impl Server for Dex {
@@ -146,6 +145,10 @@ impl Server for Dex {
 
     fn device_flow(&self) -> Offer<()> {
         Ok(())
+    }
+
+    fn revocation(&self) -> Offer<()> {
+        Err(NotOffered("Dex has no revocation endpoint"))
     }
 
     fn log_in(&self, browser: &Browser) -> Result<(), BrowserError> {

@@ -50,7 +50,7 @@ impl Hydra {
     pub fn start() -> Result<Self, Missing> {
         let program = fetched("hydra")?;
         let directory = tempfile::tempdir().expect("a temporary directory");
-        let certificates = Certificates::make(directory.path());
+        let certificates = Certificates::make_old(directory.path());
         let [secure, plain] = free_ports();
         // Hydra ends its issuer with a slash.
         let issuer = format!("https://localhost:{secure}/");
@@ -87,7 +87,8 @@ impl Hydra {
             "sqa": {"opt_out": true},
         });
         // JSON is YAML.
-        fs_err::write(directory.path().join("hydra.yml"), configuration.to_string()).expect("a configuration");
+        fs_err::write(directory.path().join("hydra.yml"), configuration.to_string())
+            .expect("a configuration");
         let mut migration = hydra(&program, directory.path());
         migration.args(["migrate", "sql", "--read-from-env", "--yes"]);
         run(migration).success();
@@ -138,7 +139,7 @@ fn hydra(program: &Path, directory: &Path) -> Command {
 fn launch(program: &Path, directory: &Path) -> ServerProcess {
     let mut command = hydra(program, directory);
     command.args(["serve", "all"]);
-    ServerProcess::start(command, directory.join("hydra.log"))
+    ServerProcess::start(&command, directory.join("hydra.log"))
 }
 
 /// The operator's application: login and consent.
@@ -167,17 +168,20 @@ impl Pages {
         reader.read_line(&mut line)?;
         while reader.read_line(&mut String::new())? > 2 {}
         let target = line.split(' ').nth(1).unwrap_or_default();
-        let url = Url::parse("http://localhost/").and_then(|base| base.join(target)).map_err(io::Error::other)?;
+        let url =
+            Url::parse("http://localhost/").and_then(|base| base.join(target)).map_err(io::Error::other)?;
         let next = match url.query_pairs().next() {
             Some((name, challenge)) if name == "login_challenge" => self.accept("login", &challenge),
             Some((name, challenge)) if name == "consent_challenge" => self.accept("consent", &challenge),
             _ => {
                 // Chromium asks for an icon.
-                return stream.write_all(b"HTTP/1.1 404 Not Found\r\ncontent-length: 0\r\nconnection: close\r\n\r\n");
+                return stream
+                    .write_all(b"HTTP/1.1 404 Not Found\r\ncontent-length: 0\r\nconnection: close\r\n\r\n");
             }
         };
-        let answer =
-            format!("HTTP/1.1 302 Found\r\nlocation: {next}\r\ncontent-length: 0\r\nconnection: close\r\n\r\n");
+        let answer = format!(
+            "HTTP/1.1 302 Found\r\nlocation: {next}\r\ncontent-length: 0\r\nconnection: close\r\n\r\n"
+        );
         stream.write_all(answer.as_bytes())
     }
 
@@ -240,6 +244,10 @@ impl Server for Hydra {
 
     fn device_flow(&self) -> Offer<()> {
         Err(NotOffered("Hydra 2.3 has no device authorization grant"))
+    }
+
+    fn revocation(&self) -> Offer<()> {
+        Ok(())
     }
 
     /// The pages send the browser on by themselves.

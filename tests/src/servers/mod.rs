@@ -58,6 +58,8 @@ pub trait Server {
     fn registration(&self) -> Offer<Option<String>>;
     /// The device authorization grant (RFC 8628).
     fn device_flow(&self) -> Offer<()>;
+    /// Token revocation (RFC 7009).
+    fn revocation(&self) -> Offer<()>;
     /// What a person does on the pages of a login by code. The browser, which has no session yet, is at the first page.
     fn log_in(&self, browser: &Browser) -> Result<(), BrowserError>;
     /// What a person does on the pages of a login by device. The browser is at the address that was told.

@@ -31,16 +31,20 @@ pub(super) struct ServerProcess {
 }
 
 impl ServerProcess {
-    /// Starts `command` in a process group of its own and appends what it prints to `log`.
+    /// Starts `command` in a process group of its own and appends what it prints to `log`. It is asked to end also when the run
+    /// is killed, through `setpriv` (util-linux).
     ///
     /// # Panics
     /// When it cannot be started.
-    pub(super) fn start(mut command: Command, log: PathBuf) -> Self {
+    pub(super) fn start(command: &Command, log: PathBuf) -> Self {
         let output: File =
             fs_err::OpenOptions::new().create(true).append(true).open(&log).expect("a log").into_parts().0;
         let copy = output.try_clone().expect("a second descriptor");
-        command.stdin(Stdio::null()).stdout(output).stderr(copy).process_group(0);
-        let child = command.spawn().unwrap_or_else(|error| panic!("{command:?}: {error}"));
+        let mut wrapped = Command::new("setpriv");
+        wrapped.args(["--pdeathsig", "TERM", "--"]).arg(command.get_program()).args(command.get_args());
+        wrapped.envs(command.get_envs().filter_map(|(name, value)| Some((name, value?))));
+        wrapped.stdin(Stdio::null()).stdout(output).stderr(copy).process_group(0);
+        let child = wrapped.spawn().unwrap_or_else(|error| panic!("{command:?}: {error}"));
         Self { child, log }
     }
 

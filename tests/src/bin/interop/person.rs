@@ -2,6 +2,8 @@
 
 use std::{
     io::{BufRead, BufReader},
+    mem,
+    panic::{AssertUnwindSafe, catch_unwind, resume_unwind},
     path::PathBuf,
     process::{Child, Command, Stdio},
     sync::mpsc::{self, Receiver},
@@ -13,6 +15,7 @@ use oidc_tests::{
     agent::Agent,
     browser::{Browser, BrowserPrograms},
     environment::Environment,
+    faketime,
     programs::{Finished, run},
     servers::{GivenClient, Server},
 };
@@ -105,11 +108,14 @@ impl Person {
         let result = match way {
             Way::Code => self.server.log_in(&browser),
             Way::Device => {
-                let code = login.wait_for(|line| line.split_once("code: ").map(|(_, code)| code.trim().to_owned()));
+                let code =
+                    login.wait_for(|line| line.split_once("code: ").map(|(_, code)| code.trim().to_owned()));
                 self.server.confirm_device(&browser, &code)
             }
         };
-        let page = || format!("the page shows {:?}; said so far: {}", browser.text().unwrap_or_default(), login.said);
+        let page = || {
+            format!("the page shows {:?}; said so far: {}", browser.text().unwrap_or_default(), login.said)
+        };
         result.unwrap_or_else(|error| panic!("{error}; {}", page()));
         login.succeed(&browser);
     }
@@ -143,10 +149,23 @@ impl Person {
         self.load(name);
     }
 
+    /// Does something with another agent, whose clock is off; see [`faketime::shift`].
+    pub fn with_clock(&mut self, clock: &str, work: impl FnOnce(&mut Self)) {
+        let mut command = self.environment.command("oidc-agent");
+        faketime::shift(&mut command, clock);
+        let off = Agent::spawn(&self.environment, command, "off");
+        let usual = mem::replace(&mut self.agent, off);
+        // A failure must not leave the other agent to the steps that follow.
+        let result = catch_unwind(AssertUnwindSafe(|| work(self)));
+        self.agent = usual;
+        result.unwrap_or_else(|panic| resume_unwind(panic));
+    }
+
     /// Whether the server still takes the refresh token of an account that was given up.
     pub fn refresh_token_works(&self, account: &Value) -> bool {
         let text = |name: &str| account[name].as_str().unwrap_or_default();
-        let mut command = self.command(&["gen", "revenant", "--prompt=none", "--pw-env", "--only-at", "--issuer"]);
+        let mut command =
+            self.command(&["gen", "revenant", "--prompt=none", "--pw-env", "--only-at", "--issuer"]);
         command
             .arg(self.server.issuer())
             .arg("--cp")
