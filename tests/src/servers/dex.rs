@@ -1,5 +1,5 @@
-//! Dex (2.41.1): a small server with a list of users and clients in its configuration and an SQLite database. It registers nobody, has
-//! no endpoint to revoke tokens at, and does not say in its metadata that public clients do without a secret.
+//! Dex 2.41.1: a small server with a list of users and clients in its configuration and a database in a file. It registers
+//! nobody, has no endpoint to revoke tokens at, and does not say in its metadata that public clients do without a secret.
 
 use std::{
     path::{Path, PathBuf},
@@ -128,7 +128,7 @@ impl Server for Dex {
     }
 
     fn audience(&self) -> Offer<Audience> {
-        Err(NotOffered("Dex names as audience the client only"))
+        Err(NotOffered("Dex names as audience the client only."))
     }
 
     fn public_client(&self) -> Offer<GivenClient> {
@@ -140,7 +140,7 @@ impl Server for Dex {
     }
 
     fn registration(&self) -> Offer<Option<String>> {
-        Err(NotOffered("Dex has no dynamic client registration"))
+        Err(NotOffered("Dex has no dynamic client registration."))
     }
 
     fn device_flow(&self) -> Offer<()> {
@@ -148,7 +148,7 @@ impl Server for Dex {
     }
 
     fn revocation(&self) -> Offer<()> {
-        Err(NotOffered("Dex has no revocation endpoint"))
+        Err(NotOffered("Dex has no revocation endpoint."))
     }
 
     fn log_in(&self, browser: &Browser) -> Result<(), BrowserError> {
@@ -181,7 +181,7 @@ impl Server for Dex {
     }
 
     fn has_client(&self, _id: &str) -> Offer<bool> {
-        Err(NotOffered("Dex has no dynamic client registration"))
+        Err(NotOffered("Dex has no dynamic client registration."))
     }
 
     fn restart(&mut self) -> Offer<()> {

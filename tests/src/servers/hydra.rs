@@ -227,7 +227,7 @@ impl Server for Hydra {
     }
 
     fn audience(&self) -> Offer<Audience> {
-        Err(NotOffered("Hydra fixes the audience at the login"))
+        Err(NotOffered("Hydra fixes the audience at the login."))
     }
 
     fn public_client(&self) -> Offer<GivenClient> {
@@ -243,7 +243,7 @@ impl Server for Hydra {
     }
 
     fn device_flow(&self) -> Offer<()> {
-        Err(NotOffered("Hydra 2.3 has no device authorization grant"))
+        Err(NotOffered("Hydra 2.3 has no device authorization grant."))
     }
 
     fn revocation(&self) -> Offer<()> {

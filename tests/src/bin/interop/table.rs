@@ -28,9 +28,11 @@ pub fn write(columns: &[Column]) {
 fn table(columns: &[Column]) -> String {
     let mut remarks: Vec<&str> = Vec::new();
     let mut text = String::from("| Step |");
-    columns.iter().for_each(|column| write!(text, " {} |", column.server).expect("a string"));
+    for column in columns {
+        write!(text, " {} |", column.server).expect("a string");
+    }
     text.push_str("\n| --- |");
-    columns.iter().for_each(|_| text.push_str(" --- |"));
+    text.push_str(&" --- |".repeat(columns.len()));
     for (row, step) in STEPS.iter().enumerate() {
         write!(text, "\n| {} |", step.name).expect("a string");
         for column in columns {
