@@ -68,28 +68,12 @@ fetch_go_program() {
         missing "$name" "$name"
 }
 
-# A Python server in an environment of its own; requirements.txt has the hash of every file.
-fetch_canaille() {
-    local requirements=$PWD/tests/interop/canaille/requirements.txt environment=$place/canaille
-    [ ! "$environment/.ready" -nt "$requirements" ] || return 0
-    if ! have python3; then
-        missing "python3 (3.10 or later)" Canaille
-        return
-    fi
-    say "Canaille from PyPI"
-    rm -rf "$environment"
-    quietly python3 -m venv "$environment" &&
-        quietly "$environment/bin/pip" install --no-deps --require-hashes --requirement "$requirements" &&
-        touch "$environment/.ready" || missing "Canaille" Canaille
-}
-
 mkdir -p "$place"
 log=$(mktemp)
 trap 'rm -f "$log"' EXIT
 fetch_keycloak
 fetch_go_program hydra github.com/ory/hydra/v2
 fetch_go_program dex github.com/dexidp/dex/cmd/dex
-fetch_canaille
 
 if [ "$failed" = 1 ] && [ "${CI:-}" = true ]; then
     exit 1

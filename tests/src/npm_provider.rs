@@ -34,7 +34,7 @@ impl NpmProvider {
     /// When it does not come up.
     pub fn start(node: &Path) -> Self {
         let directory = tempfile::tempdir().expect("a temporary directory");
-        let certificates = Certificates::make(directory.path());
+        let certificates = Certificates::make_old(directory.path());
         let folder = workspace().join("tests/node");
         let mut child = Command::new(node)
             .arg(folder.join("provider.mjs"))

@@ -5,6 +5,7 @@
 pub mod dex;
 pub mod hydra;
 pub mod keycloak;
+pub mod node_oidc_provider;
 mod process;
 
 use std::path::{Path, PathBuf};

@@ -48,13 +48,13 @@ impl ServerProcess {
         Self { child, log }
     }
 
-    /// Waits until `GET url` is answered with 200.
+    /// Waits until `GET url` is answered without an error.
     ///
     /// # Panics
     /// When the server ends before, or the deadline passes; the end of its log is in the message.
     pub(super) fn wait_until_ready(&mut self, url: &str) {
         let end = Instant::now() + READY;
-        while http::get(url).send().map_or(0, |response| response.status) != 200 {
+        while !http::get(url).send().is_ok_and(|response| (200..400).contains(&response.status)) {
             if let Some(status) = self.child.try_wait().expect("a child") {
                 panic!("the server ended ({status}):\n{}", self.end_of_log());
             }

@@ -30,6 +30,11 @@ pub const KNOWN: &[Known] = &[
         what: NO_AUTHORITY_OPTION,
     },
     Known {
+        server: "oidc-provider",
+        step: "wrong CA: the text names `--cp`, nothing is left",
+        what: NO_AUTHORITY_OPTION,
+    },
+    Known {
         server: "Keycloak",
         step: "newcomer without a client: an account, or the way to one",
         what: "Told that registration is refused, but not that an initial access token (`--at`) would help.",

@@ -9,12 +9,14 @@ mod person;
 mod steps;
 mod table;
 
-use std::{process::ExitCode, time::Instant};
+use std::{panic::catch_unwind, process::ExitCode, time::Instant};
 
 use oidc_tests::{
     browser::BrowserPrograms,
     require,
-    servers::{Missing, Server, dex::Dex, hydra::Hydra, keycloak::Keycloak},
+    servers::{
+        Missing, Server, dex::Dex, hydra::Hydra, keycloak::Keycloak, node_oidc_provider::NodeOidcProvider,
+    },
 };
 
 use self::{
@@ -33,6 +35,7 @@ const SERVERS: &[Entry] = &[
     Entry { name: "Keycloak", start: || Ok(Box::new(Keycloak::start()?)) },
     Entry { name: "Hydra", start: || Ok(Box::new(Hydra::start()?)) },
     Entry { name: "Dex", start: || Ok(Box::new(Dex::start()?)) },
+    Entry { name: "oidc-provider", start: || Ok(Box::new(NodeOidcProvider::start()?)) },
 ];
 
 fn main() -> ExitCode {
@@ -42,14 +45,18 @@ fn main() -> ExitCode {
     std::panic::set_hook(Box::new(|_| {}));
     let Some(programs) = require::browser() else { return ExitCode::FAILURE };
     let mut columns = Vec::new();
-    let mut not_run = 0;
+    let (mut not_run, mut broken) = (0, 0);
     for entry in SERVERS.iter().filter(chosen) {
         say(&format!("{}: starting", entry.name));
-        match (entry.start)() {
-            Ok(server) => columns.push(column(server, &programs)),
-            Err(Missing(what)) => {
+        match catch_unwind(entry.start) {
+            Ok(Ok(server)) => columns.push(column(server, &programs)),
+            Ok(Err(Missing(what))) => {
                 say(&format!("NOT RUN: {} needs {what}", entry.name));
                 not_run += 1;
+            }
+            Err(panic) => {
+                say(&format!("FAILED: {} does not start: {}", entry.name, outcome::message(panic.as_ref())));
+                broken += 1;
             }
         }
     }
@@ -60,7 +67,7 @@ fn main() -> ExitCode {
         table::write(&columns);
         say("docs/providers.md holds the table of this run");
     }
-    let failed: usize = columns.iter().map(Column::failures).sum();
+    let failed = broken + columns.iter().map(Column::failures).sum::<usize>();
     let outcomes = columns.iter().flat_map(|column| &column.outcomes);
     let passed = outcomes.filter(|(_, outcome)| matches!(outcome, Outcome::Works)).count();
     say(&format!("{passed} passed, {failed} failed"));

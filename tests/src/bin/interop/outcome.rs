@@ -49,7 +49,8 @@ impl fmt::Display for Outcome {
     }
 }
 
-fn message(panic: &(dyn std::any::Any + Send)) -> String {
+/// The text of a panic.
+pub fn message(panic: &(dyn std::any::Any + Send)) -> String {
     let text = panic.downcast_ref::<String>().map(String::as_str);
     text.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("a panic without a text").to_owned()
 }
