@@ -32,8 +32,7 @@ impl Provider {
         grant: ClientCredentials<'_>,
         deadline: Instant,
     ) -> Result<TokenResponse, ProviderError> {
-        let scope = grant.scope.map(str::trim).filter(|scope| !scope.is_empty());
-        let form = Form::grant("client_credentials").with_some("scope", scope);
+        let form = Form::grant("client_credentials").with_scope(grant.scope);
         let granted =
             self.audience_request(grant.client, form, grant.audience, Repeat::IfUnprocessed, deadline).await;
         granted.map_err(|error| self.client_refused(error))

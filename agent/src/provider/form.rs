@@ -35,6 +35,11 @@ impl<'a> Form<'a> {
         }
     }
 
+    /// Adds the scopes asked for, separated by blanks; a text without words asks for the provider's default.
+    pub(crate) fn with_scope(self, scope: Option<&'a str>) -> Self {
+        self.with_some("scope", scope.map(str::trim).filter(|scope| !scope.is_empty()))
+    }
+
     /// Adds a parameter that must not come back in an error text.
     pub(crate) fn with_secret(mut self, name: &'static str, value: &'a str) -> Self {
         self.parameters.push(Parameter { name, value, secret: true });

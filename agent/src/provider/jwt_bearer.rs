@@ -28,10 +28,9 @@ impl Provider {
         grant: JwtBearer<'_>,
         deadline: Instant,
     ) -> Result<TokenResponse, ProviderError> {
-        let scope = grant.scope.map(str::trim).filter(|scope| !scope.is_empty());
         let form = Form::grant("urn:ietf:params:oauth:grant-type:jwt-bearer")
             .with_secret("assertion", grant.assertion.expose())
-            .with_some("scope", scope);
+            .with_scope(grant.scope);
         self.audience_request(grant.client, form, grant.audience, Repeat::IfUnprocessed, deadline).await
     }
 }

@@ -38,13 +38,12 @@ impl Provider {
         grant: TokenExchange<'_>,
         deadline: Instant,
     ) -> Result<TokenResponse, ProviderError> {
-        let scope = grant.scope.map(str::trim).filter(|scope| !scope.is_empty());
         let requested = grant.requested_token_type.map(token_type);
         let form = Form::grant("urn:ietf:params:oauth:grant-type:token-exchange")
             .with_secret("subject_token", grant.subject_token.expose())
             .with("subject_token_type", grant.subject_token_type)
             .with_some("requested_token_type", requested.as_deref())
-            .with_some("scope", scope);
+            .with_scope(grant.scope);
         let audience = grant.audience.unwrap_or_default().split_whitespace();
         let form = audience.fold(form, |form, one| form.with("audience", one));
         let resource = grant.resource.unwrap_or_default().split_whitespace();
