@@ -285,21 +285,24 @@ fn ask(socket: &Path) -> Value {
     serde_json::from_str(&reply).expect("JSON")
 }
 
+/// Tells the agent to end while a provider does not answer it; returns once nothing listens any more.
+fn end_while_the_provider_is_asked<'scope>(scene: &Scene, scope: &'scope thread::Scope<'scope, '_>) {
+    let before = scene.provider.log().refreshes();
+    scene.provider.faults().queue(Endpoint::Token, Fault::Hang);
+    let socket = scene.agent.socket().to_owned();
+    scope.spawn(move || std::panic::catch_unwind(|| ask(&socket)));
+    assert!(scene.provider.log().wait_for(before + 1, PATIENCE, Recorded::is_refresh));
+    rustix::process::kill_process(scene.agent.pid(), rustix::process::Signal::TERM).expect("sent");
+    while std::os::unix::net::UnixStream::connect(scene.agent.socket()).is_ok() {
+        thread::sleep(Duration::from_millis(5));
+    }
+}
+
 #[test]
 fn a_second_signal_ends_at_once() {
     let mut scene = Scene::loaded();
-    let before = scene.provider.log().refreshes();
-    scene.provider.faults().queue(Endpoint::Token, Fault::Hang);
     thread::scope(|scope| {
-        let socket = scene.agent.socket().to_owned();
-        scope.spawn(move || std::panic::catch_unwind(|| ask(&socket)));
-        assert!(scene.provider.log().wait_for(before + 1, PATIENCE, Recorded::is_refresh));
-        let pid = scene.agent.pid();
-        rustix::process::kill_process(pid, rustix::process::Signal::TERM).expect("sent");
-        // Nothing listens any more once the first signal was seen.
-        while std::os::unix::net::UnixStream::connect(scene.agent.socket()).is_ok() {
-            thread::sleep(Duration::from_millis(5));
-        }
+        end_while_the_provider_is_asked(&scene, scope);
         let begin = std::time::Instant::now();
         scene.agent.terminate().expect("it ends");
         assert!(begin.elapsed() < Duration::from_secs(5));
@@ -313,17 +316,8 @@ fn an_agent_that_is_ending_says_so_to_the_next() {
     // The first default place, so that a client starts the next one there.
     scene.agent = Agent::named(&scene.environment, "oidc-agent");
     scene.load(ACCOUNT);
-    let before = scene.provider.log().refreshes();
-    scene.provider.faults().queue(Endpoint::Token, Fault::Hang);
     thread::scope(|scope| {
-        let socket = scene.agent.socket().to_owned();
-        scope.spawn(move || std::panic::catch_unwind(|| ask(&socket)));
-        assert!(scene.provider.log().wait_for(before + 1, PATIENCE, Recorded::is_refresh));
-        let pid = scene.agent.pid();
-        rustix::process::kill_process(pid, rustix::process::Signal::TERM).expect("sent");
-        while std::os::unix::net::UnixStream::connect(scene.agent.socket()).is_ok() {
-            thread::sleep(Duration::from_millis(5));
-        }
+        end_while_the_provider_is_asked(&scene, scope);
         let next = |program: &str, arguments: &[&str]| {
             let mut command = scene.environment.command(program);
             command.args(arguments);
@@ -338,7 +332,7 @@ fn an_agent_that_is_ending_says_so_to_the_next() {
         ] {
             let told = next(program, arguments);
             assert_eq!(told.code, Some(code), "{told:?}");
-            let number = pid.as_raw_nonzero();
+            let number = scene.agent.pid().as_raw_nonzero();
             assert!(told.stderr.contains(&format!("is ending (process {number})")), "{told:?}");
             assert!(told.stderr.contains(&format!("`kill {number}`")), "{told:?}");
             assert!(told.stderr.contains(place), "{told:?}");

@@ -47,7 +47,12 @@ fn is_believed(state: &State, token: &str) -> bool {
     state.trusted.contains(token) || own.is_some_and(|own| !own.revoked && own.expires_at > now())
 }
 
-fn granted(state: &mut State, incoming: &Incoming, client_id: &str) -> Result<serde_json::Value, Reply> {
+/// What nobody logged in for: with the scope asked for, and without a refresh token.
+pub(super) fn granted(
+    state: &mut State,
+    incoming: &Incoming,
+    client_id: &str,
+) -> Result<serde_json::Value, Reply> {
     let scope = Scopes::parse(incoming.form.first("scope").unwrap_or("wlcg"));
     let audience = audience::requested(state, &incoming.form)?.unwrap_or_default();
     let family = state.grant(Family {

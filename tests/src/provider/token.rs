@@ -142,15 +142,7 @@ fn client_credentials(state: &mut State, incoming: &Incoming, client_id: &str) -
     if scope.has("openid") || scope.has("offline_access") {
         return Err(Reply::error(400, "invalid_scope", "nobody logs in"));
     }
-    let audience = audience::requested(state, &incoming.form)?.unwrap_or_default();
-    let family = state.grant(Family {
-        client_id: client_id.into(),
-        scope: scope.clone(),
-        audience: audience.clone(),
-        nonce: None,
-        revoked: false,
-    });
-    Ok(Reply::json(200, &issue(state, Issue { family, scope, audience, refresh_token: None })))
+    Ok(Reply::json(200, &exchange::granted(state, incoming, client_id)?))
 }
 
 /// The answer to a login.
