@@ -13,7 +13,7 @@ use oidc_tests::{
     environment::{Environment, PASSWORD},
     http,
     programs::run,
-    provider::{Endpoint, Provider, Quirks, Recorded, Rotation},
+    provider::{Endpoint, Provider, Quirks, Recorded, Registration, Rotation},
     scene::{ACCOUNT, Scene},
     terminal::Terminal,
 };
@@ -310,4 +310,63 @@ fn an_address_longer_than_a_line_of_the_terminal_can_be_pasted() {
     let (code, seen) = terminal.finish();
     assert_eq!(code, 0, "{seen}");
     assert_eq!(stage.token().split('.').count(), 3);
+}
+
+#[test]
+fn where_nobody_registers_a_client_from_elsewhere_goes_on_in_the_same_dialogue() {
+    let stage = Stage::new();
+    stage.approve_by_itself();
+    stage.provider.change(|quirks| quirks.registration = Registration::Closed);
+    let other = stage.provider.seed_account("other");
+    let mut terminal = Terminal::start(stage.generate());
+    terminal.expect("Registration is closed.");
+    terminal.expect("`--client-id`");
+    terminal.expect("Client id:");
+    terminal.type_line(other.client_id.as_deref().unwrap_or_default());
+    terminal.expect("Client secret");
+    terminal.type_line(other.client_secret.as_ref().map_or("", |secret| secret.expose()));
+    terminal.expect("success");
+    let (code, seen) = terminal.finish();
+    assert_eq!(code, 0, "{seen}");
+    stage.token();
+}
+
+#[test]
+fn an_initial_access_token_may_be_given_when_it_is_asked_for() {
+    let stage = Stage::new();
+    stage.approve_by_itself();
+    stage.provider.change(|quirks| quirks.registration = Registration::Bearer("at-admin".into()));
+    let mut command = stage.generate();
+    command.arg("--prompt=none");
+    let refused = run(command);
+    assert!(
+        refused.stderr.contains("--at-file") && refused.stderr.contains("-m --client-id"),
+        "{}",
+        refused.stderr
+    );
+    assert_eq!(refused.code, Some(9));
+
+    let mut terminal = Terminal::start(stage.generate());
+    terminal.expect("Initial access token");
+    terminal.type_line("mistyped");
+    terminal.expect("not accepted");
+    terminal.expect("Initial access token");
+    terminal.type_line("at-admin");
+    terminal.expect("success");
+    assert_eq!(terminal.finish().0, 0);
+    assert_eq!(stage.provider.client_count(), 1);
+}
+
+#[test]
+fn what_a_registration_had_to_do_without_is_said_at_the_end() {
+    let stage = Stage::new();
+    stage.approve_by_itself();
+    stage.provider.change(|quirks| quirks.refused_redirects = vec!["edu.kit".into()]);
+    let finished = run(stage.generate());
+    let last = finished.stderr.trim_end().lines().last().unwrap_or_default();
+    assert!(
+        last.starts_with("Left out of the registration: redirect URIs of a private-use scheme, because"),
+        "{last}"
+    );
+    finished.success();
 }

@@ -64,6 +64,7 @@ impl Login {
             client,
             max_scopes: Some(scopes_supported(&metadata)),
             left_out: left_out.iter().map(|part| tell_left_out(*part).to_owned()).collect(),
+            left_out_because: registered.refusal,
         }))
     }
 }

@@ -45,6 +45,8 @@ pub struct Registered {
     pub asked_scope: String,
     /// What was not asked for in the end, because it was refused.
     pub left_out: Vec<Part>,
+    /// The words of the first refusal, if there was one.
+    pub refusal: Option<String>,
 }
 
 /// What was asked for and not given. Empty where the provider does not say what it registered.
@@ -78,7 +80,7 @@ impl Provider {
         for part in &quirks.registration_refuses {
             attempt.leave_out_from_the_first(*part, &metadata);
         }
-        let mut first_refusal = None;
+        let mut first_refusal: Option<ProviderError> = None;
         for _ in 0..=Attempt::STEPS {
             let error = match self.register_once(endpoint, &attempt, wanted.access_token, deadline).await {
                 Ok(client) => {
@@ -88,6 +90,7 @@ impl Provider {
                         missing,
                         asked_scope: attempt.scope().to_owned(),
                         left_out: attempt.left_out().to_vec(),
+                        refusal: first_refusal.as_ref().and_then(refusal_of).map(|(_, said)| said),
                     });
                 }
                 Err(error) => error,
@@ -150,18 +153,23 @@ impl Provider {
 
 /// What a refusal means that nothing helps against; `None`: something is wrong with the request.
 fn closed_by(error: &ProviderError, had_token: bool, registering: Registering) -> Option<Closed> {
-    let (status, said) = match error.kind() {
-        ProviderErrorKind::Refused(refusal) => (refusal.status, refusal.to_string()),
-        ProviderErrorKind::Status { status, said, .. } => {
-            (*status, said.clone().unwrap_or_else(|| format!("HTTP status {status}")))
-        }
-        _ => return None,
-    };
+    let (status, said) = refusal_of(error)?;
     match status {
         401 if had_token => Some(Closed::TokenRefused { said }),
         401 => Some(Closed::TokenNeeded { said }),
         403 if !had_token && registering == Registering::Token => Some(Closed::TokenNeeded { said }),
         403..=405 => Some(Closed::Refused { said }),
+        _ => None,
+    }
+}
+
+/// The status and the words of a refusal.
+fn refusal_of(error: &ProviderError) -> Option<(u16, String)> {
+    match error.kind() {
+        ProviderErrorKind::Refused(refusal) => Some((refusal.status, refusal.to_string())),
+        ProviderErrorKind::Status { status, said, .. } => {
+            Some((*status, said.clone().unwrap_or_else(|| format!("HTTP status {status}"))))
+        }
         _ => None,
     }
 }

@@ -74,6 +74,8 @@ pub struct Output {
     result: Option<Value>,
     /// With `--json`: what is not as it should be.
     warnings: Vec<String>,
+    /// With `--json`: what is not as it was asked for, though nothing is wrong.
+    remarks: Vec<String>,
 }
 
 impl Output {
@@ -92,6 +94,7 @@ impl Output {
             agent_started: None,
             result: None,
             warnings: Vec::new(),
+            remarks: Vec::new(),
         }
     }
 
@@ -110,6 +113,7 @@ impl Output {
             agent_started: None,
             result: None,
             warnings: Vec::new(),
+            remarks: Vec::new(),
         }
     }
 
@@ -167,6 +171,9 @@ impl Output {
             Some(known) => known.extend(warnings),
             None if warnings.len() > 0 => drop(object.insert("warnings".to_owned(), warnings.collect())),
             None => {}
+        }
+        if !self.remarks.is_empty() {
+            object.insert("remarks".to_owned(), self.remarks.drain(..).collect());
         }
     }
 
@@ -229,6 +236,15 @@ impl Output {
             self.warnings.push(text.to_owned());
         } else {
             self.say(Some(YELLOW), &format!("Warning: {text}"));
+        }
+    }
+
+    /// Something that is not as it was asked for, and nothing that anybody has to mend.
+    pub fn remark(&mut self, text: &str) {
+        if self.json {
+            self.remarks.push(text.to_owned());
+        } else {
+            self.say(None, text);
         }
     }
 

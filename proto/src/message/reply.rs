@@ -92,6 +92,9 @@ pub struct Registration {
     /// What was not asked for in the end because the provider refused it, for the person: noun phrases, the least wanted
     /// first, such as `redirect URIs of a private-use scheme`.
     pub left_out: Vec<String>,
+    /// The words of the refusal that began it; `None` where nothing was left out, or where it was known before that the
+    /// provider would refuse it.
+    pub left_out_because: Option<String>,
 }
 
 /// `status` of a `state_lookup` that gives no config.
@@ -175,6 +178,7 @@ impl Reply {
                 client,
                 max_scopes: object.string("max_scopes"),
                 left_out: object.strings("left_out"),
+                left_out_because: object.string("left_out_because"),
             })
         } else if let Some(data) = verbatim(object, "data") {
             Self::FileData(SecretText::new(data))
@@ -213,6 +217,7 @@ impl Reply {
                 if !registration.left_out.is_empty() {
                     object.insert("left_out", registration.left_out.clone());
                 }
+                put(&mut object, "left_out_because", registration.left_out_because.as_deref());
             }
             Self::StateLookup { info, .. } => object.insert("info", info.as_str()),
             Self::FileData(data) => object.insert("data", data.expose()),

@@ -316,9 +316,11 @@ pub fn reply() -> BoxedStrategy<Reply> {
         config().prop_map(|config| Reply::Config(Box::new(config))),
         (text(), text()).prop_map(|(uri, state)| Reply::AcceptedCode { uri, state }),
         device().prop_map(Reply::AcceptedDevice),
-        (object(), maybe(), vec(text(), 0..3)).prop_map(|(client, max_scopes, left_out)| {
-            Reply::Registered(Registration { client, max_scopes, left_out })
-        }),
+        (object(), maybe(), vec(text(), 0..3), maybe()).prop_map(
+            |(client, max_scopes, left_out, left_out_because)| {
+                Reply::Registered(Registration { client, max_scopes, left_out, left_out_because })
+            },
+        ),
         (select(vec![LookupStatus::NotFound, LookupStatus::FoundButReceived]), text())
             .prop_map(|(status, info)| Reply::StateLookup { status, info }),
         any::<String>().prop_map(|data| Reply::FileData(SecretText::new(data))),

@@ -12,6 +12,7 @@ use super::{
     public_client::{self, Known},
     redirect,
     registration::{self, Difference, Registered},
+    registration_refused::{self, GoesOn},
     robot,
     save::{self, Storage},
     scopes,
@@ -262,22 +263,27 @@ fn register_if_needed(
     if beginning.account.client_id.is_some() {
         return Ok(choice);
     }
-    // From here until the registration is kept, Ctrl-C has to wait.
-    session.hold_interrupts(true)?;
     let home = session.home()?;
-    match registration::register(session, &beginning.account, &choice.flows)? {
-        Registered::Client(client) => {
-            let difference = Difference::between(beginning.account.login_scope(), &choice.flows, &client);
-            beginning.account = registration::merge(std::mem::take(&mut beginning.account), &client);
-            beginning.was_registered = true;
-            pending::keep(session, &home, &beginning.name, &beginning.account, &beginning.storage)?;
-            difference.show(session);
-            Ok(Choice { flows: difference.usable(&choice.flows), ..choice })
-        }
-        Registered::Refused(error) => {
-            session.hold_interrupts(false)?;
-            let known = public_client::instead_of_registration(session, &mut beginning.account, error)?;
-            Ok(flows(session, &beginning.account, Some(&known)))
+    let mut token = session.args.client.at.clone();
+    loop {
+        // From here until the registration is kept, Ctrl-C has to wait.
+        session.hold_interrupts(true)?;
+        match registration::register(session, &beginning.account, &choice.flows, token.as_ref())? {
+            Registered::Client(client) => {
+                let difference = Difference::between(beginning.account.login_scope(), &choice.flows, &client);
+                beginning.account = registration::merge(std::mem::take(&mut beginning.account), &client);
+                beginning.was_registered = true;
+                pending::keep(session, &home, &beginning.name, &beginning.account, &beginning.storage)?;
+                difference.show(session);
+                return Ok(Choice { flows: difference.usable(&choice.flows), ..choice });
+            }
+            Registered::Refused(failure) => {
+                session.hold_interrupts(false)?;
+                match registration_refused::go_on(session, &mut beginning.account, *failure)? {
+                    GoesOn::WithClient(known) => return Ok(flows(session, &beginning.account, Some(&known))),
+                    GoesOn::WithToken(given) => token = Some(given),
+                }
+            }
         }
     }
 }

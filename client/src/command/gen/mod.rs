@@ -19,6 +19,7 @@ mod public_client;
 mod reauthenticate;
 mod redirect;
 mod registration;
+mod registration_refused;
 mod rename;
 mod robot;
 mod save;
@@ -64,9 +65,21 @@ fn run_at(args: &GenArgs, context: &mut Context, desk: &mut dyn Desk) -> Result<
     let issuers = Issuers::load(context.home().ok().as_ref());
     let args = &secrets::looked_up(args, context)?;
     let dialogue = Dialogue::new(&args.answers);
-    let mut session =
-        Session { args, context, desk, dialogue, issuers, by_device: false, needs_slash: false };
-    dispatch(&mut session)
+    let mut session = Session {
+        args,
+        context,
+        desk,
+        dialogue,
+        issuers,
+        by_device: false,
+        needs_slash: false,
+        remarks: Vec::new(),
+    };
+    let result = dispatch(&mut session);
+    for remark in std::mem::take(&mut session.remarks) {
+        session.context.output.remark(&remark);
+    }
+    result
 }
 
 fn dispatch(session: &mut Session) -> Result<(), Error> {

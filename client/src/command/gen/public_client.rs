@@ -16,41 +16,18 @@ pub struct Known {
 
 /// The client to use without registering one: `--pub`, or the person's own from the issuer data.
 pub fn chosen(session: &Session, account: &mut AccountConfig) -> Result<Option<Known>, Error> {
-    let issuer = account.issuer_url.as_deref().and_then(|issuer| session.issuers.get(issuer));
     if session.args.client.public {
-        let client = issuer.and_then(|issuer| issuer.pubclient).ok_or_else(no_public_client)?;
-        return Ok(Some(take(account, client, true)));
+        return known(session, account).map(Some).ok_or_else(no_public_client);
     }
+    let issuer = account.issuer_url.as_deref().and_then(|issuer| session.issuers.get(issuer));
     let own = issuer.and_then(|issuer| issuer.user_client);
     Ok(own.map(|client| take(account, client, false)))
 }
 
-/// The public client for an issuer where registration did not work.
-pub fn instead_of_registration(
-    session: &mut Session,
-    account: &mut AccountConfig,
-    refused: Error,
-) -> Result<Known, Error> {
-    let issuer =
-        account.issuer_url.as_deref().and_then(|issuer| session.issuers.get(issuer)).unwrap_or_default();
-    let Some(client) = issuer.pubclient else {
-        let mut output = Vec::new();
-        output.extend(issuer.register.map(|page| format!("Clients are registered by hand at {page}")));
-        output.extend(issuer.contact.map(|contact| format!("Contact: {contact}")));
-        output.push("With a client that was registered by hand, use `oidc gen -m`.".to_owned());
-        session.context.output.note(
-            "Dynamic client registration not successful for this issuer and could not find a public client for this \
-             issuer.",
-        );
-        session.context.output.hint(&output.join("\n"));
-        return Err(refused);
-    };
-    session
-        .context
-        .output
-        .note(&format!("The following error occurred during dynamic client registration:\n{refused}"));
-    session.progress("Try using a public client ...")?;
-    Ok(take(account, client, true))
+/// The public client that is known for the issuer.
+pub fn known(session: &Session, account: &mut AccountConfig) -> Option<Known> {
+    let issuer = account.issuer_url.as_deref().and_then(|issuer| session.issuers.get(issuer));
+    Some(take(account, issuer?.pubclient?, true))
 }
 
 fn take(account: &mut AccountConfig, client: KnownClient, is_public: bool) -> Known {

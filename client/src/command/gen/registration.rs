@@ -4,8 +4,9 @@ use oidc_proto::{
     account::AccountConfig,
     error_code::ErrorCode,
     json::Object,
-    message::{Flow, RegisterRequest, Registration, Reply, Request},
+    message::{Failure, Flow, RegisterRequest, Registration, Reply, Request},
     scope,
+    secret::SecretText,
 };
 use serde_json::Value;
 
@@ -19,22 +20,28 @@ const DEVICE_GRANT: &str = "urn:ietf:params:oauth:grant-type:device_code";
 pub enum Registered {
     /// The client, as the provider described it.
     Client(Object),
-    /// There is none, for this reason.
-    Refused(Error),
+    /// The provider registers none.
+    Refused(Box<Failure>),
 }
 
-/// Asks the provider for a client.
-pub fn register(session: &mut Session, account: &AccountConfig, flows: &[Flow]) -> Result<Registered, Error> {
+/// Asks the provider for a client. `token`: an initial access token (RFC 7591 section 3).
+pub fn register(
+    session: &mut Session,
+    account: &AccountConfig,
+    flows: &[Flow],
+    token: Option<&SecretText>,
+) -> Result<Registered, Error> {
     session.progress("Registering Client ...")?;
     let request = Request::Register(Box::new(RegisterRequest {
         config: session.for_agent(account),
         flows: flows.to_vec(),
-        authorization: session.args.client.at.clone(),
+        authorization: token.cloned(),
         no_scheme: session.args.login.no_scheme,
     }));
     match session.context.agent.call(&request)? {
-        Reply::Registered(Registration { client, .. }) if client.text("client_id").is_some() => {
-            Ok(Registered::Client(client))
+        Reply::Registered(registration) if registration.client.text("client_id").is_some() => {
+            session.remarks.extend(left_out(&registration));
+            Ok(Registered::Client(registration.client))
         }
         // Registered, though not as wanted: the client must not be lost.
         Reply::Failure(mut failure) => match failure.client.take() {
@@ -42,11 +49,41 @@ pub fn register(session: &mut Session, account: &AccountConfig, flows: &[Flow]) 
                 session.context.output.warning(&failure.error);
                 Ok(Registered::Client(*client))
             }
-            _ if failure.code == ErrorCode::AccountAlreadyLoaded => Err(failure.into()),
-            _ => Ok(Registered::Refused(failure.into())),
+            _ if is_refusal(failure.code) => Ok(Registered::Refused(Box::new(failure))),
+            _ => Err(failure.into()),
         },
         _ => Err(Error::UnexpectedReply("register")),
     }
+}
+
+/// Whether another client would help: not where the provider cannot be reached, nor where the agent itself says no.
+fn is_refusal(code: ErrorCode) -> bool {
+    !matches!(
+        code,
+        ErrorCode::AccountAlreadyLoaded
+            | ErrorCode::AgentLocked
+            | ErrorCode::BadRequest
+            | ErrorCode::NotPermitted
+            | ErrorCode::ProviderMismatch
+            | ErrorCode::ProviderTimeout
+            | ErrorCode::ProviderTls
+            | ErrorCode::ProviderUnreachable
+            | ErrorCode::TooManyRequests
+    )
+}
+
+/// What the client had to be registered without, in one sentence.
+fn left_out(registration: &Registration) -> Option<String> {
+    let (last, others) = registration.left_out.split_last()?;
+    let parts = if others.is_empty() { last.clone() } else { format!("{} and {last}", others.join(", ")) };
+    Some(match &registration.left_out_because {
+        Some(said) => format!(
+            "Left out of the registration: {parts}, because the provider refused it at first ({said})."
+        ),
+        None => {
+            format!("Left out of the registration: {parts}, because this provider is known to refuse it.")
+        }
+    })
 }
 
 /// The account with its client: what the provider says wins, and only scopes that it registered are asked for.

@@ -28,6 +28,8 @@ pub struct Session<'a> {
     pub by_device: bool,
     /// The agent is of release 4 of the C suite: it finds a provider only by an issuer with a slash at its end.
     pub needs_slash: bool,
+    /// What is to be said at the end, because it says how the account is other than asked for.
+    pub remarks: Vec<String>,
 }
 
 impl Session<'_> {
