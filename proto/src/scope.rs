@@ -35,6 +35,15 @@ pub fn not_granted<'a>(asked: &'a str, granted: &str) -> Vec<&'a str> {
     asked.split_whitespace().filter(|scope| *scope != OFFLINE_ACCESS && !contains(granted, scope)).collect()
 }
 
+/// The scopes that were granted though they are not among those asked for, without those that every login has.
+pub fn granted_besides<'a>(asked: &str, granted: &'a str) -> Vec<&'a str> {
+    let is_asked = |scope: &str| {
+        scope.is_empty() || scope == "openid" || scope == OFFLINE_ACCESS || contains(asked, scope)
+    };
+    let words = granted.split_whitespace().filter(|word| !is_asked(word));
+    words.flat_map(|word| word.split(',')).filter(|scope| !is_asked(scope)).collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -77,5 +86,14 @@ mod tests {
     fn tells_what_is_missing() {
         assert_eq!(not_granted("storage.read:/ b offline_access", "b storage.read:/x"), ["storage.read:/"]);
         assert_eq!(not_granted("a b", ""), ["a", "b"]);
+    }
+
+    #[test]
+    fn tells_what_came_besides() {
+        assert_eq!(
+            granted_besides("a storage.read:/x,y", "a,b openid storage.read:/x,y c offline_access"),
+            ["b", "c"]
+        );
+        assert!(granted_besides("a b", "b, a").is_empty());
     }
 }

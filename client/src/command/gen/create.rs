@@ -92,7 +92,11 @@ fn log_in(
 ) -> Result<(), Error> {
     let entry = save::password_entry(session, name, storage);
     match login::log_in(session, account, choice, Some(entry))? {
-        Outcome::Account(reply) => save::save(session, name, &save::merged(account, &reply), storage),
+        Outcome::Account(reply) => {
+            let merged = save::merged(account, &reply);
+            scopes::tell_granted(session, account, &merged);
+            save::save(session, name, &merged, storage)
+        }
         Outcome::Token(token) => save::print_token(session, name, &token, storage),
         Outcome::HandedOver => session.handed_over(),
     }

@@ -99,6 +99,20 @@ fn is_of_the_provider(code: ErrorCode) -> bool {
     )
 }
 
+/// Says which scopes the login does not have that it was begun for, and at the end which it has besides.
+pub fn tell_granted(session: &mut Session, wanted: &AccountConfig, account: &AccountConfig) {
+    let (Some(asked), Some(granted)) = (wanted.login_scope(), account.granted_scope()) else { return };
+    let missing = scope::not_granted(asked, granted);
+    if !missing.is_empty() {
+        let missing = missing.join(" ");
+        session.context.output.warning(&format!("the provider did not grant the scopes {missing}"));
+    }
+    let besides = scope::granted_besides(asked, granted);
+    if !besides.is_empty() {
+        session.remarks.push(format!("The provider granted more than was asked for: {}", besides.join(" ")));
+    }
+}
+
 /// The usual scopes, less `profile` where it is known not to be supported.
 fn usual(supported: Option<&str>) -> String {
     let is_supported = |scope: &str| supported.is_none_or(|all| scope::contains(all, scope));

@@ -2,7 +2,11 @@
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use oidc_proto::{jwt::Claims, message::TokenReply, scope::not_granted};
+use oidc_proto::{
+    jwt::Claims,
+    message::TokenReply,
+    scope::{granted_besides, not_granted},
+};
 
 /// What the token lacks, a text each: what the agent says, else what the token itself tells if it is a JWT
 /// (RFC 9068: `scope`, `aud`). Nothing is said of opaque tokens.
@@ -14,7 +18,7 @@ pub fn shortfall(scope: Option<&str>, audience: Option<&str>, reply: &TokenReply
         return Vec::new();
     }
     let claims = Claims::of(reply.access_token.expose());
-    let granted_scope = reply.scope.clone().or_else(|| claims.as_ref()?.scope());
+    let granted_scope = granted_scope(reply);
     let missing_scope = match (scope, &granted_scope) {
         (Some(asked), Some(granted)) => not_granted(asked, granted),
         _ => Vec::new(),
@@ -31,6 +35,19 @@ pub fn shortfall(scope: Option<&str>, audience: Option<&str>, reply: &TokenReply
         .filter(|(_, missing)| !missing.is_empty())
         .map(|(what, missing)| format!("{what} not granted: {}", missing.join(" ")))
         .collect()
+}
+
+/// The scopes of a token: as the agent tells them, else as the token itself does.
+fn granted_scope(reply: &TokenReply) -> Option<String> {
+    reply.scope.clone().or_else(|| Claims::of(reply.access_token.expose())?.scope())
+}
+
+/// What is said of a token with more scopes than were asked for. The audience is left alone: what the provider adds there
+/// says who it is for itself.
+pub fn surplus(scope: Option<&str>, reply: &TokenReply) -> Option<String> {
+    let (asked, granted) = (scope?, granted_scope(reply)?);
+    let besides = granted_besides(asked, &granted);
+    (!besides.is_empty()).then(|| format!("granted more scope than was asked for: {}", besides.join(" ")))
 }
 
 /// What is said of a token that ends before `seconds` have passed.
@@ -103,6 +120,15 @@ mod tests {
         assert_eq!(shortfall(Some("a b"), None, &token), ["scope not granted: b"]);
         let token = TokenReply { warnings: vec!["w".into()], ..token };
         assert_eq!(shortfall(None, None, &token), ["w"]);
+    }
+
+    #[test]
+    fn more_than_was_asked_for_is_no_shortfall() {
+        let token = jwt(r#"{"scope":"openid a b c"}"#);
+        assert_eq!(surplus(Some("a"), &token).as_deref(), Some("granted more scope than was asked for: b c"));
+        assert!(shortfall(Some("a"), None, &token).is_empty());
+        assert_eq!((surplus(Some("a b c"), &token), surplus(None, &token)), (None, None));
+        assert_eq!(surplus(Some("a"), &reply("opaque")), None);
     }
 
     #[test]

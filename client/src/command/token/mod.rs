@@ -12,6 +12,7 @@ use oidc_proto::message::Validity;
 use crate::{
     cli::options::Common,
     context::{Command, Context, error::Error},
+    say::dialect::Dialect,
 };
 
 impl Command for TokenArgs {
@@ -32,7 +33,7 @@ impl Command for TokenArgs {
     }
 }
 
-/// Warns of a token that is not what was asked for, or refuses it.
+/// Warns of a token that is less than was asked for, or refuses it; remarks on one that is more.
 fn report_shortfall(args: &TokenArgs, access: &Access, context: &mut Context) -> Result<(), Error> {
     let mut shortfall = access.shortfall.clone();
     if args.strict {
@@ -43,6 +44,10 @@ fn report_shortfall(args: &TokenArgs, access: &Access, context: &mut Context) ->
     }
     for warning in &shortfall {
         context.output.warning(warning);
+    }
+    // Whoever calls the C suite's program reads both streams as one at times.
+    if let Some(surplus) = access.surplus.as_ref().filter(|_| context.output.dialect == Dialect::Ours) {
+        context.output.remark(surplus);
     }
     Ok(())
 }
@@ -193,6 +198,21 @@ mod tests {
         let value: serde_json::Value =
             serde_json::from_str(&bench.run(&["oidc", "token", "--json", "acc"]).stdout).expect("JSON");
         assert_eq!((&value["access_token"], &value["scope"]), (&"tok".into(), &"a".into()));
+    }
+
+    #[test]
+    fn a_scope_that_came_unasked_is_a_remark_even_with_strict() {
+        let bench = Bench::new().with_agent(|_| token(Some("a b")));
+        let ran = bench.run(&["oidc", "token", "--strict", "-s", "a", "-t", "0", "acc"]);
+        assert!(ran.result.is_ok(), "{ran:?}");
+        assert_eq!(
+            (ran.stdout.as_str(), ran.stderr.as_str()),
+            ("tok\n", "granted more scope than was asked for: b\n")
+        );
+        let ran = bench.run(&["oidc", "token", "--json", "-s", "a", "acc"]);
+        let value: serde_json::Value = serde_json::from_str(&ran.stdout).expect("JSON");
+        assert_eq!(value["remarks"][0], "granted more scope than was asked for: b");
+        assert_eq!(bench.run(&["oidc-token", "-s", "a", "acc"]).stderr, "");
     }
 
     #[test]

@@ -81,6 +81,8 @@ pub struct Access {
     pub reply: TokenReply,
     /// What was asked for and not granted, a text each.
     pub shortfall: Vec<String>,
+    /// What was granted and not asked for.
+    pub surplus: Option<String>,
 }
 
 /// Reads which account is meant: a short name, or an issuer as people paste it.
@@ -98,7 +100,8 @@ pub fn obtain(query: &TokenQuery, context: &mut Context) -> Result<Token, Error>
     match (&query.wanted, reply) {
         (Wanted::AccessToken { scope, audience, .. }, Reply::Token(reply)) => {
             let shortfall = granted::shortfall(scope.as_deref(), audience.as_deref(), &reply);
-            Ok(Token::Access(Access { reply, shortfall }))
+            let surplus = granted::surplus(scope.as_deref(), &reply);
+            Ok(Token::Access(Access { reply, shortfall, surplus }))
         }
         (Wanted::IdToken, Reply::IdToken(reply)) => Ok(Token::Id(reply)),
         (Wanted::Mytoken { .. }, Reply::Mytoken(answer)) => Ok(Token::Mytoken(answer)),
