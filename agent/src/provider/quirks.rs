@@ -114,6 +114,8 @@ pub enum Part {
     DeviceGrant,
     /// Scopes that the metadata do not list.
     UnlistedScopes,
+    /// The scope `openid`: no scope that a client is registered for, where only logins know it.
+    Openid,
     /// The scope `offline_access`.
     OfflineAccess,
     /// `scope` altogether.

@@ -154,10 +154,15 @@ impl Provider {
 /// What a refusal means that nothing helps against; `None`: something is wrong with the request.
 fn closed_by(error: &ProviderError, had_token: bool, registering: Registering) -> Option<Closed> {
     let (status, said) = refusal_of(error)?;
+    // RFC 6750 section 3.1: more than this request was allowed by what it brought along, which was nothing.
+    let lacks_token =
+        matches!(error.kind(), ProviderErrorKind::Refused(refusal) if refusal.error == "insufficient_scope");
     match status {
         401 if had_token => Some(Closed::TokenRefused { said }),
         401 => Some(Closed::TokenNeeded { said }),
-        403 if !had_token && registering == Registering::Token => Some(Closed::TokenNeeded { said }),
+        403 if !had_token && (registering == Registering::Token || lacks_token) => {
+            Some(Closed::TokenNeeded { said })
+        }
         403..=405 => Some(Closed::Refused { said }),
         _ => None,
     }

@@ -40,9 +40,12 @@ const RETREATS: &[Retreat] = &[
     Retreat { part: Part::LoopbackByAddress, words: &["redirect", "127.0.0.1", "loopback"] },
     Retreat { part: Part::Native, words: &["redirect", "application_type", "application type", "native"] },
     Retreat { part: Part::ApplicationType, words: &["application_type", "application type"] },
-    Retreat { part: Part::OfflineAccess, words: &["scope", "offline_access"] },
+    Retreat { part: Part::OfflineAccess, words: &["offline_access"] },
     Retreat { part: Part::DeviceGrant, words: &["grant", "device"] },
     Retreat { part: Part::ResponseTypes, words: &["response_type", "response type"] },
+    // Where some scope is meant and none is named: one that only logins know costs less than one that makes them last.
+    Retreat { part: Part::Openid, words: &["scope"] },
+    Retreat { part: Part::OfflineAccess, words: &["scope"] },
     Retreat { part: Part::Scope, words: &["scope"] },
     Retreat { part: Part::RefreshGrant, words: &["grant", "refresh"] },
 ];
@@ -199,6 +202,9 @@ impl Attempt {
                     }
                 });
             }
+            // Not as long as the other one is the likelier reason.
+            Part::Openid if was_offline && lacks_offline_access(metadata) => {}
+            Part::Openid => self.keep_scopes(|scope| scope != scope::OPENID),
             Part::OfflineAccess => self.keep_scopes(|scope| scope != scope::OFFLINE_ACCESS),
             Part::Scope => self.scope = None,
             Part::ResponseTypes => self.has_response_types = false,
@@ -215,6 +221,15 @@ impl Attempt {
         }
         if !self.left_out.contains(&part) {
             self.left_out.push(part);
+        }
+        // It was the list that was refused, and none of what is in it: logins ask for what is wanted. Where nothing says
+        // that the provider knows it, they do better without.
+        if part == Part::Scope {
+            self.left_out.retain(|part| match part {
+                Part::UnlistedScopes | Part::Openid => false,
+                Part::OfflineAccess => lacks_offline_access(metadata),
+                _ => true,
+            });
         }
         // A list of what is allowed may leave it out among others.
         if part == Part::UnlistedScopes && was_offline && !contains(self.scope(), scope::OFFLINE_ACCESS) {
@@ -297,6 +312,12 @@ impl<'a> Said<'a> {
     }
 }
 
+/// Whether the provider lists its scopes, and not that one.
+fn lacks_offline_access(metadata: &ProviderMetadata) -> bool {
+    let listed = &metadata.scopes_supported;
+    !listed.is_empty() && !lists(listed, scope::OFFLINE_ACCESS)
+}
+
 /// What separates the words of a refusal. Scopes and grants have colons, dots and slashes in them.
 fn is_between_words(c: char) -> bool {
     c.is_whitespace() || matches!(c, ',' | ';' | '[' | ']' | '(' | ')' | '"' | '\'' | '`' | '<' | '>' | '|')
@@ -324,6 +345,7 @@ pub fn tell(part: Part) -> &'static str {
         Part::LoopbackByName => "redirect URIs with localhost (they have 127.0.0.1 instead)",
         Part::DeviceGrant => "the device grant under its usual name",
         Part::UnlistedScopes => "scopes that the provider does not list",
+        Part::Openid => "the scope openid (logins ask for it all the same)",
         Part::OfflineAccess => "the scope offline_access",
         Part::Scope => "the list of scopes",
         Part::ResponseTypes => "response types",
@@ -386,8 +408,14 @@ mod tests {
             ("invalid_redirect_uri: no custom schemes", true, vec![PrivateScheme, LoopbackByName, Native]),
             ("redirect_uris must be http://127.0.0.1", true, vec![PrivateScheme, LoopbackByName, Native]),
             ("invalid_client_metadata: application_type", true, vec![PrivateScheme, Native, ApplicationType]),
-            ("scope offline_access is not known", true, vec![UnlistedScopes, OfflineAccess, Scope]),
-            ("unknown field scope", true, vec![UnlistedScopes, OfflineAccess, Scope]),
+            ("scope offline_access is not known", true, vec![OfflineAccess, Scope]),
+            ("unknown field scope", true, vec![OfflineAccess, Scope]),
+            (
+                "Policy 'Allowed Client Scopes' rejected request to client-registration service. \
+                 Details: Not permitted to use specified clientScope",
+                false,
+                vec![OfflineAccess, Scope],
+            ),
             ("unsupported grant_type device_code", true, vec![DeviceGrant]),
             ("Grant type not allowed: urn:ietf:params:oauth:grant-type:device_code", true, vec![DeviceGrant]),
             ("grant_types must be one of authorization_code, refresh_token", true, vec![DeviceGrant]),
@@ -399,7 +427,6 @@ mod tests {
                 true,
                 vec![
                     PrivateScheme,
-                    UnlistedScopes,
                     LoopbackByName,
                     Native,
                     ApplicationType,
@@ -421,6 +448,54 @@ mod tests {
                 attempt.left_out().iter().copied().filter(|part| *part != LoopbackByAddress).collect();
             assert_eq!(told, parts, "{said}");
             assert!(attempt.grant_types().iter().any(|grant| grant == CODE_GRANT), "{said}");
+        }
+    }
+
+    #[test]
+    fn scopes_are_given_up_one_by_one_before_the_list_of_them() {
+        let listed = metadata(r#"{"scopes_supported":["openid","offline_access","storage.read:/"]}"#);
+        let unlisted = metadata(r#"{"scopes_supported":["openid","storage.read:/"]}"#);
+        for (said, metadata, left) in [
+            (
+                "insufficient: clientscope",
+                &listed,
+                vec![
+                    Some("openid offline_access storage.read:/"),
+                    Some("offline_access storage.read:/"),
+                    Some("storage.read:/"),
+                    None,
+                ],
+            ),
+            (
+                "Invalid claim: 'scope'",
+                &unlisted,
+                vec![
+                    Some("openid offline_access storage.read:/"),
+                    Some("openid storage.read:/"),
+                    Some("storage.read:/"),
+                    None,
+                ],
+            ),
+            (
+                "unknown scope: offline_access.",
+                &listed,
+                vec![
+                    Some("openid offline_access storage.read:/"),
+                    Some("openid storage.read:/"),
+                    Some("storage.read:/"),
+                    None,
+                ],
+            ),
+        ] {
+            let mut attempt = attempt();
+            for scope in left {
+                assert!(attempt.give_in(said, false, metadata), "{said}: {scope:?}");
+                assert_eq!(attempt.scope.as_deref(), scope, "{said}");
+            }
+            // What the list held was not what was refused, unless the provider does not know it.
+            let offline_is_gone = attempt.left_out().contains(&Part::OfflineAccess);
+            assert_eq!(offline_is_gone, lacks_offline_access(metadata), "{said}");
+            assert!(attempt.left_out().ends_with(&[Part::Scope]), "{said}");
         }
     }
 

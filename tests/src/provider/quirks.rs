@@ -320,6 +320,8 @@ pub enum RegistrationRefusal {
     Html,
     /// A status alone.
     Empty,
+    /// Keycloak: 403 `insufficient_scope` of a policy, which names nothing.
+    Policy,
 }
 
 /// Which client authentication is accepted (RFC 6749 section 2.3.1).
@@ -366,6 +368,8 @@ pub enum Registration {
     Open,
     /// Whoever brings this bearer token.
     Bearer(String),
+    /// Keycloak: whoever brings this bearer token; who brings none meets a policy, with 403 `insufficient_scope`.
+    TrustedHosts(String),
     /// Nobody: there is no such endpoint.
     Absent,
     /// Nobody: the endpoint answers 403.

@@ -31,7 +31,10 @@ pub(super) fn register(state: &mut State, incoming: &Incoming) -> Result<Reply, 
         Registration::Bearer(token) if incoming.bearer() != Some(token) => {
             return Err(Reply::error(401, "invalid_token", "registration needs a token"));
         }
-        Registration::Open | Registration::Bearer(_) => {}
+        Registration::TrustedHosts(token) if incoming.bearer() != Some(token) => {
+            return Err(policy("Trusted Hosts", "Host not trusted."));
+        }
+        Registration::Open | Registration::Bearer(_) | Registration::TrustedHosts(_) => {}
     }
     let request = request(state, incoming)?;
     if request.contains_key("client_id") || request.contains_key("client_secret") {
@@ -169,7 +172,16 @@ fn refused(form: RegistrationRefusal, named: &str, allowed: &str) -> Reply {
         RegistrationRefusal::Vague => Reply::text(400, "Bad Request"),
         RegistrationRefusal::Html => Reply::html(400, "<html><title>Bad Request</title></html>"),
         RegistrationRefusal::Empty => Reply::empty(400),
+        RegistrationRefusal::Policy => {
+            policy("Allowed Client Scopes", "Not permitted to use specified clientScope")
+        }
     }
+}
+
+/// Keycloak's words.
+fn policy(name: &str, details: &str) -> Reply {
+    let text = format!("Policy '{name}' rejected request to client-registration service. Details: {details}");
+    Reply::error(403, "insufficient_scope", &text)
 }
 
 fn check_redirects(policy: RedirectPolicy, metadata: &Map<String, Value>) -> Result<(), Reply> {

@@ -146,6 +146,52 @@ fn what_a_provider_does_not_know_is_done_without_and_told() {
     }
 }
 
+/// Keycloak has no client scope of that name, and says so of no scope in particular.
+#[test]
+fn a_registration_may_be_refused_for_openid() {
+    for refused_registration in [RegistrationRefusal::Policy, RegistrationRefusal::Named] {
+        let stage = Stage::with(Quirks {
+            refused_scopes: vec!["openid".into()],
+            refused_registration,
+            ..Quirks::default()
+        });
+        let reply = register(&stage, "demo", json!({}));
+        assert_eq!(reply["client"]["scope"], "profile offline_access", "{reply}");
+        assert!(left_out(&reply).iter().any(|part| part.starts_with("the scope openid")), "{reply}");
+        let login = stage.begin_code("other", json!({}));
+        for scope in ["openid", "offline_access"] {
+            assert!(login.uri.contains(scope), "{}", login.uri);
+        }
+        login.browse();
+        assert_eq!(stage.lookup(&login.state)["status"], "success");
+    }
+}
+
+/// What is registered without a list of scopes logs in with all that is wanted.
+#[test]
+fn a_registration_without_scopes_costs_no_scope_of_the_login() {
+    let stage = Stage::with(Quirks {
+        refused_members: vec!["scope".into()],
+        refused_registration: RegistrationRefusal::Policy,
+        ..Quirks::default()
+    });
+    let login = stage.begin_code("demo", json!({}));
+    assert!(login.uri.contains("offline_access"), "{}", login.uri);
+}
+
+/// Keycloak's answer to whoever brings no token, which names none.
+#[test]
+fn a_policy_against_strangers_means_that_a_token_is_needed() {
+    let registration = Registration::TrustedHosts("at-admin".into());
+    let stage = Stage::with(Quirks { registration, ..Quirks::default() });
+    let refused = register(&stage, "demo", json!({}));
+    assert_eq!(refused["error_code"], "registration_token_needed", "{refused}");
+    let info = text(&refused["info"]);
+    assert!(info.contains("`--at`") && info.contains("`--client-id`"), "{refused}");
+    let reply = register(&stage, "demo", json!({"authorization": "at-admin"}));
+    assert_eq!(reply["status"], "success", "{reply}");
+}
+
 #[test]
 fn a_client_without_offline_access_logs_in_without_asking_for_it() {
     let stage = Stage::with(Quirks { refused_scopes: vec!["offline_access".into()], ..Quirks::default() });
