@@ -273,6 +273,11 @@ mod tests {
             ("invalid_token", "Refresh token for value [redacted] was not found"),
             ("invalid_grant", ""),
             ("bad_refresh_token", "The refresh token passed is incorrect or expired."),
+            ("invalid_request", "Refresh token is invalid or has already been claimed by another client."),
+            ("invalid_request", "Refresh token expired."),
+            ("invalid_request", "Invalid \"refresh_token\" in request."),
+            ("server_error", "The refresh token has been revoked"),
+            ("token_inactive", "Token is inactive because it is malformed, expired or otherwise invalid."),
         ] {
             assert!(quirks.is_dead_token(error, Some(description)), "{error} {description}");
         }
@@ -281,6 +286,9 @@ mod tests {
             ("invalid_grant", "Client is suspended"),
             ("invalid_client", "unknown"),
             ("invalid_scope", "no"),
+            ("invalid_request", "Missing 'refresh_token' in request."),
+            ("invalid_request", "No refresh token is found in request."),
+            ("unauthorized_client", "The client may not use refresh tokens"),
         ] {
             assert!(!quirks.is_dead_token(error, Some(description)), "{error} {description}");
         }

@@ -286,6 +286,12 @@ pub enum DeadToken {
     Unauthorized,
     /// 400 with a web page.
     Html,
+    /// Dex: 400 `invalid_request`.
+    Dex,
+    /// Old Authlib: 400 `invalid_request`.
+    Authlib,
+    /// Old Hydra: 401 `token_inactive`.
+    Hydra,
 }
 
 /// How a client's authentication is refused.

@@ -79,6 +79,12 @@ fn dead(state: &State, sent: &str) -> Reply {
         DeadToken::Unauthorized => Reply::empty(401),
         DeadToken::Html => Reply::html(400, "<html><title>Bad Request</title><h1>Bad Request</h1></html>"),
         DeadToken::Keycloak => Reply::error(400, "invalid_grant", "Token is not active"),
+        DeadToken::Dex => {
+            let text = "Refresh token is invalid or has already been claimed by another client.";
+            Reply::error(400, "invalid_request", text)
+        }
+        DeadToken::Authlib => Reply::error(400, "invalid_request", "Invalid \"refresh_token\" in request."),
+        DeadToken::Hydra => Reply::error(401, "token_inactive", "Token is inactive."),
         DeadToken::Iam => {
             let text = format!("Refresh token for value {sent} was not found");
             Reply::error(401, "invalid_token", &text)

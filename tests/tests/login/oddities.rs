@@ -213,8 +213,10 @@ fn a_client_without_a_secret_gets_in_however_the_first_way_is_refused_and_rememb
 
 #[test]
 fn a_dead_refresh_token_is_known_by_every_answer() {
-    use oidc_tests::provider::DeadToken::{Empty, Html, Iam, InvalidGrant, Keycloak, Unauthorized};
-    for dead_token in [InvalidGrant, Keycloak, Iam, Empty, Unauthorized, Html] {
+    use oidc_tests::provider::DeadToken::{
+        Authlib, Dex, Empty, Html, Hydra, Iam, InvalidGrant, Keycloak, Unauthorized,
+    };
+    for dead_token in [InvalidGrant, Keycloak, Iam, Empty, Unauthorized, Html, Dex, Authlib, Hydra] {
         let stage = Stage::with(Quirks { dead_token, ..Quirks::default() });
         let account = stage.provider.seed_account("demo").to_object().into_value();
         assert_eq!(stage.begin(&account, "refresh", json!({}))["status"], "success");
@@ -224,6 +226,7 @@ fn a_dead_refresh_token_is_known_by_every_answer() {
         let finished = run(command);
         assert_eq!(finished.code, Some(7), "{dead_token:?}: {finished:?}");
         assert!(finished.stderr.contains("--reauthenticate"), "{dead_token:?}: {}", finished.stderr);
+        assert!(!finished.stderr.contains("bug report"), "{dead_token:?}: {}", finished.stderr);
         let status = stage.request(&json!({"request": "status_json"}));
         assert!(status["info"]["accounts"][0]["login_needed"].is_string(), "{dead_token:?}: {status}");
     }
