@@ -26,7 +26,9 @@ impl Login {
         let provider = self.0.accounts.deps().providers.provider(&config).map_err(failure_of(&config))?;
         let metadata = provider.metadata(deadline).await.map_err(failure_of(&config))?;
         let requested = config.login_scope().unwrap_or_default();
-        let asks_offline = !only_at && !config.other.flag(WITHOUT_OFFLINE_ACCESS);
+        let is_refused =
+            config.client_id.as_deref().is_some_and(|id| provider.has_refused_offline_access(id));
+        let asks_offline = !only_at && !is_refused && !config.other.flag(WITHOUT_OFFLINE_ACCESS);
         let scope =
             provider.login_scope(requested, asks_offline, deadline).await.map_err(failure_of(&config))?;
         Ok(LoginRequest { name, config, provider, metadata, scope, only_at, clock: self.clock().clone() })

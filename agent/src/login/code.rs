@@ -175,5 +175,5 @@ fn no_answer_yet(login: &CodeLogin) -> Failure {
 fn refusal(login_request: &LoginRequest, error: &str, description: Option<&str>) -> Failure {
     let error = OAuthError::new(400, error, description, &[]);
     let kind = ProviderErrorKind::Refused(error);
-    failure_of(&login_request.config)(ProviderError::new(login_request.provider.name().into(), kind))
+    login_request.refused(ProviderError::new(login_request.provider.name().into(), kind))
 }

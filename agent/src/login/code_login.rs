@@ -179,7 +179,7 @@ impl Attempt {
             self.login_request.judge_id_token(&response, self.nonce.as_deref(), deadline).await?;
             Ok(response)
         };
-        exchange.await.map_err(failure_of(&self.login_request.config))
+        exchange.await.map_err(|error| self.login_request.refused(error))
     }
 }
 

@@ -17,23 +17,23 @@ use super::{
     provider_deadline,
     table::Entry,
 };
-use crate::provider::{self, DevicePoll, ProviderErrorKind, TokenResponse};
+use crate::provider::{self, DevicePoll, ProviderError, ProviderErrorKind, TokenResponse};
 
 impl Login {
     /// Asks the provider for a code that the person types elsewhere.
     pub(super) async fn begin_device_login(&self, login_request: LoginRequest) -> Result<Reply, Failure> {
-        let config = &login_request.config;
-        let own_endpoint = config
-            .device_authorization_endpoint
-            .as_deref()
-            .filter(|_| config.device_authorization_endpoint_set_by_user);
-        let authorization = login_request.provider.authorize_device(
-            login_request.client()?,
-            &login_request.scope,
-            own_endpoint,
-            provider_deadline(),
-        );
-        let authorization = authorization.await.map_err(failure_of(config))?;
+        let (login_request, authorization) = match authorize(&login_request).await? {
+            Ok(authorization) => (login_request, authorization),
+            // Nobody has done anything yet that would have to be done again.
+            Err(error) if login_request.is_refused_offline_access(&error) => {
+                tracing::info!(account = %login_request.name, %error, "logging in without offline access");
+                let login_request = login_request.without_offline_access();
+                let second = authorize(&login_request).await?;
+                let authorization = second.map_err(|error| login_request.refused(error))?;
+                (login_request, authorization)
+            }
+            Err(error) => return Err(login_request.refused(error)),
+        };
         let reply = Reply::AcceptedDevice(on_the_wire(&authorization));
         let now = self.clock().boot();
         let login = Arc::new(DeviceLogin::new(login_request, authorization, now));
@@ -149,7 +149,7 @@ impl Login {
                     ProviderErrorKind::Refused(refusal) if refusal.error == "invalid_grant"
                 );
                 let lost = login.spent().filter(|_| is_spent);
-                Polled::Over(lost.unwrap_or_else(|| failure_of(&login_request.config)(error)))
+                Polled::Over(lost.unwrap_or_else(|| login_request.refused(error)))
             }
         }
     }
@@ -180,6 +180,24 @@ impl Login {
         tracing::info!(account = %login.account, "logged in");
         Ok(())
     }
+}
+
+/// The outer error is about the account, the inner one is the provider's.
+async fn authorize(
+    login_request: &LoginRequest,
+) -> Result<Result<provider::DeviceAuthorization, ProviderError>, Failure> {
+    let config = &login_request.config;
+    let own_endpoint = config
+        .device_authorization_endpoint
+        .as_deref()
+        .filter(|_| config.device_authorization_endpoint_set_by_user);
+    let authorization = login_request.provider.authorize_device(
+        login_request.client()?,
+        &login_request.scope,
+        own_endpoint,
+        provider_deadline(),
+    );
+    Ok(authorization.await)
 }
 
 fn interrupted() -> Failure {

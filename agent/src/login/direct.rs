@@ -54,15 +54,24 @@ impl Login {
         let password = config.password.clone().ok_or_else(|| Failure::missing_field("password"))?;
         let deadline = provider_deadline();
         let login_request = self.login_request(config, only_at, deadline).await?;
-        let grant = PasswordGrant {
-            client: login_request.client()?,
-            username: &username,
-            password: &password,
-            scope: &login_request.scope,
-            audience: login_request.config.audience.as_deref(),
+        let mut login_request = login_request;
+        let response = loop {
+            let grant = PasswordGrant {
+                client: login_request.client()?,
+                username: &username,
+                password: &password,
+                scope: &login_request.scope,
+                audience: login_request.config.audience.as_deref(),
+            };
+            match login_request.provider.password_grant(grant, deadline).await {
+                Ok(response) => break response,
+                // Once only: without the scope it is not what is refused.
+                Err(error) if login_request.is_refused_offline_access(&error) => {
+                    login_request = login_request.without_offline_access();
+                }
+                Err(error) => return Err(login_request.refused(error)),
+            }
         };
-        let response = login_request.provider.password_grant(grant, deadline).await;
-        let response = response.map_err(failure_of(&login_request.config))?;
         let judged = login_request.judge_id_token(&response, None, deadline).await;
         judged.map_err(failure_of(&login_request.config))?;
         self.deliver(login_request.granted(response, None, false).ok_or_else(no_refresh_token_came)?).await

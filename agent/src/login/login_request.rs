@@ -12,6 +12,10 @@ use oidc_proto::{
 };
 use tokio::time::Instant;
 
+use super::{
+    failure::{answer_of, failure_of},
+    register::WITHOUT_OFFLINE_ACCESS,
+};
 use crate::{
     clock::{Clock, LONGEST},
     provider::{
@@ -58,6 +62,28 @@ impl LoginRequest {
             only_at: self.only_at,
             clock: self.clock.clone(),
         }
+    }
+
+    /// A provider's error as the reply about this account. One for the scope `offline_access` says how to do without.
+    pub fn refused(&self, error: ProviderError) -> Failure {
+        if !self.is_refused_offline_access(&error) {
+            return failure_of(&self.config)(error);
+        }
+        let origin = answer_of(error.provider());
+        failure_of(&self.config)(error).with_info(format!("{origin}{WITHOUT_OFFLINE_HELP}"))
+    }
+
+    /// Whether a login is refused for the scope `offline_access` only. The next one for this client does without.
+    pub fn is_refused_offline_access(&self, error: &ProviderError) -> bool {
+        let client_id = self.config.client_id.as_deref().unwrap_or_default();
+        self.provider.notes_offline_refusal(client_id, &self.scope, error, &self.metadata)
+    }
+
+    /// The same login without the scope `offline_access`.
+    pub fn without_offline_access(self) -> Self {
+        let others = self.scope.split_whitespace().filter(|scope| *scope != scope::OFFLINE_ACCESS);
+        let scope = others.collect::<Vec<_>>().join(" ");
+        Self { scope, ..self }
     }
 
     /// The client to log in with; a login by browser or device is impossible without.
@@ -112,6 +138,10 @@ impl LoginRequest {
         config.scope = Some(granted.filter(|_| is_new_login).unwrap_or_else(|| asked.clone()));
         config.auth_scope = Some(asked.clone());
         self.remember_authentication(&mut config);
+        let client_id = config.client_id.as_deref().unwrap_or_default();
+        if self.provider.has_refused_offline_access(client_id) {
+            config.other.insert(WITHOUT_OFFLINE_ACCESS, true);
+        }
         Some(Granted::Account(Box::new(config), response))
     }
 
@@ -139,6 +169,11 @@ impl LoginRequest {
         }
     }
 }
+
+/// What to do without the scope.
+const WITHOUT_OFFLINE_HELP: &str = "The provider does not allow you, or this client, the scope offline_access, by which a login outlasts the session there. \
+     Run the same command again: it does without that scope, and the login lasts as long as the provider lets it. For one \
+     that lasts longer ask the administrators of the provider to allow offline access.\n";
 
 /// A login by browser or device that gave no refresh token: the C suite's text.
 pub(super) fn no_refresh_token() -> Failure {

@@ -16,6 +16,7 @@ use super::{
     http::{Http, HttpClients, allowed_url, is_loopback},
     jwks::KeySet,
     metadata::ProviderMetadata,
+    offline_access::OfflineRefusals,
     provider_data::{Fact, ProviderData},
     quirks::{Changes, Quirks},
     text,
@@ -56,6 +57,7 @@ pub struct Provider {
     pub(super) key_set: Cached<KeySet>,
     pub(super) working_ways: WorkingWays,
     pub(super) working_styles: WorkingStyles,
+    pub(super) offline_refusals: OfflineRefusals,
 }
 
 impl Provider {
@@ -81,6 +83,7 @@ impl Provider {
             key_set: Cached::default(),
             working_ways: WorkingWays::default(),
             working_styles: WorkingStyles::default(),
+            offline_refusals: OfflineRefusals::default(),
         })
     }
 

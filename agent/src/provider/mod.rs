@@ -27,6 +27,7 @@ mod jwks;
 mod jwt_bearer;
 mod keys;
 mod metadata;
+mod offline_access;
 mod password;
 mod pattern;
 mod pkce;

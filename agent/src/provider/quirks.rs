@@ -47,6 +47,8 @@ pub struct Quirks {
     pub dead_token_texts: Vec<String>,
     /// Parts of descriptions, in lower case, of refusals that the token survives.
     pub living_token_texts: Vec<String>,
+    /// Parts of descriptions, in lower case, of refusals of a login that the scope `offline_access` is the reason for.
+    pub offline_refusal_texts: Vec<String>,
     /// What is asked for where the person does not say.
     pub default_scopes: Option<String>,
     /// For the person: how to get a client here.
@@ -145,6 +147,7 @@ impl Default for Quirks {
             dead_token_errors: Vec::new(),
             dead_token_texts: Vec::new(),
             living_token_texts: Vec::new(),
+            offline_refusal_texts: Vec::new(),
             default_scopes: None,
             get_client: None,
             remarks: Vec::new(),
@@ -189,6 +192,8 @@ pub struct Changes {
     dead_token_texts: Vec<String>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     living_token_texts: Vec<String>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    offline_refusal_texts: Vec<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     default_scopes: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -262,6 +267,7 @@ impl Quirks {
         add(&mut self.dead_token_errors, &changes.dead_token_errors);
         add(&mut self.dead_token_texts, &changes.dead_token_texts);
         add(&mut self.living_token_texts, &changes.living_token_texts);
+        add(&mut self.offline_refusal_texts, &changes.offline_refusal_texts);
         set_some(&mut self.default_scopes, changes.default_scopes.as_ref());
         set_some(&mut self.get_client, changes.get_client.as_ref());
         add(&mut self.remarks, &changes.remarks);

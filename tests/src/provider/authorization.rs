@@ -10,6 +10,7 @@ use super::{
     quirks::{AuthorizationResponseIss, Consent},
     reply::{Reply, escape},
     state::{Code, Family, Scopes, State},
+    token,
 };
 
 pub(super) fn answer(state: &mut State, incoming: &Incoming) -> Result<Reply, Reply> {
@@ -24,7 +25,11 @@ pub(super) fn answer(state: &mut State, incoming: &Incoming) -> Result<Reply, Re
         Consent::Form => return Ok(form(&request, &client_id)),
     };
     let mut answer: Vec<(&str, String)> = Vec::new();
-    if decision == "approve" {
+    let scope = Scopes::parse(request.first("scope").unwrap_or_default());
+    if token::refuse_offline_access(state, &scope).is_err() {
+        answer.push(("error", "invalid_scope".into()));
+        answer.push(("error_description", token::OFFLINE_ACCESS_REFUSED.into()));
+    } else if decision == "approve" {
         answer.push(("code", code(state, &request, &client_id, &redirect_uri)?));
     } else {
         answer.push(("error", "access_denied".into()));

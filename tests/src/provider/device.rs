@@ -24,13 +24,9 @@ pub(super) fn authorization(state: &mut State, incoming: &Incoming) -> Result<Re
     if state.quirks.device_needs_pkce && challenge.is_none() {
         return Err(Reply::error(400, "invalid_request", "Missing parameter: code_challenge_method"));
     }
-    let family = state.grant(Family {
-        client_id,
-        scope: Scopes::parse(incoming.form.first("scope").unwrap_or_default()),
-        audience: Vec::new(),
-        nonce: None,
-        revoked: false,
-    });
+    let scope = Scopes::parse(incoming.form.first("scope").unwrap_or_default());
+    token::refuse_offline_access(state, &scope)?;
+    let family = state.grant(Family { client_id, scope, audience: Vec::new(), nonce: None, revoked: false });
     let (device_code, user_code) = (keys::random_text(32), user_code());
     state.device_grants.insert(
         device_code.clone(),

@@ -51,8 +51,8 @@ pub use log::{Authorization, Log, Recorded};
 pub use params::Params;
 pub use quirks::{
     AccessTokenFormat, Algorithm, AudienceParameter, AuthorizationResponseIss, ClientAuthentication, Consent,
-    DeadToken, ExpiresIn, MetadataPlace, Quirks, RedirectPolicy, Refusal, Registration, RegistrationRefusal,
-    Rotation, ScopeForm,
+    DeadToken, ExpiresIn, MetadataPlace, OfflineAccess, Quirks, RedirectPolicy, Refusal, Registration,
+    RegistrationRefusal, Rotation, ScopeForm,
 };
 pub use seed::Seed;
 pub use token::PERSON;

@@ -49,6 +49,8 @@ pub struct Quirks {
     pub audience: AudienceParameter,
     /// How a dead refresh token is refused.
     pub dead_token: DeadToken,
+    /// What becomes of a login that asks for `offline_access`.
+    pub offline_access: OfflineAccess,
     /// Scopes that are left out of every token without a word.
     pub drops_scopes: Vec<String>,
     /// Keycloak: `scope` of a refresh request has no effect.
@@ -132,6 +134,7 @@ impl Default for Quirks {
             rotation: Rotation::Always,
             audience: AudienceParameter::Either,
             dead_token: DeadToken::InvalidGrant,
+            offline_access: OfflineAccess::Granted,
             drops_scopes: Vec::new(),
             ignores_scope_on_refresh: false,
             needs_scope_on_refresh: false,
@@ -292,6 +295,18 @@ pub enum DeadToken {
     Authlib,
     /// Old Hydra: 401 `token_inactive`.
     Hydra,
+}
+
+/// What becomes of a login that asks for `offline_access`. Where that is refused, every other login gets a refresh token.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum OfflineAccess {
+    /// It gets a refresh token, and no other does.
+    Granted,
+    /// Keycloak: 400 `not_allowed` at the token endpoint, once the person has logged in.
+    NotAllowed,
+    /// Hydra: `invalid_scope` where the login begins.
+    InvalidScope,
 }
 
 /// How a client's authentication is refused.

@@ -6,7 +6,9 @@ use super::{
     audience, client_authentication, exchange,
     incoming::Incoming,
     issue::{Issue, issue, refresh_token},
-    keys, refresh,
+    keys,
+    quirks::OfflineAccess,
+    refresh,
     reply::Reply,
     state::{Decision, Family, Scopes, State, now},
 };
@@ -122,6 +124,7 @@ fn password(state: &mut State, incoming: &Incoming, client_id: &str) -> Result<R
         return Err(invalid_grant("bad user name or password"));
     }
     let scope = Scopes::parse(incoming.form.first("scope").unwrap_or("openid"));
+    refuse_offline_access(state, &scope)?;
     let offline = scope.has("offline_access");
     let family = state.grant(Family {
         client_id: client_id.into(),
@@ -145,6 +148,18 @@ fn client_credentials(state: &mut State, incoming: &Incoming, client_id: &str) -
     Ok(Reply::json(200, &exchange::granted(state, incoming, client_id)?))
 }
 
+/// What is refused before anybody has logged in.
+pub(super) fn refuse_offline_access(state: &State, scope: &Scopes) -> Result<(), Reply> {
+    if state.quirks.offline_access == OfflineAccess::InvalidScope && scope.has("offline_access") {
+        return Err(Reply::error(400, "invalid_scope", OFFLINE_ACCESS_REFUSED));
+    }
+    Ok(())
+}
+
+/// Hydra's words.
+pub(super) const OFFLINE_ACCESS_REFUSED: &str =
+    "The OAuth 2.0 Client is not allowed to request scope 'offline_access'.";
+
 /// The answer to a login.
 fn first_answer(state: &mut State, incoming: &Incoming, family: usize, offline: bool) -> Reply {
     let login = state.families[family].clone();
@@ -152,7 +167,11 @@ fn first_answer(state: &mut State, incoming: &Incoming, family: usize, offline: 
         Ok(audience) => audience.unwrap_or(login.audience),
         Err(refusal) => return refusal,
     };
-    let refresh_token = offline.then(|| refresh_token(state, family));
+    let refuses = state.quirks.offline_access != OfflineAccess::Granted;
+    if refuses && login.scope.has("offline_access") {
+        return Reply::error(400, "not_allowed", "Offline tokens not allowed for the user or client");
+    }
+    let refresh_token = (offline || refuses).then(|| refresh_token(state, family));
     Reply::json(200, &issue(state, Issue { family, scope: login.scope, audience, refresh_token }))
 }
 
