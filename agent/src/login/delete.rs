@@ -1,7 +1,10 @@
 //! Giving back what was got: `delete` revokes the login, `delete_client` removes the client.
 
+use std::time::{Duration, UNIX_EPOCH};
+
 use oidc_proto::{
     account::AccountConfig,
+    jwt::Claims,
     message::{DeleteClientRequest, Failure, Reply},
     secret::RefreshToken,
 };
@@ -22,7 +25,12 @@ impl Login {
         if let Some(token) = tokens(&config, held.config.as_ref()) {
             self.revoke(&config, token).await.map_err(|error| {
                 let reason = failure_of(&config)(error);
-                Failure { error: format!("Could not revoke token: {}", reason.error), ..reason }
+                let info = reason.info.clone().unwrap_or_default() + &stays_good(token);
+                Failure {
+                    error: format!("Could not revoke token: {}", reason.error),
+                    info: Some(info),
+                    ..reason
+                }
             })?;
         }
         self.0.accounts.forget(&name);
@@ -71,6 +79,23 @@ fn tokens<'a>(config: &'a AccountConfig, held: Option<&'a AccountConfig>) -> Opt
             && config.issuer_url.as_deref().is_some_and(|issuer| held.has_issuer(issuer))
     };
     held.filter(same_client).and_then(|held| held.refresh_token.as_ref()).or(config.refresh_token.as_ref())
+}
+
+/// The year 10000, in seconds since the epoch: dates of HTTP end there.
+const FAR_AHEAD: u64 = 253_402_300_800;
+
+/// What is left where a login could not be revoked. Some refresh tokens are JWTs that say when they end.
+fn stays_good(token: &RefreshToken) -> String {
+    let end =
+        Claims::of(token.expose()).and_then(|claims| claims.expires_at()).filter(|end| *end < FAR_AHEAD);
+    let end = end.map_or_else(
+        || "it expires".to_owned(),
+        |end| httpdate::fmt_http_date(UNIX_EPOCH + Duration::from_secs(end)),
+    );
+    format!(
+        "The login stays good until {end}, for whoever has a copy of the account, unless it is ended at the provider: on its \
+         account page, or by its administrators.\n"
+    )
 }
 
 /// Scheme, host and port of a web address.

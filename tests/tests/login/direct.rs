@@ -124,6 +124,17 @@ fn a_provider_without_revocation_is_told_apart() {
     let config = stage.provider.seed_account("demo").to_object().into_value();
     let reply = stage.request(&json!({"request": "delete", "config": config}));
     assert_eq!(reply["error"], "Could not revoke token: Token revocation is not supported by this issuer.");
+    assert!(text(&reply["info"]).contains("The login stays good until it expires"), "{reply}");
+
+    // INDIGO IAM's say when.
+    stage.provider.change(|quirks| {
+        quirks.refresh_token_is_jwt = true;
+        quirks.refresh_token_lifetime = Some(86_400);
+    });
+    let config = stage.provider.seed_account("demo").to_object().into_value();
+    let reply = stage.request(&json!({"request": "delete", "config": config}));
+    let info = text(&reply["info"]);
+    assert!(info.contains("stays good until ") && info.contains(" GMT, for whoever"), "{reply}");
 }
 
 #[test]

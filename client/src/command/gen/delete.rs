@@ -92,7 +92,9 @@ fn tell(session: &mut Session, report: &ResetReport) {
     if let RemoteOutcome::Failed { reason } = &report.refresh_token
         && report.client != RemoteOutcome::Done
     {
-        output.warning(&format!("Could not revoke token: {reason}"));
+        output.warning(&format!(
+            "Could not revoke token: {reason}; the login stays good until it expires or is ended at the provider"
+        ));
     }
     if let RemoteOutcome::Failed { reason } = &report.client {
         let client = report.client_id.as_deref().unwrap_or("of this account");
