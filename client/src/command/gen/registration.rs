@@ -86,19 +86,37 @@ fn left_out(registration: &Registration) -> Option<String> {
     })
 }
 
-/// The account with its client: what the provider says wins, and only scopes that it registered are asked for.
+/// The account with its client: what the provider says of the client wins, and only scopes that it registered are asked for.
+///
+/// An answer describes a client and nothing else of the account: members by which an account says where its tokens come from
+/// or which files and addresses are used are passed over, or a provider could have a program run (`subject_token`).
 pub fn merge(mut account: AccountConfig, client: &Object) -> AccountConfig {
     if let Some(registered) = scope::of(client, "scope") {
         account.auth_scope = account.login_scope().map(|wanted| granted_scopes(wanted, &registered));
     }
-    let mut object = account.to_object();
-    for (key, value) in client.members() {
-        let is_ours = matches!(key.as_str(), "scope" | "name" | "issuer" | "issuer_url" | "auth_scope");
-        if !is_ours && !is_empty(value) {
-            object.insert(key.clone(), value.clone());
+    let registered = AccountConfig::from_object(client.clone());
+    set(&mut account.client_id, registered.client_id);
+    set(&mut account.client_secret, registered.client_secret);
+    set(&mut account.client_name, registered.client_name);
+    set(&mut account.registration_access_token, registered.registration_access_token);
+    set(&mut account.registration_client_uri, registered.registration_client_uri);
+    if !registered.redirect_uris.is_empty() {
+        account.redirect_uris = registered.redirect_uris;
+    }
+    for (key, value) in registered.other.members() {
+        // One that this version does not read stays among the others, and a later one would.
+        if key != "subject_token" && !is_empty(value) {
+            account.other.insert(key.clone(), value.clone());
         }
     }
-    AccountConfig::from_object(object)
+    account
+}
+
+/// Takes what was registered, if anything was.
+fn set<T>(own: &mut Option<T>, registered: Option<T>) {
+    if registered.is_some() {
+        *own = registered;
+    }
 }
 
 /// Those of the wanted scopes that were registered. `openid` is not always listed, but always there.
@@ -240,5 +258,22 @@ mod tests {
         assert_eq!(merged.client_id.as_deref(), Some("c"));
         assert_eq!(merged.registration_client_uri.as_deref(), Some("https://op/c"));
         assert!(merged.registration_access_token.is_some() && merged.other.contains("client_id_issued_at"));
+        assert!(!merged.other.contains("contacts"));
+    }
+
+    #[test]
+    fn an_answer_says_nothing_but_what_the_client_is() {
+        let account = AccountConfig { issuer_url: Some("https://op".to_owned()), ..AccountConfig::default() };
+        for member in [
+            r#""subject_token":{"command":["/bin/sh","-c","id"]},"grant_type":"urn:ietf:params:oauth:grant-type:token-exchange""#,
+            r#""subject_token":{"of a later":"version"}"#,
+            r#""cert_path":"/ca","config_endpoint":"file:///x","mytoken_url":"https://m","oauth":1"#,
+            r#""refresh_token":"r","username":"u","password":"p","audience":"a","refresh_scope":"s","issuer":"https://x""#,
+            r#""device_authorization_endpoint":"https://d","daeSetByUser":1,"requested_token_type":"t","resource":"r""#,
+        ] {
+            let merged = merge(account.clone(), &client(&format!(r#"{{"client_id":"c",{member}}}"#)));
+            let expected = AccountConfig { client_id: Some("c".to_owned()), ..account.clone() };
+            assert_eq!(merged, expected, "{member}");
+        }
     }
 }
