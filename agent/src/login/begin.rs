@@ -4,7 +4,9 @@ use oidc_proto::{account::AccountConfig, message::Failure};
 use tokio::time::Instant;
 
 use super::{
-    Login, account_name, failure::failure_of, login_request::LoginRequest, register::WITHOUT_OFFLINE_ACCESS,
+    Login, account_name,
+    failure::failure_of,
+    login_request::{LoginRequest, WITHOUT_OFFLINE_ACCESS},
 };
 
 impl Login {

@@ -12,10 +12,7 @@ use oidc_proto::{
 };
 use tokio::time::Instant;
 
-use super::{
-    failure::{answer_of, failure_of},
-    register::WITHOUT_OFFLINE_ACCESS,
-};
+use super::failure::{answer_of, failure_of};
 use crate::{
     clock::{Clock, LONGEST},
     provider::{
@@ -23,6 +20,9 @@ use crate::{
         TokenResponse,
     },
 };
+
+/// The member of an account whose client was refused the scope `offline_access`.
+pub(super) const WITHOUT_OFFLINE_ACCESS: &str = "without_offline_access";
 
 /// A login that is about to begin: an account without its new refresh token.
 pub(super) struct LoginRequest {

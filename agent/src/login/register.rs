@@ -7,7 +7,9 @@ use oidc_proto::{
     scope, secret,
 };
 
-use super::{Login, account_name, failure::failure_of, provider_deadline};
+use super::{
+    Login, account_name, failure::failure_of, login_request::WITHOUT_OFFLINE_ACCESS, provider_deadline,
+};
 use crate::provider::{Part, ProviderMetadata, Registration, tell_left_out};
 
 /// The C suite's fixed ports.
@@ -16,9 +18,6 @@ const PORTS: [u16; 2] = [4242, 8080];
 const PORT_RANGE: std::ops::RangeInclusive<u16> = 1024..=49151;
 /// For desktops where `oidc-gen` is registered for the scheme.
 const CUSTOM_SCHEME_URI: &str = "edu.kit.data.oidc-agent:/redirect";
-
-/// The member of an account whose client was refused the scope `offline_access`.
-pub(super) const WITHOUT_OFFLINE_ACCESS: &str = "without_offline_access";
 
 const DEVICE_GRANT: &str = "urn:ietf:params:oauth:grant-type:device_code";
 

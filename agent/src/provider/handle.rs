@@ -16,7 +16,7 @@ use super::{
     http::{Http, HttpClients, allowed_url, is_loopback},
     jwks::KeySet,
     metadata::ProviderMetadata,
-    offline_access::OfflineRefusals,
+    offline_access::{self, OfflineRefusals},
     provider_data::{Fact, ProviderData},
     quirks::{Changes, Quirks},
     text,
@@ -123,6 +123,26 @@ impl Provider {
 
     fn changes(&self) -> Vec<Changes> {
         Changes::of_issuer_data(self.settings.legacy_aud_mode, self.settings.quirks.as_ref())
+    }
+
+    /// Whether a login of this client was refused for the scope `offline_access`.
+    pub fn has_refused_offline_access(&self, client_id: &str) -> bool {
+        self.offline_refusals.has(client_id)
+    }
+
+    /// Whether an error refuses a login that asked for `scope` because of `offline_access`. If so, it is remembered.
+    pub fn notes_offline_refusal(
+        &self,
+        client_id: &str,
+        scope: &str,
+        error: &ProviderError,
+        metadata: &ProviderMetadata,
+    ) -> bool {
+        let is_it = offline_access::is_refused(scope, error, metadata, &self.quirks(metadata));
+        if is_it {
+            self.offline_refusals.remember(client_id);
+        }
+        is_it
     }
 
     /// The way by which a client was found to authenticate, by its registered name.

@@ -11,10 +11,10 @@ use std::{
 use lru::LruCache;
 
 use super::{
-    Provider,
     error::{ProviderError, ProviderErrorKind},
     metadata::{ProviderMetadata, lists},
-    scope,
+    quirks::Quirks,
+    scope::{OFFLINE_ACCESS, contains},
 };
 
 /// Most clients of one provider of which a refusal is remembered.
@@ -29,55 +29,52 @@ impl Default for OfflineRefusals {
     }
 }
 
-impl Provider {
-    /// Whether a login of this client was refused for this scope.
-    pub fn has_refused_offline_access(&self, client_id: &str) -> bool {
-        self.offline_refusals.0.lock().unwrap_or_else(PoisonError::into_inner).get(client_id).is_some()
+impl OfflineRefusals {
+    /// Whether a login of this client was refused.
+    pub(crate) fn has(&self, client_id: &str) -> bool {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).get(client_id).is_some()
     }
 
-    /// Whether an error refuses a login that asked for `scope` because of `offline_access`. If so, it is remembered.
-    pub fn notes_offline_refusal(
-        &self,
-        client_id: &str,
-        scope: &str,
-        error: &ProviderError,
-        metadata: &ProviderMetadata,
-    ) -> bool {
-        let ProviderErrorKind::Refused(refusal) = error.kind() else { return false };
-        let said = refusal.description.as_deref().unwrap_or_default().to_lowercase();
-        let names_it =
-            || self.quirks(metadata).offline_refusal_texts.iter().any(|text| said.contains(text.as_str()));
-        // Of a list with one scope that the provider does not know, that one is meant.
-        let is_likely = || {
-            let listed = &metadata.scopes_supported;
-            let unknown: Vec<_> = scope.split_whitespace().filter(|scope| !lists(listed, scope)).collect();
-            refusal.error == "invalid_scope" && !listed.is_empty() && unknown == [scope::OFFLINE_ACCESS]
-        };
-        let is_it = refusal.status < 500
-            && scope::contains(scope, scope::OFFLINE_ACCESS)
-            && (names_it() || is_likely());
-        if is_it {
-            let mut refusals = self.offline_refusals.0.lock().unwrap_or_else(PoisonError::into_inner);
-            refusals.put(client_id.into(), ());
-        }
-        is_it
+    /// Remembers a refusal.
+    pub(crate) fn remember(&self, client_id: &str) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).put(client_id.into(), ());
     }
+}
+
+/// Whether an error refuses a login that asked for `scope` because of `offline_access`.
+pub(crate) fn is_refused(
+    scope: &str,
+    error: &ProviderError,
+    metadata: &ProviderMetadata,
+    quirks: &Quirks,
+) -> bool {
+    let ProviderErrorKind::Refused(refusal) = error.kind() else { return false };
+    let said = refusal.description.as_deref().unwrap_or_default().to_lowercase();
+    let names_it = || quirks.offline_refusal_texts.iter().any(|text| said.contains(text.as_str()));
+    // Of a list with one scope that the provider does not know, that one is meant.
+    let is_likely = || {
+        let listed = &metadata.scopes_supported;
+        let unknown: Vec<_> = scope.split_whitespace().filter(|scope| !lists(listed, scope)).collect();
+        refusal.error == "invalid_scope" && !listed.is_empty() && unknown == [OFFLINE_ACCESS]
+    };
+    refusal.status < 500 && contains(scope, OFFLINE_ACCESS) && (names_it() || is_likely())
 }
 
 #[cfg(test)]
 mod tests {
-    use super::*;
-    use crate::provider::{
-        OAuthError,
-        testing::{Reply, Scripted},
+    use super::{
+        super::{error::OAuthError, quirks::Changes},
+        *,
     };
 
-    #[tokio::test]
-    async fn a_refusal_of_this_scope_is_told_from_others() {
-        let op = Scripted::provider(|_| Reply::json("{}")).await;
-        let lists = ProviderMetadata::parse(br#"{"scopes_supported":["openid","offline_access"]}"#);
-        let lists_not = ProviderMetadata::parse(br#"{"scopes_supported":["openid"]}"#);
-        let (lists, lists_not) = (lists.expect("metadata"), lists_not.expect("metadata"));
+    #[test]
+    fn a_refusal_of_this_scope_is_told_from_others() {
+        let metadata = |json: &str| ProviderMetadata::parse(json.as_bytes()).expect("metadata");
+        let lists = metadata(r#"{"scopes_supported":["openid","offline_access"]}"#);
+        let lists_not = metadata(r#"{"scopes_supported":["openid"]}"#);
+        let mut quirks = Quirks::default();
+        let words = r#"{"offline_refusal_texts":["offline_access","offline token"]}"#;
+        quirks.apply(&serde_json::from_str::<Changes>(words).expect("a row"));
         for (scope, error, description, metadata, is_it) in [
             (
                 "openid offline_access",
@@ -99,13 +96,20 @@ mod tests {
             ("openid", "not_allowed", "Offline tokens not allowed for the user or client", &lists, false),
             ("openid offline_access", "access_denied", "the person said no", &lists_not, false),
         ] {
-            let provider = op.open();
             let refusal = OAuthError::new(400, error, Some(description), &[]);
             let refused = ProviderError::new("op".into(), ProviderErrorKind::Refused(refusal));
-            let shown = format!("{scope}: {error}: {description}");
-            assert_eq!(provider.notes_offline_refusal("c", scope, &refused, metadata), is_it, "{shown}");
-            assert_eq!(provider.has_refused_offline_access("c"), is_it, "{shown}");
-            assert!(!provider.has_refused_offline_access("other"));
+            assert_eq!(
+                is_refused(scope, &refused, metadata, &quirks),
+                is_it,
+                "{scope}: {error}: {description}"
+            );
         }
+    }
+
+    #[test]
+    fn a_refusal_is_remembered_for_its_client() {
+        let refusals = OfflineRefusals::default();
+        refusals.remember("c");
+        assert!(refusals.has("c") && !refusals.has("other"));
     }
 }
