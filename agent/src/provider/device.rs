@@ -77,15 +77,17 @@ impl Provider {
             .or(metadata.device_authorization_endpoint.as_deref());
         let endpoint = self.endpoint(endpoint, Unsupported::DeviceAuthorization)?;
         // Not required, but strict Keycloak clients refuse a device request without.
-        let pkce = self.quirks(&metadata).device_pkce.then(|| Pkce::new(&metadata));
+        let quirks = self.quirks(&metadata);
+        let pkce = quirks.device_pkce.then(|| Pkce::new(&metadata));
         let challenge = pkce.as_ref().map(Pkce::challenge);
         let form = Form::default()
             .with("client_id", client.id)
             .with("scope", scope)
             .with_some("code_challenge_method", pkce.as_ref().map(Pkce::method))
             .with_some("code_challenge", challenge.as_deref());
+        let order = &quirks.device_client_authentication;
         let (answer, _) =
-            self.client_request(endpoint, client, &form, Repeat::IfUnprocessed, deadline).await?;
+            self.client_request(endpoint, client, &form, Repeat::IfUnprocessed, deadline, order).await?;
         DeviceAuthorization::from_object(&answer, &self.issuer, pkce.map(|pkce| pkce.verifier))
             .map_err(|what| self.http.error(ProviderErrorKind::BadResponse { what }))
     }

@@ -72,6 +72,8 @@ enum Member {
     Scim,
     #[serde(rename = "token_endpoint")]
     Token,
+    #[serde(rename = "device_authorization_endpoint")]
+    DeviceAuthorization,
 }
 
 /// A file that is left out.
@@ -158,6 +160,7 @@ impl Row {
             Member::Registration => metadata.registration_endpoint.as_deref(),
             Member::Scim => metadata.scim_endpoint.as_deref(),
             Member::Token => metadata.token_endpoint.as_deref(),
+            Member::DeviceAuthorization => metadata.device_authorization_endpoint.as_deref(),
         };
         self.issuers.iter().any(|pattern| pattern.fits(issuer) || pattern.fits(&format!("{issuer}/")))
             || self

@@ -12,7 +12,7 @@ use serde_json::Value;
 use super::auth_method::AuthMethod;
 
 /// What to do differently at one provider.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Quirks {
     /// How an audience is asked for.
     pub audience: AudienceStyle,
@@ -29,6 +29,8 @@ pub struct Quirks {
     /// The ways by which the client authenticates, in the order in which they are tried, whatever metadata and registration
     /// say. Empty: those decide.
     pub client_authentication: Vec<AuthMethod>,
+    /// The same where a device login begins (RFC 8628 section 3.1), if that is another order there.
+    pub device_client_authentication: Vec<AuthMethod>,
     /// A refresh with fewer scopes gives a refresh token that has no more than those: it is not sent.
     pub narrows_on_refresh: bool,
     /// Tokens can be exchanged (RFC 8693).
@@ -138,6 +140,7 @@ impl Default for Quirks {
             access_type_offline: false,
             device_pkce: true,
             client_authentication: Vec::new(),
+            device_client_authentication: Vec::new(),
             narrows_on_refresh: false,
             token_exchange: false,
             registration: Registering::Open,
@@ -155,7 +158,7 @@ impl Default for Quirks {
     }
 }
 
-/// What a row of the provider data changes; the keys are the fields of [`Quirks`]. Lists are added to, but for the order of
+/// What a row of the provider data changes; the keys are the fields of [`Quirks`]. Lists are added to, but for the orders of
 /// client authentications.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -174,6 +177,8 @@ pub struct Changes {
     device_pkce: Option<bool>,
     #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "one_or_more")]
     client_authentication: Option<Vec<AuthMethod>>,
+    #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "one_or_more")]
+    device_client_authentication: Option<Vec<AuthMethod>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     narrows_on_refresh: Option<bool>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -224,10 +229,14 @@ impl Changes {
 
     /// What is changed, by key.
     pub fn members(&self) -> serde_json::Map<String, Value> {
-        match serde_json::to_value(self) {
-            Ok(Value::Object(members)) => members,
-            _ => serde_json::Map::new(),
-        }
+        members(self)
+    }
+}
+
+fn members(fields: &impl Serialize) -> serde_json::Map<String, Value> {
+    match serde_json::to_value(fields) {
+        Ok(Value::Object(members)) => members,
+        _ => serde_json::Map::new(),
     }
 }
 
@@ -258,6 +267,7 @@ impl Quirks {
         set(&mut self.access_type_offline, changes.access_type_offline.as_ref());
         set(&mut self.device_pkce, changes.device_pkce.as_ref());
         set(&mut self.client_authentication, changes.client_authentication.as_ref());
+        set(&mut self.device_client_authentication, changes.device_client_authentication.as_ref());
         set(&mut self.narrows_on_refresh, changes.narrows_on_refresh.as_ref());
         set(&mut self.token_exchange, changes.token_exchange.as_ref());
         set(&mut self.registration, changes.registration.as_ref());
@@ -271,6 +281,11 @@ impl Quirks {
         set_some(&mut self.default_scopes, changes.default_scopes.as_ref());
         set_some(&mut self.get_client, changes.get_client.as_ref());
         add(&mut self.remarks, &changes.remarks);
+    }
+
+    /// All of it, by key.
+    pub fn members(&self) -> serde_json::Map<String, Value> {
+        members(self)
     }
 
     /// Whether a refusal of a refresh request means that only a new login helps.

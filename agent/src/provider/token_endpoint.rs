@@ -10,6 +10,7 @@ use tokio::time::Instant;
 use super::{
     Provider,
     audience::{self, with_audience},
+    auth_method::AuthMethod,
     client_authentication::{Authenticated, Client},
     error::{ProviderError, ProviderErrorKind, Unsupported},
     form::Form,
@@ -30,7 +31,7 @@ impl Provider {
         let metadata = self.metadata(deadline).await?;
         let endpoint = self.endpoint(metadata.token_endpoint.as_deref(), Unsupported::Token)?;
         let (response, sent_at) = self
-            .client_request(endpoint, client, &form, repeat, deadline)
+            .client_request(endpoint, client, &form, repeat, deadline, &[])
             .await
             .inspect_err(|error| self.forget_metadata_after(error))?;
         TokenResponse::from_object(response, sent_at)
@@ -80,6 +81,8 @@ impl Provider {
     ///
     /// Refused for the client's authentication it goes out once more with every other way to authenticate; if those are
     /// refused too, the first answer counts: the likeliest way is the first one.
+    ///
+    /// `order` is what is known of this endpoint in particular; what works in that order is not remembered for others.
     pub(crate) async fn client_request(
         &self,
         endpoint: &str,
@@ -87,11 +90,16 @@ impl Provider {
         form: &Form<'_>,
         repeat: Repeat,
         deadline: Instant,
+        order: &[AuthMethod],
     ) -> Result<(Object, Option<SystemTime>), ProviderError> {
         let metadata = self.metadata(deadline).await?;
-        let quirks = self.quirks(&metadata);
+        let mut quirks = self.quirks(&metadata);
+        let is_general = order.is_empty();
+        if !is_general {
+            quirks.client_authentication = order.to_vec();
+        }
         let mut first_refusal: Option<ProviderError> = None;
-        let known = self.working_ways.of(client.id);
+        let known = self.working_ways.of(client.id).filter(|_| is_general);
         let is_loose = client.secret.is_none() && known.is_none();
         for request in client.authenticate(form, &metadata, &quirks, known) {
             let way = request.way;
@@ -112,7 +120,7 @@ impl Provider {
                     first_refusal.get_or_insert(error);
                 }
                 result => {
-                    if result.is_ok() && known != Some(way) {
+                    if result.is_ok() && is_general && known != Some(way) {
                         self.working_ways.remember(client.id, way);
                     }
                     return result;

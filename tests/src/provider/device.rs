@@ -19,7 +19,11 @@ const USER_CODE_LETTERS: &[u8; 20] = b"BCDFGHJKLMNPQRSTVWXZ";
 
 pub(super) fn authorization(state: &mut State, incoming: &Incoming) -> Result<Reply, Reply> {
     token::check_form(state, incoming);
-    let client_id = client_authentication::authenticate(state, incoming)?;
+    let client_id = if state.quirks.device_secret_in_form {
+        incoming.form.first("client_id").unwrap_or_default().to_owned()
+    } else {
+        client_authentication::authenticate(state, incoming)?
+    };
     let challenge = incoming.form.first("code_challenge").map(str::to_owned);
     if state.quirks.device_needs_pkce && challenge.is_none() {
         return Err(Reply::error(400, "invalid_request", "Missing parameter: code_challenge_method"));
@@ -34,6 +38,7 @@ pub(super) fn authorization(state: &mut State, incoming: &Incoming) -> Result<Re
             user_code: user_code.clone(),
             family,
             challenge,
+            has_secret: incoming.form.has("client_secret"),
             decision: Decision::Pending,
             expires_at: now() + state.quirks.device_lifetime,
             polls: 0,
@@ -92,6 +97,11 @@ pub(super) fn decide(state: &mut State, user_code: &str, approve: bool) -> bool 
     let wanted = letters(user_code);
     let grant = state.device_grants.values_mut().find(|grant| letters(&grant.user_code) == wanted);
     let Some(grant) = grant else { return false };
+    let client = state.clients.get(&state.families[grant.family].client_id);
+    let needs_secret = client.is_some_and(|client| client.secret.is_some());
+    if state.quirks.device_secret_in_form && needs_secret && !grant.has_secret {
+        return false;
+    }
     grant.decision = if approve { Decision::Approved } else { Decision::Denied };
     true
 }

@@ -35,13 +35,15 @@ pub enum Endpoint {
 }
 
 /// Paths relative to the issuer, which is taken to end in a slash.
-const PATHS: [(&str, Endpoint); 10] = [
+const PATHS: [(&str, Endpoint); 11] = [
     (".well-known/openid-configuration", Endpoint::Discovery),
     (".well-known/oauth-authorization-server", Endpoint::Discovery),
     ("jwks", Endpoint::Jwks),
     ("authorize", Endpoint::Authorization),
     ("token", Endpoint::Token),
     ("devicecode", Endpoint::DeviceAuthorization),
+    // As Dex has it; announced only where the metadata are told to.
+    ("device/code", Endpoint::DeviceAuthorization),
     ("device", Endpoint::Verification),
     ("register", Endpoint::Registration),
     ("revoke", Endpoint::Revocation),

@@ -77,6 +77,9 @@ pub struct Quirks {
     pub device_answer_with: serde_json::Map<String, serde_json::Value>,
     /// Strict Keycloak clients: the device authorization request must carry a code challenge.
     pub device_needs_pkce: bool,
+    /// Dex: does not look at the client where a device login begins, but needs its secret from that form later, once the
+    /// person has logged in; without it the login never ends.
+    pub device_secret_in_form: bool,
     /// The device flow is approved by itself at this poll, counted from 1.
     pub device_approved_at_poll: Option<u32>,
     /// How the authorization endpoint decides.
@@ -148,6 +151,7 @@ impl Default for Quirks {
             verification_url: false,
             device_answer_with: serde_json::Map::new(),
             device_needs_pkce: false,
+            device_secret_in_form: false,
             device_approved_at_poll: None,
             consent: Consent::Automatic,
             ignores_loopback_port: false,

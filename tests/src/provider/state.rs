@@ -89,6 +89,8 @@ pub(super) struct DeviceGrant {
     pub(super) user_code: String,
     pub(super) family: usize,
     pub(super) challenge: Option<String>,
+    /// Whether the form had a secret in it.
+    pub(super) has_secret: bool,
     pub(super) decision: Decision,
     pub(super) expires_at: u64,
     pub(super) polls: u32,

@@ -355,3 +355,26 @@ fn a_login_that_may_not_have_offline_access_does_without() {
         assert_eq!(reply["config"]["without_offline_access"], true, "{offline_access:?}, {flow}: {reply}");
     }
 }
+
+/// Dex keeps the secret that comes with the beginning, and cannot end the login without.
+#[test]
+fn a_client_with_a_secret_sends_it_where_the_provider_reads_it() {
+    let stage = Stage::with(Quirks { device_secret_in_form: true, ..Quirks::default() });
+    let endpoint = format!("{}device/code", stage.provider.issuer());
+    stage.provider.change(|quirks| {
+        quirks.metadata_with.insert("device_authorization_endpoint".into(), endpoint.into());
+    });
+    let account = stage.registered("demo", &["http://localhost:4242".into()]);
+    let device = stage.begin(&account, "device", json!({}))["oidc_device"].clone();
+    assert!(stage.provider.decide_device(&text(&device["user_code"]), true), "the secret is there");
+    let mut reply = Value::Null;
+    wait_until(|| {
+        reply = stage.request(&json!({"request": "device", "oidc_device": device, "only_at": 0}));
+        reply["error"] != "authorization_pending"
+    });
+    assert_eq!(reply["status"], "success", "{reply}");
+    // What was tried there says nothing of the token endpoint.
+    let requests = stage.provider.log().requests();
+    let token = requests.iter().find(|request| request.endpoint == Endpoint::Token).expect("a poll");
+    assert!(matches!(token.authorization, oidc_tests::provider::Authorization::Basic { .. }), "{token:?}");
+}
