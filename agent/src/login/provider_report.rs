@@ -1,9 +1,10 @@
 //! `provider`: what is known of a provider, and what it answers before anybody logs in.
 
+use std::sync::Arc;
+
 use oidc_proto::message::{Failure, ProviderFact, ProviderReport, ProviderRequest, Reply};
 
 use super::{Login, failure::failure_of, metadata::account_of, provider_deadline};
-use crate::provider::ProviderMetadata;
 
 impl Login {
     /// What the provider data say, and on request what the provider does.
@@ -12,15 +13,17 @@ impl Login {
         let deps = self.0.accounts.deps();
         deps.issuers.look_again(&deps.home).await;
         let provider = deps.providers.provider(&config).map_err(failure_of(&config))?;
-        let metadata = provider.metadata(provider_deadline()).await;
-        let (findings, without_metadata) = match &metadata {
-            Ok(metadata) if request.probe => (provider.probe(metadata, provider_deadline()).await, None),
-            Ok(_) => (Vec::new(), None),
-            Err(error) if request.probe => return Err(failure_of(&config)(error.clone())),
-            Err(error) => (Vec::new(), Some(error.to_string())),
+        let (metadata, without_metadata, findings, prediction) = if request.probe {
+            let probed = provider.probe(provider_deadline()).await.map_err(failure_of(&config))?;
+            (probed.metadata, None, probed.findings, Some(probed.prediction))
+        } else {
+            // What is known of the provider holds while it is away, too.
+            match provider.metadata(provider_deadline()).await {
+                Ok(metadata) => (metadata, None, Vec::new(), None),
+                Err(error) => (Arc::default(), Some(error.to_string()), Vec::new(), None),
+            }
         };
-        let nothing = ProviderMetadata::default();
-        let metadata = metadata.as_deref().unwrap_or(&nothing);
+        let metadata = &*metadata;
         let facts = provider.facts(metadata).into_iter().map(|fact| ProviderFact {
             key: fact.key,
             value: fact.value,
@@ -34,8 +37,10 @@ impl Login {
             },
             without_metadata,
             facts: facts.collect(),
+            effective: provider.quirks(metadata).members(),
             problems: deps.issuers.problems().iter().map(ToString::to_string).collect(),
             findings,
+            prediction,
         };
         Ok(Reply::success_with(report.to_info()))
     }

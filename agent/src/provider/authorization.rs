@@ -41,7 +41,7 @@ pub struct Authorization {
 }
 
 impl Provider {
-    /// The scopes of a login: `requested`, with those that make it an OpenID Connect one (`openid`, not for plain
+    /// The scopes of a login: `requested`, or those of the provider data where nobody says, with those that make it an OpenID Connect one (`openid`, not for plain
     /// OAuth 2 providers) and bring a refresh token (`offline_access`, not where the provider has other means).
     pub async fn login_scope(
         &self,
@@ -50,9 +50,12 @@ impl Provider {
         deadline: Instant,
     ) -> Result<String, ProviderError> {
         let metadata = self.metadata(deadline).await?;
+        let quirks = self.quirks(&metadata);
+        let usual = quirks.default_scopes.as_deref().filter(|_| requested.trim().is_empty() && !self.oauth);
+        let requested = usual.unwrap_or(requested);
         let mut scopes =
             if self.oauth { requested.to_owned() } else { scope::with(requested, scope::OPENID) };
-        if offline && self.quirks(&metadata).offline_access_scope {
+        if offline && quirks.offline_access_scope {
             scopes = scope::with(&scopes, scope::OFFLINE_ACCESS);
         } else {
             scopes = scope::without(&scopes, scope::OFFLINE_ACCESS).unwrap_or_default();

@@ -66,6 +66,7 @@ pub use self::{
     jwt_bearer::JwtBearer,
     metadata::ProviderMetadata,
     password::PasswordGrant,
+    probe::Probed,
     provider_data::{Fact, Problem, ProviderData},
     providers::Providers,
     quirks::{Changes, Part, Quirks, Registering},

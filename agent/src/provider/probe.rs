@@ -3,9 +3,17 @@
 //! Nothing is made at the provider: whether it registers clients is told from how it refuses a registration that no
 //! provider can take.
 
-use std::time::SystemTime;
+use std::{
+    sync::Arc,
+    time::{Duration, SystemTime},
+};
 
-use oidc_proto::{json::Object, message::Finding, secret::RegistrationAccessToken};
+use oidc_proto::{
+    json::Object,
+    message::{ClientSource, Finding, Prediction},
+    secret::RegistrationAccessToken,
+    shell,
+};
 use reqwest::{Method, StatusCode};
 use tokio::time::Instant;
 use zeroize::Zeroizing;
@@ -13,8 +21,10 @@ use zeroize::Zeroizing;
 use super::{
     Provider, body,
     client_configuration::ClientConfiguration,
+    error::ProviderError,
     http::{Answer, Content, Repeat, Request},
     metadata::{ProviderMetadata, lists},
+    pkce::Pkce,
     quirks::{Quirks, Registering},
     scope, signature,
     text::presentable,
@@ -29,33 +39,56 @@ const CLOCKS_TOO_FAR: u64 = 5 * 60;
 const IMPOSSIBLE_CLIENT: &[u8] =
     br#"{"client_name":["oidc-agent"],"redirect_uris":0,"grant_types":0,"scope":0}"#;
 
+/// What a probe found, and what follows from it.
+#[derive(Debug)]
+pub struct Probed {
+    /// The provider's metadata as of now.
+    pub metadata: Arc<ProviderMetadata>,
+    /// In the order of a login.
+    pub findings: Vec<Finding>,
+    /// What `gen` will do.
+    pub prediction: Prediction,
+}
+
 impl Provider {
-    /// Walks through what a login needs. What fails is a finding, not an error.
-    pub async fn probe(&self, metadata: &ProviderMetadata, deadline: Instant) -> Vec<Finding> {
-        let quirks = self.quirks(metadata);
+    /// Asks for the metadata anew, and walks through what a login needs. What fails there is a finding, not an error.
+    pub async fn probe(&self, deadline: Instant) -> Result<Probed, ProviderError> {
+        self.metadata.forget();
+        let metadata = self.metadata(deadline).await?;
+        let quirks = self.quirks(&metadata);
         let mut findings =
             vec![fine("metadata", format!("the provider calls itself {}", shown(&metadata.issuer)))];
-        let mut tls = self.tls();
-        findings.append(&mut tls);
-        findings.extend(self.endpoints(metadata));
-        findings.extend(flows(metadata));
-        findings.push(pkce(metadata));
-        findings.extend(scopes(metadata, &quirks));
-        findings.extend(self.keys_and_clock(metadata, deadline).await);
-        let registering = self.registering(metadata, &quirks, deadline).await;
-        findings.push(what_gen_does(metadata, &quirks, registering.1));
-        // Before what follows from it.
-        findings.insert(findings.len() - 1, registering.0);
-        findings
+        findings.push(self.tls());
+        findings.extend(self.endpoints(&metadata));
+        findings.extend(flow_findings(&metadata));
+        findings.extend(grants(&metadata));
+        findings.push(pkce(&metadata));
+        findings.extend(scopes(&metadata, &quirks));
+        let (keys, clock_ahead) = self.keys_and_clock(&metadata, deadline).await;
+        findings.extend(keys);
+        findings.extend(clock_ahead.map(clock));
+        let (registration, client) = self.client_source(&metadata, &quirks, deadline).await;
+        findings.push(registration);
+        let prediction = Prediction {
+            flows: flows(&metadata).into_iter().map(str::to_owned).collect(),
+            client,
+            scope: self.login_scope("", true, deadline).await?,
+            pkce: Pkce::new(&metadata).method().to_owned(),
+            id_token_algorithms: checked(&metadata).map(shown).collect(),
+            revocation: metadata.revocation_endpoint.is_some(),
+            clock_ahead,
+        };
+        findings.push(self.what_gen_does(&prediction, &quirks));
+        Ok(Probed { metadata, findings, prediction })
     }
 
-    fn tls(&self) -> Vec<Finding> {
+    fn tls(&self) -> Finding {
         let text = if self.issuer.starts_with("https://") {
             "its certificate is trusted"
         } else {
             "plain http, which only providers on this machine may speak"
         };
-        vec![fine("tls", text.to_owned())]
+        fine("tls", text.to_owned())
     }
 
     /// Whether the endpoints may be spoken to.
@@ -75,7 +108,7 @@ impl Provider {
                     findings.push(problem("endpoints", format!("{name}: {}", self.http.error(kind))));
                 }
                 None if is_needed => findings.push(problem("endpoints", format!("it names no {name}"))),
-                None => findings.push(fine("endpoints", format!("it names no {name}"))),
+                None => findings.push(fine("endpoints", format!("it names no {name}{}", without(name)))),
             }
         }
         if findings.is_empty() {
@@ -84,11 +117,16 @@ impl Provider {
         findings
     }
 
-    async fn keys_and_clock(&self, metadata: &ProviderMetadata, deadline: Instant) -> Vec<Finding> {
-        let Some(jwks_uri) = metadata.jwks_uri.as_deref() else { return Vec::new() };
+    /// What there is to say of the keys, and how many seconds this computer's clock is ahead.
+    async fn keys_and_clock(
+        &self,
+        metadata: &ProviderMetadata,
+        deadline: Instant,
+    ) -> (Option<Finding>, Option<i64>) {
+        let Some(jwks_uri) = metadata.jwks_uri.as_deref() else { return (None, None) };
         let answer = match self.http.send(Request::get(jwks_uri), deadline).await {
             Ok(answer) => answer,
-            Err(error) => return vec![problem("keys", format!("its keys cannot be had: {error}"))],
+            Err(error) => return (Some(problem("keys", format!("its keys cannot be had: {error}"))), None),
         };
         let listed = &metadata.id_token_signing_alg_values_supported;
         let unknown: Vec<_> =
@@ -106,11 +144,26 @@ impl Provider {
                 ),
             )
         };
-        let clock = answer.sent_at.map(clock);
-        [keys].into_iter().chain(clock).collect()
+        (Some(keys), answer.sent_at.map(clock_ahead))
     }
 
-    /// Who may register, as the endpoint says.
+    /// Where a client comes from.
+    async fn client_source(
+        &self,
+        metadata: &ProviderMetadata,
+        quirks: &Quirks,
+        deadline: Instant,
+    ) -> (Finding, ClientSource) {
+        let (finding, registering) = self.registering(metadata, quirks, deadline).await;
+        let source = match registering {
+            Registering::Open => ClientSource::Registration,
+            Registering::Token => ClientSource::RegistrationWithToken,
+            Registering::Closed => ClientSource::Given,
+        };
+        (finding, source)
+    }
+
+    /// Who may register, as the endpoint says, or else the provider data.
     async fn registering(
         &self,
         metadata: &ProviderMetadata,
@@ -136,14 +189,24 @@ impl Provider {
         };
         self.delete_what_was_made(&answer, deadline).await;
         let said = || what(&answer);
+        // RFC 6750 section 3.1: nothing is not enough (Keycloak).
+        let wants_more = || {
+            let body = Object::parse(&answer.body).ok();
+            body.and_then(|body| body.string("error")).is_some_and(|error| error == "insufficient_scope")
+        };
         match answer.status {
-            StatusCode::UNAUTHORIZED => (
-                fine(
-                    "registration",
-                    format!("it registers clients for who has an initial access token ({})", said()),
-                ),
-                Registering::Token,
-            ),
+            status
+                if status == StatusCode::UNAUTHORIZED
+                    || (status == StatusCode::FORBIDDEN && wants_more()) =>
+            {
+                (
+                    fine(
+                        "registration",
+                        format!("it registers clients for who has an initial access token ({})", said()),
+                    ),
+                    Registering::Token,
+                )
+            }
             StatusCode::FORBIDDEN if quirks.registration == Registering::Open => (
                 fine("registration", format!("it registers no clients for everybody ({})", said())),
                 Registering::Closed,
@@ -163,8 +226,43 @@ impl Provider {
                     quirks.registration,
                 )
             }
-            _ => (fine("registration", "it registers clients for everybody".to_owned()), Registering::Open),
+            // Some look at who asks only once they can read what is asked for.
+            _ => {
+                let text = match quirks.registration {
+                    Registering::Open => "it registers clients for everybody",
+                    Registering::Token => {
+                        "as far as is known, it registers clients for who has an initial access token"
+                    }
+                    Registering::Closed => "as far as is known, it registers no clients for people",
+                };
+                (fine("registration", text.to_owned()), quirks.registration)
+            }
         }
+    }
+
+    fn what_gen_does(&self, prediction: &Prediction, quirks: &Quirks) -> Finding {
+        let ways: Vec<_> = prediction
+            .flows
+            .iter()
+            .map(|flow| if flow == "code" { "in a browser" } else { "with a code on another device" })
+            .collect();
+        if ways.is_empty() {
+            return problem("gen", "no login is possible here".to_owned());
+        }
+        let command = format!("oidc gen NAME --issuer {}", shell::quoted(&self.issuer));
+        let client = match prediction.client {
+            ClientSource::Registration => format!("`{command}` registers a client"),
+            ClientSource::RegistrationWithToken => format!(
+                "`{command} --at-env VARIABLE` registers a client with the initial access token in that variable; with a \
+                 client that is there already, `{command} --client-id ID`"
+            ),
+            ClientSource::Given => {
+                format!("`{command} --client-id ID` uses a client that is there already")
+            }
+        };
+        let log_in = format!("{client}; then you log in {}", ways.join(" or "));
+        let how = quirks.get_client.as_deref().filter(|_| prediction.client != ClientSource::Registration);
+        fine("gen", how.map_or_else(|| log_in.clone(), |how| format!("{log_in}. {how}")))
     }
 
     /// A provider that takes everything has registered a client: it is given back.
@@ -183,23 +281,56 @@ impl Provider {
     }
 }
 
-fn flows(metadata: &ProviderMetadata) -> Vec<Finding> {
+/// What a person has to do without where an endpoint is not there.
+fn without(endpoint: &str) -> &'static str {
+    match endpoint {
+        "revocation_endpoint" => ": a login that is deleted stays good until it expires",
+        "jwks_uri" => ": the connection stands in for the signatures of ID tokens",
+        _ => "",
+    }
+}
+
+/// The flows by which a person can log in.
+fn flows(metadata: &ProviderMetadata) -> Vec<&'static str> {
+    if metadata.token_endpoint.is_none() {
+        return Vec::new();
+    }
+    let code = metadata.authorization_endpoint.as_ref().map(|_| "code");
+    let device = metadata.device_authorization_endpoint.as_ref().map(|_| "device");
+    code.into_iter().chain(device).collect()
+}
+
+fn flow_findings(metadata: &ProviderMetadata) -> Vec<Finding> {
     let listed = &metadata.grant_types_supported;
     let refresh = (!listed.is_empty() && !lists(listed, "refresh_token"))
         .then(|| fine("flows", "it does not list the refresh grant; that is tried all the same".to_owned()));
-    let flows: Vec<_> = [
-        ("code", metadata.authorization_endpoint.is_some()),
-        ("device", metadata.device_authorization_endpoint.is_some()),
-    ]
-    .into_iter()
-    .filter_map(|(flow, is_there)| is_there.then_some(flow))
-    .collect();
+    let flows = flows(metadata);
     let possible = if flows.is_empty() {
         problem("flows", "it has neither the code nor the device flow".to_owned())
     } else {
         fine("flows", format!("possible: {}", flows.join(", ")))
     };
     [possible].into_iter().chain(refresh).collect()
+}
+
+/// Grants for accounts for which nobody logs in.
+fn grants(metadata: &ProviderMetadata) -> Option<Finding> {
+    let robots = [
+        ("client_credentials", "the client's own"),
+        ("urn:ietf:params:oauth:grant-type:token-exchange", "exchange"),
+        ("urn:ietf:params:oauth:grant-type:jwt-bearer", "JWT bearer"),
+    ];
+    let listed = robots.into_iter().filter(|(grant, _)| lists(&metadata.grant_types_supported, grant));
+    let names: Vec<_> = listed.map(|(_, name)| name).collect();
+    (!names.is_empty()).then(|| {
+        fine("grants", format!("listed for accounts for which nobody logs in: {}", names.join(", ")))
+    })
+}
+
+/// The algorithms of ID tokens that are checked.
+fn checked(metadata: &ProviderMetadata) -> impl Iterator<Item = &str> {
+    let listed = &metadata.id_token_signing_alg_values_supported;
+    listed.iter().map(|name| &**name).filter(|name| signature::known(name).is_some())
 }
 
 fn pkce(metadata: &ProviderMetadata) -> Finding {
@@ -231,38 +362,22 @@ fn scopes(metadata: &ProviderMetadata, quirks: &Quirks) -> Vec<Finding> {
     vec![fine("scopes", format!("it does not list {}; that is asked for all the same", missing.join(" ")))]
 }
 
-fn clock(sent_at: SystemTime) -> Finding {
-    let now = SystemTime::now();
-    let apart = now
-        .duration_since(sent_at)
-        .or_else(|_| sent_at.duration_since(now))
-        .map_or(0, |apart| apart.as_secs());
-    let direction = if sent_at < now { "ahead of" } else { "behind" };
-    let text = format!("this computer is {apart} s {direction} the provider");
-    match apart {
-        0..CLOCKS_APART => fine("clock", "this computer and the provider agree on the time".to_owned()),
-        CLOCKS_APART..CLOCKS_TOO_FAR => fine("clock", text),
-        _ => problem("clock", text),
+/// In seconds; negative where it is behind.
+fn clock_ahead(sent_at: SystemTime) -> i64 {
+    let seconds = |apart: Duration| i64::try_from(apart.as_secs()).unwrap_or(i64::MAX);
+    match SystemTime::now().duration_since(sent_at) {
+        Ok(ahead) => seconds(ahead),
+        Err(behind) => -seconds(behind.duration()),
     }
 }
 
-fn what_gen_does(metadata: &ProviderMetadata, quirks: &Quirks, registering: Registering) -> Finding {
-    if metadata.token_endpoint.is_none()
-        || (metadata.authorization_endpoint.is_none() && metadata.device_authorization_endpoint.is_none())
-    {
-        return problem("gen", "no login is possible here".to_owned());
-    }
-    let client = match registering {
-        Registering::Open => "`oidc gen` registers a client and logs in".to_owned(),
-        Registering::Token => {
-            "`oidc gen` needs an initial access token (`--at`), or a client (`--client-id`, `--pub`)"
-                .to_owned()
-        }
-        Registering::Closed => "`oidc gen` needs a client (`--client-id`, `--pub`)".to_owned(),
-    };
-    match quirks.get_client.as_deref().filter(|_| registering != Registering::Open) {
-        Some(how) => fine("gen", format!("{client}. {how}")),
-        None => fine("gen", client),
+fn clock(ahead: i64) -> Finding {
+    let direction = if ahead > 0 { "ahead of" } else { "behind" };
+    let text = format!("this computer is {} s {direction} the provider", ahead.unsigned_abs());
+    match ahead.unsigned_abs() {
+        0..CLOCKS_APART => fine("clock", "this computer and the provider agree on the time".to_owned()),
+        CLOCKS_APART..CLOCKS_TOO_FAR => fine("clock", text),
+        _ => problem("clock", text),
     }
 }
 

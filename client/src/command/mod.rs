@@ -9,6 +9,7 @@ mod json_tests;
 mod list;
 mod lock;
 mod passwd;
+mod provider;
 mod remove;
 mod reset;
 mod status;
@@ -31,6 +32,7 @@ pub static TABLE: Table<Box<dyn Command>> = Table {
         Entry::of::<passwd::PasswdArgs>("passwd"),
         Entry::of::<reset::ResetArgs>("reset"),
         Entry::of::<status::StatusArgs>("status"),
+        Entry::of::<provider::ProviderArgs>("provider"),
         Entry::of::<lock::LockArgs>("lock"),
         Entry::of::<unlock::UnlockArgs>("unlock"),
         Entry::of::<agent::AgentArgs>("agent"),

@@ -26,7 +26,7 @@ pub use login::{
     CodeExchangeRequest, DeleteClientRequest, DeviceAuthorization, DeviceRequest, Flow, GenRequest,
     RegisterRequest,
 };
-pub use provider::{Finding, ProviderFact, ProviderReport, ProviderRequest};
+pub use provider::{ClientSource, Finding, Prediction, ProviderFact, ProviderReport, ProviderRequest};
 pub use reply::{IdTokenReply, LookupStatus, Registration, Reply, ReplyError, TokenReply};
 pub use request::Request;
 pub use status::{AccountStatus, AgentStatus, IssuerInfo, IssuerInfos, RemoteOutcome, ResetReport};

@@ -1,7 +1,7 @@
 //! `provider` (ours): what is known of a provider, and on request what it answers before anybody logs in.
 
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use super::{Failure, ProviderQuery, field::put_flag};
 use crate::json::Object;
@@ -28,10 +28,50 @@ pub struct ProviderReport {
     /// What the provider data say, in the order in which it applies: of the same key the last one counts, but for lists,
     /// which are added up.
     pub facts: Vec<ProviderFact>,
+    /// What comes of them: every key of `quirks` with the value that counts.
+    pub effective: Map<String, Value>,
     /// Files of provider data that are left out, each with the reason and the place.
     pub problems: Vec<String>,
     /// What the probe found, in the order of a login. Empty without a probe.
     pub findings: Vec<Finding>,
+    /// What the probe foresees.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub prediction: Option<Prediction>,
+}
+
+/// What `gen` will do at a provider, so that it can be compared with what it did.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Prediction {
+    /// The flows by which a person can log in: `code`, `device`. Empty: none is possible.
+    pub flows: Vec<String>,
+    /// Where the client comes from.
+    pub client: ClientSource,
+    /// The scopes of a login for which nobody names others, separated by blanks.
+    pub scope: String,
+    /// `code_challenge_method` (RFC 7636).
+    pub pkce: String,
+    /// The provider's `id_token_signing_alg_values_supported` that are checked here.
+    pub id_token_algorithms: Vec<String>,
+    /// A login can be ended (RFC 7009).
+    pub revocation: bool,
+    /// How many seconds this computer's clock is ahead of the provider's, or if negative behind; absent: the provider does
+    /// not tell the time.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub clock_ahead: Option<i64>,
+}
+
+/// Where the client of a new account comes from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ClientSource {
+    /// It is registered, by anybody.
+    Registration,
+    /// It is registered by who has an initial access token (RFC 7591 section 3).
+    RegistrationWithToken,
+    /// It has to be there already.
+    #[default]
+    Given,
 }
 
 /// One thing that the provider data say.
@@ -50,7 +90,7 @@ pub struct ProviderFact {
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Finding {
-    /// What it is about: `metadata`, `tls`, `clock`, `endpoints`, `flows`, `pkce`, `scopes`, `keys`, `registration`, `gen`.
+    /// What it is about: `metadata`, `tls`, `clock`, `endpoints`, `flows`, `grants`, `pkce`, `scopes`, `keys`, `registration`, `gen`.
     pub topic: String,
     /// What was found, a sentence for the person.
     pub text: String,
@@ -95,8 +135,15 @@ mod tests {
                 value: "none".into(),
                 source: "built in: x".into(),
             }],
+            effective: [("audience".to_owned(), "none".into())].into_iter().collect(),
             problems: vec!["/etc/x: line 3".into()],
             findings: vec![Finding { topic: "tls".into(), text: "fine".into(), is_problem: false }],
+            prediction: Some(Prediction {
+                flows: vec!["code".into()],
+                client: ClientSource::RegistrationWithToken,
+                clock_ahead: Some(-3),
+                ..Prediction::default()
+            }),
         };
         assert_eq!(ProviderReport::from_info(&report.to_info()), Some(report));
         assert_eq!(ProviderReport::from_info(&serde_json::json!({})), Some(ProviderReport::default()));

@@ -119,6 +119,8 @@ async fn login_scopes_follow_the_quirks() {
     };
     assert_eq!(scope(true).await, "profile offline_access openid");
     assert_eq!(scope(false).await, "profile openid");
+    let silent = op.open_with(r#"{"default_scopes":"openid wlcg"}"#);
+    assert_eq!(silent.login_scope(" ", true, soon()).await.expect("scopes"), "openid wlcg offline_access");
     let google = op.open_with(r#"{"offline_access_scope":false}"#);
     assert_eq!(google.login_scope("profile", true, soon()).await.expect("scopes"), "profile openid");
 }
