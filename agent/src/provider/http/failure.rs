@@ -57,8 +57,27 @@ fn in_words(error: &rustls::Error) -> String {
             Certificate::NotValidForName => {
                 "the certificate of the server is for another name; use that name in --issuer".to_owned()
             }
+            // An authority that was made anew under its old name.
+            Certificate::BadSignature => format!(
+                "the certificate of the server was signed by another authority than the one of the same name that is trusted \
+                 here; {TRUST}"
+            ),
+            Certificate::Other(other) if format!("{other:?}").contains("CaUsedAsEndEntity") => format!(
+                "the server shows the certificate of an authority, most likely one that it has signed itself, and which is not \
+                 trusted here; {TRUST}"
+            ),
+            Certificate::InvalidPurpose | Certificate::InvalidPurposeContext { .. } => {
+                "the certificate of the server is not made for servers; its administrators have to replace it".to_owned()
+            }
             other => format!("the certificate of the server is not accepted: {other}; {TRUST}"),
         },
+        Error::PeerIncompatible(_) => {
+            format!("the server speaks no version of TLS, or no cipher, that is safe enough ({error})")
+        }
+        Error::AlertReceived(_) => format!(
+            "the server ended the TLS handshake ({error}): it may want a certificate of its clients, which is not supported, or \
+             speak old versions of TLS only"
+        ),
         Error::InvalidMessage(_) => {
             "what answers there does not speak TLS: a plain http server, or another service at that port; look at the port and \
              at https:// in --issuer"

@@ -39,9 +39,14 @@ fn fingerprint(certificate: &CertificateDer<'_>) -> [u8; 32] {
 }
 
 /// Whether all that is wrong is the path. The time of the server's certificate is judged before its path, and has
-/// errors of its own; an authority that stands as a server is among the others.
+/// errors of its own; an authority that stands as a server is among the others, and one that bears the name of another.
 fn is_about_the_path(error: &Error) -> bool {
-    matches!(error, Error::InvalidCertificate(CertificateError::UnknownIssuer | CertificateError::Other(_)))
+    matches!(
+        error,
+        Error::InvalidCertificate(
+            CertificateError::UnknownIssuer | CertificateError::BadSignature | CertificateError::Other(_)
+        )
+    )
 }
 
 impl ServerCertVerifier for Pinned {
