@@ -8,39 +8,7 @@ pub struct Known {
     pub what: &'static str,
 }
 
-const NO_AUTHORITY_OPTION: &str =
-    "An authority that is not known is told in the TLS library's words, without `--cp`.";
-const OPENID_IN_REGISTRATION: &str =
-    "Keycloak's policy refuses the scope `openid` in a registration; it is not tried again without.";
-
 pub const KNOWN: &[Known] = &[
-    Known {
-        server: "Keycloak",
-        step: "wrong CA: the text names `--cp`, nothing is left",
-        what: NO_AUTHORITY_OPTION,
-    },
-    Known {
-        server: "Hydra",
-        step: "wrong CA: the text names `--cp`, nothing is left",
-        what: NO_AUTHORITY_OPTION,
-    },
-    Known {
-        server: "Dex",
-        step: "wrong CA: the text names `--cp`, nothing is left",
-        what: NO_AUTHORITY_OPTION,
-    },
-    Known {
-        server: "oidc-provider",
-        step: "wrong CA: the text names `--cp`, nothing is left",
-        what: NO_AUTHORITY_OPTION,
-    },
-    Known {
-        server: "Keycloak",
-        step: "newcomer without a client: an account, or the way to one",
-        what: "Told that registration is refused, but not that an initial access token (`--at`) would help.",
-    },
-    Known { server: "Keycloak", step: "`gen` by code, registered client", what: OPENID_IN_REGISTRATION },
-    Known { server: "Keycloak", step: "`gen` by device, registered client", what: OPENID_IN_REGISTRATION },
     Known {
         server: "Dex",
         step: "`gen` by device, given client with a secret",
