@@ -501,3 +501,13 @@ fn a_breach_of_protocol_fails_the_test() {
     let form = [("grant_type", "refresh_token"), ("client_secret", "x"), ("refresh_token", held(&account))];
     token_request(&provider, &account, &form).expect("an answer");
 }
+
+/// The connection is cut, which must not pass for a fault that the test asked for.
+#[test]
+#[should_panic(expected = "year 9999")]
+fn a_provider_that_panics_fails_the_test() {
+    let no_date = 400_000_000_000;
+    let provider = Provider::with(Quirks { clock_ahead: no_date, ..Quirks::default() });
+    let answer = http::get(provider.url(Endpoint::Jwks)).send();
+    assert!(answer.is_err(), "{answer:?}");
+}

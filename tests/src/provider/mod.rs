@@ -33,6 +33,7 @@ use std::{
     collections::{HashMap, HashSet},
     io,
     net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener},
+    panic::resume_unwind,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicBool, Ordering},
@@ -234,11 +235,17 @@ impl Provider {
     }
 
     /// Stops listening and cuts all connections; what it remembers stays.
+    ///
+    /// # Panics
+    /// When the provider panicked, be it while it answered, and the test has not failed by itself.
     pub fn stop(&mut self) {
         if let Some(Running { stop, thread }) = self.running.take() {
             stop.cancel();
-            // A panic of that thread was printed by it; the test will notice its absence.
-            let _ = thread.join();
+            if let Err(panic) = thread.join()
+                && !thread::panicking()
+            {
+                resume_unwind(panic);
+            }
         }
     }
 

@@ -2,11 +2,9 @@
 
 use std::{
     fmt, io,
+    panic::resume_unwind,
     pin::Pin,
-    sync::{
-        Arc,
-        atomic::{AtomicU64, Ordering},
-    },
+    sync::Arc,
     task::{Context, Poll},
     time::{Duration, UNIX_EPOCH},
 };
@@ -21,9 +19,10 @@ use hyper::{
 use hyper_util::rt::TokioIo;
 use tokio::{
     net::{TcpListener, TcpStream},
+    task::{JoinError, JoinSet},
     time::{Sleep, sleep},
 };
-use tokio_util::{sync::CancellationToken, task::TaskTracker};
+use tokio_util::sync::CancellationToken;
 
 use super::{
     Shared, admin, authorization, device, discovery,
@@ -42,21 +41,31 @@ const DRIP: Duration = Duration::from_millis(50);
 const PIECE: usize = 64 * 1024;
 
 /// Serves until `stop` is cancelled, then cuts every connection.
+///
+/// # Panics
+/// When answering does: a test must not take that for a connection that was cut.
 pub(super) async fn serve(listener: TcpListener, shared: Arc<Shared>, stop: CancellationToken) {
-    let connections = TaskTracker::new();
-    let count = AtomicU64::new(0);
+    let mut connections = JoinSet::new();
+    let mut count = 0;
     loop {
-        let stream = tokio::select! {
-            accepted = listener.accept() => accepted,
+        tokio::select! {
+            accepted = listener.accept() => if let Ok((stream, _)) = accepted {
+                count += 1;
+                connections.spawn(connection(stream, shared.clone(), count, stop.clone()));
+            },
+            Some(ended) = connections.join_next() => without_panic(ended),
             () = stop.cancelled() => break,
-        };
-        if let Ok((stream, _)) = stream {
-            let number = count.fetch_add(1, Ordering::Relaxed) + 1;
-            connections.spawn(connection(stream, shared.clone(), number, stop.clone()));
         }
     }
-    connections.close();
-    connections.wait().await;
+    while let Some(ended) = connections.join_next().await {
+        without_panic(ended);
+    }
+}
+
+fn without_panic(ended: Result<(), JoinError>) {
+    if let Err(Ok(panic)) = ended.map_err(JoinError::try_into_panic) {
+        resume_unwind(panic);
+    }
 }
 
 async fn connection(stream: TcpStream, shared: Arc<Shared>, number: u64, stop: CancellationToken) {
