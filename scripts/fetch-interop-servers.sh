@@ -5,37 +5,28 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 place=$PWD/.tools/interop
-failed=0
+. scripts/fetching.sh
 
-say() {
-    echo "fetch-interop-servers: $*"
+# Whether something was made of just these files as they are now: `note_made_of` wrote down of what it was made.
+is_made_of() {
+    local made=$1
+    shift
+    cat "$@" | sha256sum | cmp --silent - "$made.made-of"
 }
 
-missing() {
-    say "MISSING: $1; $2 will not be run" >&2
-    failed=1
+note_made_of() {
+    local made=$1
+    shift
+    cat "$@" | sha256sum >"$made.made-of"
 }
 
-have() {
-    command -v "$1" >/dev/null 2>&1
-}
-
-# A command whose output is shown only where it fails.
-quietly() {
-    "$@" >"$log" 2>&1 && return
-    {
-        say "FAILED: $*"
-        tail -n 20 "$log"
-    } >&2
-    return 1
-}
-
-# Keycloak, from Maven Central. What it builds of itself for a kind of database is kept with it.
+# Keycloak, from Maven Central. What it builds of itself for a kind of database is kept with it, and so is the database as it
+# is after the first start: making one takes longer than everything else in a start.
 keycloak_version=26.7.3
 keycloak_sha256=77657f30b7e90d70f727712ce1c967f430fd6a5e9f458d32d8c6df0635345f47
 keycloak=$place/keycloak-$keycloak_version
 fetch_keycloak() {
-    [ ! -e "$keycloak/.ready" ] || return 0
+    [ ! -e "$keycloak/first-database" ] || return 0
     if ! have java || ! have mvn; then
         missing "java (17 or later) and mvn" Keycloak
         return
@@ -49,32 +40,35 @@ fetch_keycloak() {
         tar -xzf "$archive" -C "$place" &&
         rm "$archive" &&
         quietly "$keycloak/bin/kc.sh" build --db=dev-file &&
-        touch "$keycloak/.ready" || missing "Keycloak $keycloak_version" Keycloak
+        make_keycloak_database || missing "Keycloak $keycloak_version" Keycloak
+}
+
+# With the administrator that tests/src/servers/keycloak.rs knows.
+make_keycloak_database() {
+    rm -rf "$keycloak/unfinished-database"
+    KC_HTTP_HOST=127.0.0.1 KC_HTTP_MANAGEMENT_PORT=0 KC_CACHE=local PASSWORD="of this run only" \
+        quietly "$keycloak/bin/kc.sh" bootstrap-admin user --optimized --username admin --password:env=PASSWORD \
+        "--db-url=jdbc:h2:file:$keycloak/unfinished-database/database;NON_KEYWORDS=VALUE;DB_CLOSE_ON_EXIT=FALSE" &&
+        mv "$keycloak/unfinished-database" "$keycloak/first-database"
 }
 
 # A program of a Go module: tests/interop/NAME has go.mod and go.sum, which pin everything it is made of.
 fetch_go_program() {
     local name=$1 package=$2 directory=$PWD/tests/interop/$1 program=$place/$1
-    # A file that is older than its lock files was made of something else.
-    if [ -x "$program" ] && [ "$program" -nt "$directory/go.sum" ] && [ "$program" -nt "$directory/go.mod" ]; then
+    if [ -x "$program" ] && is_made_of "$program" "$directory"/go.*; then
         return
     fi
-    if ! have go; then
-        missing "go (1.26 or later)" "$name"
+    if ! have go || ! have cc; then
+        missing "go (1.26 or later) and a C compiler" "$name"
         return
     fi
     say "$name from the Go module proxy; compiling takes minutes"
-    quietly env -C "$directory" go build -mod=readonly -tags sqlite -ldflags "-s -w" -o "$program" "$package" ||
-        missing "$name" "$name"
+    quietly env -C "$directory" go build -mod=readonly -tags sqlite -ldflags "-s -w" -o "$program" "$package" &&
+        note_made_of "$program" "$directory"/go.* || missing "$name" "$name"
 }
 
 mkdir -p "$place"
-log=$(mktemp)
-trap 'rm -f "$log"' EXIT
 fetch_keycloak
 fetch_go_program hydra github.com/ory/hydra/v2
 fetch_go_program dex github.com/dexidp/dex/cmd/dex
-
-if [ "$failed" = 1 ] && [ "${CI:-}" = true ]; then
-    exit 1
-fi
+all_or_no_ci

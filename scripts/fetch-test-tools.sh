@@ -6,16 +6,7 @@ cd "$(dirname "$0")/.."
 tools=$PWD/.tools
 debian=$tools/debian
 lists=$tools/apt
-failed=0
-
-missing() {
-    echo "fetch-test-tools: MISSING: $1; tests that need it will not be run" >&2
-    failed=1
-}
-
-have() {
-    command -v "$1" >/dev/null 2>&1
-}
+. scripts/fetching.sh
 
 # A command of the package manager; its output is shown only where it fails. Another program that uses the package
 # manager, such as a machine's first update, is waited for: five minutes at most.
@@ -29,10 +20,7 @@ patiently() {
         [ "$tries" -gt 0 ] || break
         sleep 5
     done
-    {
-        echo "fetch-test-tools: FAILED: $*"
-        tail -n 20 "$log"
-    } >&2
+    tell_failure "$@"
     return $status
 }
 
@@ -47,7 +35,7 @@ fetch_node_packages() {
     if [ -e "$installed" ] && [ ! tests/node/package-lock.json -nt "$installed" ]; then
         return
     fi
-    echo "fetch-test-tools: npm ci in tests/node"
+    say "npm ci in tests/node"
     npm ci --prefix tests/node --no-audit --no-fund --loglevel=error || missing "the packages of tests/node"
     [ ! -d tests/node/node_modules ] || touch tests/node/node_modules/.package-lock.json
 }
@@ -80,7 +68,7 @@ fetch_c_suite() {
     if { is_right_c_suite "" && ls /usr/lib/*/liboidc-agent.so.4 >/dev/null 2>&1; } || is_right_c_suite "$debian"; then
         return
     fi
-    echo "fetch-test-tools: unpacking the C suite 4.2.6 into .tools"
+    say "unpacking the C suite 4.2.6 into .tools"
     unpack oidc-agent-cli=4.2.6-1 liboidc-agent4=4.2.6-1 libcjson1 libsodium23 libseccomp2 \
         libmicrohttpd12 libqrencode4 || true
     is_right_c_suite "$debian" || missing "the C suite 4.2.6 (Debian 12: oidc-agent-cli, liboidc-agent4)"
@@ -90,7 +78,7 @@ fetch_c_suite() {
 fetch_program() {
     have "$1" && return
     if [ "$(id -u)" = 0 ] && have apt-get; then
-        echo "fetch-test-tools: installing $2"
+        say "installing $2"
         # Lists may be missing or old, so that the first try fails.
         apt-get install -y -qq "$2" >/dev/null 2>&1 ||
             { patiently apt-get update -qq && patiently apt-get install -y -qq "$2"; } || true
@@ -99,8 +87,6 @@ fetch_program() {
 }
 
 mkdir -p "$tools"
-log=$(mktemp)
-trap 'rm -f "$log"' EXIT
 fetch_node_packages
 fetch_c_suite
 fetch_program strace strace
@@ -109,7 +95,4 @@ fetch_program python3 python3
 fetch_program chromium chromium
 fetch_program chromedriver chromium-driver
 fetch_program faketime faketime
-
-if [ "$failed" = 1 ] && [ "${CI:-}" = true ]; then
-    exit 1
-fi
+all_or_no_ci

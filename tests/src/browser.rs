@@ -88,6 +88,12 @@ impl Browser {
         json!({"capabilities": {"alwaysMatch": {"acceptInsecureCerts": true, "goog:chromeOptions": options}}})
     }
 
+    /// Forgets every cookie, and with them who is logged in where (`Network.clearBrowserCookies` of Chromium's own protocol).
+    pub fn forget(&self) -> Result<(), BrowserError> {
+        let command = json!({"cmd": "Network.clearBrowserCookies", "params": {}});
+        self.call("POST", "/goog/cdp/execute", &command).map(drop)
+    }
+
     /// Opens a page.
     pub fn open(&self, url: &str) -> Result<(), BrowserError> {
         self.call("POST", "/url", &json!({"url": url})).map(drop)

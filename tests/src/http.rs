@@ -9,7 +9,7 @@ use std::{
 use serde_json::Value;
 use url::Url;
 
-/// No test waits longer than this for an answer.
+/// How long an answer is waited for, unless [`Request::within`] says otherwise.
 const DEADLINE: Duration = Duration::from_secs(20);
 
 /// A request, built up and sent over a connection of its own.
@@ -19,6 +19,7 @@ pub struct Request {
     url: String,
     headers: Vec<(String, String)>,
     body: Vec<u8>,
+    deadline: Duration,
 }
 
 /// An answer, read whole.
@@ -44,7 +45,7 @@ pub fn post(url: impl Into<String>) -> Request {
 
 /// Any other method.
 pub fn request(method: &'static str, url: impl Into<String>) -> Request {
-    Request { method, url: url.into(), headers: Vec::new(), body: Vec::new() }
+    Request { method, url: url.into(), headers: Vec::new(), body: Vec::new(), deadline: DEADLINE }
 }
 
 impl Request {
@@ -52,6 +53,13 @@ impl Request {
     #[must_use]
     pub fn header(mut self, name: &str, value: &str) -> Self {
         self.headers.push((name.into(), value.into()));
+        self
+    }
+
+    /// Waits for the answer as long as this.
+    #[must_use]
+    pub fn within(mut self, deadline: Duration) -> Self {
+        self.deadline = deadline;
         self
     }
 
@@ -75,7 +83,7 @@ impl Request {
         let url = Url::parse(&self.url).map_err(io::Error::other)?;
         let address = url.socket_addrs(|| Some(80))?;
         let mut stream = TcpStream::connect(&address[..])?;
-        stream.set_read_timeout(Some(DEADLINE))?;
+        stream.set_read_timeout(Some(self.deadline))?;
         stream.write_all(&self.encode(&url))?;
         Response::read(BufReader::new(stream))
     }

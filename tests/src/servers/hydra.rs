@@ -6,6 +6,7 @@ use std::{
     net::{TcpListener, TcpStream},
     path::{Path, PathBuf},
     process::Command,
+    sync::Arc,
     thread,
 };
 
@@ -152,11 +153,13 @@ impl Pages {
     fn serve(admin: String) -> String {
         let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
         let address = listener.local_addr().expect("an address");
-        let pages = Self { admin };
+        let pages = Arc::new(Self { admin });
         thread::spawn(move || {
             for stream in listener.incoming().flatten() {
-                // A browser that hangs up is no matter of the server's.
-                let _ = pages.answer(stream);
+                let pages = Arc::clone(&pages);
+                // Chromium opens connections that it says nothing on: none may hold up another one. A browser that hangs up
+                // is no matter of the server's.
+                thread::spawn(move || drop(pages.answer(stream)));
             }
         });
         format!("http://{address}")

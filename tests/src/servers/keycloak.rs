@@ -4,6 +4,7 @@
 use std::{
     path::{Path, PathBuf},
     process::Command,
+    time::Duration,
 };
 
 use serde_json::{Value, json};
@@ -23,9 +24,15 @@ use crate::{
 
 /// The version that `scripts/fetch-interop-servers.sh` fetches.
 const DIRECTORY: &str = "keycloak-26.7.3";
+/// What is in there.
+const FIRST_DATABASE: &str = "first-database/database.mv.db";
+/// The database of a run; H2 leaves the ending to itself.
+const DATABASE: &str = "database.mv.db";
+/// A busy machine takes its time to import a realm into a server that has just started.
+const PATIENCE: Duration = Duration::from_secs(120);
 const REALM: &str = "lab";
 const PERSON: (&str, &str) = ("ada", "analytical engine");
-/// Of this run only, on a server that only this machine reaches.
+/// Of the database that the script makes; the server is one that only this machine reaches.
 const ADMINISTRATOR: (&str, &str) = ("admin", "of this run only");
 /// A key with a higher priority than the realm's first one signs.
 const FIRST_PRIORITY: u32 = 200;
@@ -53,9 +60,12 @@ impl Keycloak {
     /// # Panics
     /// When it does not come up.
     pub fn start() -> Result<Self, Missing> {
-        let program = fetched(DIRECTORY)?.join("bin/kc.sh");
+        let fetched = fetched(DIRECTORY)?;
+        let program = fetched.join("bin/kc.sh");
         on_path("java").ok_or_else(|| Missing("java (17 or later), for Keycloak".into()))?;
         let directory = tempfile::tempdir().expect("a temporary directory");
+        let database = fetched.join(FIRST_DATABASE);
+        fs_err::copy(database, directory.path().join(DATABASE)).expect("a database of its own");
         let certificates = Certificates::make_old(directory.path());
         let ports = free_ports();
         let [plain, secure, _] = ports;
@@ -115,7 +125,7 @@ impl Keycloak {
 }
 
 fn sent(request: Request) -> Response {
-    request.send().expect("an answer from Keycloak")
+    request.within(PATIENCE).send().expect("an answer from Keycloak")
 }
 
 fn launch(
@@ -125,9 +135,11 @@ fn launch(
     [plain, secure, management]: [u16; 3],
 ) -> ServerProcess {
     let mut command = Command::new(program);
-    let database = directory.join("database");
+    let database = directory.join(DATABASE.trim_end_matches(".mv.db"));
     command
         .args(["start", "--optimized", "--log-level=info", "--http-enabled=true", "--http-host=127.0.0.1"])
+        // Without companions in the network, for which it would listen everywhere.
+        .arg("--cache=local")
         // `VALUE` is a column of Keycloak's and a word of H2's.
         .arg(format!(
             "--db-url=jdbc:h2:file:{};NON_KEYWORDS=VALUE;DB_CLOSE_ON_EXIT=FALSE",
@@ -139,9 +151,9 @@ fn launch(
         .arg(format!("--hostname=https://localhost:{secure}"))
         .arg(format!("--https-certificate-file={}", certificates.certificate.display()))
         .arg(format!("--https-certificate-key-file={}", certificates.key.display()))
-        .env("KC_BOOTSTRAP_ADMIN_USERNAME", ADMINISTRATOR.0)
-        .env("KC_BOOTSTRAP_ADMIN_PASSWORD", ADMINISTRATOR.1)
-        .env("JAVA_OPTS_KC_HEAP", "-Xms64m -Xmx512m");
+        .env("JAVA_OPTS_KC_HEAP", "-Xms64m -Xmx512m")
+        // It lives for minutes, of which code that is compiled thoroughly would take more than it saves.
+        .env("JAVA_OPTS_APPEND", "-XX:TieredStopAtLevel=1 -XX:-UseG1GC -XX:+UseSerialGC");
     ServerProcess::start(&command, directory.join("keycloak.log"))
 }
 

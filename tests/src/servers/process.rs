@@ -2,10 +2,12 @@
 
 use std::{
     fs::File,
+    iter,
     net::TcpListener,
     os::unix::process::CommandExt,
     path::PathBuf,
     process::{Child, Command, Stdio},
+    sync::atomic::{AtomicU16, Ordering},
     thread,
     time::{Duration, Instant},
 };
@@ -20,6 +22,9 @@ const READY: Duration = Duration::from_secs(240);
 const END: Duration = Duration::from_secs(30);
 /// Between two looks.
 const LOOK_AGAIN: Duration = Duration::from_millis(100);
+/// Where the ports for servers begin, and how many there are: the kernel's own begin at 32768 (`ip_local_port_range`).
+const FIRST_PORT: u16 = 10_000;
+const PORTS: u16 = 20_000;
 /// How much of a log is shown of a server that does not come up.
 const SHOWN_LINES: usize = 30;
 
@@ -53,12 +58,18 @@ impl ServerProcess {
     /// # Panics
     /// When the server ends before, or the deadline passes; the end of its log is in the message.
     pub(super) fn wait_until_ready(&mut self, url: &str) {
+        self.wait_until(url, || {
+            http::get(url).send().is_ok_and(|response| (200..400).contains(&response.status))
+        });
+    }
+
+    fn wait_until(&mut self, address: &str, is_ready: impl Fn() -> bool) {
         let end = Instant::now() + READY;
-        while !http::get(url).send().is_ok_and(|response| (200..400).contains(&response.status)) {
+        while !is_ready() {
             if let Some(status) = self.child.try_wait().expect("a child") {
                 panic!("the server ended ({status}):\n{}", self.end_of_log());
             }
-            assert!(Instant::now() < end, "no good answer from {url}:\n{}", self.end_of_log());
+            assert!(Instant::now() < end, "no good answer from {address}:\n{}", self.end_of_log());
             thread::sleep(LOOK_AGAIN);
         }
     }
@@ -94,12 +105,19 @@ impl Drop for ServerProcess {
     }
 }
 
-/// Ports of 127.0.0.1 that nobody listens on at the moment: an issuer's URL has to be known before its server starts.
+/// Ports of 127.0.0.1 that nobody listens on at the moment: an issuer's URL has to be known before its server starts. They are
+/// none of those that the kernel gives to outgoing connections, so that nothing else has them when a server is started again.
 ///
 /// # Panics
-/// When there is none.
+/// When there are none.
 pub(super) fn free_ports<const COUNT: usize>() -> [u16; COUNT] {
-    // All are held at the same time, so that they differ.
-    let listeners = [(); COUNT].map(|()| TcpListener::bind("127.0.0.1:0").expect("a free port"));
-    listeners.map(|listener| listener.local_addr().expect("an address").port())
+    static NEXT: AtomicU16 = AtomicU16::new(0);
+    // Runs beside this one begin elsewhere.
+    let begin = u16::try_from(std::process::id() % u32::from(PORTS)).expect("less than a number of ports");
+    [(); COUNT].map(|()| {
+        let is_free = |port: &u16| TcpListener::bind(("127.0.0.1", *port)).is_ok();
+        let candidates = iter::repeat_with(|| NEXT.fetch_add(1, Ordering::Relaxed)).take(PORTS.into());
+        let mut ports = candidates.map(|next| FIRST_PORT + (begin + next % PORTS) % PORTS);
+        ports.find(is_free).expect("a free port")
+    })
 }

@@ -3,6 +3,7 @@
 use std::{
     fmt,
     panic::{AssertUnwindSafe, catch_unwind},
+    time::Instant,
 };
 
 use oidc_tests::{programs::workspace, servers::NotOffered};
@@ -25,7 +26,13 @@ pub enum Outcome {
 
 impl Outcome {
     /// Takes a step and compares what happens with what is known.
-    pub fn of(server: &str, step: &Step, person: &mut Person) -> Self {
+    pub fn of(server: &str, step: &Step, person: &mut Person) -> Taken {
+        let started = Instant::now();
+        let outcome = Self::compared(server, step, person);
+        Taken { step: step.name, outcome, seconds: started.elapsed().as_secs_f32() }
+    }
+
+    fn compared(server: &str, step: &Step, person: &mut Person) -> Self {
         let known = KNOWN.iter().find(|known| known.server == server && known.step == step.name);
         let result = catch_unwind(AssertUnwindSafe(|| (step.run)(person)));
         match (result, known) {
@@ -55,22 +62,29 @@ pub fn message(panic: &(dyn std::any::Any + Send)) -> String {
     text.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("a panic without a text").to_owned()
 }
 
+/// A step that was taken.
+pub struct Taken {
+    pub step: &'static str,
+    pub outcome: Outcome,
+    pub seconds: f32,
+}
+
 /// The outcomes at one server.
 pub struct Column {
     pub server: &'static str,
-    pub outcomes: Vec<(&'static str, Outcome)>,
+    pub outcomes: Vec<Taken>,
 }
 
 impl Column {
     pub fn failures(&self) -> usize {
-        self.outcomes.iter().filter(|(_, outcome)| matches!(outcome, Outcome::Unexpected(_))).count()
+        self.outcomes.iter().filter(|taken| matches!(taken.outcome, Outcome::Unexpected(_))).count()
     }
 
     /// Writes everything to `target/interop/SERVER.json`.
     pub fn save(&self) {
         let mut steps = Map::new();
-        for (step, outcome) in &self.outcomes {
-            let value = match outcome {
+        for taken in &self.outcomes {
+            let mut value = match &taken.outcome {
                 Outcome::Works => json!({"outcome": "works"}),
                 Outcome::NotOffered(why) => json!({"outcome": "not offered", "why": why}),
                 Outcome::Known { what, detail } => {
@@ -78,7 +92,8 @@ impl Column {
                 }
                 Outcome::Unexpected(detail) => json!({"outcome": "failed", "detail": detail}),
             };
-            steps.insert((*step).into(), value);
+            value["seconds"] = json!(taken.seconds);
+            steps.insert(taken.step.into(), value);
         }
         let directory = workspace().join("target/interop");
         fs_err::create_dir_all(&directory).expect("a directory for the results");

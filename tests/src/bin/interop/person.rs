@@ -45,14 +45,14 @@ pub struct Person {
     pub server: Box<dyn Server>,
     pub environment: Environment,
     pub agent: Agent,
-    programs: BrowserPrograms,
+    browser: Browser,
 }
 
 impl Person {
-    pub fn new(server: Box<dyn Server>, programs: BrowserPrograms) -> Self {
+    pub fn new(server: Box<dyn Server>, programs: &BrowserPrograms) -> Self {
         let environment = Environment::new();
         let agent = Agent::start(&environment);
-        Self { server, environment, agent, programs }
+        Self { server, environment, agent, browser: Browser::start(programs) }
     }
 
     /// An `oidc` command for the person's agent.
@@ -102,22 +102,23 @@ impl Person {
         };
         let mut login = Login::start(command);
         let address = login.wait_for(|line| line.starts_with("https://").then(|| line.to_owned()));
-        // One browser a login: the session of the last one would be taken up without a question.
-        let browser = Browser::start(&self.programs);
+        let browser = &self.browser;
+        // The session of the last login would be taken up without a question.
+        browser.forget().expect("no cookies any more");
         browser.open(&address).expect("the server's page");
         let result = match way {
-            Way::Code => self.server.log_in(&browser),
+            Way::Code => self.server.log_in(browser),
             Way::Device => {
                 let code =
                     login.wait_for(|line| line.split_once("code: ").map(|(_, code)| code.trim().to_owned()));
-                self.server.confirm_device(&browser, &code)
+                self.server.confirm_device(browser, &code)
             }
         };
         let page = || {
             format!("the page shows {:?}; said so far: {}", browser.text().unwrap_or_default(), login.said)
         };
         result.unwrap_or_else(|error| panic!("{error}; {}", page()));
-        login.succeed(&browser);
+        login.succeed(browser);
     }
 
     /// A token in JSON; what the command says when it fails is the panic.
@@ -217,7 +218,7 @@ impl Login {
         }
     }
 
-    /// Waits for the end, which has to be a good one. The browser is kept open: its last page is the agent's.
+    /// Waits for the end, which has to be a good one.
     fn succeed(mut self, browser: &Browser) {
         loop {
             match self.lines.recv_timeout(NEXT_LINE) {
