@@ -33,7 +33,7 @@ impl Accounts {
         if account.confirm || self.deps().options.confirm {
             let (scope, audience) = (request.scope.as_deref(), request.audience.as_deref());
             let wanted = Wanted { what: "an access token", scope, audience };
-            self.consent(&account, &asking, &wanted).await?;
+            Box::pin(self.consent(&account, &asking, &wanted)).await?;
         }
         let purpose = Purpose::new(request.scope.as_deref(), request.audience.as_deref());
         let min_valid = match request.validity {
@@ -46,7 +46,7 @@ impl Accounts {
             }
             return Ok(token);
         }
-        self.obtained(&account, purpose, min_valid).await.map(|obtained| obtained.token)
+        Box::pin(self.obtained(&account, purpose, min_valid)).await.map(|obtained| obtained.token)
     }
 
     /// An ID token: always a new one, and only with the person's consent.
@@ -93,14 +93,14 @@ impl Accounts {
         self.require_unlocked()?;
         let name = match target {
             Target::Account(name) => name.parse().map_err(|_| Failure::account_not_found())?,
-            Target::Issuer(issuer) => match self.by_issuer(issuer).await? {
+            Target::Issuer(issuer) => match Box::pin(self.by_issuer(issuer)).await? {
                 ByIssuer::Loaded(account) => return Ok(account),
                 ByIssuer::Default(name) => name,
             },
         };
         match self.find(&name) {
             Some(account) => Ok(account),
-            None => self.autoload(&name, asking).await,
+            None => Box::pin(self.autoload(&name, asking)).await,
         }
     }
 }

@@ -2,3 +2,4 @@
 
 pub mod confine;
 pub mod harden;
+pub mod rest;

@@ -14,7 +14,7 @@ use tracing::{debug, info, warn};
 
 use super::parent::Parent;
 use crate::{
-    hardening::harden,
+    hardening::{harden, rest::Rest},
     provider::SPENDING_TIMEOUT,
     server::{
         activation, bind::Claim, entrance::Entrance, handler::Handler, limits::Limits, listener::Listener,
@@ -66,14 +66,17 @@ fn serve<H: Handler>(
     handler: impl FnOnce() -> H,
     ready: impl FnOnce() -> io::Result<()>,
 ) -> io::Result<()> {
+    let rest = Arc::new(Rest::default());
+    let resting = Arc::clone(&rest);
     let runtime = runtime::Builder::new_current_thread()
         .enable_all()
         .max_blocking_threads(BLOCKING_THREADS)
         .thread_keep_alive(Duration::from_secs(1))
         // The heap is overwritten when it is freed; this is the same for stacks, which libraries put secrets on, too.
-        .on_thread_park(harden::wipe_stack)
+        .on_thread_park(move || resting.begins())
         .on_thread_stop(harden::wipe_stack)
         .build()?;
+    runtime.spawn(async move { rest.interrupt().await });
     let result = runtime.block_on(live(surroundings, handler, ready));
     // Whatever still blocks, a name that does not resolve for instance, is not waited for.
     runtime.shutdown_background();

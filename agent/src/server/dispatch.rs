@@ -33,44 +33,49 @@ impl Dispatch {
             self.accounts.require_unlocked()?;
         }
         let (accounts, login) = (&self.accounts, &self.login);
+        // On the heap: most of them need many times what a token from the cache needs, which is asked for all the time.
         match request {
             Request::Check => Ok(Reply::success()),
             Request::Status => Ok(Reply::success_with(report::status_text(accounts))),
             Request::StatusJson => Ok(Reply::success_with(report::status(accounts).to_info())),
             Request::LoadedAccounts => Ok(Reply::success_with(names(&accounts.names()))),
-            Request::AccountInfo => Ok(Reply::success_with(report::account_info(accounts).await.to_info())),
+            Request::AccountInfo => {
+                Ok(Reply::success_with(Box::pin(report::account_info(accounts)).await.to_info()))
+            }
             Request::AccessToken(request) => {
                 let granted = accounts.access_token(request, caller).await?;
                 Ok(token(&granted, accounts.deps().clock.now()))
             }
-            Request::IdToken(request) => accounts.id_token(request, caller).await.map(id_token),
-            Request::Add(request) => accounts.add(*request).await.map(added),
+            Request::IdToken(request) => Box::pin(accounts.id_token(request, caller)).await.map(id_token),
+            Request::Add(request) => Box::pin(accounts.add(*request)).await.map(added),
             Request::Remove { account } => self.remove(&account),
             Request::RemoveAll => {
                 accounts.remove_all();
                 Ok(Reply::success())
             }
             Request::Lock { password } => {
-                accounts.lock(password).await?;
+                Box::pin(accounts.lock(password)).await?;
                 Ok(Reply::success_with("Agent locked"))
             }
             Request::Unlock { password } => {
-                accounts.unlock(password).await?;
+                Box::pin(accounts.unlock(password)).await?;
                 Ok(Reply::success_with("Agent unlocked"))
             }
-            Request::Reset(request) => Ok(Reply::success_with(accounts.reset(request).await?.to_info())),
-            Request::Passwd(request) => accounts.passwd(request).await.map(|()| Reply::success()),
-            Request::Gen(request) => login.generate(*request).await,
-            Request::Register(request) => login.register(*request).await,
-            Request::CodeExchange(request) => login.code_exchange(request).await,
-            Request::StateLookup { state } => login.state_lookup(&state).await,
-            Request::Device(request) => login.device(request).await,
+            Request::Reset(request) => {
+                Ok(Reply::success_with(Box::pin(accounts.reset(request)).await?.to_info()))
+            }
+            Request::Passwd(request) => Box::pin(accounts.passwd(request)).await.map(|()| Reply::success()),
+            Request::Gen(request) => Box::pin(login.generate(*request)).await,
+            Request::Register(request) => Box::pin(login.register(*request)).await,
+            Request::CodeExchange(request) => Box::pin(login.code_exchange(request)).await,
+            Request::StateLookup { state } => Box::pin(login.state_lookup(&state)).await,
+            Request::Device(request) => Box::pin(login.device(request)).await,
             Request::TermHttpServer { state } => Ok(login.term_http_server(state.as_deref())),
-            Request::Scopes(query) => login.scopes(query).await,
-            Request::Provider(request) => login.provider_report(request).await,
-            Request::Delete(config) => login.delete(*config).await,
-            Request::DeleteClient(request) => login.delete_client(request).await,
-            Request::Reauthenticate { account } => login.reauthenticate(&account).await,
+            Request::Scopes(query) => Box::pin(login.scopes(query)).await,
+            Request::Provider(request) => Box::pin(login.provider_report(request)).await,
+            Request::Delete(config) => Box::pin(login.delete(*config)).await,
+            Request::DeleteClient(request) => Box::pin(login.delete_client(request)).await,
+            Request::Reauthenticate { account } => Box::pin(login.reauthenticate(&account)).await,
             Request::FileWrite(request) => login.file_write(request),
             Request::FileRead { filename } => login.file_read(&filename),
             Request::FileRemove { filename } => login.file_remove(&filename),
@@ -128,5 +133,22 @@ fn added(added: Added) -> Reply {
         Added::Already { lifetime: Some(lifetime) } => {
             Reply::success_with(format!("account already loaded. Lifetime set to {lifetime} seconds."))
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Room is taken, and overwritten afterwards, for every request.
+    #[test]
+    fn a_request_takes_little_room_before_it_needs_more() {
+        const MOST: usize = 2048;
+        fn size<A, F: Future>(_: impl Fn(A) -> F) -> usize {
+            size_of::<F>()
+        }
+        let handling =
+            size(|(it, request, caller): (&'static Dispatch, _, Caller<'static>)| it.handle(request, caller));
+        assert!(handling <= MOST, "{handling} bytes");
     }
 }
