@@ -7,7 +7,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use anyhow::Result;
+use anyhow::{Result, bail};
 use oidc_proto::{
     secret::Password,
     vault::kdf::{self, Algorithm, Work},
@@ -21,6 +21,7 @@ use oidc_tests::{
 use serde_json::{Value, json};
 
 use crate::{
+    SERVE,
     libsodium::Libsodium,
     load,
     suite::{Agent, Suite, status_within},
@@ -124,7 +125,7 @@ pub fn derivation(row: Rows<'_>) -> Result<()> {
         None,
     ));
     row(Row::new("key derivation of our format", vec![milliseconds(median(four))], None));
-    let cells = suites().iter().map(|suite| added(suite).unwrap_or_else(|_| "failed".into())).collect();
+    let cells = suites().iter().map(added).collect::<Result<_>>()?;
     row(Row::new("`add` process, C suite's format, median", cells, None));
     Ok(())
 }
@@ -134,7 +135,7 @@ fn added(suite: &Suite) -> Result<String> {
     let stage = Stage::new(suite)?;
     let mut times = Vec::new();
     for _ in 0..DERIVATIONS {
-        stage.agent.request(&json!({"request": "remove", "account": ACCOUNT}))?;
+        stage.agent.ordered(&json!({"request": "remove", "account": ACCOUNT}))?;
         let mut command = suite.add_client(&stage.environment);
         command.args(["--pw-env", ACCOUNT]).env("OIDC_SOCK", &stage.agent.socket);
         command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
@@ -155,7 +156,7 @@ pub fn throughput(row: Rows<'_>) -> Result<()> {
     let environment = Environment::new();
     let socket = environment.path("bare.sock");
     let mut bare = Command::new(std::env::current_exe()?);
-    bare.arg(&socket);
+    bare.arg(SERVE).arg(&socket);
     let _bare = Agent::listening(bare, &socket)?;
     for sealed in [false, true] {
         for clients in CLIENTS {
@@ -176,7 +177,7 @@ pub fn refresh(row: Rows<'_>) -> Result<()> {
     let mut cells = Vec::new();
     for suite in suites() {
         let stage = Stage::new(&suite)?;
-        cells.push(forced(&stage.agent));
+        cells.push(forced(&stage.agent)?);
     }
     row(Row::new("forced refresh, http, median", cells, None));
     let Some(node) = require::node() else { return Ok(()) };
@@ -186,25 +187,24 @@ pub fn refresh(row: Rows<'_>) -> Result<()> {
         let environment = Environment::new();
         environment.add_account(&provider.account(ACCOUNT), FileFormat::OidcAgent);
         let agent = suite.agent(&environment, "bench")?;
-        cells.push(match agent.load(&environment, ACCOUNT, true) {
-            Ok(()) => forced(&agent),
-            Err(error) => format!("{error}").chars().take(14).collect(),
-        });
+        agent.load(&environment, ACCOUNT, true)?;
+        cells.push(forced(&agent)?);
     }
     row(Row::new("forced refresh, https (npm oidc-provider), median", cells, None));
     Ok(())
 }
 
-fn forced(agent: &Agent) -> String {
+fn forced(agent: &Agent) -> Result<String> {
     let mut times = Vec::new();
     for _ in 0..40 {
         let begin = Instant::now();
-        let reply = agent.request(&token_request(json!({"min_valid_period": -1})));
-        if reply.is_ok_and(|reply| reply.get("access_token").is_some()) {
-            times.push(begin.elapsed());
+        let reply = agent.request(&token_request(json!({"min_valid_period": -1})))?;
+        if reply.get("access_token").is_none() {
+            bail!("a refresh failed: {reply}");
         }
+        times.push(begin.elapsed());
     }
-    if times.is_empty() { "failed".into() } else { milliseconds(median(times)) }
+    Ok(milliseconds(median(times)))
 }
 
 /// From exec to the first answer.
@@ -229,7 +229,7 @@ pub fn lock(row: Rows<'_>) -> Result<()> {
         }
         for (request, cells) in [("lock", &mut locked), ("unlock", &mut unlocked)] {
             let begin = Instant::now();
-            stage.agent.request(&json!({"request": request, "password": "secret"}))?;
+            stage.agent.ordered(&json!({"request": request, "password": "secret"}))?;
             cells.push(milliseconds(begin.elapsed()));
         }
     }

@@ -25,6 +25,11 @@ use serde_json::{Value, json};
 /// How long an agent may take to answer for the first time.
 const START: Duration = Duration::from_secs(20);
 
+/// Threads that have nothing to do end after a second, and with them goes what they held.
+const REST: Duration = Duration::from_secs(2);
+/// How often it is looked whether an agent has come to rest.
+const RESTS: usize = 10;
+
 /// How long a program under another one may take, a hundred times as long as alone.
 const LONGEST: Duration = Duration::from_secs(60);
 
@@ -183,6 +188,12 @@ impl Agent {
         ask(&self.socket, request, Duration::from_secs(120))
     }
 
+    /// One plain request that has to be granted.
+    pub fn ordered(&self, request: &Value) -> Result<()> {
+        let reply = self.request(request)?;
+        if reply["status"] == "success" { Ok(()) } else { bail!("{request}: {reply}") }
+    }
+
     /// One plain request, with a limit on the wait.
     pub fn request_within(&self, request: &Value, limit: Duration) -> Result<Value> {
         ask(&self.socket, request, limit)
@@ -205,8 +216,21 @@ impl Agent {
         Ok(())
     }
 
-    /// Proportional set size of the agent and its children, in KiB.
+    /// Proportional set size of the agent and its children at rest, in KiB: when it has stayed the same for [`REST`].
     pub fn memory(&self) -> Result<u64> {
+        let mut before = self.memory_now()?;
+        for _ in 0..RESTS {
+            thread::sleep(REST);
+            let now = self.memory_now()?;
+            if now == before {
+                return Ok(now);
+            }
+            before = now;
+        }
+        bail!("the agent's memory changes without an end");
+    }
+
+    fn memory_now(&self) -> Result<u64> {
         let mut total = pss(self.child.id())?;
         let tasks = fs_err::read_to_string(format!("/proc/{0}/task/{0}/children", self.child.id()))?;
         for child in tasks.split_whitespace() {

@@ -18,11 +18,15 @@ pub struct Row {
     pub cells: [String; 3],
 }
 
+/// Measures a group of rows and hands over each of them.
+pub type Measure = fn(&mut dyn FnMut(Row)) -> Result<()>;
+
 /// What was measured so far.
 #[derive(Debug, Default)]
 pub struct Table {
     /// In the order of measuring.
     pub rows: Vec<Row>,
+    incomplete: bool,
 }
 
 impl Row {
@@ -47,7 +51,7 @@ impl Table {
     }
 
     /// Measures a group of rows, within [`LIMIT`].
-    pub fn group(&mut self, measure: fn(&mut dyn FnMut(Row)) -> Result<()>) {
+    pub fn group(&mut self, measure: Measure) {
         let (sender, rows) = mpsc::channel();
         let measuring = thread::spawn(move || {
             measure(&mut |row| {
@@ -64,6 +68,7 @@ impl Table {
                 }
                 Err(mpsc::RecvTimeoutError::Timeout) => {
                     say(&format!("bench: given up after {} s", LIMIT.as_secs()));
+                    self.incomplete = true;
                     // Its programs would disturb what is measured next.
                     return suite::end_all();
                 }
@@ -71,9 +76,15 @@ impl Table {
             }
         }
         match measuring.join() {
-            Ok(Ok(())) => {}
+            Ok(Ok(())) => return,
             Ok(Err(error)) => say(&format!("bench: {error:#}")),
             Err(_) => say("bench: a measurement panicked"),
         }
+        self.incomplete = true;
+    }
+
+    /// Whether rows are missing.
+    pub fn is_incomplete(&self) -> bool {
+        self.incomplete
     }
 }
