@@ -3,6 +3,7 @@
 //! Unlike the C suite, which truncates and rewrites in place, a file here is always either the old or the new one. Where
 //! it cannot be replaced it is rewritten in place, under a journal.
 
+mod certificates;
 mod error;
 mod in_place;
 mod link;
@@ -217,6 +218,7 @@ impl Home {
             names::rotated_path(&self.path, lock.name()),
             names::pending_path(&self.path, lock.name()),
             names::journal_path(&self.path, lock.name()),
+            names::certificates_path(&self.path, lock.name()),
         ];
         let mut leftovers = lock.remove_temporary_files();
         for path in hidden {

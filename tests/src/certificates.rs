@@ -58,6 +58,18 @@ impl Certificates {
     }
 }
 
+/// Makes a certificate for 127.0.0.1 that is its own authority, with the `openssl` command; its file and its key's.
+///
+/// # Panics
+/// When that fails.
+pub fn self_signed(directory: &Path) -> (PathBuf, PathBuf) {
+    let (certificate, key) = (directory.join("self.pem"), directory.join("self.key"));
+    let mut command = new_certificate("/CN=127.0.0.1", &certificate, &key);
+    command.args(["-addext", "subjectAltName=IP:127.0.0.1", "-addext", "basicConstraints=critical,CA:TRUE"]);
+    run(command).success();
+    (certificate, key)
+}
+
 fn new_certificate(subject: &str, certificate: &Path, key: &Path) -> Command {
     let mut command = Command::new(on_path("openssl").unwrap_or_else(|| "openssl".into()));
     command.args([

@@ -3,13 +3,16 @@
 
 use std::{
     io::{BufRead, BufReader, Read},
+    net::TcpListener,
     os::unix::fs::PermissionsExt,
-    process::{Command, Stdio},
+    path::Path,
+    process::{Child, Command, Stdio},
     time::Duration,
 };
 
 use oidc_tests::{
     agent::Agent,
+    certificates::self_signed,
     environment::{Environment, PASSWORD},
     http,
     programs::run,
@@ -369,4 +372,98 @@ fn what_a_registration_had_to_do_without_is_said_at_the_end() {
         "{last}"
     );
     finished.success();
+}
+
+#[test]
+fn a_client_that_the_provider_has_lost_is_registered_anew() {
+    let stage = Stage::new();
+    let mut terminal = Terminal::start(stage.generate());
+    terminal.expect("Waiting for the login: ");
+    assert!(stage.provider.decide_device(&stage.provider.user_codes()[0], false));
+    terminal.expect("access_denied");
+    terminal.finish();
+    stage.provider.forget_clients();
+
+    // Without anybody to tell, the way out is named.
+    let mut command = stage.generate();
+    command.arg("--prompt=none");
+    let refused = run(command);
+    assert!(refused.stderr.contains("`oidc reset acc` forgets it"), "{}", refused.stderr);
+    assert!(!refused.stderr.contains("oidc-gen -d"), "{}", refused.stderr);
+
+    stage.approve_by_itself();
+    let mut terminal = Terminal::start(stage.generate());
+    terminal.expect("does not take the client");
+    terminal.expect("most likely the client is gone");
+    terminal.expect("success");
+    assert_eq!(terminal.finish().0, 0);
+    assert_eq!(stage.provider.client_count(), 1);
+    stage.token();
+}
+
+#[test]
+fn scopes_of_a_new_login_are_those_that_are_given() {
+    let scene = Scene::loaded_with(Quirks { device_approved_at_poll: Some(1), ..Quirks::default() });
+    let line = ["gen", ACCOUNT, "--reauthenticate", "--flow", "device", "--pw-env", "--prompt=none"];
+    scene.oidc(&[&line[..], &["--scope", "openid email"]].concat()).success();
+    let account = scene.environment.read_account(ACCOUNT);
+    assert_eq!(account.auth_scope.as_deref(), Some("openid email offline_access"));
+    let refused = scene.oidc(&[&line[..], &["--client-id", "other"]].concat());
+    assert_eq!(refused.code, Some(64), "{}", refused.stderr);
+}
+
+/// Files over TLS, under a certificate that is its own authority.
+struct SelfSigned {
+    child: Child,
+    port: u16,
+}
+
+impl SelfSigned {
+    /// Serves `directory`, which gets the certificate as `self.pem`.
+    fn start(directory: &Path) -> Self {
+        let (certificate, key) = self_signed(directory);
+        let port =
+            TcpListener::bind("127.0.0.1:0").and_then(|free| free.local_addr()).expect("a port").port();
+        let mut command = Command::new("openssl");
+        command.args(["s_server", "-WWW", "-accept", &format!("127.0.0.1:{port}")]).current_dir(directory);
+        command.arg("-cert").arg(certificate).arg("-key").arg(key);
+        let mut child = command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().expect("a server");
+        let said = BufReader::new(child.stdout.take().expect("a pipe")).lines().map_while(Result::ok);
+        let listens = said.into_iter().any(|line| line.contains("ACCEPT"));
+        assert!(listens, "no server");
+        Self { child, port }
+    }
+
+    fn issuer(&self) -> String {
+        format!("https://127.0.0.1:{}", self.port)
+    }
+}
+
+impl Drop for SelfSigned {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// `openssl req -x509` makes a certificate that is its own authority; curl takes it as such.
+#[test]
+fn a_self_signed_certificate_is_taken_as_its_own_anchor_from_any_directory() {
+    let stage = Stage::new();
+    let directory = stage.environment.path("server");
+    fs_err::create_dir_all(directory.join(".well-known")).expect("a directory");
+    let server = SelfSigned::start(&directory);
+    let metadata = format!(
+        "{{\"issuer\":\"{0}\",\"scopes_supported\":[\"openid\",\"over-tls\"],\"token_endpoint\":\"{0}/t\",\
+         \"authorization_endpoint\":\"{0}/a\",\"jwks_uri\":\"{0}/j\"}}",
+        server.issuer()
+    );
+    fs_err::write(directory.join(".well-known/openid-configuration"), metadata).expect("written");
+    let mut command = stage.oidc(&["gen", "acc", "--issuer", &server.issuer(), "--cp", "self.pem"]);
+    command.current_dir(&directory);
+    let mut terminal = Terminal::start(command);
+    terminal.expect("The following scopes are supported: openid over-tls");
+    terminal.type_control('c');
+    terminal.expect("Nothing was made at the provider");
+    assert_eq!(terminal.finish().0, 130);
 }

@@ -8,7 +8,10 @@ use oidc_proto::{
 };
 
 use super::{
-    Login, account_name, failure::failure_of, login_request::WITHOUT_OFFLINE_ACCESS, provider_deadline,
+    Login, account_name,
+    failure::{failure_at_registration, failure_of},
+    login_request::WITHOUT_OFFLINE_ACCESS,
+    provider_deadline,
 };
 use crate::provider::{Part, ProviderMetadata, Registration, tell_left_out};
 
@@ -48,7 +51,8 @@ impl Login {
             redirect_uris: &config.redirect_uris,
             access_token: authorization.as_ref(),
         };
-        let registered = provider.register(registration, deadline).await.map_err(failure_of(&config))?;
+        let registered = provider.register(registration, deadline).await;
+        let registered = registered.map_err(failure_at_registration(&config))?;
         let left_out = &registered.left_out;
         tracing::info!(account = %name, missing = ?registered.missing, ?left_out, "client registered");
         let mut client = registered.client;

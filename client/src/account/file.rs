@@ -105,18 +105,17 @@ impl Sealed {
         asker: &mut dyn Asker,
     ) -> Result<(Unlocked, Option<Password>), AccountError> {
         let mut given = sources.read()?;
-        for try_number in 1..=TRIES {
+        let mut reason = None;
+        for _ in 0..TRIES {
             let was_given = given.is_some();
             let password = match given.take() {
                 Some(password) => password,
-                None => sources.ask(asker, &self.prompt())?,
+                None => sources.ask_again(asker, &self.prompt(), reason)?,
             };
             match vault::unlock(&self.bytes, &password) {
                 Ok(unlocked) => return Ok((unlocked, Some(password))),
                 Err(VaultError::WrongPassword) if was_given && !sources.can_ask(asker) => break,
-                // Without a terminal the next prompt itself shows that the try failed.
-                Err(VaultError::WrongPassword) if try_number < TRIES => drop(asker.tell("Wrong password.")),
-                Err(VaultError::WrongPassword) => {}
+                Err(VaultError::WrongPassword) => reason = Some("Wrong password."),
                 Err(error) => return Err(self.error(error)),
             }
         }

@@ -150,6 +150,13 @@ impl Error {
         matches!(self.failure_code(), Some(ErrorCode::UnknownRequest | ErrorCode::NotSupportedYet))
     }
 
+    /// Whether the person wants no more: Ctrl-C, Ctrl-D, or a no.
+    pub fn is_by_the_person(&self) -> bool {
+        matches!(self, Self::Declined)
+            || self.exit() == Exit::Interrupted
+            || self.asking_code() == Some(ErrorCode::PromptCancelled)
+    }
+
     /// Whether no agent answers at all.
     pub fn is_no_agent(&self) -> bool {
         matches!(self, Self::Agent(error) if error.is_not_running())

@@ -20,7 +20,7 @@ use crate::{
     account::{
         issuer_url::{self, is_issuer},
         password::{
-            TRIES,
+            NEW_TRIES,
             asker::{AskError, Asker},
             sources::Sources,
         },
@@ -30,6 +30,10 @@ use crate::{
     say::output::Output,
 };
 use error::Error;
+
+/// Why a new password is asked for once more.
+const EMPTY: &str = "An empty password protects nothing; Ctrl-C ends without one.";
+const DIFFERENT: &str = "Encryption passwords did not match.";
 
 /// What a command works with.
 pub struct Context {
@@ -144,16 +148,18 @@ impl Context {
         if let Some(password) = sources.read()? {
             return not_empty(password);
         }
-        for try_number in 1..=TRIES {
-            let password = not_empty(sources.ask(self.asker.as_mut(), prompt)?)?;
-            if sources.ask(self.asker.as_mut(), confirmation)? == password {
+        let (mut reason, mut error) = (None, Error::EmptyPassword);
+        for _ in 0..NEW_TRIES {
+            let password = sources.ask_again(self.asker.as_mut(), prompt, reason)?;
+            if password.is_empty() {
+                (reason, error) = (Some(EMPTY), Error::EmptyPassword);
+            } else if sources.ask(self.asker.as_mut(), confirmation)? == password {
                 return Ok(password);
-            }
-            if try_number < TRIES {
-                self.output.note("Encryption passwords did not match.");
+            } else {
+                (reason, error) = (Some(DIFFERENT), Error::PasswordsDiffer);
             }
         }
-        Err(Error::PasswordsDiffer)
+        Err(error)
     }
 
     /// A yes-or-no question that only a clear yes answers with yes.

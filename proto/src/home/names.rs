@@ -34,6 +34,11 @@ pub(super) fn pending_path(directory: &Path, name: &Shortname) -> PathBuf {
     directory.join(format!(".{}.pending", stem(name)))
 }
 
+/// Where the certificates are kept that an account trusts.
+pub(super) fn certificates_path(directory: &Path, name: &Shortname) -> PathBuf {
+    directory.join(format!(".{}.certificates", stem(name)))
+}
+
 /// How a temporary file's name begins.
 pub(super) fn temporary_prefix(stem: &str) -> String {
     format!(".{stem}.")
@@ -75,6 +80,7 @@ mod tests {
             (rotated_path(directory, &long), "rotated"),
             (journal_path(directory, &long), "journal"),
             (pending_path(directory, &long), "pending"),
+            (certificates_path(directory, &long), "certificates"),
         ] {
             assert_eq!(path, directory.join(format!(".{digest}.{end}")));
         }

@@ -224,6 +224,11 @@ impl Provider {
         self.shared.state().clients.len()
     }
 
+    /// Forgets every client, as a server does that was set up anew.
+    pub fn forget_clients(&self) {
+        self.shared.state().clients.clear();
+    }
+
     /// How often a spent refresh token came back: with [`Rotation::Always`] each time killed a login.
     pub fn reuses(&self) -> usize {
         self.shared.state().reuses

@@ -14,6 +14,9 @@ use std::time::Duration;
 
 /// How often a person may mistype.
 pub const TRIES: usize = 3;
+/// How often a new password is asked for that is empty or typed differently twice, before whatever answers is taken for no
+/// person.
+pub const NEW_TRIES: usize = 10;
 /// The most a source may yield, in bytes.
 const MAX_PASSWORD: usize = 64 * 1024;
 /// How long a command or a pipe may take: a person may have to unlock something first.

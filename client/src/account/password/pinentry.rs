@@ -59,10 +59,17 @@ impl From<AssuanError> for PinentryError {
     }
 }
 
-/// Asks once for a secret.
-pub fn ask(prompt: &str) -> Result<Password, PinentryError> {
+/// Asks once for a secret. `reason`: what was wrong with the last answer.
+pub fn ask(prompt: &str, reason: Option<&str>) -> Result<Password, PinentryError> {
     let program = env::var_os("OIDC_PINENTRY").filter(|name| !name.is_empty());
-    ask_by(program.unwrap_or_else(|| "pinentry".into()), PATIENCE, &terminal_options(), prompt)
+    let question = Question { prompt, reason };
+    ask_by(program.unwrap_or_else(|| "pinentry".into()), PATIENCE, &terminal_options(), question)
+}
+
+#[derive(Clone, Copy)]
+struct Question<'a> {
+    prompt: &'a str,
+    reason: Option<&'a str>,
 }
 
 #[derive(Clone, Copy)]
@@ -75,7 +82,7 @@ fn ask_by(
     program: OsString,
     patience: Patience,
     options: &[String],
-    prompt: &str,
+    question: Question,
 ) -> Result<Password, PinentryError> {
     let mut pinentry = Pinentry::start(program, patience)?;
     for option in options {
@@ -85,8 +92,11 @@ fn ask_by(
             Err(error) => return Err(error),
         }
     }
-    pinentry.command("SETDESC", prompt)?;
+    pinentry.command("SETDESC", question.prompt)?;
     pinentry.command("SETPROMPT", "Password:")?;
+    if let Some(reason) = question.reason {
+        pinentry.command("SETERROR", reason)?;
+    }
     let answer = pinentry.command("GETPIN", "");
     // It ends by itself when its input closes; BYE is a courtesy.
     let _ = pinentry.send("BYE", "");
@@ -206,7 +216,12 @@ mod tests {
         fs_err::write(&program, script).expect("written");
         fs_err::set_permissions(&program, std::fs::Permissions::from_mode(0o700)).expect("executable");
         let options = ["unknown=1".to_owned(), "ttyname=/dev/pts/7".to_owned()];
-        let asked = ask_by(program.into(), PATIENCE, &options, "Password of 'a%b'");
+        let asked = ask_by(
+            program.into(),
+            PATIENCE,
+            &options,
+            Question { prompt: "Password of 'a%b'", reason: Some("Wrong password.") },
+        );
         let heard = fs_err::read_to_string(heard).unwrap_or_default();
         (asked.map(|password| password.expose().to_owned()), heard)
     }
@@ -216,6 +231,7 @@ mod tests {
         let (asked, heard) = ask_script("echo 'S note'; echo 'D fir%25'; echo 'D st'; echo OK");
         assert_eq!(asked.expect("an answer"), "fir%st");
         assert!(heard.contains("OPTION ttyname=/dev/pts/7\nSETDESC Password of 'a%25b'\n"), "{heard}");
+        assert!(heard.contains("SETERROR Wrong password.\nGETPIN"), "{heard}");
     }
 
     #[test]
@@ -228,14 +244,15 @@ mod tests {
         assert!(matches!(asked("exec tr '\\0' x </dev/zero"), Err(PinentryError::Refused(_))));
         assert!(matches!(asked("exit 1"), Err(PinentryError::Ended(_))));
         assert!(matches!(asked("printf 'D \\377\\nOK\\n'"), Err(PinentryError::NotUtf8)));
-        let missing = ask_by("/no/such/pinentry".into(), PATIENCE, &[], "?");
+        let missing =
+            ask_by("/no/such/pinentry".into(), PATIENCE, &[], Question { prompt: "?", reason: None });
         assert!(matches!(missing, Err(PinentryError::Run(_))));
     }
 
     #[test]
     fn a_program_that_says_nothing_is_not_waited_for() {
         let short = Patience { program: Duration::from_millis(20), person: Duration::from_millis(20) };
-        let asked = ask_by("/bin/cat".into(), short, &[], "?");
+        let asked = ask_by("/bin/cat".into(), short, &[], Question { prompt: "?", reason: None });
         assert!(matches!(asked, Err(PinentryError::TimedOut)), "{asked:?}");
     }
 }

@@ -62,9 +62,21 @@ impl Sources {
 
     /// Asks the person once.
     pub fn ask(&self, asker: &mut dyn Asker, prompt: &str) -> Result<Password, PasswordError> {
+        self.ask_again(asker, prompt, None)
+    }
+
+    /// Asks the person once more. `reason`: what was wrong with the last answer; it stands with the question.
+    pub fn ask_again(
+        &self,
+        asker: &mut dyn Asker,
+        prompt: &str,
+        reason: Option<&str>,
+    ) -> Result<Password, PasswordError> {
         let asked = match self.prompt {
-            PromptMode::Terminal => asker.secret(prompt),
-            PromptMode::Window => return Ok(pinentry::ask(prompt)?),
+            PromptMode::Terminal => {
+                reason.map_or(Ok(()), |reason| asker.tell(reason)).and_then(|()| asker.secret(prompt))
+            }
+            PromptMode::Window => return Ok(pinentry::ask(prompt, reason)?),
             PromptMode::Never => Err(AskError::NotWanted),
         };
         asked.map_err(|error| match (error, self.nothing()) {

@@ -1,9 +1,10 @@
 //! Making an account: questions, the client, the login, the file. In this order, so that nothing is made at the
 //! provider before everything is known, and nothing that was made there is forgotten.
 
-use oidc_proto::{account::AccountConfig, shell, shortname::Shortname};
+use oidc_proto::{account::AccountConfig, error_code::ErrorCode, shell, shortname::Shortname};
 
 use super::{
+    certificates,
     dialogue::Question,
     draft, files,
     flows::{self, Choice},
@@ -39,20 +40,45 @@ pub struct Beginning {
     pub account: AccountConfig,
     /// Where it will be kept.
     pub storage: Storage,
-    /// Whether its client was registered for it and would be left behind if it fails.
-    pub was_registered: bool,
+    /// Where its client comes from.
+    pub client: ClientOrigin,
+}
+
+/// Where a client comes from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ClientOrigin {
+    /// From elsewhere, or from the account as it was.
+    Given,
+    /// It was registered for this login, and would be left behind if that fails.
+    Registered,
+    /// It was registered for an earlier login that failed, and may be gone at the provider by now.
+    RegisteredBefore,
 }
 
 /// Makes an account.
 pub fn run(session: &mut Session) -> Result<(), Error> {
-    let name = name(session)?;
+    let mut asked = None;
+    match prepare(session, &mut asked) {
+        Ok((beginning, choice)) => finish(session, beginning, &choice),
+        Err(error) => {
+            if error.is_by_the_person() {
+                pending::after_break(session, asked.as_ref());
+            }
+            Err(error)
+        }
+    }
+}
+
+/// Everything up to the login. `asked`: the account's name, as soon as it is known.
+fn prepare(session: &mut Session, asked: &mut Option<Shortname>) -> Result<(Beginning, Choice), Error> {
+    let name = asked.insert(name(session)?).clone();
     let mut beginning = begin(session, name)?;
     draft::apply(session, &beginning.name, &mut beginning.account)?;
     draft::complete_issuer(session, &beginning.name, &mut beginning.account)?;
     if let Some(choice) = robot::chosen(session, &beginning.account)? {
         robot::complete(session, &mut beginning.account, &choice)?;
         beginning.storage = robot_storage(session, &beginning.name, &beginning.account, beginning.storage)?;
-        return finish(session, beginning, &choice);
+        return Ok((beginning, choice));
     }
     (beginning.account.grant_type, beginning.account.subject_token) = (None, None);
     let known = client(session, &mut beginning.account)?;
@@ -66,21 +92,67 @@ pub fn run(session: &mut Session) -> Result<(), Error> {
     draft::complete_credentials(session, &mut beginning.account)?;
     beginning.storage = storage(session, &beginning.name, beginning.storage)?;
     let choice = register_if_needed(session, &mut beginning, choice)?;
-    finish(session, beginning, &choice)
+    Ok((beginning, choice))
 }
 
 /// Logs in and stores the account; whatever fails, the client is not forgotten.
 pub fn finish(session: &mut Session, beginning: Beginning, choice: &Choice) -> Result<(), Error> {
-    let Beginning { name, account, storage, was_registered } = beginning;
+    let Beginning { name, mut account, storage, client } = beginning;
+    let registered = account.clone();
+    let kept = certificates::keep(session, &name, &mut account, &storage)?;
     session.hold_interrupts(true)?;
     let result = log_in(session, &name, &account, &storage, choice);
     session.hold_interrupts(false)?;
-    match &result {
-        _ if !was_registered => {}
-        Err(_) => pending::after_failure(session, &name, &account, &storage),
-        Ok(()) => pending::after_success(session, &name, &account, &storage),
+    if let Some(kept) = kept.filter(|_| result.is_err()) {
+        // What failed is worse than a file too many.
+        drop(session.home().map(|home| certificates::put_back(&home, &name, &kept)));
+    }
+    match (&result, client) {
+        (_, ClientOrigin::Given) => {}
+        (Err(error), ClientOrigin::RegisteredBefore)
+            if error.failure_code() == Some(ErrorCode::InvalidClient) =>
+        {
+            if session.dialogue.can_ask(session.context) {
+                return register_anew(session, &name, registered, storage, choice);
+            }
+            pending::tell_unknown(session, &name, &account);
+        }
+        (Err(_), _) => pending::after_failure(session, &name, &account, &storage),
+        (Ok(()), _) => pending::after_success(session, &name, &account, &storage),
     }
     result
+}
+
+/// The client of an earlier login is gone at the provider: it is forgotten, and the login begins with another one.
+fn register_anew(
+    session: &mut Session,
+    name: &Shortname,
+    gone: AccountConfig,
+    storage: Storage,
+    choice: &Choice,
+) -> Result<(), Error> {
+    let id = gone.client_id.as_deref().unwrap_or_default();
+    let text = format!("The provider does not take the client {id} any more. Another one is registered.");
+    session.context.output.note(&text);
+    let home = session.home()?;
+    pending::discard(session, &home, name, &gone)?;
+    let mut account = AccountConfig {
+        issuer_url: gone.issuer_url,
+        config_endpoint: gone.config_endpoint,
+        cert_path: gone.cert_path,
+        auth_scope: gone.auth_scope,
+        audience: gone.audience,
+        device_authorization_endpoint: gone.device_authorization_endpoint,
+        device_authorization_endpoint_set_by_user: gone.device_authorization_endpoint_set_by_user,
+        oauth: gone.oauth,
+        client_name: gone.client_name,
+        ..AccountConfig::default()
+    };
+    draft::apply(session, name, &mut account)?;
+    draft::apply_issuer_data(session, &mut account);
+    let mut beginning = Beginning { name: name.clone(), account, storage, client: ClientOrigin::Given };
+    let choice = register_if_needed(session, &mut beginning, choice.clone())?;
+    finish(session, beginning, &choice)
 }
 
 fn log_in(
@@ -146,12 +218,17 @@ fn begin(session: &mut Session, name: Shortname) -> Result<Beginning, Error> {
         let opened = Sealed::read(&home, &name)?.open(&home, &sources, session.context.asker.as_mut())?;
         let account = opened.account.clone();
         let storage = existing(session, opened);
-        return Ok(Beginning { name, account, storage, was_registered: false });
+        return Ok(Beginning { name, account, storage, client: ClientOrigin::Given });
     }
     if let Some(pending) = pending::resume(session, &home, &name)? {
         expect_same_issuer(session, &pending.account, &name)?;
         let storage = Storage::New(pending.seal);
-        return Ok(Beginning { name, account: pending.account, storage, was_registered: true });
+        return Ok(Beginning {
+            name,
+            account: pending.account,
+            storage,
+            client: ClientOrigin::RegisteredBefore,
+        });
     }
     if is_manual && !session.args.login.only_at {
         session.progress("No account exists with this short name. Creating new configuration ...")?;
@@ -160,7 +237,7 @@ fn begin(session: &mut Session, name: Shortname) -> Result<Beginning, Error> {
         Some(file) => files::start_values(session, &home, file)?,
         None => AccountConfig::default(),
     };
-    Ok(Beginning { name, account, storage: Storage::Undecided, was_registered: false })
+    Ok(Beginning { name, account, storage: Storage::Undecided, client: ClientOrigin::Given })
 }
 
 fn expect_same_issuer(session: &Session, account: &AccountConfig, name: &Shortname) -> Result<(), Error> {
@@ -276,7 +353,7 @@ fn register_if_needed(
             Registered::Client(client) => {
                 let difference = Difference::between(beginning.account.login_scope(), &choice.flows, &client);
                 beginning.account = registration::merge(std::mem::take(&mut beginning.account), &client);
-                beginning.was_registered = true;
+                beginning.client = ClientOrigin::Registered;
                 pending::keep(session, &home, &beginning.name, &beginning.account, &beginning.storage)?;
                 difference.show(session);
                 return Ok(Choice { flows: difference.usable(&choice.flows), ..choice });

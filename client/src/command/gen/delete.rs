@@ -11,7 +11,7 @@ use oidc_proto::{
 use serde_json::json;
 
 use super::{
-    pending,
+    pending::{self, Deletion, Pending},
     session::{Session, account_name},
 };
 use crate::{
@@ -42,21 +42,47 @@ pub fn run(session: &mut Session) -> Result<(), Error> {
         Err(Error::Declined) if session.context.output.dialect == Dialect::CSuite => return Ok(()),
         Ok(false) if session.context.output.json => return Err(Error::Declined),
         Ok(false) => return Ok(()),
-        Err(error) => return Err(error),
+        Err(error) => return Err(nothing_deleted(session, error)),
     }
     let is_done = is_loaded && reset_by_agent(session, &name)?;
     if !is_done && !has_file && is_loaded {
         return Err(not_by_this_agent(&name));
     }
-    if !is_done && has_file {
-        let sealed = Sealed::read(&home, &name)?;
-        let opened = sealed.open(&home, &session.args.password.sources(), session.context.asker.as_mut())?;
-        delete_at_provider(session, &name, &opened.account)?;
+    let opened = opened(session, &home, &name, !is_done && has_file, has_pending);
+    let (account, unfinished) = opened.map_err(|error| nothing_deleted(session, error))?;
+    if let Some(account) = account {
+        delete_at_provider(session, &name, &account)?;
     }
-    if has_pending && let Some(unfinished) = pending::open(session, &home, &name)? {
+    if let Some(unfinished) = unfinished {
         pending::discard(session, &home, &name, &unfinished.account)?;
     }
     forget(session, &home, &name)
+}
+
+/// What has to be opened before anything is deleted.
+fn opened(
+    session: &mut Session,
+    home: &Home,
+    name: &Shortname,
+    has_file: bool,
+    has_pending: bool,
+) -> Result<(Option<AccountConfig>, Option<Pending>), Error> {
+    let account = if has_file {
+        let sealed = Sealed::read(home, name)?;
+        let sources = session.args.password.sources();
+        Some(sealed.open(home, &sources, session.context.asker.as_mut())?.account)
+    } else {
+        None
+    };
+    let unfinished = if has_pending { pending::open(session, home, name)? } else { None };
+    Ok((account, unfinished))
+}
+
+fn nothing_deleted(session: &mut Session, error: Error) -> Error {
+    if error.is_by_the_person() {
+        session.context.output.hint("Nothing was deleted, neither here nor at the provider.");
+    }
+    error
 }
 
 /// Lets an agent of ours, which holds the account unlocked, do it: that needs no password. Whether it could.
@@ -110,19 +136,23 @@ fn delete_at_provider(session: &mut Session, name: &Shortname, account: &Account
     let mut account = session.for_agent(account);
     account.name = Some(name.to_string());
     (account.username, account.password) = (None, None);
+    let deletes_client = wants_client_deleted(session, &account);
+    let deletes_client = deletes_client.map_err(|error| nothing_deleted(session, error))?;
     let revoked = match account.refresh_token {
         Some(_) => session.context.call(&Request::Delete(Box::new(account.clone()))).map(drop),
         None => Ok(()),
     };
-    let client_is_gone = delete_client(session, &account)?;
+    let client_is_gone = deletes_client && delete_client(session, &account);
     if let Err(error) = revoked
         && !client_is_gone
     {
         session.context.output.warning(&error.to_string());
         let question =
             "Do you want to unload and delete anyway. You then have to revoke the refresh token manually.";
-        if !session.dialogue.confirm(session.context, question, false)? {
-            return Err(error);
+        match session.dialogue.confirm(session.context, question, false) {
+            Ok(true) => {}
+            Ok(false) => return Err(error),
+            Err(error) => return Err(nothing_deleted(session, error)),
         }
     }
     // Revoking has unloaded it where that worked; an account that is not loaded is as it should be.
@@ -130,27 +160,29 @@ fn delete_at_provider(session: &mut Session, name: &Shortname, account: &Account
     Ok(())
 }
 
-fn delete_client(session: &mut Session, account: &AccountConfig) -> Result<bool, Error> {
+/// Asked before anything is revoked, so that whoever ends it here has lost nothing.
+fn wants_client_deleted(session: &mut Session, account: &AccountConfig) -> Result<bool, Error> {
     if account.registration_client_uri.is_none() || account.registration_access_token.is_none() {
         return Ok(false);
     }
     let question = "The used OIDC client was dynamically registered by oidc-agent. Should this client be automatically deleted?";
     // The account is to go: without anybody to ask, so does its client.
-    let wanted = !session.dialogue.can_ask(session.context)
-        || session.dialogue.confirm(session.context, question, true)?;
-    if !wanted {
-        return Ok(false);
-    }
+    Ok(!session.dialogue.can_ask(session.context)
+        || session.dialogue.confirm(session.context, question, true)?)
+}
+
+/// Whether the client is gone.
+fn delete_client(session: &mut Session, account: &AccountConfig) -> bool {
     match pending::delete_client(session, account) {
-        Ok(true) => {
-            session.context.output.note("Deleted oidc client.");
-            Ok(true)
+        Ok(Deletion::Done(said)) => {
+            session.context.output.note(&said);
+            true
         }
-        Ok(false) => Ok(false),
+        Ok(Deletion::NotManaged) => false,
         Err(error) => {
             let uri = account.registration_client_uri.as_deref().unwrap_or_default();
             session.context.output.warning(&format!("{error}; the client is managed at {uri}"));
-            Ok(false)
+            false
         }
     }
 }

@@ -10,6 +10,8 @@ use crate::{
     say::dialect::Dialect,
 };
 
+const NEEDED: &str = "An answer is needed; Ctrl-C ends without one.";
+
 /// Whether and how a person is asked.
 #[derive(Debug, Clone, Copy)]
 pub struct Dialogue {
@@ -69,7 +71,7 @@ impl Dialogue {
             let answer = context.asker.line(&prompt)?;
             let answer = if answer.is_empty() { question.default.unwrap_or_default() } else { &answer };
             let reason = match read(answer) {
-                _ if answer.is_empty() => "An answer is needed; Ctrl-C ends without one.".to_owned(),
+                _ if answer.is_empty() => NEEDED.to_owned(),
                 Ok(value) => return Ok(value),
                 Err(reason) => reason,
             };
@@ -81,6 +83,17 @@ impl Dialogue {
     pub fn ask_secret(self, context: &mut Context, question: &Question) -> Result<Password, Error> {
         self.expect_person(context, question)?;
         Ok(context.asker.secret(question.label)?)
+    }
+
+    /// Asks for a secret until there is one.
+    pub fn ask_needed_secret(self, context: &mut Context, question: &Question) -> Result<Password, Error> {
+        loop {
+            let secret = self.ask_secret(context, question)?;
+            if !secret.is_empty() {
+                return Ok(secret);
+            }
+            context.asker.tell(NEEDED)?;
+        }
     }
 
     /// Asks a yes-or-no question; `Enter` is `default`. `quit` declines everything.

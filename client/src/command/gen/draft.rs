@@ -3,7 +3,10 @@
 use oidc_proto::{account::AccountConfig, shortname::Shortname};
 use serde_json::Value;
 
-use super::{arguments::ClientArgs, dialogue::Question, flows, issuer, redirect, scopes, session::Session};
+use super::{
+    arguments::ClientArgs, certificates, dialogue::Question, flows, issuer, redirect, scopes,
+    session::Session,
+};
 use crate::{
     account::issuer_url,
     cli::options::FormatArg,
@@ -20,7 +23,9 @@ pub fn apply(session: &mut Session, name: &Shortname, account: &mut AccountConfi
         account.issuer_url = Some(issuer_url::read(issuer).map_err(|reason| wrong("--issuer", &reason))?);
     }
     set(&mut account.config_endpoint, client.config_endpoint.as_ref());
-    set(&mut account.cert_path, client.cert_path.as_ref());
+    if let Some(path) = &client.cert_path {
+        account.cert_path = Some(certificates::given(path)?);
+    }
     set(&mut account.audience, client.aud.as_ref());
     set(&mut account.mytoken_url, client.mytoken_url.as_ref());
     if let Some(endpoint) = &client.device_authorization_endpoint {
@@ -103,7 +108,11 @@ pub fn complete_issuer(
                 spell_for_the_c_suite(session, account);
                 return Ok(());
             }
-            Err(error) => session.context.asker.tell(&format!("{error}."))?,
+            Err(error) => {
+                let hint = error.hint().map(|hint| format!("\n{hint}")).unwrap_or_default();
+                let error = error.to_string();
+                session.context.asker.tell(&format!("{}.{hint}", error.trim_end_matches('.')))?;
+            }
         }
     }
 }
@@ -159,7 +168,7 @@ pub fn complete_credentials(session: &mut Session, account: &mut AccountConfig) 
     }
     if account.password.is_none() {
         let question = Question { label: "Password", option: "op-password", default: None };
-        account.password = Some(session.dialogue.ask_secret(session.context, &question)?);
+        account.password = Some(session.dialogue.ask_needed_secret(session.context, &question)?);
     }
     Ok(())
 }

@@ -5,7 +5,7 @@ use oidc_proto::message::Flow;
 use super::arguments::{FlowArg, GenArgs};
 
 /// The ways to log in, the best first.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Choice {
     /// For the agent, in order.
     pub flows: Vec<Flow>,

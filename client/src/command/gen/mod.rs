@@ -1,6 +1,7 @@
 //! `oidc gen` and `oidc-gen`: from nothing to an account, and what else is done with an account's file.
 
 pub mod arguments;
+mod certificates;
 mod create;
 mod delete;
 mod desk;

@@ -3,7 +3,7 @@
 use oidc_proto::{
     account::AccountConfig,
     home::Home,
-    message::{DeleteClientRequest, Request},
+    message::{DeleteClientRequest, Reply, Request},
     shell,
     shortname::Shortname,
     vault,
@@ -54,11 +54,15 @@ fn read(home: &Home, name: &Shortname) -> Result<Option<Sealed>, Error> {
 /// Whether the person wants to go on with what is pending. `no` deletes its client at the provider.
 pub fn resume(session: &mut Session, home: &Home, name: &Shortname) -> Result<Option<Pending>, Error> {
     let Some(about) = describe(home, name)? else { return Ok(None) };
-    session.context.output.note(&about);
-    let question = "Found temporary file for this shortname. Do you want to use it?";
     let goes_on = if session.dialogue.can_ask(session.context) {
+        session.context.asker.tell(&format!(
+            "{about}. It goes on with that client; after a no, that client is deleted at the provider and another one \
+             registered."
+        ))?;
+        let question = "Found temporary file for this shortname. Do you want to use it?";
         session.dialogue.confirm(session.context, question, true)?
     } else {
+        session.context.output.note(&format!("{about}: it goes on"));
         true
     };
     let Some(pending) = open(session, home, name)? else { return Ok(None) };
@@ -73,7 +77,7 @@ pub fn resume(session: &mut Session, home: &Home, name: &Shortname) -> Result<Op
 fn describe(home: &Home, name: &Shortname) -> Result<Option<String>, Error> {
     let Some(bytes) = home.read_pending(name)? else { return Ok(None) };
     let about = vault::header(&bytes).map_or_else(String::new, |header| {
-        format!(": client {} at {}", header.client_id.unwrap_or_default(), header.issuer.unwrap_or_default())
+        format!(" (client {} at {})", header.client_id.unwrap_or_default(), header.issuer.unwrap_or_default())
     });
     Ok(Some(format!("An earlier login for '{name}' was not finished{about}")))
 }
@@ -85,10 +89,15 @@ pub fn discard(
     name: &Shortname,
     account: &AccountConfig,
 ) -> Result<(), Error> {
-    if delete_client(session, account)? {
-        session.context.output.note("Deleted oidc client.");
-    } else {
-        tell_left(session, account, None);
+    match delete_client(session, account) {
+        Ok(Deletion::Done(said)) => session.context.output.note(&said),
+        Ok(Deletion::NotManaged) => tell_left(session, account, None),
+        Err(error) => {
+            let reset = shell::command("oidc reset", name.as_str());
+            let hint = format!("`{reset}` forgets the client here without asking the provider.");
+            session.context.output.hint(&hint);
+            return Err(error);
+        }
     }
     let lock = home.lock(name, LOCK_TIMEOUT)?;
     home.remove_pending(&lock)?;
@@ -122,10 +131,39 @@ pub fn after_failure(session: &mut Session, name: &Shortname, account: &AccountC
     }
     let client = account.client_id.as_deref().unwrap_or_default();
     let issuer = account.issuer_url.as_deref().unwrap_or("the provider");
+    tell_kept(session, name, client, issuer);
+}
+
+fn tell_kept(session: &mut Session, name: &Shortname, client: &str, issuer: &str) {
     session.context.output.hint(&format!(
         "The client {client} stays registered at {issuer}. `{}` goes on with it, `{}` removes it.",
         shell::command("oidc gen", name.as_str()),
         shell::command("oidc gen --delete", name.as_str())
+    ));
+}
+
+/// Before the login has begun, the person wants no more: what there is at the provider.
+pub fn after_break(session: &mut Session, name: Option<&Shortname>) {
+    let home = session.context.home().ok();
+    let kept = name.zip(home).and_then(|(name, home)| home.read_pending(name).ok().flatten());
+    match (name, kept.as_deref().and_then(|bytes| vault::header(bytes))) {
+        (Some(name), Some(header)) => tell_kept(
+            session,
+            name,
+            &header.client_id.unwrap_or_default(),
+            header.issuer.as_deref().unwrap_or("the provider"),
+        ),
+        _ => session.context.output.hint("Nothing was made at the provider, and nothing was stored."),
+    }
+}
+
+/// The client of an earlier login is not known at the provider any more, and nobody here says to register another one.
+pub fn tell_unknown(session: &mut Session, name: &Shortname, account: &AccountConfig) {
+    session.context.output.hint(&format!(
+        "The client {} was registered for an earlier login. `{}` forgets it, then `{}` registers another one.",
+        account.client_id.as_deref().unwrap_or_default(),
+        shell::command("oidc reset", name.as_str()),
+        shell::command("oidc gen", name.as_str())
     ));
 }
 
@@ -145,8 +183,10 @@ pub fn after_success(session: &mut Session, name: &Shortname, account: &AccountC
 /// Deletes a client that nothing here will remember; if that fails, the person is told what is left.
 pub fn take_back(session: &mut Session, account: &AccountConfig) {
     match delete_client(session, account) {
-        Ok(true) => session.context.output.note("The client that was registered for this is deleted again."),
-        Ok(false) => tell_left(session, account, None),
+        Ok(Deletion::Done(_)) => {
+            session.context.output.note("The client that was registered for this is deleted again.");
+        }
+        Ok(Deletion::NotManaged) => tell_left(session, account, None),
         Err(error) => tell_left(session, account, Some(&error)),
     }
 }
@@ -163,16 +203,32 @@ fn tell_left(session: &mut Session, account: &AccountConfig, error: Option<&Erro
         .warning(&format!("the client {client} stays registered at {issuer}{reason}{place}"));
 }
 
-/// Deletes a dynamically registered client (RFC 7592 section 2.3). `false`: it is none that could be deleted so.
-pub fn delete_client(session: &mut Session, account: &AccountConfig) -> Result<bool, Error> {
+/// What became of a client that is to be deleted at the provider.
+pub enum Deletion {
+    /// It is gone, and what is to be said of that.
+    Done(String),
+    /// It cannot be deleted from here: it was not registered dynamically, or not for us to manage.
+    NotManaged,
+}
+
+/// Deletes a dynamically registered client (RFC 7592 section 2.3).
+pub fn delete_client(session: &mut Session, account: &AccountConfig) -> Result<Deletion, Error> {
     let (Some(uri), Some(token)) = (&account.registration_client_uri, &account.registration_access_token)
     else {
-        return Ok(false);
+        return Ok(Deletion::NotManaged);
     };
-    session.context.call(&Request::DeleteClient(DeleteClientRequest {
+    let reply = session.context.call(&Request::DeleteClient(DeleteClientRequest {
         registration_client_uri: uri.clone(),
         registration_access_token: token.clone(),
         cert_path: account.cert_path.clone(),
     }))?;
-    Ok(true)
+    let info = match reply {
+        Reply::Success { info } => info,
+        _ => None,
+    };
+    let client = account.client_id.as_deref().unwrap_or_default();
+    Ok(Deletion::Done(match info.as_ref().and_then(|info| info.as_str()) {
+        Some(info) => format!("Client {client}: {info}."),
+        None => "Deleted oidc client.".to_owned(),
+    }))
 }

@@ -35,6 +35,10 @@ pub fn complete(session: &mut Session, account: &mut AccountConfig) -> Result<()
         account.redirect_uris = USUAL.map(str::to_owned).into();
         return Ok(());
     }
+    session
+        .context
+        .asker
+        .tell("The browser is sent back to a redirect URI that the client is registered with.")?;
     let question =
         Question { label: "Redirect_uris (space separated)", option: "redirect-uri", default: Some(&usual) };
     account.redirect_uris = session.dialogue.ask(session.context, &question, read_all)?;

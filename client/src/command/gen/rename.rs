@@ -1,7 +1,10 @@
 //! `--rename`: another short name for an account, with the same password. Everything that is kept of the account goes
 //! with it, and so does the way in which an agent of ours holds it.
 
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::{
+    path::Path,
+    time::{SystemTime, UNIX_EPOCH},
+};
 
 use oidc_proto::{
     account::AccountConfig,
@@ -110,6 +113,13 @@ fn rename(
     let current = opened.read_again(home, &old_lock)?;
     let mut account = current.account;
     account.name = Some(new.to_string());
+    if let Some(certificates) = home.read_certificates(old)? {
+        home.write_certificates(&new_lock, &certificates)?;
+        let is_copy = account.cert_path.as_deref().map(Path::new) == Some(&home.certificates_path(old));
+        if is_copy {
+            account.cert_path = home.certificates_path(new).to_str().map(str::to_owned);
+        }
+    }
     let bytes = current.key.seal(&account, &current.bytes).map_err(failed)?;
     home.create(&new_lock, &bytes).map_err(|error| match error {
         HomeError::Exists(_) => exists(new),

@@ -265,6 +265,266 @@ fn a_pending_registration_can_be_removed() {
     assert_eq!(names[2..5], ["delete_client", "register", "gen"]);
 }
 
+/// An agent whose first login fails, and whose provider has forgotten the client of it afterwards.
+fn agent_that_forgets_the_client() -> impl FnMut(&Request) -> Reply {
+    let mut agent = good_agent();
+    let mut logins = 0;
+    move |request| match request {
+        Request::Gen(_) => {
+            logins += 1;
+            match logins {
+                1 => failure(ErrorCode::ProviderRefused, "access_denied"),
+                2 => failure(ErrorCode::InvalidClient, "invalid_client"),
+                _ => agent(request),
+            }
+        }
+        Request::DeleteClient(_) => Reply::success_with("most likely the client is gone"),
+        other => agent(other),
+    }
+}
+
+#[test]
+fn a_client_that_the_provider_has_forgotten_is_replaced_by_another_one() {
+    let mut stage = Stage::new(agent_that_forgets_the_client());
+    error(stage.run(NEW));
+    let mut stage = stage.with_answers(&[("Do you want to use it?", ""), ("never asked", "")]);
+    let run = stage.run(NEW);
+    run.result.unwrap_or_else(|error| panic!("{error}: {}", run.stderr));
+    assert!(
+        run.stderr.contains("does not take the client cid any more")
+            && run.stderr.contains("Client cid: most likely the client is gone."),
+        "{}",
+        run.stderr
+    );
+    assert_eq!(stage.request_names()[..6], ["register", "gen", "gen", "delete_client", "register", "gen"]);
+    assert_eq!(stage.home().read_pending(&name()).expect("readable"), None);
+    assert!(stored(&stage).registration_access_token.is_some());
+
+    // Nobody there to be told: the way out is named, and not the one back into the same.
+    let mut stage = Stage::new(agent_that_forgets_the_client());
+    error(stage.run(NEW));
+    let run = stage.run(NEW);
+    assert!(
+        run.stderr.contains("`oidc reset acc` forgets it") && !run.stderr.contains("--delete"),
+        "{}",
+        run.stderr
+    );
+    assert_eq!(error(run).failure_code(), Some(ErrorCode::InvalidClient));
+    let run = stage.run(&["acc", "--delete", "--confirm-yes", "--pw-cmd", "echo pw"]);
+    run.result.unwrap_or_else(|error| panic!("{error}: {}", run.stderr));
+    assert!(run.stderr.contains("most likely the client is gone"), "{}", run.stderr);
+}
+
+#[test]
+fn a_client_that_cannot_be_deleted_can_be_forgotten() {
+    let mut agent = agent_that_fails_once();
+    let mut stage = Stage::new(move |request| match request {
+        Request::DeleteClient(_) => failure(ErrorCode::ProviderRefused, "Could not delete client: no"),
+        other => agent(other),
+    });
+    error(stage.run(NEW));
+    let run = stage.run(&["acc", "--delete", "--confirm-yes", "--pw-cmd", "echo pw"]);
+    assert!(run.stderr.contains("`oidc reset acc` forgets the client here"), "{}", run.stderr);
+    error(run);
+}
+
+#[test]
+fn an_empty_password_is_asked_for_again_with_the_reason_above() {
+    let pw = "Enter encryption password";
+    let mut stage = Stage::new(good_agent()).with_answers(&[
+        (pw, ""),
+        (pw, "pw"),
+        ("Confirm", "wp"),
+        (pw, "pw"),
+        ("Confirm", "pw"),
+    ]);
+    let run = stage.run(&NEW[..5]);
+    run.result.unwrap_or_else(|error| panic!("{error}: {}", run.stderr));
+    let lines: Vec<_> = run.stderr.lines().collect();
+    for reason in ["An empty password protects nothing", "Encryption passwords did not match."] {
+        let at = lines.iter().position(|line| line.starts_with(reason)).expect("a reason");
+        assert!(lines[at + 1].starts_with(pw), "{}", run.stderr);
+    }
+}
+
+#[test]
+fn whoever_breaks_off_at_a_question_is_told_what_is_left() {
+    let all = [
+        ("Enter short name", "acc"),
+        ("Issuer", "op.example"),
+        ("Scopes", "max"),
+        ("Enter encryption password", "pw"),
+        ("Confirm encryption password", "pw"),
+    ];
+    for last in 0..all.len() {
+        let mut answers = all[..=last].to_vec();
+        answers[last].1 = "^C";
+        let mut stage = Stage::new(good_agent()).with_answers(&answers);
+        let run = stage.run(&["--flow", "device"]);
+        assert!(
+            run.stderr.ends_with("Nothing was made at the provider, and nothing was stored.\n"),
+            "{}",
+            run.stderr
+        );
+        assert_eq!(error(run).exit(), Exit::Interrupted);
+    }
+
+    let mut stage = Stage::new(agent_that_fails_once());
+    error(stage.run(NEW));
+    for answers in
+        [&[("Do you want to use it?", "^C")][..], &[("Do you want", "yes"), ("Enter decryption", "^C")]]
+    {
+        stage = stage.with_answers(answers);
+        let run = stage.run(&NEW[..5]);
+        assert!(run.stderr.contains("The client cid stays registered"), "{}", run.stderr);
+        assert_eq!(error(run).exit(), Exit::Interrupted);
+    }
+}
+
+#[test]
+fn whoever_breaks_off_a_deletion_has_lost_nothing() {
+    let mut stage = Stage::new(good_agent());
+    stage.run(NEW).result.expect("an account");
+    let asked = stage.requests().len();
+    for answers in [&[("Do you really", "^C")][..], &[("Do you really", "yes"), ("Should this client", "^C")]]
+    {
+        stage = stage.with_answers(answers);
+        let run = stage.run(&["acc", "--delete", "--pw-cmd", "echo pw"]);
+        assert!(
+            run.stderr.ends_with("Nothing was deleted, neither here nor at the provider.\n"),
+            "{}",
+            run.stderr
+        );
+        assert_eq!(error(run).exit(), Exit::Interrupted);
+    }
+    let names: Vec<_> = stage.requests()[asked..].iter().map(Request::name).collect();
+    assert!(!names.contains(&"delete") && !names.contains(&"delete_client"), "{names:?}");
+}
+
+/// The last login that was asked for.
+fn last_login(stage: &Stage) -> oidc_proto::message::GenRequest {
+    let login = stage.requests().into_iter().rev().find_map(|request| match request {
+        Request::Gen(request) => Some(*request),
+        _ => None,
+    });
+    login.expect("a login")
+}
+
+#[test]
+fn a_new_login_takes_the_scopes_and_the_flow_that_are_given_and_refuses_the_rest() {
+    let mut stage = Stage::new(good_agent());
+    stage.run(NEW).result.expect("an account");
+    let again = ["acc", "--reauthenticate", "--pw-cmd", "echo pw"];
+    let run = stage.run(&[&again[..], &["--scope", "openid email", "--flow", "device"]].concat());
+    run.result.unwrap_or_else(|error| panic!("{error}: {}", run.stderr));
+    assert!(!run.stderr.contains("Generating account configuration"), "{}", run.stderr);
+    let login = last_login(&stage);
+    assert_eq!(login.config.auth_scope.as_deref(), Some("openid email offline_access"));
+    assert_eq!(login.flows, [Flow::Device]);
+    assert_eq!(stored(&stage).auth_scope.as_deref(), Some("openid email offline_access"));
+
+    let before = stage.requests().len();
+    for (option, reason) in [
+        ("--client-id=x", "`oidc gen -m acc` gives it another one"),
+        ("--pub", "keeps its client"),
+        ("--at=t", "no client is registered"),
+        ("--only-at", "the new login is stored"),
+        ("--issuer=https://other.example", "is one at https://op.example"),
+        ("--flow=refresh", "--rt-file"),
+    ] {
+        let error = error(stage.run(&[&again[..], &[option]].concat()));
+        assert!(error.to_string().contains(reason), "{option}: {error}");
+        assert_eq!(error.exit(), Exit::Usage, "{option}");
+    }
+    assert!(!stage.requests()[before..].iter().any(|request| request.name() == "gen"));
+
+    let mut stage = stage.with_answers(&[("Enter decryption", "^C")]);
+    let run = stage.run(&again[..2]);
+    assert!(run.stderr.contains("keeps the login that it had"), "{}", run.stderr);
+}
+
+#[test]
+fn an_account_of_a_refresh_token_can_log_in_by_any_way_later() {
+    for (answers, uri) in [
+        (&[][..], "http://localhost:8080"),
+        (&[("Redirect_uris", "http://localhost:2345"), ("never", "")], "http://localhost:2345"),
+    ] {
+        let mut stage = Stage::new(good_agent());
+        stage.machine.has_display = true;
+        let line = ["--rt", "imported", "--client-id", "cid", "--client-secret=", "--prompt=none"];
+        stage.run(&[NEW, &line].concat()).result.expect("an account");
+        stage = stage.with_answers(answers);
+        let run = stage.run(&["acc", "--reauthenticate", "--pw-cmd", "echo pw"]);
+        run.result.unwrap_or_else(|error| panic!("{error}: {}", run.stderr));
+        let login = last_login(&stage);
+        assert_eq!(login.config.redirect_uris[0], uri);
+        assert_eq!(login.flows, [Flow::Code, Flow::Device]);
+        assert_eq!(stored(&stage).client_id.as_deref(), Some("cid"));
+    }
+}
+
+#[test]
+fn own_certificates_are_kept_with_the_account_and_those_of_the_system_are_not() {
+    let own = tempfile::tempdir().expect("a directory");
+    let path = own.path().join("ca.pem");
+    let pem = "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n";
+    fs_err::write(&path, pem).expect("written");
+    let option = format!("--cp={}", path.display());
+
+    let mut stage = Stage::new(agent_that_fails_once());
+    error(stage.run(&[NEW, &[&option]].concat()));
+    assert_eq!(stage.home().read_certificates(&name()).expect("readable"), None, "the login failed");
+    let run = stage.run(&[NEW, &[&option]].concat());
+    run.result.unwrap_or_else(|error| panic!("{error}: {}", run.stderr));
+    let copy = stage.home().certificates_path(&name());
+    assert_eq!(fs_err::read_to_string(&copy).expect("a copy"), pem);
+    assert_eq!(last_login(&stage).config.cert_path.as_deref(), copy.to_str());
+    assert_eq!(stored(&stage).cert_path.as_deref(), copy.to_str());
+
+    stage.run(&["acc", "--rename", "new", "--pw-cmd", "echo pw"]).result.expect("renamed");
+    assert!(!copy.exists());
+    let copy = stage.home().certificates_path(&"new".parse().expect("a name"));
+    let run = stage.run(&["--print", "new", "--pw-cmd", "echo pw"]);
+    let account = AccountConfig::parse(run.stdout.as_bytes()).expect("an account");
+    assert!(copy.exists() && account.cert_path.as_deref() == copy.to_str(), "{account:?}");
+    stage.run(&["new", "--delete", "--confirm-yes", "--pw-cmd", "echo pw"]).result.expect("deleted");
+    assert!(!copy.exists());
+}
+
+#[test]
+fn a_file_without_certificates_is_told_before_anything_is_asked() {
+    let own = tempfile::tempdir().expect("a directory");
+    let path = own.path().join("notes");
+    fs_err::write(&path, "no certificate").expect("written");
+    for (file, reason) in [
+        (path.to_str().expect("text"), "holds no certificate"),
+        ("/nonexistent", "/nonexistent"),
+        ("/dev/null", "no regular file"),
+    ] {
+        let mut stage = Stage::new(good_agent()).with_answers(&[("never asked", "")]);
+        let error = error(stage.run(&[NEW, &["--cp", file]].concat()));
+        assert!(error.to_string().contains(reason) && error.exit() == Exit::File, "{error}");
+        assert_eq!(stage.request_names(), [""; 0]);
+    }
+}
+
+#[test]
+fn what_is_said_of_a_login_is_what_is_done() {
+    let mut agent = good_agent();
+    let mut stage = Stage::new(move |request| match request {
+        // The device flow is not to be had; the agent goes on with the next one.
+        Request::Gen(_) => code(),
+        other => agent(other),
+    });
+    let run = stage.run(NEW);
+    run.result.unwrap_or_else(|error| panic!("{error}: {}", run.stderr));
+    assert!(
+        !run.stderr.contains("Logging in by a code") && run.stderr.contains("it goes on in a browser"),
+        "{}",
+        run.stderr
+    );
+}
+
 #[test]
 fn ctrl_c_ends_the_login_and_keeps_the_registration() {
     let mut stage = Stage::new(good_agent());

@@ -7,12 +7,15 @@ mod qr;
 
 use oidc_proto::{
     account::AccountConfig,
-    message::{GenRequest, PasswordEntry, Reply, Request},
+    message::{Flow, GenRequest, PasswordEntry, Reply, Request},
 };
 
 use super::{flows::Choice, session::Session};
 use crate::context::error::Error;
 use outcome::{Outcome, finished};
+
+const NO_DEVICE_LOGIN: &str =
+    "A login by a code for another device is not to be had here; it goes on in a browser.";
 
 /// Logs in. The agent's web server is ended and the terminal restored however it ends.
 pub fn log_in(
@@ -21,10 +24,8 @@ pub fn log_in(
     choice: &Choice,
     pw_entry: Option<PasswordEntry>,
 ) -> Result<Outcome, Error> {
-    if let Some(reason) = choice.reason {
-        session.context.output.note(&format!("Logging in by a code for another device: {reason}."));
-    }
-    if !session.args.login.only_at {
+    let is_new = !session.args.instead.reauthenticate;
+    if is_new && !session.args.login.only_at {
         session.progress("Generating account configuration ...")?;
     }
     let paste = code::wants_paste(session);
@@ -40,10 +41,16 @@ pub fn log_in(
     match session.context.call(&request)? {
         Reply::AcceptedCode { uri, state } => {
             session.accepted()?;
+            if choice.flows.first() == Some(&Flow::Device) {
+                session.context.output.note(NO_DEVICE_LOGIN);
+            }
             code::log_in(session, &uri, &state)
         }
         Reply::AcceptedDevice(device) => {
             session.accepted()?;
+            if let Some(reason) = choice.reason {
+                session.context.output.note(&format!("Logging in by a code for another device: {reason}."));
+            }
             session.by_device = true;
             device::log_in(session, &device)
         }
