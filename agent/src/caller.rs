@@ -129,8 +129,18 @@ fn read(path: &Path) -> io::Result<String> {
 
 /// What says how to reach the person, and nothing else: an environment may hold secrets.
 fn variables(environ: &str) -> Vec<(String, String)> {
-    const WANTED: [&str; 6] =
-        ["DISPLAY", "WAYLAND_DISPLAY", "XAUTHORITY", "GPG_TTY", "TERM", "XDG_RUNTIME_DIR"];
+    const WANTED: [&str; 10] = [
+        "DISPLAY",
+        "WAYLAND_DISPLAY",
+        "XAUTHORITY",
+        "GPG_TTY",
+        "TERM",
+        "XDG_RUNTIME_DIR",
+        "LANG",
+        "LC_ALL",
+        "LC_CTYPE",
+        "LC_MESSAGES",
+    ];
     let pairs = environ.split('\0').filter_map(|entry| entry.split_once('='));
     let wanted = pairs.filter(|(name, _)| WANTED.contains(name));
     wanted.map(|(name, value)| (name.to_owned(), value.to_owned())).collect()

@@ -23,7 +23,7 @@ use oidc_proto::{
 use tempfile::TempDir;
 
 use crate::{
-    account::password::asker::{AskError, Asked, Asker},
+    account::password::asker::{AskError, Asked, Asker, NoTerminal},
     agent::Agent,
     cli::parse::{Invocation, Run, parse},
     command::{self, TABLE},
@@ -115,13 +115,18 @@ impl Person {
         }
         self.asked.borrow_mut().push(prompt.to_owned());
         let mut answers = self.answers.borrow_mut();
-        answers.as_mut().ok_or(AskError::NoTerminal)?.pop_front().ok_or(AskError::Cancelled(asked))
+        answers
+            .as_mut()
+            .ok_or(AskError::NoTerminal(NoTerminal::Nowhere))?
+            .pop_front()
+            .ok_or(AskError::Cancelled(asked))
     }
 }
 
 impl Asker for Person {
-    fn is_there(&mut self) -> bool {
-        self.answers.borrow().is_some()
+    fn reach(&mut self) -> Result<(), AskError> {
+        let answers = self.answers.borrow();
+        answers.is_some().then_some(()).ok_or(AskError::NoTerminal(NoTerminal::Nowhere))
     }
 
     fn secret(&mut self, prompt: &str) -> Result<Password, AskError> {

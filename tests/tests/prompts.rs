@@ -256,7 +256,8 @@ fn nobody_is_asked_where_asking_is_switched_off() {
 fn pinentry_is_told_which_terminal_it_is() {
     let stage = Stage::new();
     let program = stage.environment.path("pinentry");
-    let script = "#!/bin/sh\necho OK\nwhile read -r line; do case \"$line\" in GETPIN) echo D pw; echo OK;; \
+    let script = "#!/bin/sh\necho OK\nwhile read -r line; do case \"$line\" in\n\
+                  GETPIN) echo \"heard GPG_TTY=$GPG_TTY\" >&3; echo D pw; echo OK;;\n\
                   *) echo \"heard $line\" >&3; echo OK;; esac; done\n";
     fs_err::write(&program, script).expect("a script");
     run({
@@ -274,6 +275,8 @@ fn pinentry_is_told_which_terminal_it_is() {
     pty.expect("heard OPTION ttyname=/dev/pts/");
     pty.expect("heard OPTION ttytype=vt100");
     pty.expect("heard OPTION lc-ctype=C.UTF-8");
+    pty.expect("heard OPTION lc-messages=C.UTF-8");
+    pty.expect("heard GPG_TTY=/dev/pts/");
     assert!(pty.finish().1.contains(ANSWERED));
 }
 

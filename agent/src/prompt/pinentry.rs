@@ -146,10 +146,16 @@ impl Pinentry {
 
     /// Where to ask, as gpg-agent tells it to pinentry.
     fn options(&self) -> impl Iterator<Item = (&'static str, String)> {
-        let Screen { display, terminal, terminal_type, .. } = &self.screen;
+        let Screen { display, terminal, terminal_type, character_locale, message_locale, .. } = &self.screen;
         let terminal = terminal.as_ref().map(|path| path.display().to_string());
         let terminal_type = terminal_type.clone().filter(|_| terminal.is_some());
-        let options = [("display", display.clone()), ("ttyname", terminal), ("ttytype", terminal_type)];
+        let options = [
+            ("display", display.clone()),
+            ("ttyname", terminal),
+            ("ttytype", terminal_type),
+            ("lc-ctype", character_locale.clone()),
+            ("lc-messages", message_locale.clone()),
+        ];
         options.into_iter().filter_map(|(name, value)| value.map(|value| (name, value)))
     }
 
@@ -207,11 +213,14 @@ mod tests {
             display: Some(":7".to_owned()),
             terminal: Some("/dev/pts/99".into()),
             terminal_type: Some("xterm".to_owned()),
+            character_locale: Some("C.UTF-8".to_owned()),
+            message_locale: None,
         };
         let pinentry = Pinentry { screen, ..Pinentry::at(fake.program()) };
         pinentry.confirm(QUESTION, PLENTY).await.expect("a yes");
         let heard = fs_err::read_to_string(fake.heard()).expect("heard");
-        let options = "OPTION display=:7\nOPTION ttyname=/dev/pts/99\nOPTION ttytype=xterm\n";
+        let options =
+            "OPTION display=:7\nOPTION ttyname=/dev/pts/99\nOPTION ttytype=xterm\nOPTION lc-ctype=C.UTF-8\n";
         assert!(heard.starts_with(options), "{heard}");
         let environment = fs_err::read_to_string(fake.program().with_extension("environment"));
         assert_eq!(environment.expect("written"), "GPG_TTY=/dev/pts/99 DISPLAY=:7\n");

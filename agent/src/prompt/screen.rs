@@ -24,6 +24,10 @@ pub struct Screen {
     pub terminal: Option<PathBuf>,
     /// `TERM`: what kind of terminal it is.
     pub terminal_type: Option<String>,
+    /// The locale of the characters: `LC_ALL`, else `LC_CTYPE`, else `LANG`.
+    pub character_locale: Option<String>,
+    /// The locale of the texts: `LC_ALL`, else `LC_MESSAGES`, else `LANG`.
+    pub message_locale: Option<String>,
 }
 
 impl Screen {
@@ -41,6 +45,7 @@ impl Screen {
 
     fn new(variable: impl Fn(&str) -> Option<String>, terminal: Option<PathBuf>) -> Self {
         let set = |name: &str| variable(name).filter(|value| !value.is_empty());
+        let locale = |name: &str| ["LC_ALL", name, "LANG"].into_iter().find_map(set);
         let has_display = DISPLAYS.iter().any(|name| set(name).is_some());
         let pair = |name: &&str| set(name).map(|value| ((*name).to_owned(), value));
         let variables: Vec<_> = DISPLAY_VARIABLES.iter().filter_map(pair).collect();
@@ -49,6 +54,8 @@ impl Screen {
             display: set("DISPLAY"),
             terminal: terminal.filter(|path| is_own_terminal(path)),
             terminal_type: set("TERM"),
+            character_locale: locale("LC_CTYPE"),
+            message_locale: locale("LC_MESSAGES"),
         }
     }
 
@@ -83,6 +90,14 @@ mod tests {
         assert_eq!(found.variables, variables);
         assert_eq!(found.display.as_deref(), Some(":0"));
         assert!(!screen(&[("WAYLAND_DISPLAY", "wayland-0")]).is_none());
+    }
+
+    #[test]
+    fn a_locale_is_that_of_the_most_special_variable() {
+        let found = screen(&[("LANG", "de_DE.UTF-8"), ("LC_CTYPE", "en_GB.UTF-8"), ("LC_ALL", "")]);
+        assert_eq!(found.character_locale.as_deref(), Some("en_GB.UTF-8"));
+        assert_eq!(found.message_locale.as_deref(), Some("de_DE.UTF-8"));
+        assert_eq!(screen(&[("LANG", "x"), ("LC_ALL", "C")]).message_locale.as_deref(), Some("C"));
     }
 
     #[test]

@@ -232,7 +232,7 @@ impl Error {
             _ => return None,
         };
         match ask {
-            AskError::NoTerminal | AskError::NotWanted | AskError::Io(_) => {
+            AskError::NoTerminal(_) | AskError::NotWanted | AskError::Io(_) => {
                 Some(ErrorCode::PromptUnavailable)
             }
             AskError::Cancelled(_) => Some(ErrorCode::PromptCancelled),
@@ -327,7 +327,7 @@ fn account_hint(error: &AccountError) -> Option<String> {
         AccountError::Reencrypted { .. } => {
             Some("Run the command again, with the password that the file has now.".to_owned())
         }
-        AccountError::Password(PasswordError::Ask(AskError::NoTerminal)) => {
+        AccountError::Password(PasswordError::Ask(AskError::NoTerminal(_))) => {
             Some("Without a terminal, give the password by --pw-env, --pw-cmd or --pw-file.".to_owned())
         }
         _ => None,

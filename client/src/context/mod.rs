@@ -166,7 +166,7 @@ impl Context {
     pub fn confirm(&mut self, question: &str, what: &'static str) -> Result<bool, Error> {
         match self.asker.line(&format!("{question} [y/N]")) {
             Ok(answer) => Ok(matches!(answer.to_ascii_lowercase().as_str(), "y" | "yes")),
-            Err(AskError::NoTerminal) => Err(Error::NeedsForce(what)),
+            Err(AskError::NoTerminal(_)) => Err(Error::NeedsForce(what)),
             Err(error) => Err(error.into()),
         }
     }

@@ -9,8 +9,8 @@ use oidc_proto::secret::Password;
 #[non_exhaustive]
 pub enum AskError {
     /// Nobody to ask.
-    #[error("there is no terminal to ask on")]
-    NoTerminal,
+    #[error("there is no terminal to ask on ({0})")]
+    NoTerminal(NoTerminal),
     /// An option says that nobody is to be asked.
     #[error("asking is switched off by --prompt=none or --pw-prompt=none")]
     NotWanted,
@@ -29,6 +29,17 @@ pub enum AskError {
     /// The terminal failed.
     #[error("cannot ask on the terminal: {0}")]
     Io(#[from] io::Error),
+}
+
+/// Why nobody can be asked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum NoTerminal {
+    /// Nothing leads to one.
+    #[error("/dev/tty cannot be opened, and standard input is no terminal")]
+    Nowhere,
+    /// Answers could be read, but no question shown.
+    #[error("standard input is one, but neither standard error nor standard output")]
+    Unseen,
 }
 
 /// What was asked for.
@@ -52,8 +63,12 @@ impl std::fmt::Display for Asked {
 
 /// Whoever can be asked. A test gives answers of its own.
 pub trait Asker {
-    /// Whether there is somebody to ask. Decided without asking anything.
-    fn is_there(&mut self) -> bool;
+    /// Whether there is somebody to ask, and else why not. Decided without asking anything.
+    fn reach(&mut self) -> Result<(), AskError>;
+    /// The same without a reason.
+    fn is_there(&mut self) -> bool {
+        self.reach().is_ok()
+    }
     /// Asks for a secret without echo; `prompt` is shown with `: ` behind it.
     fn secret(&mut self, prompt: &str) -> Result<Password, AskError>;
     /// Asks for one line with echo, shown with a blank behind it; without white space around it.

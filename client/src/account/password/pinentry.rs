@@ -103,18 +103,27 @@ fn ask_by(
     answer?.into_password().ok_or(PinentryError::NotUtf8)
 }
 
-/// What `pinentry-curses` has to know to find the terminal.
+/// What `pinentry-curses` has to know to find the terminal, and to be understood there.
 fn terminal_options() -> Vec<String> {
-    let variable = |name: &str| env::var(name).ok().filter(|value| !value.is_empty());
-    let locale = ["LC_ALL", "LC_CTYPE", "LANG"].into_iter().find_map(variable);
+    let locale = |name: &str| ["LC_ALL", name, "LANG"].into_iter().find_map(variable);
     [
-        ("ttyname", variable("GPG_TTY").or_else(own_terminal)),
+        ("ttyname", terminal()),
         ("ttytype", variable("TERM")),
-        ("lc-ctype", locale),
+        ("lc-ctype", locale("LC_CTYPE")),
+        ("lc-messages", locale("LC_MESSAGES")),
     ]
     .into_iter()
     .filter_map(|(name, value)| Some(format!("{name}={}", value?)))
     .collect()
+}
+
+fn variable(name: &str) -> Option<String> {
+    env::var(name).ok().filter(|value| !value.is_empty())
+}
+
+/// Where the window is to be, if it is one on a terminal.
+fn terminal() -> Option<String> {
+    variable("GPG_TTY").or_else(own_terminal)
 }
 
 /// The path of the terminal that one of the standard streams is.
@@ -136,7 +145,9 @@ struct Pinentry {
 
 impl Pinentry {
     fn start(program: OsString, patience: Patience) -> Result<Self, PinentryError> {
-        let mut child = without_secrets(&mut Command::new(program))
+        let mut command = Command::new(program);
+        command.envs(terminal().map(|path| ("GPG_TTY", path)));
+        let mut child = without_secrets(&mut command)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::null())

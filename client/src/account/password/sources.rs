@@ -80,7 +80,7 @@ impl Sources {
             PromptMode::Never => Err(AskError::NotWanted),
         };
         asked.map_err(|error| match (error, self.nothing()) {
-            (error @ (AskError::NoTerminal | AskError::NotWanted), Some(reason)) => {
+            (error @ (AskError::NoTerminal(_) | AskError::NotWanted), Some(reason)) => {
                 PasswordError::Nothing(reason, error)
             }
             (error, _) => error.into(),

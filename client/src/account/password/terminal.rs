@@ -25,10 +25,11 @@ impl Terminal {
     }
 
     fn tty(&mut self) -> Result<&Tty, AskError> {
-        if self.tty.is_none() {
-            self.tty = Some(Tty::find()?);
-        }
-        self.tty.as_ref().ok_or(AskError::NoTerminal)
+        let found = match self.tty.take() {
+            Some(tty) => tty,
+            None => Tty::find()?,
+        };
+        Ok(self.tty.insert(found))
     }
 
     fn ask(&mut self, prompt: &str, manner: Manner) -> Result<Zeroizing<Vec<u8>>, AskError> {
@@ -45,8 +46,8 @@ impl Terminal {
 }
 
 impl Asker for Terminal {
-    fn is_there(&mut self) -> bool {
-        self.tty().is_ok()
+    fn reach(&mut self) -> Result<(), AskError> {
+        self.tty().map(drop)
     }
 
     fn secret(&mut self, prompt: &str) -> Result<Password, AskError> {

@@ -18,7 +18,7 @@ use rustix::{
 use zeroize::Zeroizing;
 
 use super::{
-    asker::{AskError, Asked},
+    asker::{AskError, Asked, NoTerminal},
     keys::{Keys, Pressed, Typing},
 };
 use crate::process::{
@@ -69,7 +69,10 @@ impl Tty {
         }
         let (stdin, stdout, stderr) = (io::stdin(), io::stdout(), io::stderr());
         let output = [stderr.as_fd(), stdout.as_fd()].into_iter().find(IsTerminal::is_terminal);
-        let Some(output) = output.filter(|_| stdin.is_terminal()) else { return Err(AskError::NoTerminal) };
+        if !stdin.is_terminal() {
+            return Err(AskError::NoTerminal(NoTerminal::Nowhere));
+        }
+        let output = output.ok_or(AskError::NoTerminal(NoTerminal::Unseen))?;
         // It may be somebody else's, whom `su` has made us: then what is inherited has to do.
         let input = open_to_read("/proc/self/fd/0").or_else(|_| copy(&stdin))?;
         Ok(Self {

@@ -126,12 +126,9 @@ impl Dialogue {
                  option."
             )));
         }
-        if context.asker.is_there() {
-            return Ok(());
-        }
-        Err(Error::CannotAsk(format!(
-            "{label} is not given, and there is no terminal to ask on: use the option '--{option}'."
-        )))
+        context.asker.reach().map_err(|error| {
+            Error::CannotAsk(format!("{label} is not given, and {error}: use the option '--{option}'."))
+        })
     }
 }
 
@@ -146,9 +143,9 @@ enum Reply {
 /// that answers `y` there does not say yes.
 fn read_confirmation(dialect: Dialect, asker: &mut dyn Asker, prompt: &str) -> Result<Option<Reply>, Error> {
     let answer = match asker.line(prompt) {
-        Err(AskError::NoTerminal) => {
+        Err(error @ AskError::NoTerminal(_)) => {
             let text = format!(
-                "there is no terminal to ask on, and this needs an answer: {} Use --confirm-yes, --confirm-no or \
+                "{error}, and this needs an answer: {} Use --confirm-yes, --confirm-no or \
                  --confirm-default.",
                 prompt.split(" [").next().unwrap_or(prompt)
             );

@@ -27,7 +27,7 @@ use super::{
     run_at,
 };
 use crate::{
-    account::password::asker::{AskError, Asker},
+    account::password::asker::{AskError, Asker, NoTerminal},
     agent::Agent,
     cli::{
         parse::{Invocation, parse},
@@ -214,8 +214,8 @@ impl Person {
 }
 
 impl Asker for Person {
-    fn is_there(&mut self) -> bool {
-        !self.answers.is_empty()
+    fn reach(&mut self) -> Result<(), AskError> {
+        if self.answers.is_empty() { Err(AskError::NoTerminal(NoTerminal::Nowhere)) } else { Ok(()) }
     }
 
     fn secret(&mut self, prompt: &str) -> Result<Password, AskError> {
