@@ -11,11 +11,13 @@ use zeroize::Zeroizing;
 use self::subject_token::SubjectToken;
 use crate::{
     json::{JsonError, Object},
-    secret::{ClientSecret, Password, RefreshToken, RegistrationAccessToken},
+    secret::{ClientSecret, Password, RefreshToken, RegistrationAccessToken, SecretText},
 };
 
 /// RFC 7591 section 2: how a client authenticates. Kept among the other members.
 pub const TOKEN_ENDPOINT_AUTH_METHOD: &str = "token_endpoint_auth_method";
+/// OpenID Connect Registration section 2: the algorithm by which it signs. Kept among the other members.
+pub const TOKEN_ENDPOINT_AUTH_SIGNING_ALG: &str = "token_endpoint_auth_signing_alg";
 /// The number 5.x writes for `oauth` when it is set.
 const OAUTH_SET: u8 = 16;
 /// The number 5.x writes for `uses_pub_client` when it is set.
@@ -45,6 +47,8 @@ pub struct AccountConfig {
     pub client_id: Option<String>,
     /// Absent for public clients.
     pub client_secret: Option<ClientSecret>,
+    /// Ours: the private key by which the client proves who it is, PEM or JWK: see [`crate::client_key::ClientKey`].
+    pub client_key: Option<SecretText>,
     /// Ours: how tokens are got, by the name that `grant_types` of RFC 7591 section 2 has for it; absent: with the refresh
     /// token.
     pub grant_type: Option<String>,
@@ -107,6 +111,7 @@ impl AccountConfig {
         let device_authorization_endpoint = string("device_authorization_endpoint");
         let client_id = string("client_id");
         let client_secret = string("client_secret").map(ClientSecret::new);
+        let client_key = string("client_key").map(SecretText::new);
         let grant_type = string("grant_type");
         let requested_token_type = string("requested_token_type");
         let resource = string("resource");
@@ -156,6 +161,7 @@ impl AccountConfig {
             device_authorization_endpoint_set_by_user,
             client_id,
             client_secret,
+            client_key,
             grant_type,
             subject_token,
             requested_token_type,
@@ -194,6 +200,7 @@ impl AccountConfig {
         put("device_authorization_endpoint", self.device_authorization_endpoint.as_deref());
         put("client_id", self.client_id.as_deref());
         put("client_secret", self.client_secret.as_ref().map(ClientSecret::expose));
+        put("client_key", self.client_key.as_ref().map(SecretText::expose));
         put("grant_type", self.grant_type.as_deref());
         put("requested_token_type", self.requested_token_type.as_deref());
         put("resource", self.resource.as_deref());
@@ -255,6 +262,7 @@ impl AccountConfig {
     pub fn holds_secret(&self) -> bool {
         let Self {
             client_secret,
+            client_key,
             refresh_token,
             password,
             registration_access_token,
@@ -263,6 +271,7 @@ impl AccountConfig {
             ..
         } = self;
         let known = client_secret.is_some()
+            || client_key.is_some()
             || refresh_token.is_some()
             || password.is_some()
             || registration_access_token.is_some();
@@ -324,6 +333,7 @@ mod tests {
         for (json, holds) in [
             (r#"{"client_id":"c","subject_token":{"file":"/t"},"token_endpoint_auth_method":"none"}"#, false),
             (r#"{"client_id":"c","subject_token":{"file":"/t"},"client_secret":"s"}"#, true),
+            (r#"{"client_id":"c","subject_token":{"file":"/t"},"client_key":"s"}"#, true),
             (r#"{"client_id":"c","subject_token":{"file":"/t"},"unknown":"k"}"#, true),
             (r#"{"client_id":"c","subject_token":{"of a later":"version"}}"#, true),
             (r#"{"client_id":"c"}"#, true),
@@ -338,11 +348,11 @@ mod tests {
     #[test]
     fn debug_shows_no_secret() {
         let account = AccountConfig::parse(
-            br#"{"client_secret":"S3","refresh_token":"R3","password":"P3","registration_access_token":"A3","k":"O3"}"#,
+            br#"{"client_secret":"S3","client_key":"C3","refresh_token":"R3","password":"P3","registration_access_token":"A3","k":"O3"}"#,
         )
         .expect("an account");
         let shown = format!("{account:?}");
-        assert!(["S3", "R3", "P3", "A3", "O3"].iter().all(|secret| !shown.contains(secret)), "{shown}");
+        assert!(["S3", "C3", "R3", "P3", "A3", "O3"].iter().all(|secret| !shown.contains(secret)), "{shown}");
     }
 
     #[test]

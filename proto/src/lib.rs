@@ -4,6 +4,7 @@
 pub mod account;
 pub mod assuan;
 pub mod channel;
+pub mod client_key;
 pub mod connect;
 pub mod deadlines;
 pub mod environment;

@@ -11,6 +11,7 @@ use oidc_agent::{
 use oidc_proto::{
     account::AccountConfig,
     channel::{AgentChannel, AgentStep, ClientChannel, ClientStep},
+    client_key::ClientKey,
     framing::{Expected, Frame, Scanner},
     home::Home,
     issuers::{self, Issuers},
@@ -34,6 +35,7 @@ pub type Check = (&'static str, fn(&[u8]));
 pub const CHECKS: &[Check] = &[
     ("account", account),
     ("beside", beside),
+    ("client_key", client_key),
     ("framing", framing),
     ("getopt", getopt),
     ("issuer_data", issuer_data),
@@ -209,6 +211,17 @@ pub fn issuer_data(text: &[u8]) {
             "a failure changes nothing"
         );
     }
+}
+
+/// A private key in PEM or as a JWK: one that is understood signs, and its public part is no private key.
+pub fn client_key(bytes: &[u8]) {
+    let Ok(text) = std::str::from_utf8(bytes) else { return };
+    let Ok(key) = ClientKey::parse(&SecretText::from(text)) else { return };
+    for algorithm in key.algorithms() {
+        assert!(key.sign(algorithm, b"x").is_ok(), "{algorithm}");
+    }
+    let public = key.public_jwk().to_string();
+    assert!(ClientKey::parse(&SecretText::new(public)).is_err(), "the public part is a private key");
 }
 
 /// The file beside an account's, and what it gives for a token that it was not made for.

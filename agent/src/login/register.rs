@@ -1,11 +1,14 @@
 //! `register`: dynamic client registration (RFC 7591) for an account that has no client yet.
 
 use oidc_proto::{
+    account::AccountConfig,
+    client_key::ClientKey,
     error_code::ErrorCode,
     json::Object,
     message::{Failure, Flow, RegisterRequest, Registration as Registered, Reply},
     scope, secret,
 };
+use serde_json::Value;
 
 use super::{
     Login, account_name,
@@ -13,7 +16,9 @@ use super::{
     login_request::WITHOUT_OFFLINE_ACCESS,
     provider_deadline,
 };
-use crate::provider::{Part, ProviderMetadata, Registration, tell_left_out};
+use crate::provider::{
+    AuthMethod, Part, ProviderMetadata, Registration, TOKEN_ENDPOINT_AUTH_METHOD, tell_left_out,
+};
 
 /// The C suite's fixed ports.
 const PORTS: [u16; 2] = [4242, 8080];
@@ -44,11 +49,15 @@ impl Login {
         let scope = provider.login_scope(config.login_scope().unwrap_or_default(), true, deadline).await;
         let scope = scope.map_err(failure_of(&config))?;
         let client_name = config.client_name.clone().unwrap_or_else(|| format!("oidc-agent:{name}"));
+        let jwks = public_jwks(&config)?;
+        let method = config.other.text(TOKEN_ENDPOINT_AUTH_METHOD).and_then(|name| AuthMethod::parse(&name));
         let registration = Registration {
             client_name: &client_name,
             scope: &scope,
             grant_types: &grant_types(&flows),
             redirect_uris: &config.redirect_uris,
+            auth_method: method.or(jwks.as_ref().map(|_| AuthMethod::PrivateKeyJwt)),
+            jwks: jwks.as_ref(),
             access_token: authorization.as_ref(),
         };
         let registered = provider.register(registration, deadline).await;
@@ -70,6 +79,15 @@ impl Login {
             left_out_because: registered.refusal,
         }))
     }
+}
+
+/// The public part of the account's key, if it has one: `jwks` of RFC 7591 section 2.
+fn public_jwks(config: &AccountConfig) -> Result<Option<Value>, Failure> {
+    let Some(key) = &config.client_key else { return Ok(None) };
+    let key = ClientKey::parse(key).map_err(|error| {
+        Failure::new(ErrorCode::BadRequest, format!("Bad request. The client's key cannot be used: {error}."))
+    })?;
+    Ok(Some(key.public_jwks()))
 }
 
 /// The scopes that a provider says it has, separated by blanks.

@@ -13,6 +13,8 @@ pub enum AuthMethod {
     ClientSecretBasic,
     /// Id and secret in the body.
     ClientSecretPost,
+    /// An assertion that is signed with the client's private key (RFC 7523 section 2.2).
+    PrivateKeyJwt,
     /// The id in the body; nothing is proved.
     None,
 }
@@ -23,6 +25,7 @@ impl AuthMethod {
         match self {
             Self::ClientSecretBasic => "client_secret_basic",
             Self::ClientSecretPost => "client_secret_post",
+            Self::PrivateKeyJwt => "private_key_jwt",
             Self::None => "none",
         }
     }
@@ -32,6 +35,7 @@ impl AuthMethod {
         match name {
             "client_secret_basic" => Some(Self::ClientSecretBasic),
             "client_secret_post" => Some(Self::ClientSecretPost),
+            "private_key_jwt" => Some(Self::PrivateKeyJwt),
             "none" => Some(Self::None),
             _ => None,
         }

@@ -5,20 +5,26 @@
 //! the client's data allow is tried after it. The way that worked is remembered, and comes first from then on.
 
 use std::{
+    collections::VecDeque,
     num::NonZeroUsize,
     sync::{Mutex, PoisonError},
 };
 
 use base64::{Engine, engine::general_purpose::STANDARD};
 use lru::LruCache;
-use oidc_proto::{account::AccountConfig, secret::ClientSecret};
+use oidc_proto::{
+    account::{AccountConfig, TOKEN_ENDPOINT_AUTH_SIGNING_ALG},
+    client_key::ClientKeyError,
+    secret::{ClientSecret, SecretText},
+};
 use zeroize::Zeroizing;
 
 use super::{
     auth_method::{AuthMethod, TOKEN_ENDPOINT_AUTH_METHOD},
+    client_assertion::{CLIENT_ASSERTION_TYPE, Signer},
     form::{Form, percent_encode},
     metadata::{ProviderMetadata, lists},
-    quirks::Quirks,
+    quirks::{AssertionAudience, Quirks},
 };
 
 /// A client of the provider, borrowed from its account.
@@ -28,8 +34,19 @@ pub struct Client<'a> {
     pub id: &'a str,
     /// Absent for public clients.
     pub secret: Option<&'a ClientSecret>,
+    /// What a client without a secret may have instead.
+    pub key: Option<PrivateKey<'a>>,
     /// `token_endpoint_auth_method` of the registration (RFC 7591 section 2), if it is known.
     pub registered_method: Option<AuthMethod>,
+}
+
+/// The key of a client, borrowed from its account.
+#[derive(Clone, Copy, Debug)]
+pub struct PrivateKey<'a> {
+    /// As [`oidc_proto::client_key::ClientKey`] reads it.
+    pub text: &'a SecretText,
+    /// `token_endpoint_auth_signing_alg` of the registration, if it is known.
+    pub algorithm: Option<&'a str>,
 }
 
 /// One way to send the client's identity along.
@@ -42,6 +59,12 @@ pub(crate) enum Way {
     /// The C suite's way for clients without a secret: a header with an empty password, and the id in the body.
     EmptyBasicAndId,
     Post,
+    /// Signed for that audience, with or without the name of the key: a provider that was given a certificate calls the key
+    /// something else.
+    Assertion {
+        audience: AssertionAudience,
+        names_key: bool,
+    },
     Id,
 }
 
@@ -51,6 +74,7 @@ impl Way {
         match self {
             Self::Basic | Self::BasicAsIs | Self::EmptyBasicAndId => AuthMethod::ClientSecretBasic,
             Self::Post => AuthMethod::ClientSecretPost,
+            Self::Assertion { .. } => AuthMethod::PrivateKeyJwt,
             Self::Id => AuthMethod::None,
         }
     }
@@ -62,6 +86,14 @@ impl<'a> Client<'a> {
         Self {
             id: account.client_id.as_deref().unwrap_or_default(),
             secret: account.client_secret.as_ref(),
+            key: account.client_key.as_ref().map(|text| PrivateKey {
+                text,
+                algorithm: account
+                    .other
+                    .members()
+                    .get(TOKEN_ENDPOINT_AUTH_SIGNING_ALG)
+                    .and_then(serde_json::Value::as_str),
+            }),
             registered_method: account
                 .other
                 .text(TOKEN_ENDPOINT_AUTH_METHOD)
@@ -69,21 +101,22 @@ impl<'a> Client<'a> {
         }
     }
 
-    /// The request in each way that is worth a try, the likeliest first: that is `known`, the one that worked before.
-    pub(crate) fn authenticate<'f>(
+    /// Whether it has something to prove who it is with.
+    pub(crate) fn is_confidential(&self) -> bool {
+        self.secret.is_some() || self.key.is_some()
+    }
+
+    /// Each way that is worth a try, the likeliest first: that is `known`, the one that worked before.
+    pub(crate) fn ways(
         &self,
-        form: &Form<'f>,
         metadata: &ProviderMetadata,
         quirks: &Quirks,
         known: Option<Way>,
-    ) -> Vec<Authenticated<'f>>
-    where
-        'a: 'f,
-    {
+    ) -> VecDeque<Way> {
         if self.id.is_empty() {
-            return vec![Authenticated { way: Way::Id, form: form.clone(), authorization: None }];
+            return VecDeque::from([Way::Id]);
         }
-        let mut ways = self.ways(metadata, quirks);
+        let mut ways = self.allowed_ways(metadata, quirks);
         let is_ambiguous = encoded_if_ambiguous(self.id, true).is_some()
             || self.secret.is_some_and(|secret| encoded_if_ambiguous(secret.expose(), false).is_some());
         if let Some(basic) = ways.iter().position(|way| *way == Way::Basic).filter(|_| is_ambiguous) {
@@ -92,11 +125,11 @@ impl<'a> Client<'a> {
         if let Some(known) = known.and_then(|known| ways.iter().position(|way| *way == known)) {
             ways[..=known].rotate_right(1);
         }
-        ways.into_iter().map(|way| self.authenticate_by(way, form.clone())).collect()
+        ways.into()
     }
 
     /// Every way that the client's data allow.
-    fn ways(&self, metadata: &ProviderMetadata, quirks: &Quirks) -> Vec<Way> {
+    fn allowed_ways(&self, metadata: &ProviderMetadata, quirks: &Quirks) -> Vec<Way> {
         let listed = |method| lists(&metadata.token_endpoint_auth_methods_supported, method);
         let mut ways: Vec<Way> = Vec::new();
         let mut add = |way| {
@@ -105,10 +138,12 @@ impl<'a> Client<'a> {
             }
         };
         let decided = quirks.client_authentication.iter().copied().chain(self.registered_method);
-        if self.secret.is_none() {
+        let assertions = self.assertions(quirks);
+        if !self.is_confidential() {
             for method in decided {
                 add(match method {
                     AuthMethod::None => Way::Id,
+                    AuthMethod::PrivateKeyJwt => continue,
                     // The person who registered it so has no secret: the header with the id alone comes closest.
                     AuthMethod::ClientSecretBasic | AuthMethod::ClientSecretPost => Way::EmptyBasicAndId,
                 });
@@ -123,11 +158,17 @@ impl<'a> Client<'a> {
             return ways;
         }
         for method in decided {
-            add(match method {
-                AuthMethod::ClientSecretBasic => Way::Basic,
-                AuthMethod::ClientSecretPost => Way::Post,
-                AuthMethod::None => Way::Id,
-            });
+            match method {
+                AuthMethod::PrivateKeyJwt => assertions.iter().copied().for_each(&mut add),
+                AuthMethod::None => add(Way::Id),
+                _ if self.secret.is_none() => {}
+                AuthMethod::ClientSecretBasic => add(Way::Basic),
+                AuthMethod::ClientSecretPost => add(Way::Post),
+            }
+        }
+        assertions.into_iter().for_each(&mut add);
+        if self.secret.is_none() {
+            return ways;
         }
         // RFC 8414 section 2: what is not listed at all means `client_secret_basic`.
         let only_in_body = listed("client_secret_post") && !listed("client_secret_basic");
@@ -138,13 +179,32 @@ impl<'a> Client<'a> {
         ways
     }
 
-    fn authenticate_by<'f>(&self, way: Way, form: Form<'f>) -> Authenticated<'f>
+    /// Every way to sign; none without a key.
+    fn assertions(&self, quirks: &Quirks) -> Vec<Way> {
+        let other = match quirks.assertion_audience {
+            AssertionAudience::Issuer => AssertionAudience::TokenEndpoint,
+            AssertionAudience::TokenEndpoint => AssertionAudience::Issuer,
+        };
+        let audiences = [quirks.assertion_audience, other];
+        let signed = |names_key| audiences.map(|audience| Way::Assertion { audience, names_key });
+        if self.key.is_some() { [signed(true), signed(false)].concat() } else { Vec::new() }
+    }
+
+    /// The request with the client's identity in it. `signer` is what signs for a client with a key.
+    pub(crate) fn authenticate<'f>(
+        &self,
+        way: Way,
+        form: Form<'f>,
+        signer: Option<&Signer<'_>>,
+    ) -> Result<Authenticated<'f>, ClientKeyError>
     where
         'a: 'f,
     {
+        let mut assertion = None;
         let secret = self.secret.map(ClientSecret::expose).unwrap_or_default();
-        let with_id =
-            |form: Form<'f>| if form.has("client_id") { form } else { form.with("client_id", self.id) };
+        let with_id = |form: Form<'f>| {
+            if self.id.is_empty() || form.has("client_id") { form } else { form.with("client_id", self.id) }
+        };
         let encoded = |text: &str, is_id| {
             encoded_if_ambiguous(text, is_id).unwrap_or_else(|| Zeroizing::new(text.to_owned()))
         };
@@ -153,9 +213,14 @@ impl<'a> Client<'a> {
             Way::BasicAsIs => (form, Some(basic(self.id, secret))),
             Way::EmptyBasicAndId => (with_id(form), Some(basic(&encoded(self.id, true), ""))),
             Way::Post => (with_id(form).with_secret("client_secret", secret), None),
+            Way::Assertion { audience, names_key } => {
+                let signer = signer.ok_or(ClientKeyError::NoKey)?;
+                assertion = Some(signer.sign(self.id, audience, names_key)?);
+                (with_id(form).with("client_assertion_type", CLIENT_ASSERTION_TYPE), None)
+            }
             Way::Id => (with_id(form), None),
         };
-        Authenticated { way, form, authorization }
+        Ok(Authenticated { way, form, assertion, authorization })
     }
 }
 
@@ -184,8 +249,29 @@ impl WorkingWays {
 /// A request with the client's identity in it.
 pub(crate) struct Authenticated<'a> {
     pub(crate) way: Way,
-    pub(crate) form: Form<'a>,
+    form: Form<'a>,
+    assertion: Option<Zeroizing<String>>,
     pub(crate) authorization: Option<Zeroizing<String>>,
+}
+
+impl<'a> Authenticated<'a> {
+    /// All that is in the body.
+    pub(crate) fn form(&self) -> Form<'_> {
+        match &self.assertion {
+            Some(assertion) => self.form.clone().with_secret("client_assertion", assertion),
+            None => self.form.clone(),
+        }
+    }
+
+    /// The same with `client_id` in the body beside the header; `None`: it is there already.
+    pub(crate) fn with_id(&self, client_id: &'a str) -> Option<Self> {
+        (self.authorization.is_some() && !self.form.has("client_id")).then(|| Self {
+            way: self.way,
+            form: self.form.clone().with("client_id", client_id),
+            assertion: None,
+            authorization: self.authorization.clone(),
+        })
+    }
 }
 
 /// The `Authorization` header of RFC 7617 section 2.
@@ -231,15 +317,16 @@ mod tests {
 
     /// Header (decoded) and body of each way.
     fn ways(client: Client<'_>, methods: &str, quirks: &Quirks) -> Vec<(Option<String>, String)> {
-        let ways = client.authenticate(&Form::default(), &metadata(methods), quirks, None);
+        let ways = client.ways(&metadata(methods), quirks, None).into_iter();
+        let ways = ways.map(|way| client.authenticate(way, Form::default(), None).expect("nothing to sign"));
         let show = |way: Authenticated<'_>| {
-            let header = way.authorization.map(|header| {
+            let header = way.authorization.as_ref().map(|header| {
                 let encoded = header.strip_prefix("Basic ").expect("basic").to_owned();
                 String::from_utf8(STANDARD.decode(encoded).expect("base64")).expect("text")
             });
-            (header, String::from_utf8(way.form.encode().to_vec()).expect("text"))
+            (header, String::from_utf8(way.form().encode().to_vec()).expect("text"))
         };
-        ways.into_iter().map(show).collect()
+        ways.map(show).collect()
     }
 
     fn way(header: Option<&str>, body: &str) -> (Option<String>, String) {
@@ -249,7 +336,7 @@ mod tests {
     #[test]
     fn a_secret_goes_into_the_header_unless_only_the_body_is_listed() {
         let secret = ClientSecret::from("s");
-        let client = Client { id: "c", secret: Some(&secret), registered_method: None };
+        let client = Client { id: "c", secret: Some(&secret), key: None, registered_method: None };
         let header = way(Some("c:s"), "");
         let body = way(None, "client_id=c&client_secret=s");
         let default = Quirks::default();
@@ -271,7 +358,7 @@ mod tests {
 
     #[test]
     fn without_a_secret_the_c_suites_way_unless_none_is_listed() {
-        let client = Client { id: "c", secret: None, registered_method: None };
+        let client = Client { id: "c", secret: None, key: None, registered_method: None };
         let both = way(Some("c:"), "client_id=c");
         let id = way(None, "client_id=c");
         assert_eq!(ways(client, "[]", &Quirks::default()), [both.clone(), id.clone()]);
@@ -294,7 +381,7 @@ mod tests {
             ("c", "a/b:c=&~!", vec!["c:a/b:c=&~!"]),
         ] {
             let secret = ClientSecret::from(secret);
-            let client = Client { id, secret: Some(&secret), registered_method: None };
+            let client = Client { id, secret: Some(&secret), key: None, registered_method: None };
             let ways = ways(client, "[]", &Quirks::default());
             let headers: Vec<_> = ways.iter().filter_map(|(header, _)| header.as_deref()).collect();
             assert_eq!(headers, expected);
@@ -304,14 +391,42 @@ mod tests {
     #[test]
     fn what_worked_comes_first() {
         let secret = ClientSecret::from("a+b");
-        let client = Client { id: "c", secret: Some(&secret), registered_method: None };
-        let order = |known| -> Vec<Way> {
-            let ways = client.authenticate(&Form::default(), &metadata("[]"), &Quirks::default(), known);
-            ways.into_iter().map(|way| way.way).collect()
-        };
+        let client = Client { id: "c", secret: Some(&secret), key: None, registered_method: None };
+        let order = |known| -> Vec<Way> { client.ways(&metadata("[]"), &Quirks::default(), known).into() };
         assert_eq!(order(None), [Way::Basic, Way::BasicAsIs, Way::Post, Way::Id]);
         assert_eq!(order(Some(Way::Post)), [Way::Post, Way::Basic, Way::BasicAsIs, Way::Id]);
         assert_eq!(order(Some(Way::BasicAsIs)), [Way::BasicAsIs, Way::Basic, Way::Post, Way::Id]);
         assert_eq!(order(Some(Way::EmptyBasicAndId)), order(None));
+    }
+
+    #[test]
+    fn a_client_with_a_key_signs_and_what_was_registered_comes_first() {
+        use AssertionAudience::{Issuer, TokenEndpoint};
+        let (secret, text) = (ClientSecret::from("s"), SecretText::from("a key"));
+        let key = Some(PrivateKey { text: &text, algorithm: None });
+        let client = Client { id: "c", secret: None, key, registered_method: None };
+        let ways = |client: Client<'_>, quirks: &Quirks| -> Vec<Way> {
+            client.ways(&metadata("[]"), quirks, None).into()
+        };
+        let signed = |audience, names_key| Way::Assertion { audience, names_key };
+        let all = [
+            signed(Issuer, true),
+            signed(TokenEndpoint, true),
+            signed(Issuer, false),
+            signed(TokenEndpoint, false),
+        ];
+        assert_eq!(ways(client, &Quirks::default()), all);
+        let quirks = Quirks { assertion_audience: TokenEndpoint, ..Quirks::default() };
+        assert_eq!(ways(client, &quirks)[0], signed(TokenEndpoint, true));
+        let public = Client { registered_method: Some(AuthMethod::None), ..client };
+        assert_eq!(ways(public, &Quirks::default())[..2], [Way::Id, all[0]]);
+        let both = Client { secret: Some(&secret), ..client };
+        let expected = [&all[..], &[Way::Basic, Way::Post, Way::Id]].concat();
+        assert_eq!(ways(both, &Quirks::default()), expected);
+        let by_secret = Client { registered_method: Some(AuthMethod::ClientSecretPost), ..both };
+        assert_eq!(ways(by_secret, &Quirks::default())[0], Way::Post);
+        let without = Client { key: None, registered_method: Some(AuthMethod::PrivateKeyJwt), ..both };
+        assert_eq!(ways(without, &Quirks::default())[0], Way::Basic);
+        assert!(matches!(client.authenticate(all[0], Form::default(), None), Err(ClientKeyError::NoKey)));
     }
 }

@@ -9,6 +9,7 @@ use super::{
     audience::WorkingStyles,
     auth_method::AuthMethod,
     cached::Cached,
+    client_assertion::ProviderClock,
     client_authentication::{Way, WorkingWays},
     discovery::Discovery,
     error::ProviderError,
@@ -58,6 +59,7 @@ pub struct Provider {
     pub(super) working_ways: WorkingWays,
     pub(super) working_styles: WorkingStyles,
     pub(super) offline_refusals: OfflineRefusals,
+    pub(super) clock: ProviderClock,
 }
 
 impl Provider {
@@ -84,6 +86,7 @@ impl Provider {
             working_ways: WorkingWays::default(),
             working_styles: WorkingStyles::default(),
             offline_refusals: OfflineRefusals::default(),
+            clock: ProviderClock::default(),
         })
     }
 

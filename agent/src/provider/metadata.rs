@@ -26,6 +26,7 @@ pub struct ProviderMetadata {
     pub grant_types_supported: Box<[Box<str>]>,
     pub response_types_supported: Box<[Box<str>]>,
     pub token_endpoint_auth_methods_supported: Box<[Box<str>]>,
+    pub token_endpoint_auth_signing_alg_values_supported: Box<[Box<str>]>,
     pub id_token_signing_alg_values_supported: Box<[Box<str>]>,
     /// RFC 7636 section 6.2.1 by way of RFC 8414.
     pub code_challenge_methods_supported: Box<[Box<str>]>,
@@ -54,6 +55,9 @@ impl ProviderMetadata {
             grant_types_supported: list("grant_types_supported"),
             response_types_supported: list("response_types_supported"),
             token_endpoint_auth_methods_supported: list("token_endpoint_auth_methods_supported"),
+            token_endpoint_auth_signing_alg_values_supported: list(
+                "token_endpoint_auth_signing_alg_values_supported",
+            ),
             id_token_signing_alg_values_supported: list("id_token_signing_alg_values_supported"),
             code_challenge_methods_supported: list("code_challenge_methods_supported"),
             authorization_response_iss_parameter_supported: document

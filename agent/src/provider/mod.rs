@@ -10,6 +10,7 @@ mod auth_method;
 mod authorization;
 mod body;
 mod cached;
+mod client_assertion;
 mod client_authentication;
 mod client_configuration;
 mod client_credentials;
@@ -55,7 +56,7 @@ mod wording;
 pub use self::{
     auth_method::{AuthMethod, TOKEN_ENDPOINT_AUTH_METHOD},
     authorization::{Authorization, AuthorizationRequest},
-    client_authentication::Client,
+    client_authentication::{Client, PrivateKey},
     client_configuration::{ClientConfiguration, ClientDeletion, OUT_OF_REACH},
     client_credentials::ClientCredentials,
     device::{DEFAULT_INTERVAL, DeviceAuthorization, DevicePoll, SLOW_DOWN},

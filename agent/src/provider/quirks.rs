@@ -31,6 +31,8 @@ pub struct Quirks {
     pub client_authentication: Vec<AuthMethod>,
     /// The same where a device login begins (RFC 8628 section 3.1), if that is another order there.
     pub device_client_authentication: Vec<AuthMethod>,
+    /// For whom a client signs its assertion.
+    pub assertion_audience: AssertionAudience,
     /// A refresh with fewer scopes gives a refresh token that has no more than those: it is not sent.
     pub narrows_on_refresh: bool,
     /// Tokens can be exchanged (RFC 8693).
@@ -74,6 +76,16 @@ pub enum AudienceStyle {
     ByValue,
     /// Nothing: the provider has no way to ask for an audience, or refuses those it does not know.
     None,
+}
+
+/// For whom a client signs its assertion (`aud`, RFC 7523 section 3). Refused for one, it is signed for the other.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum AssertionAudience {
+    /// The provider's issuer, so that no other endpoint can make use of it.
+    Issuer,
+    /// The token endpoint, as OpenID Connect Core section 9 has it.
+    TokenEndpoint,
 }
 
 /// What a refresh request says about scopes.
@@ -141,6 +153,7 @@ impl Default for Quirks {
             device_pkce: true,
             client_authentication: Vec::new(),
             device_client_authentication: Vec::new(),
+            assertion_audience: AssertionAudience::Issuer,
             narrows_on_refresh: false,
             token_exchange: false,
             registration: Registering::Open,
@@ -179,6 +192,8 @@ pub struct Changes {
     client_authentication: Option<Vec<AuthMethod>>,
     #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "one_or_more")]
     device_client_authentication: Option<Vec<AuthMethod>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    assertion_audience: Option<AssertionAudience>,
     #[serde(skip_serializing_if = "Option::is_none")]
     narrows_on_refresh: Option<bool>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -268,6 +283,7 @@ impl Quirks {
         set(&mut self.device_pkce, changes.device_pkce.as_ref());
         set(&mut self.client_authentication, changes.client_authentication.as_ref());
         set(&mut self.device_client_authentication, changes.device_client_authentication.as_ref());
+        set(&mut self.assertion_audience, changes.assertion_audience.as_ref());
         set(&mut self.narrows_on_refresh, changes.narrows_on_refresh.as_ref());
         set(&mut self.token_exchange, changes.token_exchange.as_ref());
         set(&mut self.registration, changes.registration.as_ref());

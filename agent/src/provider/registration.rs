@@ -7,11 +7,13 @@ use std::num::NonZeroU16;
 
 use oidc_proto::{json::Object, scope::of as scope_of, secret::SecretText};
 use reqwest::Method;
+use serde_json::Value;
 use tokio::time::Instant;
 use zeroize::Zeroizing;
 
 use super::{
     Provider,
+    auth_method::{AuthMethod, TOKEN_ENDPOINT_AUTH_METHOD},
     client_authentication::bearer,
     error::{Closed, ProviderError, ProviderErrorKind},
     http::{Content, Repeat, Request},
@@ -30,6 +32,10 @@ pub struct Registration<'a> {
     pub grant_types: &'a [&'a str],
     /// Loopback addresses, and perhaps one of a private scheme.
     pub redirect_uris: &'a [String],
+    /// How the client is to authenticate; `None`: as the provider likes.
+    pub auth_method: Option<AuthMethod>,
+    /// The public part of its key, for [`AuthMethod::PrivateKeyJwt`].
+    pub jwks: Option<&'a Value>,
     /// For protected endpoints (RFC 7591 section 3): an initial access token, or an access token of the person.
     pub access_token: Option<&'a SecretText>,
 }
@@ -82,7 +88,7 @@ impl Provider {
         }
         let mut first_refusal: Option<ProviderError> = None;
         for _ in 0..=Attempt::STEPS {
-            let error = match self.register_once(endpoint, &attempt, wanted.access_token, deadline).await {
+            let error = match self.register_once(endpoint, &attempt, &wanted, deadline).await {
                 Ok(client) => {
                     let missing = Missing::between(&attempt, &client);
                     return Ok(Registered {
@@ -131,14 +137,22 @@ impl Provider {
         &self,
         endpoint: &str,
         attempt: &Attempt,
-        access_token: Option<&SecretText>,
+        wanted: &Registration<'_>,
         deadline: Instant,
     ) -> Result<Object, ProviderError> {
+        let access_token = wanted.access_token;
+        let mut body = attempt.to_json();
+        if let Some(method) = wanted.auth_method {
+            body[TOKEN_ENDPOINT_AUTH_METHOD] = method.as_str().into();
+        }
+        if let Some(jwks) = wanted.jwks {
+            body["jwks"] = jwks.clone();
+        }
         let request = Request {
             method: Method::POST,
             url: endpoint,
             authorization: access_token.map(|token| bearer(token.expose())),
-            content: Some(Content::Json(Zeroizing::new(attempt.to_json().to_string().into_bytes()))),
+            content: Some(Content::Json(Zeroizing::new(body.to_string().into_bytes()))),
             // A repeated registration would leave an orphan behind.
             repeat: Repeat::IfUnprocessed,
         };

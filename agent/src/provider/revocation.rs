@@ -5,7 +5,7 @@ use tokio::time::Instant;
 
 use super::{
     Provider,
-    client_authentication::{Authenticated, Client},
+    client_authentication::Client,
     error::{ProviderError, ProviderErrorKind, Unsupported},
     form::Form,
     http::Repeat,
@@ -29,11 +29,21 @@ impl Provider {
             .with_secret("token", refresh_token.expose());
         let mut first_refusal = None;
         let known = self.working_ways.of(client.id);
-        let ways = client.authenticate(&form, &metadata, &self.quirks(&metadata), known);
-        for way in revocation_ways(client, &form, ways) {
-            let mut secrets = way.form.secrets();
+        let signer = self.signer(client, &metadata)?;
+        let mut ways = Vec::new();
+        for way in client.ways(&metadata, &self.quirks(&metadata), known) {
+            let request = client.authenticate(way, form.clone(), signer.as_ref());
+            let request = request.map_err(|error| self.unusable_key(error))?;
+            // Some providers want it beside the header.
+            let with_id = request.with_id(client.id);
+            ways.push(request);
+            ways.extend(with_id);
+        }
+        for request in &ways {
+            let body = request.form();
+            let mut secrets = body.secrets();
             secrets.extend(client.secret.map(ClientSecret::expose));
-            let answer = self.post_form(endpoint, way, Repeat::Freely, deadline).await?;
+            let answer = self.post_form(endpoint, request, Repeat::Freely, deadline).await?;
             match answer.checked(&self.http, &secrets) {
                 Ok(_) => return Ok(()),
                 Err(error) if !error.is_transient() => {
@@ -45,23 +55,4 @@ impl Provider {
         Err(first_refusal
             .unwrap_or_else(|| self.http.error(ProviderErrorKind::BadResponse { what: "an answer" })))
     }
-}
-
-/// After the first way comes the same with `client_id` in the body, which some providers want beside the header.
-fn revocation_ways<'f>(
-    client: Client<'f>,
-    form: &Form<'f>,
-    ways: Vec<Authenticated<'f>>,
-) -> Vec<Authenticated<'f>> {
-    let mut all = Vec::with_capacity(ways.len() + 1);
-    for way in ways {
-        let with_id = (way.authorization.is_some() && !way.form.has("client_id")).then(|| Authenticated {
-            way: way.way,
-            form: form.clone().with("client_id", client.id),
-            authorization: way.authorization.clone(),
-        });
-        all.push(way);
-        all.extend(with_id);
-    }
-    all
 }

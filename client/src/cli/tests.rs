@@ -13,6 +13,8 @@ const PUBLIC: &[&str] = &[
     "at-file",
     "aud",
     "client-id",
+    "client-key-env",
+    "client-key-file",
     "client-secret-env",
     "client-secret-file",
     "cnid",

@@ -2,6 +2,7 @@
 //! (RFC 6749 section 2.3).
 
 use super::{
+    client_assertion,
     incoming::Incoming,
     log::Authorization,
     quirks::{ClientAuthentication, Refusal},
@@ -20,6 +21,16 @@ pub(super) fn authenticate(state: &mut State, incoming: &Incoming) -> Result<Str
     if in_header.is_some() && body_secret.is_some() && !incoming.basic_secret.is_empty() {
         state.violated("two client authentications in one request (RFC 6749 section 2.3)");
     }
+    if let Some(assertion) = incoming.form.first("client_assertion") {
+        if in_header.is_some() || body_secret.is_some() {
+            state.violated("two client authentications in one request (RFC 6749 section 2.3)");
+        }
+        let kind = incoming.form.first("client_assertion_type");
+        let proven = client_assertion::check(state, kind, assertion).map_err(refusal)?;
+        // RFC 7521 section 4.2.
+        let is_another = in_body.is_some_and(|id| id != proven);
+        return if is_another { Err(refusal("client_id is another client's")) } else { Ok(proven) };
+    }
     let Some(sent) = in_header.clone().or(in_body) else {
         return Err(refusal("no client authentication"));
     };
@@ -27,6 +38,9 @@ pub(super) fn authenticate(state: &mut State, incoming: &Incoming) -> Result<Str
         return Err(refusal("unknown client"));
     };
     let form = state.quirks.refused_authentication;
+    if state.clients.get(&client_id).is_some_and(|client| client.metadata.contains_key("jwks")) {
+        return Err(refused(form, "a client with a key has to sign"));
+    }
     let Some(secret) = secret else {
         let is_unwanted = state.quirks.public_clients_by_id_only && in_header.is_some();
         return if is_unwanted {

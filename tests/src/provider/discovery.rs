@@ -3,6 +3,7 @@
 use serde_json::{Value, json};
 
 use super::{
+    client_assertion::ALGORITHMS,
     endpoint::Endpoint,
     exchange::{JWT_BEARER, TOKEN_EXCHANGE},
     incoming::Incoming,
@@ -50,7 +51,9 @@ fn is_here(state: &State, path: &str) -> bool {
 fn metadata(state: &State) -> Value {
     let quirks = &state.quirks;
     let methods = match quirks.client_authentication {
-        ClientAuthentication::Any => json!(["client_secret_basic", "client_secret_post", "none"]),
+        ClientAuthentication::Any => {
+            json!(["client_secret_basic", "client_secret_post", "private_key_jwt", "none"])
+        }
         ClientAuthentication::BasicOnly => json!(["client_secret_basic", "none"]),
         ClientAuthentication::PostOnly => json!(["client_secret_post", "none"]),
     };
@@ -73,6 +76,7 @@ fn metadata(state: &State) -> Value {
         "subject_types_supported": ["public"],
         "id_token_signing_alg_values_supported": [state.key.algorithm()],
         "token_endpoint_auth_methods_supported": methods,
+        "token_endpoint_auth_signing_alg_values_supported": ALGORITHMS,
     });
     if quirks.registration != Registration::Absent {
         document["registration_endpoint"] = state.url(Endpoint::Registration.path()).into();

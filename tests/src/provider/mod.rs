@@ -8,6 +8,7 @@
 mod admin;
 mod audience;
 mod authorization;
+mod client_assertion;
 mod client_authentication;
 mod device;
 mod discovery;
@@ -51,9 +52,9 @@ pub use fault::{Fault, Faults};
 pub use log::{Authorization, Log, Recorded};
 pub use params::Params;
 pub use quirks::{
-    AccessTokenFormat, Algorithm, AudienceParameter, AuthorizationResponseIss, ClientAuthentication, Consent,
-    DeadToken, ExpiresIn, MetadataPlace, OfflineAccess, Quirks, RedirectPolicy, Refusal, Registration,
-    RegistrationRefusal, Rotation, ScopeForm,
+    AccessTokenFormat, Algorithm, AssertionAudience, AudienceParameter, AuthorizationResponseIss,
+    ClientAuthentication, Consent, DeadToken, ExpiresIn, MetadataPlace, OfflineAccess, Quirks,
+    RedirectPolicy, Refusal, Registration, RegistrationRefusal, Rotation, ScopeForm,
 };
 pub use seed::Seed;
 pub use token::PERSON;
@@ -123,6 +124,7 @@ impl Provider {
             codes: HashMap::new(),
             device_grants: HashMap::new(),
             trusted: HashSet::new(),
+            assertions: HashSet::new(),
             reuses: 0,
             violations: Vec::new(),
         };
@@ -207,6 +209,17 @@ impl Provider {
     /// Believes a token of elsewhere from now on, until [`Provider::distrust`].
     pub fn trust(&self, token: &str) {
         self.shared.state().trusted.insert(token.to_owned());
+    }
+
+    /// Registers the public keys of a client (RFC 7591 section 2 `jwks`), which has to sign from now on and has no secret.
+    ///
+    /// # Panics
+    /// When there is no such client.
+    pub fn register_keys(&self, client_id: &str, jwks: serde_json::Value) {
+        let mut state = self.shared.state();
+        let client = state.clients.get_mut(client_id).expect("a client");
+        client.secret = None;
+        client.metadata.insert("jwks".into(), jwks);
     }
 
     /// Believes a token of elsewhere no longer.

@@ -63,6 +63,10 @@ pub struct Quirks {
     pub scope_form: ScopeForm,
     /// Which client authentication is accepted of clients with a secret.
     pub client_authentication: ClientAuthentication,
+    /// For whom assertions of clients have to be.
+    pub assertion_audience: AssertionAudience,
+    /// Keys of clients have no names that the clients know.
+    pub knows_keys_by_certificate: bool,
     /// Clients without a secret may name themselves in the body only.
     pub public_clients_by_id_only: bool,
     /// How an authentication that is not accepted is refused.
@@ -144,6 +148,8 @@ impl Default for Quirks {
             answers_scope: true,
             scope_form: ScopeForm::Blanks,
             client_authentication: ClientAuthentication::Any,
+            assertion_audience: AssertionAudience::Either,
+            knows_keys_by_certificate: false,
             public_clients_by_id_only: false,
             refused_authentication: Refusal::InvalidClient,
             device_interval: Some(1),
@@ -359,6 +365,18 @@ pub enum ClientAuthentication {
     BasicOnly,
     /// `client_secret_post` only.
     PostOnly,
+}
+
+/// `aud` of assertions that is taken (RFC 7523 section 3).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum AssertionAudience {
+    /// Issuer or token endpoint.
+    Either,
+    /// The issuer.
+    Issuer,
+    /// The token endpoint.
+    TokenEndpoint,
 }
 
 /// How the authorization endpoint decides.

@@ -44,11 +44,15 @@ pub(super) fn register(state: &mut State, incoming: &Incoming) -> Result<Reply, 
     }
     let metadata = accepted(state, request)?;
     let client_id = format!("client-{}", keys::random_text(12));
-    let public = metadata.get("token_endpoint_auth_method").and_then(Value::as_str) == Some("none");
+    let method = metadata.get("token_endpoint_auth_method").and_then(Value::as_str);
+    if method == Some("private_key_jwt") && !metadata.contains_key("jwks") {
+        return Err(Reply::error(400, "invalid_client_metadata", "private_key_jwt needs jwks"));
+    }
+    let has_secret = !matches!(method, Some("none" | "private_key_jwt"));
     let own_token = incoming.bearer().is_some() && state.quirks.authenticated_registration_without_management;
     let managed = state.quirks.client_management && !own_token;
     let client = Client {
-        secret: (!public).then(|| format!("cs-{}", keys::random_text(24))),
+        secret: has_secret.then(|| format!("cs-{}", keys::random_text(24))),
         redirect_uris: strings(&metadata, "redirect_uris"),
         scope: metadata.get("scope").and_then(Value::as_str).map(Scopes::parse),
         registration_access_token: managed.then(new_registration_token),

@@ -28,6 +28,8 @@ pub(super) struct State {
     pub(super) device_grants: HashMap<String, DeviceGrant>,
     /// Tokens of elsewhere that are believed.
     pub(super) trusted: HashSet<String>,
+    /// The assertions of clients that were used, by client and `jti`.
+    pub(super) assertions: HashSet<String>,
     /// How often a spent refresh token was used again.
     pub(super) reuses: usize,
     pub(super) violations: Vec<String>,

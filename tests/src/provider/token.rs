@@ -136,10 +136,11 @@ fn password(state: &mut State, incoming: &Incoming, client_id: &str) -> Result<R
     Ok(first_answer(state, incoming, family, offline))
 }
 
-/// RFC 6749 section 4.4: for clients with a secret only, and without a refresh token.
+/// RFC 6749 section 4.4: for clients with a secret or a key only, and without a refresh token.
 fn client_credentials(state: &mut State, incoming: &Incoming, client_id: &str) -> Result<Reply, Reply> {
-    if state.clients.get(client_id).is_none_or(|client| client.secret.is_none()) {
-        return Err(Reply::error(400, "unauthorized_client", "a client without a secret"));
+    let client = state.clients.get(client_id);
+    if client.is_none_or(|client| client.secret.is_none() && !client.metadata.contains_key("jwks")) {
+        return Err(Reply::error(400, "unauthorized_client", "a client that proves nothing"));
     }
     let scope = Scopes::parse(incoming.form.first("scope").unwrap_or("wlcg"));
     if scope.has("openid") || scope.has("offline_access") {

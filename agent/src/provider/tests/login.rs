@@ -13,7 +13,7 @@ use super::{
     TOKENS,
 };
 
-const PUBLIC: Client<'_> = Client { id: "c", secret: None, registered_method: None };
+const PUBLIC: Client<'_> = Client { id: "c", secret: None, key: None, registered_method: None };
 
 /// The parameters of a form or a query.
 fn parameters(text: &str) -> HashMap<String, String> {

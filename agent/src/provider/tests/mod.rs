@@ -29,7 +29,7 @@ async fn refresh_until(
     deadline: Instant,
 ) -> Result<TokenResponse, ProviderError> {
     let (secret, refresh_token) = (ClientSecret::from("s3cret"), RefreshToken::from("rt-1"));
-    let client = Client { id: "c", secret: Some(&secret), registered_method: None };
+    let client = Client { id: "c", secret: Some(&secret), key: None, registered_method: None };
     let granted_scope = Some("openid offline_access");
     provider
         .refresh(Refresh { client, refresh_token: &refresh_token, scope, granted_scope, audience }, deadline)

@@ -16,6 +16,8 @@ const CLIENT: &str = r#"{"client_id":"dyn","client_secret":"s","registration_acc
 
 fn wanted<'a>(redirect_uris: &'a [String], access_token: Option<&'a SecretText>) -> Registration<'a> {
     Registration {
+        auth_method: None,
+        jwks: None,
         client_name: "oidc-agent:acc-host",
         scope: "openid offline_access",
         grant_types: &["refresh_token", "authorization_code"],

@@ -1,4 +1,4 @@
-//! The first line of a file that holds a secret: a regular file, or a pipe (`<(...)`, standard input).
+//! What a file holds that is a secret, or its first line: a regular file, or a pipe (`<(...)`, standard input).
 //!
 //! Anything else (a device, a directory) is refused, and a pipe is waited for no longer than a deadline: whoever
 //! opened it for writing may never write.
@@ -26,16 +26,42 @@ pub fn first_line(
     path: &Path,
     wait: Duration,
 ) -> Result<Zeroizing<Vec<u8>>, PasswordError> {
+    read(origin, path, wait, Extent::Line)
+}
+
+/// The whole file at `path`, of at most 64 KiB; `origin` is the option that names the file.
+pub fn content(
+    origin: &'static str,
+    path: &Path,
+    wait: Duration,
+) -> Result<Zeroizing<Vec<u8>>, PasswordError> {
+    read(origin, path, wait, Extent::Whole)
+}
+
+/// How much of a file is the secret.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Extent {
+    Line,
+    Whole,
+}
+
+fn read(
+    origin: &'static str,
+    path: &Path,
+    wait: Duration,
+    extent: Extent,
+) -> Result<Zeroizing<Vec<u8>>, PasswordError> {
     let until = Instant::now() + wait;
     if path.as_os_str() == STANDARD_INPUT {
-        return line_of(io::stdin().as_fd(), until).map_err(|error| error.at(origin, "standard input"));
+        return read_open(io::stdin().as_fd(), until, extent)
+            .map_err(|error| error.at(origin, "standard input", extent));
     }
-    let failed = |error: Failed| error.at(origin, &path.display().to_string());
+    let failed = |error: Failed| error.at(origin, &path.display().to_string(), extent);
     // A FIFO without a writer must not hold up the opening.
     let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
     let file =
         rustix::fs::open(path, flags, Mode::empty()).map_err(|errno| failed(Failed::Io(errno.into())))?;
-    line_of(file.as_fd(), until).map_err(failed)
+    read_open(file.as_fd(), until, extent).map_err(failed)
 }
 
 /// Why there is no line.
@@ -48,11 +74,14 @@ enum Failed {
 }
 
 impl Failed {
-    fn at(self, origin: &'static str, name: &str) -> PasswordError {
+    fn at(self, origin: &'static str, name: &str, extent: Extent) -> PasswordError {
         let reason = match self {
             Self::Interrupted => return AskError::Interrupted.into(),
             Self::Io(error) => format!("{name}: {error}"),
             Self::Kind => format!("{name} is neither a regular file nor a pipe"),
+            Self::TooLong if extent == Extent::Whole => {
+                format!("{name} is longer than {MAX_PASSWORD} bytes")
+            }
             Self::TooLong => format!("the first line of {name} is longer than {MAX_PASSWORD} bytes"),
             Self::TimedOut => format!("nothing was written to {name} in time"),
         };
@@ -66,8 +95,8 @@ impl From<io::Error> for Failed {
     }
 }
 
-/// Reads byte by byte: the lines that follow may be somebody else's.
-fn line_of(file: BorrowedFd<'_>, until: Instant) -> Result<Zeroizing<Vec<u8>>, Failed> {
+/// Reads byte by byte: the lines that follow the first may be somebody else's.
+fn read_open(file: BorrowedFd<'_>, until: Instant, extent: Extent) -> Result<Zeroizing<Vec<u8>>, Failed> {
     let kind = FileType::from_raw_mode(fstat(file).map_err(io::Error::from)?.st_mode);
     let signals = match kind {
         FileType::RegularFile => None,
@@ -86,7 +115,7 @@ fn line_of(file: BorrowedFd<'_>, until: Instant) -> Result<Zeroizing<Vec<u8>>, F
         }
         match file.read(byte.as_mut()) {
             Ok(0) => return Ok(line),
-            Ok(_) if byte[0] == b'\n' => return Ok(line),
+            Ok(_) if byte[0] == b'\n' && extent == Extent::Line => return Ok(line),
             Ok(_) if line.len() == MAX_PASSWORD => return Err(Failed::TooLong),
             Ok(_) => line.push(byte[0]),
             Err(error) if matches!(error.kind(), io::ErrorKind::Interrupted | io::ErrorKind::WouldBlock) => {}
@@ -132,6 +161,10 @@ mod tests {
         }
         fs_err::write(file.path(), vec![b'x'; MAX_PASSWORD + 1]).expect("a written file");
         assert!(read(file.path(), LONG).expect_err("too long").contains("longer than 65536 bytes"));
+        let all = content("--client-key-file", file.path(), LONG).map_err(|error| error.to_string());
+        assert!(all.expect_err("too long").ends_with("is longer than 65536 bytes"));
+        fs_err::write(file.path(), "a\nb\n").expect("a written file");
+        assert_eq!(*content("--client-key-file", file.path(), LONG).expect("read"), b"a\nb\n");
     }
 
     #[test]

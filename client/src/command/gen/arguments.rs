@@ -69,6 +69,10 @@ pub struct ManageArgs {
     #[arg(short, long, value_name = "FILE")]
     pub print: Option<PathBuf>,
 
+    /// Print the public key of the account's client, as a JWK set to be registered with the provider
+    #[arg(long, help_heading = EXTENSIONS)]
+    pub print_jwks: bool,
+
     /// Encrypt an account file anew, also one that is plain JSON; FILE as for --print
     #[arg(short, long, value_name = "FILE")]
     pub update: Option<PathBuf>,
@@ -133,6 +137,14 @@ pub struct ClientArgs {
     /// Client secret; an empty one makes the client a public one
     #[arg(long, value_name = "SECRET")]
     pub client_secret: Option<ClientSecret>,
+
+    /// The private key that `--client-key-file` or `--client-key-env` gives.
+    #[arg(skip)]
+    pub client_key: Option<SecretText>,
+
+    /// How the client authenticates; `private_key_jwt` makes a key where none is given
+    #[arg(long, value_name = "METHOD", ignore_case = true, help_heading = EXTENSIONS)]
+    pub auth_method: Option<AuthMethodArg>,
 
     /// Redirect URI; may be repeated, or several separated by blanks
     #[arg(long, visible_alias = "redirect-url", value_name = "URI")]
@@ -248,6 +260,14 @@ pub struct ElsewhereArgs {
     #[arg(long, value_name = "FILE")]
     pub client_secret_file: Option<PathBuf>,
 
+    /// Use the private key of the client, PEM or JWK, in an environment variable
+    #[arg(long, value_name = "NAME")]
+    pub client_key_env: Option<OsString>,
+
+    /// Use the private key of the client, PEM or JWK, in a file or pipe; - is standard input
+    #[arg(long, value_name = "FILE", conflicts_with = "client_key_env")]
+    pub client_key_file: Option<PathBuf>,
+
     /// Use the access token for registration in an environment variable
     #[arg(long, value_name = "NAME")]
     pub at_env: Option<OsString>,
@@ -344,6 +364,32 @@ pub struct AnswerArgs {
     /// Answer yes-or-no questions with no
     #[arg(long)]
     pub confirm_no: bool,
+}
+
+/// The words of `--auth-method`: `token_endpoint_auth_method` of RFC 7591 section 2.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+#[value(rename_all = "snake_case")]
+pub enum AuthMethodArg {
+    /// With its secret in a header
+    ClientSecretBasic,
+    /// With its secret in the body
+    ClientSecretPost,
+    /// With an assertion signed with its private key
+    PrivateKeyJwt,
+    /// Not at all
+    None,
+}
+
+impl AuthMethodArg {
+    /// Its registered name.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::ClientSecretBasic => "client_secret_basic",
+            Self::ClientSecretPost => "client_secret_post",
+            Self::PrivateKeyJwt => "private_key_jwt",
+            Self::None => "none",
+        }
+    }
 }
 
 /// The words of `--flow`.

@@ -4,7 +4,7 @@
 use oidc_proto::{account::AccountConfig, error_code::ErrorCode, shell, shortname::Shortname};
 
 use super::{
-    certificates,
+    certificates, client_key,
     dialogue::Question,
     draft, files,
     flows::{self, Choice},
@@ -78,6 +78,7 @@ fn prepare(session: &mut Session, asked: &mut Option<Shortname>) -> Result<(Begi
     if let Some(choice) = robot::chosen(session, &beginning.account)? {
         robot::complete(session, &mut beginning.account, &choice)?;
         beginning.storage = robot_storage(session, &beginning.name, &beginning.account, beginning.storage)?;
+        complete_key(session, &mut beginning, &choice)?;
         return Ok((beginning, choice));
     }
     (beginning.account.grant_type, beginning.account.subject_token) = (None, None);
@@ -91,8 +92,18 @@ fn prepare(session: &mut Session, asked: &mut Option<Shortname>) -> Result<(Begi
     }
     draft::complete_credentials(session, &mut beginning.account)?;
     beginning.storage = storage(session, &beginning.name, beginning.storage)?;
+    complete_key(session, &mut beginning, &choice)?;
     let choice = register_if_needed(session, &mut beginning, choice)?;
     Ok((beginning, choice))
+}
+
+/// A key that was made for a client is not forgotten, as a client that was registered is not.
+fn complete_key(session: &mut Session, beginning: &mut Beginning, choice: &Choice) -> Result<(), Error> {
+    let Beginning { name, account, storage, client } = beginning;
+    if client_key::complete(session, name, account, storage, choice)? {
+        *client = ClientOrigin::Registered;
+    }
+    Ok(())
 }
 
 /// Logs in and stores the account; whatever fails, the client is not forgotten.
@@ -110,7 +121,8 @@ pub fn finish(session: &mut Session, beginning: Beginning, choice: &Choice) -> R
     match (&result, client) {
         (_, ClientOrigin::Given) => {}
         (Err(error), ClientOrigin::RegisteredBefore)
-            if error.failure_code() == Some(ErrorCode::InvalidClient) =>
+            if error.failure_code() == Some(ErrorCode::InvalidClient)
+                && !pending::is_registered_by_hand(&account) =>
         {
             if session.dialogue.can_ask(session.context) {
                 return register_anew(session, &name, registered, storage, choice);
@@ -146,6 +158,7 @@ fn register_anew(
         device_authorization_endpoint_set_by_user: gone.device_authorization_endpoint_set_by_user,
         oauth: gone.oauth,
         client_name: gone.client_name,
+        client_key: gone.client_key,
         ..AccountConfig::default()
     };
     draft::apply(session, name, &mut account)?;

@@ -4,7 +4,7 @@ use oidc_proto::{account::AccountConfig, shortname::Shortname};
 use serde_json::Value;
 
 use super::{
-    arguments::ClientArgs, certificates, dialogue::Question, flows, issuer, redirect, scopes,
+    arguments::ClientArgs, certificates, client_key, dialogue::Question, flows, issuer, redirect, scopes,
     session::Session,
 };
 use crate::{
@@ -39,6 +39,7 @@ pub fn apply(session: &mut Session, name: &Shortname, account: &mut AccountConfi
     }
     account.oauth |= client.oauth2;
     apply_client(client, account)?;
+    client_key::apply(client, account)?;
     if account.client_name.is_none() {
         account.client_name = Some(client_name(name, client.cnid.as_deref()));
     }
@@ -146,7 +147,9 @@ pub fn complete_client(session: &mut Session, account: &mut AccountConfig) -> Re
         let id = session.dialogue.ask(session.context, &question, |answer| Ok(answer.to_owned()))?;
         account.client_id = Some(id);
     }
-    let secret_is_given = session.args.client.client_secret.is_some() || account.client_secret.is_some();
+    let secret_is_given = session.args.client.client_secret.is_some()
+        || account.client_secret.is_some()
+        || client_key::wanted(session, account);
     if !secret_is_given && !was_known {
         let label = "Client secret (Enter for a public client)";
         let question = Question { label, option: "client-secret", default: None };

@@ -2,6 +2,7 @@
 
 pub mod arguments;
 mod certificates;
+mod client_key;
 mod create;
 mod delete;
 mod desk;
@@ -93,6 +94,9 @@ fn dispatch(session: &mut Session) -> Result<(), Error> {
     }
     if let Some(file) = &instead.update {
         return files::update(session, file);
+    }
+    if instead.print_jwks {
+        return client_key::print(session);
     }
     if let Some(new) = &instead.rename {
         return rename::run(session, new);

@@ -131,7 +131,21 @@ pub fn after_failure(session: &mut Session, name: &Shortname, account: &AccountC
     }
     let client = account.client_id.as_deref().unwrap_or_default();
     let issuer = account.issuer_url.as_deref().unwrap_or("the provider");
+    if is_registered_by_hand(account) {
+        session.context.output.hint(&format!(
+            "The key of the client {client} is kept. Once its public part is registered at {issuer}, `{}` goes on with it; \
+             `{}` prints it once more.",
+            shell::command("oidc gen", name.as_str()),
+            shell::command("oidc gen --print-jwks", name.as_str())
+        ));
+        return;
+    }
     tell_kept(session, name, client, issuer);
+}
+
+/// Whether a person registers the client's public key; until then the provider takes it from nobody.
+pub fn is_registered_by_hand(account: &AccountConfig) -> bool {
+    account.client_key.is_some() && account.registration_client_uri.is_none()
 }
 
 fn tell_kept(session: &mut Session, name: &Shortname, client: &str, issuer: &str) {

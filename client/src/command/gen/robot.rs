@@ -15,7 +15,7 @@ use oidc_proto::{
     message::Flow,
 };
 
-use super::{dialogue::Question, flows::Choice, session::Session};
+use super::{client_key, dialogue::Question, flows::Choice, session::Session};
 use crate::{context::error::Error, say::exit::Exit};
 
 /// Where a job of GitHub Actions gets its token, and with what, where the workflow has the permission `id-token: write`.
@@ -93,7 +93,7 @@ fn complete_client(session: &mut Session, account: &mut AccountConfig) -> Result
         let id = session.dialogue.ask(session.context, &question, |answer| Ok(answer.to_owned()))?;
         account.client_id = Some(id);
     }
-    if account.client_secret.is_none() {
+    if account.client_secret.is_none() && !client_key::wanted(session, account) {
         let question = Question { label: "Client secret", option: "client-secret-file", default: None };
         let secret = session.dialogue.ask_secret(session.context, &question)?;
         if secret.is_empty() {

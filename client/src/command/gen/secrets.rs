@@ -17,7 +17,7 @@ use super::arguments::{GenArgs, Given};
 use crate::{
     account::password::{
         SOURCE_DEADLINE,
-        file::{STANDARD_INPUT, first_line},
+        file::{STANDARD_INPUT, content, first_line},
         sources::utf8,
     },
     cli::options::PromptArg,
@@ -38,6 +38,14 @@ pub fn looked_up(args: &GenArgs, context: &mut Context) -> Result<GenArgs, Error
         let source = Source::new("--client-secret-env", elsewhere.client_secret_env, "--client-secret-file");
         let secret = source.read(elsewhere.client_secret_file.as_deref(), "Client secret", context)?;
         args.client.client_secret = secret.map(|secret| ClientSecret::from(secret.expose()));
+    }
+    if let Some(name) = elsewhere.client_key_env {
+        let option = "--client-key-env";
+        args.client.client_key = Some(not_empty(option, variable(option, &name)?)?);
+    } else if let Some(path) = elsewhere.client_key_file {
+        let option = "--client-key-file";
+        args.client.client_key =
+            Some(not_empty(option, text(option, content(option, &path, SOURCE_DEADLINE)?)?)?);
     }
     if args.client.at.is_none() {
         let source = Source::new("--at-env", elsewhere.at_env, "--at-file");
