@@ -67,8 +67,27 @@ fetch_go_program() {
         note_made_of "$program" "$directory"/go.* || missing "$name" "$name"
 }
 
+# Django and what it needs, from PyPI, in a virtual environment: exactly what tests/interop/django/requirements.txt lists.
+fetch_django() {
+    local requirements=$PWD/tests/interop/django/requirements.txt environment=$place/django
+    if is_made_of "$environment" "$requirements"; then
+        return
+    fi
+    if ! have python3 || ! python3 -c 'import ensurepip, venv' 2>/dev/null; then
+        missing "python3 (3.10 or later) with venv" Django
+        return
+    fi
+    say "Django and django-oauth-toolkit from PyPI"
+    rm -rf "$environment"
+    quietly python3 -m venv "$environment" &&
+        quietly "$environment/bin/pip" install --disable-pip-version-check --require-hashes --only-binary :all: \
+            --requirement "$requirements" &&
+        note_made_of "$environment" "$requirements" || missing "Django" Django
+}
+
 mkdir -p "$place"
 fetch_keycloak
 fetch_go_program hydra github.com/ory/hydra/v2
 fetch_go_program dex github.com/dexidp/dex/cmd/dex
+fetch_django
 all_or_no_ci

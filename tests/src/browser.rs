@@ -3,6 +3,7 @@
 use std::{
     fmt,
     io::{BufRead, BufReader},
+    os::unix::process::CommandExt,
     path::PathBuf,
     process::{Child, Command, Stdio},
     thread,
@@ -14,7 +15,7 @@ use rustix::process::{Pid, Signal, kill_process_group};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use crate::http;
+use crate::{http, programs::ends_with_us};
 
 /// How long a page may take to show what is waited for.
 const DEADLINE: Duration = Duration::from_secs(20);
@@ -60,8 +61,9 @@ impl Browser {
     pub fn start(programs: &BrowserPrograms) -> Self {
         let profile = tempfile::tempdir().expect("a temporary directory");
         let mut command = Command::new(&programs.driver);
-        command.arg("--port=0").env("HOME", profile.path()).stdout(Stdio::piped()).stderr(Stdio::null());
-        std::os::unix::process::CommandExt::process_group(&mut command, 0);
+        command.arg("--port=0").env("HOME", profile.path());
+        let mut command = ends_with_us(&command);
+        command.stdout(Stdio::piped()).stderr(Stdio::null()).process_group(0);
         let mut driver = command.spawn().expect("chromedriver starts");
         let port = port_of(&mut driver);
         let mut browser = Self { driver, session: format!("http://127.0.0.1:{port}/session"), profile };

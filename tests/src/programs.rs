@@ -71,6 +71,14 @@ impl Finished {
     }
 }
 
+/// The same command, which is asked to end when whoever starts it does, be it killed: through `setpriv` (util-linux).
+pub fn ends_with_us(command: &Command) -> Command {
+    let mut wrapped = Command::new("setpriv");
+    wrapped.args(["--pdeathsig", "TERM", "--"]).arg(command.get_program()).args(command.get_args());
+    wrapped.envs(command.get_envs().filter_map(|(name, value)| Some((name, value?))));
+    wrapped
+}
+
 /// Runs `command` to its end without anything on its standard input.
 ///
 /// # Panics

@@ -184,10 +184,15 @@ impl Server for Dex {
         Err(NotOffered("Dex has no dynamic client registration."))
     }
 
-    fn restart(&mut self) -> Offer<()> {
+    fn restart(&mut self, while_down: &mut dyn FnMut()) -> Offer<()> {
         self.process.stop();
+        while_down();
         self.process = launch(&self.program, self.directory.path());
         self.wait();
         Ok(())
+    }
+
+    fn reuse_ends_login(&self) -> Offer<()> {
+        Err(NotOffered("Dex refuses a refresh token that was replaced, and lets the login live."))
     }
 }

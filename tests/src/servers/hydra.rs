@@ -279,10 +279,15 @@ impl Server for Hydra {
         Ok(answer.expect("an answer from Hydra").status == 200)
     }
 
-    fn restart(&mut self) -> Offer<()> {
+    fn restart(&mut self, while_down: &mut dyn FnMut()) -> Offer<()> {
         self.process.stop();
+        while_down();
         self.process = launch(&self.program, self.directory.path());
         self.wait();
+        Ok(())
+    }
+
+    fn reuse_ends_login(&self) -> Offer<()> {
         Ok(())
     }
 }

@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use super::{
-    Audience, GivenClient, Missing, Offer, Server, fetched,
+    Audience, GivenClient, ImpatientClient, Missing, Offer, Server, fetched,
     process::{ServerProcess, free_ports},
 };
 use crate::{
@@ -249,10 +249,24 @@ impl Server for Keycloak {
         Ok(self.id_of(&format!("clients?clientId={id}")).is_some())
     }
 
-    fn restart(&mut self) -> Offer<()> {
+    fn restart(&mut self, while_down: &mut dyn FnMut()) -> Offer<()> {
         self.process.stop();
+        while_down();
         self.process = launch(&self.program, self.directory.path(), &self.certificates, self.ports);
         self.wait();
         Ok(())
+    }
+
+    fn reuse_ends_login(&self) -> Offer<()> {
+        Ok(())
+    }
+
+    fn tells_time(&self) -> bool {
+        false
+    }
+
+    fn impatient_client(&self) -> Offer<ImpatientClient> {
+        let client = GivenClient { id: "lab-impatient", secret: None };
+        Ok(ImpatientClient { client, idle: Duration::from_secs(5) })
     }
 }

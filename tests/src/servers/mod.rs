@@ -3,12 +3,16 @@
 //! ends with the value that stands for it. One file a server; a server says itself what it does not offer.
 
 pub mod dex;
+pub mod django;
 pub mod hydra;
 pub mod keycloak;
 pub mod node_oidc_provider;
 mod process;
 
-use std::path::{Path, PathBuf};
+use std::{
+    path::{Path, PathBuf},
+    time::Duration,
+};
 
 use crate::browser::{Browser, BrowserError};
 
@@ -26,6 +30,15 @@ pub struct GivenClient {
     pub id: &'static str,
     /// `client_secret`; a public client has none.
     pub secret: Option<&'static str>,
+}
+
+/// A client whose logins end when they are not used for so long.
+#[derive(Debug, Clone, Copy)]
+pub struct ImpatientClient {
+    /// The client, a public one.
+    pub client: GivenClient,
+    /// The time.
+    pub idle: Duration,
 }
 
 /// An audience, and how an access token for it is recognised.
@@ -49,6 +62,10 @@ pub trait Server {
     fn scope(&self) -> &'static str;
     /// A scope that is a part of [`Server::scope`], for a token that may do less.
     fn narrower_scope(&self) -> Offer<&'static str>;
+    /// Whether a refresh with a narrower scope takes the others away from the login.
+    fn narrows_on_refresh(&self) -> bool {
+        false
+    }
     /// An audience that clients may ask for.
     fn audience(&self) -> Offer<Audience>;
     /// A public client with every redirect URI and grant that the agent uses.
@@ -71,8 +88,18 @@ pub trait Server {
     fn rotate_keys(&mut self) -> Offer<()>;
     /// As an administrator: whether there is a client of this id.
     fn has_client(&self, id: &str) -> Offer<bool>;
-    /// Ends the server and starts it with the same data.
-    fn restart(&mut self) -> Offer<()>;
+    /// Ends the server, does something while it is down, and starts it with the same data.
+    fn restart(&mut self, while_down: &mut dyn FnMut()) -> Offer<()>;
+    /// Whether a refresh token that comes back when it was replaced already ends the login (RFC 9700 section 4.14.2).
+    fn reuse_ends_login(&self) -> Offer<()>;
+    /// Whether its answers say what time it is there (`Date`, RFC 9110 section 6.6.1).
+    fn tells_time(&self) -> bool {
+        true
+    }
+    /// A client whose logins end when they are not used for a moment.
+    fn impatient_client(&self) -> Offer<ImpatientClient> {
+        Err(NotOffered("Logins are set up to last, whether they are used or not."))
+    }
 }
 
 /// What a server needs and this machine lacks.

@@ -110,7 +110,11 @@ impl Server for NodeOidcProvider {
         Err(IN_MEMORY)
     }
 
-    fn restart(&mut self) -> Offer<()> {
+    fn restart(&mut self, _while_down: &mut dyn FnMut()) -> Offer<()> {
         Err(IN_MEMORY)
+    }
+
+    fn reuse_ends_login(&self) -> Offer<()> {
+        Ok(())
     }
 }

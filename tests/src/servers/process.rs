@@ -3,7 +3,7 @@
 use std::{
     fs::File,
     iter,
-    net::TcpListener,
+    net::{TcpListener, TcpStream},
     os::unix::process::CommandExt,
     path::PathBuf,
     process::{Child, Command, Stdio},
@@ -14,7 +14,7 @@ use std::{
 
 use rustix::process::{Pid, Signal, kill_process, kill_process_group};
 
-use crate::http;
+use crate::{http, programs::ends_with_us};
 
 /// From the start until the first good answer: a Java server that makes its database on a busy machine fits in.
 const READY: Duration = Duration::from_secs(240);
@@ -36,8 +36,7 @@ pub(super) struct ServerProcess {
 }
 
 impl ServerProcess {
-    /// Starts `command` in a process group of its own and appends what it prints to `log`. It is asked to end also when the run
-    /// is killed, through `setpriv` (util-linux).
+    /// Starts `command` in a process group of its own and appends what it prints to `log`.
     ///
     /// # Panics
     /// When it cannot be started.
@@ -45,9 +44,7 @@ impl ServerProcess {
         let output: File =
             fs_err::OpenOptions::new().create(true).append(true).open(&log).expect("a log").into_parts().0;
         let copy = output.try_clone().expect("a second descriptor");
-        let mut wrapped = Command::new("setpriv");
-        wrapped.args(["--pdeathsig", "TERM", "--"]).arg(command.get_program()).args(command.get_args());
-        wrapped.envs(command.get_envs().filter_map(|(name, value)| Some((name, value?))));
+        let mut wrapped = ends_with_us(command);
         wrapped.stdin(Stdio::null()).stdout(output).stderr(copy).process_group(0);
         let child = wrapped.spawn().unwrap_or_else(|error| panic!("{command:?}: {error}"));
         Self { child, log }
@@ -61,6 +58,15 @@ impl ServerProcess {
         self.wait_until(url, || {
             http::get(url).send().is_ok_and(|response| (200..400).contains(&response.status))
         });
+    }
+
+    /// Waits until somebody listens at a port of 127.0.0.1: for a server that does so when it is ready.
+    ///
+    /// # Panics
+    /// As [`ServerProcess::wait_until_ready`].
+    pub(super) fn wait_until_listening(&mut self, port: u16) {
+        let address = format!("127.0.0.1:{port}");
+        self.wait_until(&address, || TcpStream::connect(&address).is_ok());
     }
 
     fn wait_until(&mut self, address: &str, is_ready: impl Fn() -> bool) {

@@ -24,7 +24,8 @@ use oidc_tests::{
     browser::BrowserPrograms,
     require,
     servers::{
-        Missing, Server, dex::Dex, hydra::Hydra, keycloak::Keycloak, node_oidc_provider::NodeOidcProvider,
+        Missing, Server, dex::Dex, django::Django, hydra::Hydra, keycloak::Keycloak,
+        node_oidc_provider::NodeOidcProvider,
     },
 };
 
@@ -45,6 +46,7 @@ const SERVERS: &[Entry] = &[
     Entry { name: "Keycloak", start: || Ok(Box::new(Keycloak::start()?)) },
     Entry { name: "Hydra", start: || Ok(Box::new(Hydra::start()?)) },
     Entry { name: "Dex", start: || Ok(Box::new(Dex::start()?)) },
+    Entry { name: "Django", start: || Ok(Box::new(Django::start()?)) },
     Entry { name: "oidc-provider", start: || Ok(Box::new(NodeOidcProvider::start()?)) },
 ];
 /// How many of them are walked through at a time.

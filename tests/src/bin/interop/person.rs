@@ -68,9 +68,15 @@ impl Person {
 
     /// `oidc gen NAME` for this server, without questions.
     pub fn gen_command(&self, name: &str, client: &Client) -> Command {
+        let mut command = self.gen_command_for_any_scope(name, client);
+        command.args(["--scope", self.server.scope()]);
+        command
+    }
+
+    /// The same, of who names no scope.
+    pub fn gen_command_for_any_scope(&self, name: &str, client: &Client) -> Command {
         let mut command = self.command(&["gen", name, "--prompt=none", "--pw-env", "--issuer"]);
-        command.arg(self.server.issuer()).args(["--scope", self.server.scope(), "--cp"]);
-        command.arg(self.server.authority());
+        command.arg(self.server.issuer()).arg("--cp").arg(self.server.authority());
         match client {
             Client::Given(client) => {
                 command.args(["--client-id", client.id]);
@@ -94,12 +100,19 @@ impl Person {
         self.log_in(self.gen_command(name, client), way);
     }
 
-    /// Runs a command that asks for a login, and does what it asks for.
+    /// Runs a command that asks for a login, and does what it asks for: where that is to run it again, once more.
     pub fn log_in(&self, mut command: Command, way: Way) {
         match way {
             Way::Code => command.args(["--flow", "code", "--no-url-call"]),
             Way::Device => command.args(["--flow", "device"]),
         };
+        let Err(said) = self.try_to_log_in(&mut command, way) else { return };
+        assert!(said.contains("Run the same command again"), "{said}");
+        self.try_to_log_in(&mut command, way).unwrap_or_else(|said| panic!("{said}"));
+    }
+
+    /// Fails with what was said.
+    fn try_to_log_in(&self, command: &mut Command, way: Way) -> Result<(), String> {
         let mut login = Login::start(command);
         let address = login.wait_for(|line| line.starts_with("https://").then(|| line.to_owned()));
         let browser = &self.browser;
@@ -118,7 +131,7 @@ impl Person {
             format!("the page shows {:?}; said so far: {}", browser.text().unwrap_or_default(), login.said)
         };
         result.unwrap_or_else(|error| panic!("{error}; {}", page()));
-        login.succeed(browser);
+        login.end(browser)
     }
 
     /// A token in JSON; what the command says when it fails is the panic.
@@ -162,6 +175,39 @@ impl Person {
         result.unwrap_or_else(|panic| resume_unwind(panic));
     }
 
+    /// `token` many times at once, half of them through another agent that shares the directory; all get one.
+    pub fn many_tokens(&self, name: &str, count: usize) {
+        let other = Agent::spawn(&self.environment, self.environment.command("oidc-agent"), "other");
+        let command = |agent: &Agent, arguments: &[&str]| {
+            let mut command = agent.command(&self.environment, "oidc");
+            command.args(arguments).env("OIDC_NO_AUTOSTART", "1");
+            command
+        };
+        run(command(&other, &["add", name, "--pw-env"])).success();
+        let asked = (0..count).map(|number| {
+            let agent = if number % 2 == 0 { &self.agent } else { &other };
+            let command = command(agent, &["token", "--force-new", name]);
+            thread::spawn(move || run(command))
+        });
+        for asked in asked.collect::<Vec<_>>() {
+            asked.join().unwrap_or_else(|panic| resume_unwind(panic)).success();
+        }
+    }
+
+    /// Logs in again with an account whose login is over.
+    pub fn log_in_again(&self, name: &str) {
+        let command = self.command(&["gen", name, "--reauthenticate", "--prompt=none", "--pw-env"]);
+        self.log_in(command, Way::Code);
+    }
+
+    /// What `oidc provider probe` foresees.
+    pub fn prediction(&self) -> Value {
+        let mut command = self.command(&["provider", "probe", "--json", "--cp"]);
+        command.arg(self.server.authority()).arg(self.server.issuer());
+        let report: Value = serde_json::from_str(&run(command).success()).expect("a report in JSON");
+        report["prediction"].clone()
+    }
+
     /// Whether the server still takes the refresh token of an account that was given up.
     pub fn refresh_token_works(&self, account: &Value) -> bool {
         let text = |name: &str| account[name].as_str().unwrap_or_default();
@@ -193,7 +239,7 @@ struct Login {
 }
 
 impl Login {
-    fn start(mut command: Command) -> Self {
+    fn start(command: &mut Command) -> Self {
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = command.spawn().expect("oidc starts");
         let (sender, lines) = mpsc::channel();
@@ -218,8 +264,8 @@ impl Login {
         }
     }
 
-    /// Waits for the end, which has to be a good one.
-    fn succeed(mut self, browser: &Browser) {
+    /// Waits for the end; what was said is the error.
+    fn end(mut self, browser: &Browser) -> Result<(), String> {
         loop {
             match self.lines.recv_timeout(NEXT_LINE) {
                 Ok(line) => {
@@ -234,7 +280,7 @@ impl Login {
             }
         }
         let status = self.child.wait().expect("an end");
-        assert!(status.success(), "the login failed ({status}):\n{}", self.said);
+        if status.success() { Ok(()) } else { Err(format!("the login failed ({status}):\n{}", self.said)) }
     }
 }
 

@@ -3,16 +3,21 @@
 
 #![allow(clippy::unnecessary_wraps, reason = "every step has the signature of a step")]
 
-use std::path::PathBuf;
+use std::{
+    collections::BTreeSet,
+    path::PathBuf,
+    thread,
+    time::{Duration, Instant},
+};
 
 use oidc_tests::{
     certificates::Certificates,
     faketime,
     programs::{Finished, run},
     scene::claims,
-    servers::{NotOffered, Offer},
+    servers::{ImpatientClient, NotOffered, Offer},
 };
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::person::{Client, Person, Way};
 
@@ -22,6 +27,16 @@ const MAIN: &str = "main";
 const REFRESHES: usize = 10;
 /// After how many of them the agent is restarted.
 const RESTARTS: [usize; 2] = [3, 7];
+/// The exit code of a command for which the provider does not answer.
+const UNAVAILABLE: i32 = 8;
+/// How long the agent may take to ask a provider again that did not answer, at most.
+const PAUSE: Duration = Duration::from_secs(10);
+/// Between two looks.
+const LOOK_AGAIN: Duration = Duration::from_millis(200);
+/// How many tokens are wanted at the same moment.
+const AT_ONCE: usize = 8;
+/// How many seconds two clocks on a busy machine may seem to differ by.
+const CLOCK_TOLERANCE: i64 = 5;
 /// How far the clock of the person's machine is off, as libfaketime reads it.
 const CLOCKS: [&str; 2] = ["+120s", "-120s"];
 
@@ -34,6 +49,7 @@ pub struct Step {
 
 pub const STEPS: &[Step] = &[
     Step { name: "wrong CA: the text names `--cp`, nothing is left", run: wrong_authority },
+    Step { name: "`oidc provider probe` foresees what happens", run: probe },
     Step { name: "newcomer without a client: an account, or the way to one", run: newcomer },
     Step { name: "`gen` by code, given public client", run: |p| given(p, false, Way::Code) },
     Step { name: "`gen` by device, given public client", run: |p| given(p, false, Way::Device) },
@@ -44,11 +60,14 @@ pub const STEPS: &[Step] = &[
     Step { name: "a token of a narrower scope, then a full one", run: narrower_scope },
     Step { name: "an audience", run: audience },
     Step { name: "ten refreshes, the agent restarted in between", run: refreshes },
-    Step { name: "server restarted", run: server_restarted },
+    Step { name: "many tokens at once through two agents", run: many_at_once },
+    Step { name: "server restarted, a token wanted meanwhile", run: server_restarted },
     Step { name: "keys changed", run: keys_changed },
     Step { name: "clock two minutes fast or slow", run: clocks },
     Step { name: "logins revoked by an administrator: exit 7 and the way back", run: revoked },
     Step { name: "the way back in one command", run: way_back },
+    Step { name: "a copied refresh token was used by somebody else: exit 7 and the way back", run: copied },
+    Step { name: "a login that died unused: exit 7 and the way back", run: died_unused },
     Step { name: "`gen --delete` leaves nothing", run: deleted },
     Step { name: "`reset` leaves nothing", run: reset },
 ];
@@ -133,6 +152,14 @@ fn lives(person: &mut Person, name: &str, client: &Client, way: Way) -> String {
 fn narrower_scope(person: &mut Person) -> Offer<()> {
     let narrower = person.server.narrower_scope()?;
     with_main(person);
+    if person.server.narrows_on_refresh() {
+        let text = person.oidc(&["token", "--force-new", "--scope", narrower, MAIN]).failure();
+        assert!(text.contains("lost the others for good"), "refused without the reason: {text}");
+        person.new_token(MAIN);
+        return Err(NotOffered(
+            "A narrower token would narrow the login for good; it is refused here, with the reason.",
+        ));
+    }
     person.token(MAIN, &["--force-new", "--strict", "--scope", narrower]);
     person.token(MAIN, &["--force-new", "--strict", "--scope", person.server.scope()]);
     Ok(())
@@ -168,9 +195,28 @@ fn refreshes(person: &mut Person) -> Offer<()> {
     Ok(())
 }
 
+/// Where a replaced refresh token ends the login when it comes back, this shows that none is sent twice.
+fn many_at_once(person: &mut Person) -> Offer<()> {
+    with_main(person);
+    person.many_tokens(MAIN, AT_ONCE);
+    person.new_token(MAIN);
+    person.restart_agent(MAIN);
+    person.new_token(MAIN);
+    Ok(())
+}
+
 fn server_restarted(person: &mut Person) -> Offer<()> {
     with_main(person);
-    person.server.restart()?;
+    let mut command = Some(person.command(&["token", "--force-new", MAIN]));
+    let mut meanwhile = None;
+    person.server.restart(&mut || meanwhile = command.take().map(run))?;
+    let meanwhile = meanwhile.expect("a server that was down");
+    assert_eq!(meanwhile.code, Some(UNAVAILABLE), "{meanwhile:#?}");
+    // The agent leaves a provider that did not answer alone for a moment.
+    let end = Instant::now() + PAUSE;
+    while person.oidc(&["token", "--force-new", MAIN]).code == Some(UNAVAILABLE) && Instant::now() < end {
+        thread::sleep(LOOK_AGAIN);
+    }
     person.new_token(MAIN);
     Ok(())
 }
@@ -180,7 +226,7 @@ fn keys_changed(person: &mut Person) -> Offer<()> {
     person.server.rotate_keys()?;
     person.new_token(MAIN);
     // Its ID token is signed with a key that nobody has seen yet.
-    person.log_in(person.command(&["gen", MAIN, "--reauthenticate", "--prompt=none", "--pw-env"]), Way::Code);
+    person.log_in_again(MAIN);
     person.new_token(MAIN);
     Ok(())
 }
@@ -201,21 +247,91 @@ fn clocks(person: &mut Person) -> Offer<()> {
 fn revoked(person: &mut Person) -> Offer<()> {
     with_main(person);
     person.server.revoke_logins()?;
-    let finished = person.oidc(&["token", "--force-new", MAIN]);
+    is_login_needed(person, MAIN);
+    Ok(())
+}
+
+fn is_login_needed(person: &Person, name: &str) {
+    let finished = person.oidc(&["token", "--force-new", name]);
     // Under either name of the program.
-    let way_back = format!("gen {MAIN} --reauthenticate");
+    let way_back = format!("gen {name} --reauthenticate");
     assert_eq!(finished.code, Some(7), "{finished:#?}");
     assert!(finished.stderr.contains(&way_back), "{way_back:?} is not in {:?}", finished.stderr);
-    Ok(())
 }
 
 fn way_back(person: &mut Person) -> Offer<()> {
     with_main(person);
-    person.log_in(person.command(&["gen", MAIN, "--reauthenticate", "--prompt=none", "--pw-env"]), Way::Code);
+    person.log_in_again(MAIN);
     person.new_token(MAIN);
     person.restart_agent(MAIN);
     person.new_token(MAIN);
     Ok(())
+}
+
+fn copied(person: &mut Person) -> Offer<()> {
+    person.server.reuse_ends_login()?;
+    with_main(person);
+    let copy = person.account(MAIN);
+    person.new_token(MAIN);
+    assert!(!person.refresh_token_works(&copy), "a refresh token that was replaced is taken");
+    is_login_needed(person, MAIN);
+    person.log_in_again(MAIN);
+    person.new_token(MAIN);
+    Ok(())
+}
+
+fn died_unused(person: &mut Person) -> Offer<()> {
+    let ImpatientClient { client, idle } = person.server.impatient_client()?;
+    person.generate("impatient", &Client::Given(client), Way::Code);
+    person.new_token("impatient");
+    // Asking whether it is over would keep it alive.
+    thread::sleep(idle + Duration::from_secs(1));
+    is_login_needed(person, "impatient");
+    person.log_in_again("impatient");
+    person.new_token("impatient");
+    person.oidc(&["gen", "--delete", "impatient", "--pw-env", "--confirm-yes"]).success();
+    Ok(())
+}
+
+/// What is foreseen is compared with what the other steps find, and with a login of who names no scope.
+fn probe(person: &mut Person) -> Offer<()> {
+    let foreseen = person.prediction();
+    let server = &person.server;
+    let flows = if server.device_flow().is_ok() { json!(["code", "device"]) } else { json!(["code"]) };
+    assert_eq!(foreseen["flows"], flows, "flows");
+    let client = match server.registration() {
+        Ok(None) => "registration",
+        Ok(Some(_)) => "registration_with_token",
+        Err(_) => "given",
+    };
+    assert_eq!(foreseen["client"], client, "client");
+    assert_eq!(foreseen["revocation"], server.revocation().is_ok(), "revocation");
+    assert_eq!(foreseen["pkce"], "S256", "PKCE");
+    let tells_time = server.tells_time();
+    is_ahead(&foreseen, tells_time.then_some(0));
+    let client = any_client(person);
+    person.log_in(person.gen_command_for_any_scope("foreseen", &client), Way::Code);
+    let scope = foreseen["scope"].as_str().unwrap_or_else(|| panic!("no scope: {foreseen}"));
+    let account = person.account("foreseen");
+    assert_eq!(words(account["scope"].as_str().unwrap_or_default()), words(scope), "scope of {account}");
+    person.new_token("foreseen");
+    person.oidc(&["gen", "--delete", "foreseen", "--pw-env", "--confirm-yes"]).success();
+    if faketime::library().is_some() {
+        person.with_clock("+120s", |person| is_ahead(&person.prediction(), tells_time.then_some(120)));
+    }
+    Ok(())
+}
+
+/// So many seconds, or unknown.
+fn is_ahead(foreseen: &Value, expected: Option<i64>) {
+    let ahead = foreseen["clock_ahead"].as_i64();
+    let difference = ahead.zip(expected).map(|(ahead, expected)| (ahead - expected).abs());
+    let fits = difference.map_or(ahead == expected, |difference| difference <= CLOCK_TOLERANCE);
+    assert!(fits, "a clock that is {ahead:?} seconds ahead, and not {expected:?}");
+}
+
+fn words(text: &str) -> BTreeSet<&str> {
+    text.split_whitespace().collect()
 }
 
 fn deleted(person: &mut Person) -> Offer<()> {
