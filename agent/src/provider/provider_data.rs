@@ -262,6 +262,9 @@ mod tests {
         assert_eq!(quirks("https://iam.example/", &iam).audience, AudienceStyle::Audience);
         let keycloak = metadata(r#"{"token_endpoint":"https://kc/realms/r/protocol/openid-connect/token"}"#);
         assert_eq!(quirks("https://kc/realms/r", &keycloak).refresh_scope, RefreshScope::Omit);
+        let django = metadata(r#"{"token_endpoint":"https://lab.example/o/token/"}"#);
+        let django = quirks("https://lab.example/o", &django);
+        assert!(django.narrows_on_refresh && !django.offline_access_scope);
         let plain = quirks("https://op.example", &ProviderMetadata::default());
         assert_eq!(plain.audience, Quirks::default().audience);
         assert!(plain.dead_token_errors.contains(&"invalid_grant".to_owned()));
