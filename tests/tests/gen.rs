@@ -297,7 +297,9 @@ fn a_browser_that_does_not_open_costs_no_login() {
         assert_eq!(opened.lines().count(), usize::from(is_there), "{opener}");
         // One that goes on would keep whatever it has inherited, such as a lock of whoever runs the tests.
         let pids = opened.lines().filter_map(|pid| Pid::from_raw(pid.parse().ok()?));
-        pids.for_each(|pid| drop(kill_process(pid, Signal::KILL)));
+        for pid in pids {
+            let _ = kill_process(pid, Signal::KILL);
+        }
     }
 }
 
