@@ -23,7 +23,7 @@ use serde_json::{Value, json};
 use crate::{
     SERVE,
     libsodium::Libsodium,
-    load,
+    load, say,
     suite::{Agent, Suite, status_within},
     suites,
     table::Row,
@@ -132,14 +132,18 @@ pub fn derivation(row: Rows<'_>) -> Result<()> {
 
 /// How long `add` takes, the median.
 fn added(suite: &Suite) -> Result<String> {
-    let stage = Stage::new(suite)?;
+    // Loaded by the client alone: the C agent stops for a password where it was told of an account that it cannot write.
+    let provider = Provider::with(Quirks::default());
+    let environment = Environment::new();
+    environment.add_account(&provider.seed_account(ACCOUNT), FileFormat::OidcAgent);
+    let agent = suite.agent(&environment, "bench")?;
     let mut times = Vec::new();
     for _ in 0..DERIVATIONS {
-        stage.agent.ordered(&json!({"request": "remove", "account": ACCOUNT}))?;
-        let mut command = suite.add_client(&stage.environment);
-        command.args(["--pw-env", ACCOUNT]).env("OIDC_SOCK", &stage.agent.socket);
+        let mut command = suite.add_client(&environment);
+        command.args(["--pw-env", ACCOUNT]).env("OIDC_SOCK", &agent.socket);
         command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
         times.push(timed(|| status_within(&mut command, PATIENCE))?);
+        agent.ordered(&json!({"request": "remove", "account": ACCOUNT}))?;
     }
     Ok(milliseconds(median(times)))
 }
@@ -187,8 +191,14 @@ pub fn refresh(row: Rows<'_>) -> Result<()> {
         let environment = Environment::new();
         environment.add_account(&provider.account(ACCOUNT), FileFormat::OidcAgent);
         let agent = suite.agent(&environment, "bench")?;
-        agent.load(&environment, ACCOUNT, true)?;
-        cells.push(forced(&agent)?);
+        cells.push(match agent.load(&environment, ACCOUNT, true) {
+            Ok(()) => forced(&agent)?,
+            // Debian's agent reaches no provider whose certificate an authority of one's own has signed.
+            Err(error) => {
+                say(&format!("bench: {error:#}"));
+                "not reached".to_owned()
+            }
+        });
     }
     row(Row::new("forced refresh, https (npm oidc-provider), median", cells, None));
     Ok(())
