@@ -19,6 +19,8 @@ def signing_key():
 
 
 SECRET_KEY = "of a server that only this machine reaches"
+# One that is made to be slow, for every request of a client with a secret, would be most of what a run does.
+PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 ALLOWED_HOSTS = ["localhost", "127.0.0.1"]
 ROOT_URLCONF = "urls"
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"

@@ -47,14 +47,13 @@ impl Django {
         let certificates = Certificates::make_old(directory.path());
         let [port] = free_ports();
         let issuer = format!("https://localhost:{port}/o");
-        let manage = |arguments: &[&str]| manage(&environment, directory.path(), &issuer, arguments);
-        manage(&["migrate"]);
-        manage(&["createsuperuser", "--noinput", "--username", PERSON.0, "--email", "ada@lab.example"]);
-        let client = ["createapplication", "--algorithm=RS256", "--redirect-uris", REDIRECT_URIS];
-        let add = |own: &[&str]| manage(&[&client, own, &["authorization-code"]].concat());
-        add(&["--client-id=lab-public", "--name=A public client", "public"]);
-        let secret = format!("--client-secret={SECRET}");
-        add(&["--client-id=lab-confidential", "--name=A client with a secret", &secret, "confidential"]);
+        let mut furnish = program(&environment, "python", directory.path(), &issuer);
+        furnish.arg(workspace().join("tests/interop/django/furnish.py")).args([
+            PERSON.0,
+            REDIRECT_URIS,
+            SECRET,
+        ]);
+        run(furnish).success();
         let process = launch(&environment, directory.path(), &issuer, &certificates, port);
         let mut django = Self { process, environment, port, issuer, certificates, directory };
         django.process.wait_until_listening(port);
@@ -80,16 +79,6 @@ fn program(environment: &Path, name: &str, directory: &Path, issuer: &str) -> Co
         .env("LAB_DIRECTORY", directory)
         .env("LAB_ISSUER", issuer);
     command
-}
-
-/// A command of the administrator.
-///
-/// # Panics
-/// When it fails.
-fn manage(environment: &Path, directory: &Path, issuer: &str, arguments: &[&str]) {
-    let mut command = program(environment, "django-admin", directory, issuer);
-    command.args(arguments);
-    run(command).success();
 }
 
 fn launch(
@@ -180,8 +169,9 @@ impl Server for Django {
         let statement = "from oauth2_provider.models import AccessToken, RefreshToken
 RefreshToken.objects.all().delete()
 AccessToken.objects.all().delete()";
-        let arguments = ["shell", "--command", statement];
-        manage(&self.environment, self.directory.path(), &self.issuer, &arguments);
+        let mut command = program(&self.environment, "django-admin", self.directory.path(), &self.issuer);
+        command.args(["shell", "--command", statement]);
+        run(command).success();
         Ok(())
     }
 

@@ -313,7 +313,8 @@ fn probe(person: &mut Person) -> Offer<()> {
     person.log_in(person.gen_command_for_any_scope("foreseen", &client), Way::Code);
     let scope = foreseen["scope"].as_str().unwrap_or_else(|| panic!("no scope: {foreseen}"));
     let account = person.account("foreseen");
-    assert_eq!(words(account["scope"].as_str().unwrap_or_default()), words(scope), "scope of {account}");
+    let asked = account["auth_scope"].as_str().unwrap_or_default();
+    assert_eq!(words(asked), words(scope), "scopes");
     person.new_token("foreseen");
     person.oidc(&["gen", "--delete", "foreseen", "--pw-env", "--confirm-yes"]).success();
     if faketime::library().is_some() {
