@@ -2,12 +2,13 @@
 
 use clap::Parser;
 use oidc_proto::{
+    account::grant_type,
     error_code::ErrorCode,
     home::{Home, HomeError},
     issuers::Issuers,
     message::AgentStatus,
     shortname::Shortname,
-    vault::{self, Format},
+    vault::{self, Format, PublicHeader},
 };
 use serde_json::{Value, json};
 
@@ -41,6 +42,8 @@ struct Entry {
     /// The file is no account's, nor does the agent hold an account of its name.
     is_foreign: bool,
     issuer: Option<String>,
+    /// How it gets its tokens, as far as agent or file tell.
+    kind: Option<String>,
     agent: AgentState,
     /// Why the provider takes the refresh token no more, as the agent tells it.
     login_needed: Option<String>,
@@ -184,6 +187,7 @@ fn entries(context: &mut Context, status: &Result<AgentStatus, AgentState>) -> R
                 format: None,
                 is_foreign: false,
                 issuer: issuer(name),
+                kind: None,
                 agent: AgentState::Loaded,
                 login_needed: None,
                 client_refused: None,
@@ -194,6 +198,7 @@ fn entries(context: &mut Context, status: &Result<AgentStatus, AgentState>) -> R
         if let Some(account) = known.iter().find(|account| account.name == entry.name) {
             entry.login_needed.clone_from(&account.login_needed);
             entry.client_refused.clone_from(&account.client_refused);
+            entry.kind = Some(grant_type::kind(account.grant_type.as_deref()).to_owned());
         }
     }
     Ok(entries)
@@ -204,11 +209,13 @@ impl Entry {
         let bytes = home.read(name).ok();
         let header = bytes.as_deref().and_then(|bytes| vault::header(bytes));
         let format = bytes.as_deref().map(|bytes| vault::format_of(bytes));
+        let kind = |header: &PublicHeader| grant_type::kind(header.grant_type.as_deref()).to_owned();
         Self {
             name: name.to_string(),
             file: Some(home.file(name)),
             is_foreign: agent != AgentState::Loaded && matches!(format, Some(Err(_))),
             format: format.and_then(Result::ok),
+            kind: header.as_ref().map(kind),
             issuer: header.and_then(|header| header.issuer),
             agent,
             login_needed: None,
@@ -228,7 +235,9 @@ impl Entry {
             (AgentState::Locked, ..) => "agent locked",
             (AgentState::Unknown(_), ..) => "agent does not tell",
         };
-        format!("{:width$}  {state:<12}  {}", self.name, self.issuer.as_deref().unwrap_or_default())
+        let issuer = self.issuer.as_deref().unwrap_or_default();
+        let robot = self.kind.as_deref().filter(|kind| *kind != "login").unwrap_or_default();
+        format!("{:width$}  {state:<12}  {issuer}  {robot}", self.name)
     }
 
     fn to_json(&self) -> Value {
@@ -243,6 +252,7 @@ impl Entry {
             "file": self.file,
             "format": self.format.map(format_name),
             "issuer": self.issuer,
+            "kind": self.kind,
             "login_needed": self.login_needed,
             "client_refused": self.client_refused,
         })
@@ -334,13 +344,40 @@ mod tests {
     }
 
     #[test]
+    fn tells_robots_from_people() {
+        let account = |name: &str, grant_type: Option<&str>| AccountStatus {
+            name: name.into(),
+            issuer: "https://op".into(),
+            grant_type: grant_type.map(Into::into),
+            ..AccountStatus::default()
+        };
+        let status = AgentStatus {
+            loaded_accounts: vec!["a".into(), "b".into(), "c".into()],
+            accounts: vec![
+                account("a", None),
+                account("b", Some(grant_type::CLIENT_CREDENTIALS)),
+                account("c", Some(grant_type::TOKEN_EXCHANGE)),
+            ],
+            ..AgentStatus::default()
+        };
+        let bench = Bench::new().with_agent(move |_| Reply::success_with(status.to_info()));
+        let expected = "a  loaded, no file  https://op\nb  loaded, no file  https://op  client_credentials\n\
+                        c  loaded, no file  https://op  token_exchange\n";
+        assert_eq!(bench.run(&["oidc", "list"]).stdout, expected);
+        let value: Value =
+            serde_json::from_str(&bench.run(&["oidc", "list", "--json"]).stdout).expect("JSON");
+        let kinds: Vec<_> = (0..3).map(|at| value[at]["kind"].clone()).collect();
+        assert_eq!(kinds, ["login", "client_credentials", "token_exchange"]);
+    }
+
+    #[test]
     fn without_an_agent_nothing_is_known_of_loading() {
         let bench = Bench::new().with_account("b");
         assert_eq!(bench.run(&["oidc", "list"]).stdout, "b  no agent\n");
         let value: Value =
             serde_json::from_str(&bench.run(&["oidc", "list", "--json"]).stdout).expect("JSON");
         let file = bench.file("b");
-        let expected = json!([{"name": "b", "loaded": null, "agent": "none", "file": file, "format": "oidc-agent", "issuer": null,
+        let expected = json!([{"name": "b", "loaded": null, "agent": "none", "file": file, "format": "oidc-agent", "issuer": null, "kind": null,
             "login_needed": null, "client_refused": null}]);
         assert_eq!(value, expected);
         assert!(bench.run(&["oidc", "list", "--loaded"]).result.is_err());

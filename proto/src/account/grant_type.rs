@@ -7,3 +7,14 @@ pub const CLIENT_CREDENTIALS: &str = "client_credentials";
 pub const TOKEN_EXCHANGE: &str = "urn:ietf:params:oauth:grant-type:token-exchange";
 /// A JWT of another issuer (RFC 7523 section 2.1).
 pub const JWT_BEARER: &str = "urn:ietf:params:oauth:grant-type:jwt-bearer";
+
+/// What kind of account it makes, in a word: `login`, or what `oidc gen --flow` calls it; the name itself where a later
+/// version has written it.
+pub fn kind(grant_type: Option<&str>) -> &str {
+    match grant_type {
+        None | Some("refresh_token") => "login",
+        Some(TOKEN_EXCHANGE) => "token_exchange",
+        Some(JWT_BEARER) => "jwt_bearer",
+        Some(other) => other,
+    }
+}

@@ -32,6 +32,8 @@ pub struct PublicHeader {
     pub client_id: Option<String>,
     /// RFC 7592 section 3: where the client can be deleted.
     pub registration_client_uri: Option<String>,
+    /// How tokens are got, where nobody logs in: see [`AccountConfig::grant_type`].
+    pub grant_type: Option<String>,
     /// Counts the writes of the file.
     pub generation: u64,
 }
@@ -93,6 +95,7 @@ impl Document {
             ("issuer", &account.issuer_url),
             ("client_id", &account.client_id),
             ("registration_client_uri", &account.registration_client_uri),
+            ("grant_type", &account.grant_type),
         ] {
             match text {
                 Some(text) => self.header.insert(key, text.as_str()),
@@ -108,6 +111,7 @@ impl Document {
             issuer: self.header.string("issuer"),
             client_id: self.header.string("client_id"),
             registration_client_uri: self.header.string("registration_client_uri"),
+            grant_type: self.header.string("grant_type"),
             generation: self.generation(),
         }
     }
@@ -140,8 +144,8 @@ impl Document {
 
     /// Indented, so that a person can read the header; the order of members carries no meaning.
     fn to_bytes(&self) -> Vec<u8> {
-        const FIRST: [&str; 6] =
-            ["format", "name", "issuer", "client_id", "registration_client_uri", "generation"];
+        const FIRST: [&str; 7] =
+            ["format", "name", "issuer", "client_id", "registration_client_uri", "grant_type", "generation"];
         let header = self.header.members();
         let mut members = Map::new();
         for key in FIRST.iter().copied().chain(header.keys().map(String::as_str)) {
