@@ -18,9 +18,7 @@ impl Login {
         for flow in &flows {
             match self.run(*flow, &request).await {
                 Ok(reply) => return Ok(reply),
-                Err(failure) if flows.len() == 1 || failure.code == ErrorCode::AgentLocked => {
-                    return Err(failure);
-                }
+                Err(failure) if flows.len() == 1 || is_of_any_flow(failure.code) => return Err(failure),
                 Err(failure) => failures.push((*flow, failure)),
             }
         }
@@ -52,6 +50,11 @@ impl Login {
             Flow::MytokenOidc => Err(Failure::not_supported_yet("gen with mt_oidc")),
         }
     }
+}
+
+/// Whether another flow would fail for the same reason.
+fn is_of_any_flow(code: ErrorCode) -> bool {
+    matches!(code, ErrorCode::AgentLocked | ErrorCode::SubjectTokenUnavailable)
 }
 
 /// `oidc-gen --flow=refresh` of the C suite names that flow twice.

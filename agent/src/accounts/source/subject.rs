@@ -41,7 +41,7 @@ use super::{
     question::{Question, Unanswered},
 };
 
-/// How long a file or a program may take.
+/// How long a file, a program or an address may take.
 const DEADLINE: Duration = Duration::from_secs(10);
 /// The longest token, with whatever is around it, in bytes.
 const MAX_LENGTH: usize = 64 * 1024;
@@ -147,8 +147,10 @@ async fn of_address(
         cert_path: question.config.cert_path.clone(),
         ..AccountConfig::default()
     };
+    // So that the answer is about the address, whoever waits, and not about the provider.
+    let deadline = question.deadline.min(Instant::now() + DEADLINE);
     let asked = match question.accounts.deps().providers.provider(&site) {
-        Ok(site) => site.subject_token(parsed.as_str(), bearer.as_ref(), question.deadline).await,
+        Ok(site) => site.subject_token(parsed.as_str(), bearer.as_ref(), deadline).await,
         Err(error) => Err(error),
     };
     Ok(asked.map_err(|error| why(&error.to_string()))?)
