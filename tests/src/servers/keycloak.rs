@@ -13,6 +13,7 @@ use tempfile::TempDir;
 use super::{
     Audience, GivenClient, ImpatientClient, Missing, Offer, Server, fetched,
     process::{ServerProcess, free_ports},
+    robots::Robots,
 };
 use crate::{
     browser::{Browser, BrowserError},
@@ -34,6 +35,8 @@ const REALM: &str = "lab";
 const PERSON: (&str, &str) = ("ada", "analytical engine");
 /// Of the database that the script makes; the server is one that only this machine reaches.
 const ADMINISTRATOR: (&str, &str) = ("admin", "of this run only");
+/// The alias of the platform whose JWTs are believed.
+const PLATFORM: &str = "platform";
 /// A key with a higher priority than the realm's first one signs.
 const FIRST_PRIORITY: u32 = 200;
 
@@ -121,6 +124,69 @@ impl Keycloak {
     fn id_of(&self, query: &str) -> Option<String> {
         let found = self.administer("GET", &format!("/{REALM}/{query}"), &Value::Null);
         Some(found[0]["id"].as_str()?.to_owned())
+    }
+}
+
+impl Robots for Keycloak {
+    fn by_secret(&self) -> GivenClient {
+        GivenClient { id: "lab-robot", secret: Some("jacquard-loom") }
+    }
+
+    fn by_key(&self) -> &'static str {
+        "lab-robot-jwt"
+    }
+
+    fn register_keys(&self, client: &str, jwks: &Value) {
+        let id = self.id_of(&format!("clients?clientId={client}")).expect("the client");
+        let mut description = self.administer("GET", &format!("/{REALM}/clients/{id}"), &Value::Null);
+        description["attributes"]["jwks.string"] = jwks.to_string().into();
+        self.administer("PUT", &format!("/{REALM}/clients/{id}"), &description);
+    }
+
+    fn exchanging(&self) -> GivenClient {
+        GivenClient { id: "lab-exchange", secret: Some("punched-cards") }
+    }
+
+    fn federated(&self) -> GivenClient {
+        GivenClient { id: "lab-federated", secret: Some("note-g") }
+    }
+
+    /// What it has for this is called a JWT authorization grant: an identity provider whose JWTs are taken as assertions,
+    /// more than once each where it says so, for the person that they are linked to.
+    fn trust(&self, platform: &str, jwks: &Value, subject: &str) {
+        let provider = json!({
+            "alias": PLATFORM,
+            "providerId": "oidc",
+            "enabled": true,
+            "config": {
+                "issuer": platform,
+                "clientId": "lab",
+                "clientSecret": "unused",
+                "clientAuthMethod": "client_secret_post",
+                "authorizationUrl": format!("{platform}/authorize"),
+                "tokenUrl": format!("{platform}/token"),
+                "validateSignature": "true",
+                "useJwksUrl": "false",
+                "publicKeySignatureVerifier": jwks.to_string(),
+                "jwtAuthorizationGrantEnabled": "true",
+                "jwtAuthorizationGrantAssertionReuseAllowed": "true",
+                "jwtAuthorizationGrantMaxAllowedAssertionExpiration": "3600",
+            },
+        });
+        self.administer("POST", &format!("/{REALM}/identity-provider/instances"), &provider);
+        let person = self.id_of(&format!("users?exact=true&username={}", PERSON.0)).expect("the person");
+        let link = json!({"identityProvider": PLATFORM, "userId": subject, "userName": subject});
+        self.administer("POST", &format!("/{REALM}/users/{person}/federated-identity/{PLATFORM}"), &link);
+    }
+
+    fn scope(&self) -> &'static str {
+        "storage"
+    }
+
+    fn requests_of(&self, client: &str) -> usize {
+        let events =
+            self.administer("GET", &format!("/{REALM}/events?client={client}&max=10000"), &Value::Null);
+        events.as_array().map_or(0, Vec::len)
     }
 }
 
@@ -243,6 +309,10 @@ impl Server for Keycloak {
         });
         self.administer("POST", &format!("/{REALM}/components"), &key);
         Ok(())
+    }
+
+    fn robots(&self) -> Offer<&dyn Robots> {
+        Ok(self)
     }
 
     fn has_client(&self, id: &str) -> Offer<bool> {

@@ -8,12 +8,14 @@ pub mod hydra;
 pub mod keycloak;
 pub mod node_oidc_provider;
 mod process;
+pub mod robots;
 
 use std::{
     path::{Path, PathBuf},
     time::Duration,
 };
 
+use self::robots::Robots;
 use crate::browser::{Browser, BrowserError};
 
 /// What a server does, or the reason why it does not.
@@ -88,6 +90,10 @@ pub trait Server {
     fn rotate_keys(&mut self) -> Offer<()>;
     /// As an administrator: whether there is a client of this id.
     fn has_client(&self, id: &str) -> Offer<bool>;
+    /// Accounts for which nobody logs in.
+    fn robots(&self) -> Offer<&dyn Robots> {
+        Err(NotOffered("Robots' clients are set up at one server, where the most is offered."))
+    }
     /// Ends the server, does something while it is down, and starts it with the same data.
     fn restart(&mut self, while_down: &mut dyn FnMut()) -> Offer<()>;
     /// Whether a refresh token that comes back when it was replaced already ends the login (RFC 9700 section 4.14.2).

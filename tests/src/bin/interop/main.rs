@@ -6,6 +6,7 @@
 mod known;
 mod outcome;
 mod person;
+mod robots;
 mod steps;
 mod table;
 

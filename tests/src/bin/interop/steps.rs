@@ -19,7 +19,10 @@ use oidc_tests::{
 };
 use serde_json::{Value, json};
 
-use crate::person::{Client, Person, Way};
+use crate::{
+    person::{Client, Person, Way},
+    robots,
+};
 
 /// The account that lives through the later steps.
 const MAIN: &str = "main";
@@ -70,6 +73,10 @@ pub const STEPS: &[Step] = &[
     Step { name: "a login that died unused: exit 7 and the way back", run: died_unused },
     Step { name: "`gen --delete` leaves nothing", run: deleted },
     Step { name: "`reset` leaves nothing", run: reset },
+    Step { name: "robot with a secret: restarts, a herd for one request", run: robots::by_secret },
+    Step { name: "robot with a key that `gen` made: the same", run: robots::by_key },
+    Step { name: "robot that exchanges another account's tokens: the same", run: robots::exchanged },
+    Step { name: "robot with its platform's JWT (file, command, address): the same", run: robots::federated },
 ];
 
 /// The client that an account gets where the step is about something else: one that exists already where there is one, so
