@@ -5,6 +5,7 @@ use std::time::SystemTime;
 use oidc_tests::{
     provider::{Endpoint, Fault, Quirks, Rotation},
     scene::{Scene, access_token},
+    terminal::Terminal,
 };
 use serde_json::{Value, json};
 
@@ -113,4 +114,47 @@ fn a_refusal_with_the_status_of_a_success_is_a_refusal() {
         assert_eq!(reply["error_code"], code, "{reply}");
         scene.add_unsaved("other");
     }
+}
+
+#[test]
+fn the_content_type_of_an_answer_does_not_matter() {
+    let scene = scene();
+    for content_type in [
+        "application/json",
+        "application/json; charset=utf-8",
+        "application/json;charset=ISO-8859-1",
+        "text/html",
+        "text/plain",
+        "application/octet-stream",
+        "",
+        "nonsense",
+    ] {
+        scene.provider.faults().queue(
+            Endpoint::Token,
+            Fault::Bytes {
+                status: 200,
+                content_type: content_type.to_owned(),
+                body: br#"{"access_token":"opaque","expires_in":1}"#.to_vec(),
+            },
+        );
+        assert_eq!(access_token(&ask(&scene)), "opaque", "{content_type}");
+    }
+}
+
+/// When to ask again is said to the person, and the exit code is that of a provider that is away for any time.
+#[test]
+fn who_has_to_wait_is_told_for_how_long() {
+    let scene = scene();
+    let ask = |retry_after| {
+        let body = Some("<title>Busy</title>".to_owned());
+        scene.provider.faults().set(Endpoint::Token, Fault::Status { status: 503, retry_after, body });
+        let mut command = scene.agent.command(&scene.environment, "oidc");
+        command.args(["token", "--force-new", "other"]);
+        let mut terminal = Terminal::start(command);
+        terminal.expect("503");
+        terminal.finish()
+    };
+    let (code, said) = ask(Some(20));
+    assert!(said.contains("left alone for 20 s") && said.contains("Busy"), "{said}");
+    assert_eq!(ask(None).0, code, "{said}");
 }

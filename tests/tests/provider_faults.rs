@@ -262,6 +262,62 @@ fn a_provider_that_is_not_there_is_named() {
     assert!(elapsed < AT_ONCE, "{elapsed:?}");
 }
 
+/// What the metadata lack is named by whoever needs it.
+#[test]
+fn metadata_without_what_is_needed_are_told_by_what_is_missing() {
+    let others = Others::new();
+    for (without, request, code, says) in [
+        (
+            "token_endpoint",
+            json!({"request": "access_token", "account": "lacking", "min_valid_period": -1}),
+            "not_supported_by_provider",
+            "Could not get token endpoint",
+        ),
+        (
+            "authorization_endpoint",
+            json!({"request": "gen", "flow": ["code"]}),
+            "not_supported_by_provider",
+            "Authorization code flow is not supported",
+        ),
+        (
+            "device_authorization_endpoint",
+            json!({"request": "gen", "flow": ["device"]}),
+            "not_supported_by_provider",
+            "Device Flow not Supported",
+        ),
+        (
+            "registration_endpoint",
+            json!({"request": "register", "flow": ["code"]}),
+            "registration_closed",
+            "Dynamic registration is not supported",
+        ),
+        (
+            "revocation_endpoint",
+            json!({"request": "delete"}),
+            "not_supported_by_provider",
+            "Token revocation is not supported",
+        ),
+        ("issuer", json!({"request": "gen", "flow": ["code"]}), "provider_mismatch", "found none"),
+    ] {
+        let quirks = Quirks { metadata_without: vec![without.to_owned()], ..Quirks::default() };
+        let provider = Provider::with(quirks);
+        let mut account = provider.seed_account("lacking");
+        if request["request"] == "access_token" {
+            others.load(&account);
+        } else {
+            account.name = Some(format!("new-{}", without.replace('_', "-")));
+            account.redirect_uris = vec!["http://localhost:0".into()];
+        }
+        let mut request = request.clone();
+        request["config"] = account.to_object().into_value();
+        let reply = others.agent().request(&request).expect("a reply");
+        assert_eq!(reply["error_code"], code, "{without}: {reply}");
+        let text = format!("{} {}", reply["error"], reply["info"]);
+        assert!(text.contains(says), "{without}: {text}");
+        assert!(text.contains(&provider.origin()["http://".len()..]), "{without} names the provider: {text}");
+    }
+}
+
 #[test]
 fn endpoints_that_nothing_may_be_sent_to_get_nothing() {
     let others = Others::new();

@@ -52,6 +52,10 @@ impl Login {
         // Another poll of the same login waits for the answer.
         let Ok(mut under_way) = login.poll.try_lock() else { return Err(Failure::authorization_pending()) };
         if under_way.is_none() && matches!(login.phase.get(), Phase::Open(_)) {
+            if let Some(failure) = login.expired(clock.boot()) {
+                self.under_way().devices.remove(&login);
+                return Err(failure);
+            }
             if !login.may_poll(clock.boot()) {
                 return Err(Failure::authorization_pending());
             }

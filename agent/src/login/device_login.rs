@@ -7,6 +7,7 @@ use std::{
 
 use oidc_proto::{
     account::AccountConfig,
+    error_code::ErrorCode,
     json::Object,
     message::Failure,
     secret::{CodeVerifier, DeviceCode},
@@ -119,6 +120,16 @@ impl DeviceLogin {
         self.pace().lost.get_or_insert_with(|| failure.clone());
     }
 
+    /// Why nothing came of it in time, once its time is over: what went wrong first, or that nobody used the code.
+    pub fn expired(&self, now: BootTime) -> Option<Failure> {
+        (now >= self.expires_at).then(|| {
+            self.spent().unwrap_or_else(|| {
+                Failure::new(ErrorCode::ProviderRefused, "expired_token: the code was not used in time")
+                    .with_info("Run the same command again; the provider gives a new code.")
+            })
+        })
+    }
+
     /// What the provider says of a code that it does not know any more: the failure of the poll that spent it, if there was
     /// one.
     pub fn spent(&self) -> Option<Failure> {
@@ -130,6 +141,9 @@ impl DeviceLogin {
         self.pace.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
+
+/// For how long it is known afterwards that a code has expired.
+const KNOWN_FOR: Duration = Duration::from_secs(5 * 60);
 
 impl Sealable for Arc<DeviceAttempt> {
     fn strip(&mut self) -> Object {
@@ -194,7 +208,7 @@ impl Entry for DeviceLogin {
     }
 
     fn expires_at(&self) -> BootTime {
-        self.expires_at
+        self.expires_at.plus(KNOWN_FOR)
     }
 
     /// A client that still waits polls: one that does not makes room for others.

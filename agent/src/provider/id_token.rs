@@ -113,7 +113,12 @@ impl Provider {
 fn check_with(keys: &KeySet, jwt: &Jwt<'_>, algorithm: &str) -> Checked {
     let Some(algorithm) = signature::known(algorithm) else { return Checked::UnknownAlgorithm };
     let kid = jwt.header.string("kid");
-    signature::check(jwt.signed, jwt.signature, algorithm, &keys.candidates(kid.as_deref(), algorithm))
+    let check = |candidates: &[_]| signature::check(jwt.signed, jwt.signature, algorithm, candidates);
+    match check(&keys.candidates(kid.as_deref(), algorithm)) {
+        // One that has no name is not said to be the one, so it proves nothing unless it is.
+        Checked::NoKey if check(&keys.nameless(algorithm)) == Checked::Good => Checked::Good,
+        checked => checked,
+    }
 }
 
 fn check_claims(claims: &Claims, issuer: &str, expected: Expected<'_>) -> Result<(), String> {

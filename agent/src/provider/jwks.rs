@@ -29,11 +29,20 @@ impl KeySet {
 
     /// The keys that may have signed a token with that header; all that fit where the token names none.
     pub(crate) fn candidates(&self, id: Option<&str>, algorithm: Algorithm) -> Vec<&DecodingKey> {
+        self.fitting(algorithm, |key| id.is_none_or(|id| key.id.as_deref() == Some(id)))
+    }
+
+    /// The keys that fit and have no `kid` (RFC 7517 section 4.5 asks for none): any token may be meant for them.
+    pub(crate) fn nameless(&self, algorithm: Algorithm) -> Vec<&DecodingKey> {
+        self.fitting(algorithm, |key| key.id.is_none())
+    }
+
+    fn fitting(&self, algorithm: Algorithm, is_meant: impl Fn(&PublicKey) -> bool) -> Vec<&DecodingKey> {
         let name = format!("{algorithm:?}");
         let fits = |key: &&PublicKey| {
             signature::can_check(algorithm, &key.key)
                 && key.algorithm.as_deref().is_none_or(|own| own == name)
-                && id.is_none_or(|id| key.id.as_deref() == Some(id))
+                && is_meant(key)
         };
         self.keys.iter().filter(fits).map(|key| &key.key).collect()
     }

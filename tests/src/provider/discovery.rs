@@ -7,7 +7,7 @@ use super::{
     endpoint::Endpoint,
     exchange::{JWT_BEARER, TOKEN_EXCHANGE},
     incoming::Incoming,
-    quirks::{AuthorizationResponseIss, ClientAuthentication, MetadataPlace, Registration},
+    quirks::{AuthorizationResponseIss, ClientAuthentication, Keys, MetadataPlace, Registration},
     reply::Reply,
     state::State,
     token::DEVICE_CODE,
@@ -32,7 +32,27 @@ pub(super) fn answer(state: &mut State, incoming: &Incoming) -> Reply {
 }
 
 pub(super) fn jwks(state: &State) -> Reply {
-    Reply::json(200, &state.key.jwks())
+    let mut document = state.key.jwks();
+    if let Some(keys) = document["keys"].as_array_mut() {
+        match state.quirks.keys {
+            Keys::Own => {}
+            Keys::Nameless => keys.iter_mut().for_each(|key| {
+                key.as_object_mut().map(|key| key.remove("kid"));
+            }),
+            Keys::BehindOddOnes => {
+                let odd = [
+                    json!({"kty": "AKP", "alg": "ML-DSA-44", "kid": "new", "pub": "AA"}),
+                    json!({"kty": "OKP", "crv": "X25519", "use": "enc", "x": "AA"}),
+                    json!({"kty": 7}),
+                    json!("key"),
+                ];
+                keys.splice(0..0, odd);
+            }
+            Keys::None => keys.clear(),
+            Keys::Other => keys.iter_mut().for_each(|key| key["kid"] = "another".into()),
+        }
+    }
+    Reply::json(200, &document)
 }
 
 fn is_here(state: &State, path: &str) -> bool {

@@ -104,7 +104,7 @@ fn id_token(state: &State, family: usize) -> String {
     let family = &state.families[family];
     let issued_at = now().saturating_add_signed(state.quirks.clock_ahead);
     let mut claims = json!({
-        "iss": state.issuer(),
+        "iss": state.quirks.id_token_issuer.clone().unwrap_or_else(|| state.issuer()),
         "sub": SUBJECT,
         "aud": family.client_id,
         "iat": issued_at,

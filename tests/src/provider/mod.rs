@@ -53,7 +53,7 @@ pub use log::{Authorization, Log, Recorded};
 pub use params::Params;
 pub use quirks::{
     AccessTokenFormat, Algorithm, AssertionAudience, AudienceParameter, AuthorizationResponseIss,
-    ClientAuthentication, Consent, DeadToken, ExpiresIn, MetadataPlace, OfflineAccess, Quirks,
+    ClientAuthentication, Consent, DeadToken, ExpiresIn, Keys, MetadataPlace, OfflineAccess, Quirks,
     RedirectPolicy, Refusal, Registration, RegistrationRefusal, Rotation, ScopeForm,
 };
 pub use seed::Seed;

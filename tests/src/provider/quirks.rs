@@ -27,6 +27,10 @@ pub struct Quirks {
     pub algorithm: Algorithm,
     /// What ID tokens name as their algorithm instead, such as `ES512`; nobody can check the signature then.
     pub id_token_algorithm: Option<String>,
+    /// What ID tokens name as `iss` instead of the truth.
+    pub id_token_issuer: Option<String>,
+    /// Which keys are published.
+    pub keys: Keys,
     /// Seconds that the provider's clock is ahead of this computer's, as ID tokens and the header `Date` show it.
     pub clock_ahead: i64,
     /// Whether answers have the header `Date`.
@@ -130,6 +134,8 @@ impl Default for Quirks {
             metadata_with: serde_json::Map::new(),
             algorithm: Algorithm::Es256,
             id_token_algorithm: None,
+            id_token_issuer: None,
+            keys: Keys::Own,
             clock_ahead: 0,
             sends_date: true,
             access_token: AccessTokenFormat::Jwt,
@@ -219,6 +225,22 @@ pub enum Algorithm {
     /// Ed25519, with a key made at the start.
     #[serde(rename = "EdDSA")]
     EdDsa,
+}
+
+/// Which keys are published (RFC 7517).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Keys {
+    /// Its own.
+    Own,
+    /// Its own, without a `kid`.
+    Nameless,
+    /// Its own, behind keys of kinds that nobody knows.
+    BehindOddOnes,
+    /// None.
+    None,
+    /// One of another name that signs nothing.
+    Other,
 }
 
 /// How a list of scopes is written.

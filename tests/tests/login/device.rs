@@ -1,6 +1,10 @@
 //! The device flow.
 
-use oidc_tests::provider::{Endpoint, Fault};
+use oidc_tests::{
+    environment::PASSWORD,
+    programs::run,
+    provider::{Endpoint, Fault, Quirks},
+};
 use serde_json::{Value, json};
 
 use crate::stage::{Stage, text, wait_until};
@@ -14,6 +18,15 @@ fn begin(stage: &Stage, fields: Value) -> Value {
 
 fn poll(stage: &Stage, device: &Value) -> Value {
     stage.request(&json!({"request": "device", "oidc_device": device, "only_at": 0}))
+}
+
+/// As [`poll_to_the_end`], however often the provider finds that too often.
+fn poll_until_over(stage: &Stage, device: &Value) -> Value {
+    let mut reply = poll_to_the_end(stage, device);
+    while reply["error"] == "slow_down" {
+        reply = poll_to_the_end(stage, device);
+    }
+    reply
 }
 
 /// Polls until the answer is another one than `authorization_pending`.
@@ -104,4 +117,48 @@ fn without_the_endpoint_it_says_so() {
     let account = stage.registered("demo", &["http://localhost:4242".into()]);
     let reply = stage.begin(&account, "device", json!({}));
     assert_eq!(reply["error"], "Device Flow not Supported by OpenID Provider");
+}
+
+/// What the person is told when the time of a code is over: that nobody used it, or what went wrong first.
+#[test]
+fn a_code_that_expires_meanwhile_ends_with_the_reason() {
+    let stage = Stage::with(Quirks { device_lifetime: 2, ..Quirks::default() });
+    let device = begin(&stage, json!({}));
+    let reply = poll_until_over(&stage, &device);
+    assert!(text(&reply["error"]).starts_with("expired_token"), "{reply}");
+    assert_eq!(reply["error_code"], "provider_refused");
+    assert_eq!(poll(&stage, &device)["error"], "wrong device code");
+
+    stage.provider.faults().set(
+        Endpoint::Token,
+        Fault::Status { status: 503, retry_after: None, body: Some("<h1>Maintenance</h1>".into()) },
+    );
+    let device = begin(&stage, json!({}));
+    let reply = poll_until_over(&stage, &device);
+    assert!(text(&reply["error"]).contains("Http Status Code 503"), "{reply}");
+    assert_eq!(reply["error_code"], "provider_unreachable");
+}
+
+/// The same by the command, which counts the time itself.
+#[test]
+fn the_command_ends_with_the_first_failure_as_well() {
+    let stage = Stage::with(Quirks { device_lifetime: 3, ..Quirks::default() });
+    let log_in = || {
+        let mut command = stage.agent.command(&stage.environment, "oidc");
+        command.args(["gen", "demo", "--issuer", &stage.provider.issuer(), "--flow", "device"]);
+        command
+            .args(["--prompt", "none", "--confirm-default", "--pw-env"])
+            .env("OIDC_ENCRYPTION_PW", PASSWORD);
+        run(command)
+    };
+    let finished = log_in();
+    assert_eq!(finished.code, Some(9), "{finished:?}");
+    assert!(finished.stderr.contains("expired_token"), "{finished:?}");
+    stage
+        .provider
+        .faults()
+        .set(Endpoint::Token, Fault::Status { status: 502, retry_after: None, body: None });
+    let finished = log_in();
+    assert_eq!(finished.code, Some(8), "{finished:?}");
+    assert!(finished.stderr.contains("Http Status Code 502"), "{finished:?}");
 }

@@ -1,6 +1,6 @@
 //! ID tokens: signatures of every kind, clocks that differ, and the same judgement in every flow.
 
-use oidc_tests::provider::{Algorithm, PERSON, Quirks};
+use oidc_tests::provider::{Algorithm, Keys, PERSON, Quirks};
 use serde_json::{Value, json};
 
 use crate::stage::{Stage, text, wait_until};
@@ -121,5 +121,29 @@ fn a_handed_out_id_token_is_judged_like_that_of_a_login() {
         let reply = stage.request(&json!({"request": "id_token", "account": "demo"}));
         assert_eq!(reply["id_token"].is_string(), good, "{named} {clock_ahead}: {reply}");
         assert!(stage.refreshes("demo"), "the account goes on");
+    }
+}
+
+#[test]
+fn keys_of_every_kind_cost_no_login() {
+    for keys in [Keys::Own, Keys::Nameless, Keys::BehindOddOnes, Keys::None, Keys::Other] {
+        let stage = Stage::with(Quirks { keys, ..quirks() });
+        let reply = by_code(&stage);
+        assert_eq!(reply["status"], "success", "{keys:?}: {reply}");
+    }
+}
+
+#[test]
+fn a_token_of_another_issuer_is_refused_by_name() {
+    let stage = Stage::with(Quirks { id_token_issuer: Some("https://evil.example/".into()), ..quirks() });
+    for log_in in [by_code, by_device, by_password] {
+        let reply = log_in(&stage);
+        assert_eq!(reply["error_code"], "provider_bad_response", "{reply}");
+        let error = text(&reply["error"]);
+        assert!(error.contains("another issuer made it (https://evil.example/)"), "{error}");
+        assert!(
+            error.contains(&stage.provider.origin()["http://".len()..]),
+            "it names the provider: {error}"
+        );
     }
 }

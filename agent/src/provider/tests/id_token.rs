@@ -201,3 +201,21 @@ async fn keys_of_other_kinds_and_without_a_purpose_do_not_get_in_the_way() {
         judge(&provider, &forged, Some("n")).await.expect_err(&format!("{keys:?}"));
     }
 }
+
+/// A token that names its key, and keys that have no name.
+#[tokio::test]
+async fn a_key_without_a_name_may_be_the_one_that_is_meant() {
+    let (signer, other) = (Signer::new("k1"), Signer::new("other"));
+    let nameless = |signer: &Signer| {
+        let mut key = signer.jwk();
+        key.as_object_mut().expect("an object").remove("kid");
+        key
+    };
+    let keys = vec![nameless(&other), nameless(&signer)];
+    let op = publishing(Arc::new(Mutex::new(keys))).await;
+    let (provider, good) = (op.open(), claims(&op.issuer()));
+    judge(&provider, &signer.token(&good), Some("n")).await.expect("valid");
+    assert_eq!(op.asked("/jwks").len(), 1, "it was found at once, and not believed for want of a key");
+    // Nobody says that one of them is this one's.
+    judge(&provider, &Signer::new("k2").token(&good), Some("n")).await.expect("by its connection");
+}

@@ -67,13 +67,20 @@ fn poll(session: &mut Session, device: &DeviceAuthorization) -> Result<Outcome, 
     let deadline = session.desk.now() + lifetime;
     let mut pause = interval;
     loop {
-        count_down(session, deadline, pause)?;
+        let is_over = count_down(session, deadline, pause)?;
+        // Also when its time is over: the agent knows why nothing came of it.
         let request = DeviceRequest { device: device.clone(), only_at: session.args.login.only_at };
         let error = match session.context.call(&Request::Device(request)) {
             Ok(reply) => return finished(reply, "device"),
             Err(error) => error,
         };
         match error.failure_code() {
+            Some(ErrorCode::AuthorizationPending | ErrorCode::SlowDown | ErrorCode::WrongDeviceCode)
+                if is_over =>
+            {
+                return Err(Error::Other(Exit::Refused, "Device code is not valid any more!".to_owned()));
+            }
+            _ if is_over => return Err(error),
             Some(ErrorCode::AuthorizationPending) => pause = interval,
             Some(ErrorCode::SlowDown) => {
                 interval += SLOW_DOWN;
@@ -97,17 +104,17 @@ fn is_transient(code: ErrorCode) -> bool {
     matches!(code, ErrorCode::ProviderUnreachable | ErrorCode::ProviderTimeout | ErrorCode::TooManyRequests)
 }
 
-/// Waits for a pause, showing how long the code stays valid.
-fn count_down(session: &mut Session, deadline: std::time::Instant, pause: Duration) -> Result<(), Error> {
+/// Waits for a pause, showing how long the code stays valid. `true`: it is not any more.
+fn count_down(session: &mut Session, deadline: std::time::Instant, pause: Duration) -> Result<bool, Error> {
     let until = session.desk.now() + pause;
     loop {
         let now = session.desk.now();
         if now >= deadline {
-            return Err(Error::Other(Exit::Refused, "Device code is not valid any more!".to_owned()));
+            return Ok(true);
         }
         let left = until.saturating_duration_since(now);
         if left.is_zero() {
-            return Ok(());
+            return Ok(false);
         }
         let text = clock(deadline.saturating_duration_since(now));
         session.context.output.transient(&format!("Waiting for the login: {text} left; Ctrl-C cancels."));
