@@ -74,6 +74,8 @@ enum Member {
     Token,
     #[serde(rename = "device_authorization_endpoint")]
     DeviceAuthorization,
+    #[serde(rename = "jwks_uri")]
+    Keys,
 }
 
 /// A file that is left out.
@@ -161,6 +163,7 @@ impl Row {
             Member::Scim => metadata.scim_endpoint.as_deref(),
             Member::Token => metadata.token_endpoint.as_deref(),
             Member::DeviceAuthorization => metadata.device_authorization_endpoint.as_deref(),
+            Member::Keys => metadata.jwks_uri.as_deref(),
         };
         self.issuers.iter().any(|pattern| pattern.fits(issuer) || pattern.fits(&format!("{issuer}/")))
             || self
@@ -265,6 +268,12 @@ mod tests {
         let django = metadata(r#"{"token_endpoint":"https://lab.example/o/token/"}"#);
         let django = quirks("https://lab.example/o", &django);
         assert!(django.narrows_on_refresh && !django.offline_access_scope);
+        let narrows = |json: &str| quirks("https://op.example", &metadata(json)).narrows_on_refresh;
+        assert!(narrows(r#"{"jwks_uri":"https://op.example/oauth/jwks.json"}"#));
+        assert!(narrows(r#"{"token_endpoint":"https://op.example/o/token/"}"#));
+        assert!(!narrows(
+            r#"{"token_endpoint":"https://op.example/token","jwks_uri":"https://op.example/jwks"}"#
+        ));
         let plain = quirks("https://op.example", &ProviderMetadata::default());
         assert_eq!(plain.audience, Quirks::default().audience);
         assert!(plain.dead_token_errors.contains(&"invalid_grant".to_owned()));

@@ -41,8 +41,6 @@ pub struct Quirks {
     pub registration: Registering,
     /// What a registration leaves out from the first.
     pub registration_refuses: Vec<Part>,
-    /// The registration access token changes whenever it is used.
-    pub registration_renews_token: bool,
     /// The longest name of a client, in characters.
     pub client_name_length: Option<NonZeroU16>,
     /// OAuth errors that mean, on a refresh, that the token is gone.
@@ -158,7 +156,6 @@ impl Default for Quirks {
             token_exchange: false,
             registration: Registering::Open,
             registration_refuses: Vec::new(),
-            registration_renews_token: false,
             client_name_length: None,
             dead_token_errors: Vec::new(),
             dead_token_texts: Vec::new(),
@@ -202,8 +199,6 @@ pub struct Changes {
     registration: Option<Registering>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     registration_refuses: Vec<Part>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    registration_renews_token: Option<bool>,
     #[serde(skip_serializing_if = "Option::is_none")]
     client_name_length: Option<NonZeroU16>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
@@ -288,7 +283,6 @@ impl Quirks {
         set(&mut self.token_exchange, changes.token_exchange.as_ref());
         set(&mut self.registration, changes.registration.as_ref());
         add(&mut self.registration_refuses, &changes.registration_refuses);
-        set(&mut self.registration_renews_token, changes.registration_renews_token.as_ref());
         set_some(&mut self.client_name_length, changes.client_name_length.as_ref());
         add(&mut self.dead_token_errors, &changes.dead_token_errors);
         add(&mut self.dead_token_texts, &changes.dead_token_texts);
