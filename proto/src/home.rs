@@ -13,6 +13,7 @@ pub(crate) mod names;
 mod pending;
 mod place;
 pub(crate) mod private_file;
+mod registrations;
 mod remark;
 mod temporary;
 
@@ -26,7 +27,13 @@ use zeroize::Zeroizing;
 
 pub(crate) use self::lock::lock_file;
 use self::private_file::PrivateFile;
-pub use self::{error::HomeError, lock::AccountLock, remark::on_remark, temporary::Room};
+pub use self::{
+    error::HomeError,
+    lock::AccountLock,
+    registrations::{RegisteredClient, Registrations},
+    remark::on_remark,
+    temporary::Room,
+};
 use crate::shortname::Shortname;
 
 /// The oidc-agent directory.

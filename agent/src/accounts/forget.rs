@@ -70,12 +70,18 @@ impl Accounts {
                 None => RemoteOutcome::NothingToDo,
             };
             report.client = match ClientConfiguration::of(&config) {
-                Some(client) => match provider.delete_client(client, deadline).await {
-                    Ok(ClientDeletion::OutOfReach) => {
-                        RemoteOutcome::Failed { reason: OUT_OF_REACH.to_owned() }
+                Some(client) => {
+                    let deleted = provider.delete_client(client, deadline).await;
+                    if deleted.is_ok() {
+                        self.deps().note_deleted(client.uri).await;
                     }
-                    deleted => outcome(deleted),
-                },
+                    match deleted {
+                        Ok(ClientDeletion::OutOfReach) => {
+                            RemoteOutcome::Failed { reason: OUT_OF_REACH.to_owned() }
+                        }
+                        deleted => outcome(deleted),
+                    }
+                }
                 None => RemoteOutcome::NothingToDo,
             };
             Ok::<(), ProviderError>(())

@@ -26,6 +26,7 @@ mod password_source;
 mod pending;
 mod refresh_tokens;
 mod refusals;
+mod registrations;
 mod renewal;
 mod ring;
 mod save;

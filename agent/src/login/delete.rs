@@ -64,6 +64,7 @@ impl Login {
         };
         let deleted = deleted.map_err(|error| could_not(failure_of(&config)(error)))?;
         tracing::info!(?deleted, "client deleted");
+        self.0.accounts.deps().note_deleted(&uri).await;
         // Said to be done: whoever asks wants to be rid of it, and can do no more.
         Ok(match deleted {
             ClientDeletion::OutOfReach => Reply::success_with(OUT_OF_REACH),

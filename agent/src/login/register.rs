@@ -65,6 +65,8 @@ impl Login {
         let left_out = &registered.left_out;
         tracing::info!(account = %name, missing = ?registered.missing, ?left_out, "client registered");
         let mut client = registered.client;
+        // Before anything else can go wrong with it.
+        self.0.accounts.deps().note_registered(&config, &client).await;
         if left_out.contains(&Part::OfflineAccess) {
             // Later logins must not ask for it either; the client puts what it is handed into the account.
             client.insert(WITHOUT_OFFLINE_ACCESS, true);

@@ -23,6 +23,7 @@ const PUBLIC: &[&str] = &[
     "dae",
     "expires-at",
     "file",
+    "forget",
     "from",
     "gpg",
     "issuer",

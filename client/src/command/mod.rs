@@ -8,6 +8,7 @@ mod generate;
 mod json_tests;
 mod list;
 mod lock;
+mod orphans;
 mod passwd;
 mod provider;
 mod remove;
@@ -33,6 +34,7 @@ pub static TABLE: Table<Box<dyn Command>> = Table {
         Entry::of::<reset::ResetArgs>("reset"),
         Entry::of::<status::StatusArgs>("status"),
         Entry::of::<provider::ProviderArgs>("provider"),
+        Entry::of::<orphans::OrphansArgs>("orphans"),
         Entry::of::<lock::LockArgs>("lock"),
         Entry::of::<unlock::UnlockArgs>("unlock"),
         Entry::of::<agent::AgentArgs>("agent"),

@@ -177,6 +177,20 @@ fn confirm_copy(args: &PasswdArgs, name: &Shortname, context: &mut Context) -> R
     }
 }
 
+/// What the journal of registrations holds under the old password, which others may know.
+fn forget_old_copies(name: &Shortname, context: &mut Context) {
+    let Ok(home) = context.home() else { return };
+    let forgotten = home.change_registrations(|client| {
+        if client.account == name.as_str() {
+            client.sealed = None;
+        }
+        true
+    });
+    if let Err(error) = forgotten {
+        context.output.warning(&format!("a copy of the registration stays under the old password: {error}"));
+    }
+}
+
 /// The new password: from a source, or typed twice.
 fn new_password(args: &PasswdArgs, name: &Shortname, context: &mut Context) -> Result<Password, Error> {
     let sources = Sources {
@@ -190,6 +204,7 @@ fn new_password(args: &PasswdArgs, name: &Shortname, context: &mut Context) -> R
 }
 
 fn report(name: &Shortname, format: FormatArg, context: &mut Context) -> Result<(), Error> {
+    forget_old_copies(name, context);
     let format = match format {
         FormatArg::Native => "native",
         FormatArg::OidcAgent => "oidc-agent",

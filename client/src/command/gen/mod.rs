@@ -13,6 +13,7 @@ mod finish;
 mod flows;
 mod interrupts;
 mod issuer;
+mod journal;
 mod login;
 #[cfg(test)]
 mod others_tests;

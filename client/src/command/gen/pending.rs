@@ -9,7 +9,7 @@ use oidc_proto::{
     vault,
 };
 
-use super::{save::Storage, seal::Seal, session::Session};
+use super::{journal, save::Storage, seal::Seal, session::Session};
 use crate::{
     account::{
         error::AccountError,
@@ -115,8 +115,10 @@ pub fn keep(
     let Storage::New(seal) = storage else { return Ok(()) };
     let kept = seal.seal_pending(home, name, account).and_then(|bytes| {
         let lock = home.lock(name, LOCK_TIMEOUT)?;
-        Ok(home.write_pending(&lock, &bytes)?)
+        home.write_pending(&lock, &bytes)?;
+        Ok(bytes)
     });
+    let kept = kept.map(|bytes| journal::note(session, home, account, seal, &bytes));
     if kept.is_err() {
         take_back(session, account);
     }
