@@ -119,7 +119,8 @@ fn tell(session: &mut Session, report: &ResetReport) {
         && report.client != RemoteOutcome::Done
     {
         output.warning(&format!(
-            "Could not revoke token: {reason}; the login stays good until it expires or is ended at the provider"
+            "Could not revoke token: {}; the login stays good until it expires or is ended at the provider",
+            reason.trim_end_matches('.')
         ));
     }
     if let RemoteOutcome::Failed { reason } = &report.client {
