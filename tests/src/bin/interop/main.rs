@@ -72,7 +72,8 @@ fn main() -> ExitCode {
     let entries: Vec<&Entry> = SERVERS.iter().filter(chosen).collect();
     // A failed step is said in its outcome.
     std::panic::set_hook(Box::new(|_| {}));
-    let Some(programs) = require::browser() else { return ExitCode::FAILURE };
+    // An error of its own with CI=true.
+    let Some(programs) = require::browser() else { return ExitCode::SUCCESS };
     let visits = visits(&entries, &programs);
     let columns: Vec<&Column> = visits.iter().filter_map(Visit::column).collect();
     for column in &columns {
