@@ -350,7 +350,7 @@ fn an_initial_access_token_may_be_given_when_it_is_asked_for() {
     command.arg("--prompt=none");
     let refused = run(command);
     assert!(
-        refused.stderr.contains("--at-file") && refused.stderr.contains("-m --client-id"),
+        refused.stderr.contains("`--at`") && refused.stderr.contains("`--client-id`"),
         "{}",
         refused.stderr
     );

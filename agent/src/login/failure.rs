@@ -1,6 +1,6 @@
 //! A provider's failure, as the answer to somebody who logs in.
 
-use oidc_proto::{account::AccountConfig, message::Failure};
+use oidc_proto::{account::AccountConfig, error_code::ErrorCode, message::Failure};
 
 use crate::provider::{ProviderError, ProviderErrorKind};
 
@@ -13,7 +13,17 @@ pub fn failure_of(config: &AccountConfig) -> impl Fn(ProviderError) -> Failure +
 
 /// A provider's error as the reply about a registration: there is neither a client nor an account that help could be about.
 pub fn failure_at_registration(config: &AccountConfig) -> impl Fn(ProviderError) -> Failure + '_ {
-    |error| explained(config, &error, matches!(error.kind(), ProviderErrorKind::Refused(_)).then_some(""))
+    |error| {
+        let is_refusal = matches!(error.kind(), ProviderErrorKind::Refused(_));
+        let failure = explained(config, &error, is_refusal.then_some(""));
+        match error.kind() {
+            // Not all say so in the words of OAuth.
+            ProviderErrorKind::Status { status: 400..=428, .. } => {
+                Failure { code: ErrorCode::ProviderRefused, ..failure }
+            }
+            _ => failure,
+        }
+    }
 }
 
 /// `help`: instead of the C suite's.
@@ -36,7 +46,7 @@ fn help(error: &ProviderError) -> Option<&'static str> {
     let ProviderErrorKind::Refused(refusal) = error.kind() else { return None };
     Some(match refusal.error.as_str() {
         "invalid_client" => {
-            "The provider does not take this client: it is not known there any more, or its id or secret is wrong.\n"
+            "The provider does not take this client: it is not known there, or its secret is wrong.\n"
         }
         "invalid_scope" => {
             "This client does not get all of these scopes here: ask for others with `--scope`.\n"

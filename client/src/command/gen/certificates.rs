@@ -24,7 +24,7 @@ pub fn given(path: &str) -> Result<String, Error> {
     let failed = |reason: String| Error::Other(Exit::File, format!("--cp: {reason}"));
     let absolute = path::absolute(path).map_err(|error| failed(format!("{path}: {error}")))?;
     let shown = absolute.display();
-    let metadata = fs::metadata(&absolute).map_err(|error| failed(error.to_string()))?;
+    let metadata = std::fs::metadata(&absolute).map_err(|error| failed(format!("{shown}: {error}")))?;
     if !metadata.is_file() {
         return Err(failed(format!("{shown} is no regular file")));
     }

@@ -198,8 +198,10 @@ fn forget(session: &mut Session, home: &Home, name: &Shortname) -> Result<(), Er
     if session.context.output.json {
         return Ok(session.context.output.json(&json!({"status": "success", "account": name}))?);
     }
-    session.progress(
-        "The generated account was successfully removed from oidc-agent. You don't have to run oidc-add.",
-    )?;
+    if session.context.output.dialect == Dialect::CSuite {
+        session.progress(
+            "The generated account was successfully removed from oidc-agent. You don't have to run oidc-add.",
+        )?;
+    }
     Ok(session.context.output.line("Successfully deleted account configuration.")?)
 }

@@ -56,13 +56,12 @@ pub fn resume(session: &mut Session, home: &Home, name: &Shortname) -> Result<Op
     let Some(about) = describe(home, name)? else { return Ok(None) };
     let goes_on = if session.dialogue.can_ask(session.context) {
         session.context.asker.tell(&format!(
-            "{about}. It goes on with that client; after a no, that client is deleted at the provider and another one \
-             registered."
+            "{about}. After a no, that client is deleted at the provider, and another one registered."
         ))?;
         let question = "Found temporary file for this shortname. Do you want to use it?";
         session.dialogue.confirm(session.context, question, true)?
     } else {
-        session.context.output.note(&format!("{about}: it goes on"));
+        session.context.output.note(&format!("{about}."));
         true
     };
     let Some(pending) = open(session, home, name)? else { return Ok(None) };

@@ -64,6 +64,7 @@ fn is_refusal(code: ErrorCode) -> bool {
             | ErrorCode::AgentLocked
             | ErrorCode::BadRequest
             | ErrorCode::NotPermitted
+            | ErrorCode::ProviderBadResponse
             | ErrorCode::ProviderMismatch
             | ErrorCode::ProviderTimeout
             | ErrorCode::ProviderTls
@@ -77,9 +78,9 @@ fn left_out(registration: &Registration) -> Option<String> {
     let (last, others) = registration.left_out.split_last()?;
     let parts = if others.is_empty() { last.clone() } else { format!("{} and {last}", others.join(", ")) };
     Some(match &registration.left_out_because {
-        Some(said) => format!(
-            "Left out of the registration: {parts}, because the provider refused it at first ({said})."
-        ),
+        Some(said) => {
+            format!("Left out of the registration: {parts}, because the provider refused it ({said}).")
+        }
         None => {
             format!("Left out of the registration: {parts}, because this provider is known to refuse it.")
         }

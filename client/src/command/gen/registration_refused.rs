@@ -63,7 +63,7 @@ fn tell(session: &mut Session, failure: Failure, help: &[String], wants_token: b
     lines.extend_from_slice(help);
     let what = if wants_token { "an initial access token or a client" } else { "a client" };
     lines.push(format!(
-        "It goes on here with {what} from elsewhere. Nothing was made at the provider so far."
+        "It goes on here with {what} from elsewhere; nothing was made at the provider so far."
     ));
     Ok(session.context.asker.tell(&lines.join("\n"))?)
 }
@@ -73,8 +73,10 @@ fn with_options(failure: Failure, help: &[String], wants_token: bool) -> Error {
     let token = if wants_token { "an initial access token with `--at-file`, or " } else { "" };
     let mut lines: Vec<_> = failure.info.iter().map(|info| info.trim_end().to_owned()).collect();
     lines.extend_from_slice(help);
-    lines.push(format!(
-        "Nobody can be asked here: give {token}a client from elsewhere with `-m --client-id`."
-    ));
+    // The agent may have named them.
+    let is_named = |option: &str| lines.iter().any(|line| line.contains(option));
+    if !is_named("`--client-id`") || (wants_token && !is_named("`--at`")) {
+        lines.push(format!("Give {token}a client from elsewhere with `--client-id`."));
+    }
     failure.with_info(lines.join("\n")).into()
 }

@@ -105,11 +105,11 @@ pub fn tell_granted(session: &mut Session, wanted: &AccountConfig, account: &Acc
     let missing = scope::not_granted(asked, granted);
     if !missing.is_empty() {
         let missing = missing.join(" ");
-        session.context.output.warning(&format!("the provider did not grant the scopes {missing}"));
+        session.context.output.warning(&format!("the provider did not grant the scope {missing}"));
     }
     let besides = scope::granted_besides(asked, granted);
     if !besides.is_empty() {
-        session.remarks.push(format!("The provider granted more than was asked for: {}", besides.join(" ")));
+        session.remarks.push(format!("The provider granted more than was asked for: {}.", besides.join(" ")));
     }
 }
 

@@ -583,7 +583,7 @@ fn a_public_client_helps_where_registration_is_refused() {
     let refusal = error(stage.run(NEW));
     assert_eq!(refusal.exit(), Exit::ProviderRefused);
     let hint = refusal.hint().unwrap_or_default();
-    assert!(hint.contains("`-m --client-id`") && !hint.contains("--at-file"), "{hint}");
+    assert!(hint.contains("`--client-id`") && !hint.contains("--at-file"), "{hint}");
 
     let data = r#"[{"issuer":"https://op.example/","pubclient":{"client_id":"public","flow":["device"]}}]"#;
     fs_err::write(stage.home().path().join("issuer.config"), data).expect("written");
@@ -648,7 +648,7 @@ fn an_initial_access_token_is_asked_for_until_one_is_taken() {
         _ => Reply::success(),
     });
     let hint = error(stage.run(NEW)).hint().unwrap_or_default();
-    assert!(hint.contains("--at-file") && hint.contains("-m --client-id"), "{hint}");
+    assert!(hint.contains("--at-file") && hint.contains("--client-id"), "{hint}");
 }
 
 #[test]
@@ -678,8 +678,7 @@ fn what_was_left_out_is_said_once_at_the_end() {
         }
         other => agent(other),
     });
-    let sentence = "Left out of the registration: this and that, because the provider refused it at first \
-                    (invalid_redirect_uri).";
+    let sentence = "Left out of the registration: this and that, because the provider refused it (invalid_redirect_uri).";
     let run = stage.run(NEW);
     assert!(run.stderr.ends_with(&format!("{sentence}\n")), "{}", run.stderr);
     assert_eq!(run.stderr.matches("Left out").count(), 1);

@@ -36,6 +36,8 @@ pub struct Plan {
     pub registration_client_uri: Option<String>,
     /// What the agent can do.
     pub agent: AgentState,
+    /// Whether somebody may have logged in: there is more than a registration whose login was not finished.
+    pub has_login: bool,
 }
 
 /// The state of an account file.
@@ -60,15 +62,18 @@ impl Plan {
         let known =
             agent.as_ref().ok().and_then(|status| status.accounts.iter().find(|a| a.name == name.as_str()));
         let agent = agent_state::of(agent, name.as_str());
-        let leftovers = [home.rotated_path(&name), home.pending_path(&name)];
-        let has_leftovers = leftovers.iter().any(|path| path.symlink_metadata().is_ok());
-        if file == FileState::Missing && agent != AgentState::Loaded && !has_leftovers {
+        let is_there = |path: PathBuf| path.symlink_metadata().is_ok();
+        let has_login =
+            file != FileState::Missing || agent == AgentState::Loaded || is_there(home.rotated_path(&name));
+        let has_leftovers =
+            has_login || is_there(home.pending_path(&name)) || is_there(home.certificates_path(&name));
+        if !has_leftovers {
             return Err(AccountError::NoSuchAccount(name).into());
         }
         let known_issuer = known.map(|account| account.issuer.clone()).filter(|issuer| !issuer.is_empty());
         let issuer = header.issuer.or(known_issuer).or_else(|| listed_issuer(home, &name));
         let PublicHeader { client_id, registration_client_uri, .. } = header;
-        Ok(Self { name, path, file, issuer, client_id, registration_client_uri, agent })
+        Ok(Self { name, path, file, issuer, client_id, registration_client_uri, agent, has_login })
     }
 
     /// The plan for people.

@@ -47,6 +47,9 @@ impl Outcome {
         lines.push(match &self.error {
             Some(error) => format!("Not all of {path} is deleted: {error}"),
             None if self.file_deleted => format!("Deleted {path}"),
+            None if !self.plan.has_login => {
+                format!("Deleted the unfinished registration of '{}'", self.plan.name)
+            }
             None => format!("Deleted what was kept beside {path}"),
         });
         if self.remote.refresh_token == RemoteOutcome::Done {
@@ -76,7 +79,7 @@ impl Outcome {
             RemoteOutcome::Failed { reason } => Some(format!(" ({reason})")),
         };
         let mut lines = Vec::new();
-        if let Some(reason) = left(&self.remote.refresh_token) {
+        if let Some(reason) = left(&self.remote.refresh_token).filter(|_| self.plan.has_login) {
             lines.push(format!("  a refresh token, until it expires or is revoked{reason}"));
         }
         if let Some(reason) = left(&self.remote.client) {

@@ -47,7 +47,8 @@ fn granted_scope(reply: &TokenReply) -> Option<String> {
 pub fn surplus(scope: Option<&str>, reply: &TokenReply) -> Option<String> {
     let (asked, granted) = (scope?, granted_scope(reply)?);
     let besides = granted_besides(asked, &granted);
-    (!besides.is_empty()).then(|| format!("granted more scope than was asked for: {}", besides.join(" ")))
+    (!besides.is_empty())
+        .then(|| format!("the provider granted more than was asked for: {}", besides.join(" ")))
 }
 
 /// What is said of a token that ends before `seconds` have passed.
@@ -125,7 +126,10 @@ mod tests {
     #[test]
     fn more_than_was_asked_for_is_no_shortfall() {
         let token = jwt(r#"{"scope":"openid a b c"}"#);
-        assert_eq!(surplus(Some("a"), &token).as_deref(), Some("granted more scope than was asked for: b c"));
+        assert_eq!(
+            surplus(Some("a"), &token).as_deref(),
+            Some("the provider granted more than was asked for: b c")
+        );
         assert!(shortfall(Some("a"), None, &token).is_empty());
         assert_eq!((surplus(Some("a b c"), &token), surplus(None, &token)), (None, None));
         assert_eq!(surplus(Some("a"), &reply("opaque")), None);

@@ -207,11 +207,11 @@ mod tests {
         assert!(ran.result.is_ok(), "{ran:?}");
         assert_eq!(
             (ran.stdout.as_str(), ran.stderr.as_str()),
-            ("tok\n", "granted more scope than was asked for: b\n")
+            ("tok\n", "the provider granted more than was asked for: b\n")
         );
         let ran = bench.run(&["oidc", "token", "--json", "-s", "a", "acc"]);
         let value: serde_json::Value = serde_json::from_str(&ran.stdout).expect("JSON");
-        assert_eq!(value["remarks"][0], "granted more scope than was asked for: b");
+        assert_eq!(value["remarks"][0], "the provider granted more than was asked for: b");
         assert_eq!(bench.run(&["oidc-token", "-s", "a", "acc"]).stderr, "");
     }
 

@@ -24,8 +24,9 @@ pub fn log_in(
     choice: &Choice,
     pw_entry: Option<PasswordEntry>,
 ) -> Result<Outcome, Error> {
-    let is_new = !session.args.instead.reauthenticate;
-    if is_new && !session.args.login.only_at {
+    if session.args.instead.reauthenticate {
+        session.context.output.note("Logging in anew ...");
+    } else if !session.args.login.only_at {
         session.progress("Generating account configuration ...")?;
     }
     let paste = code::wants_paste(session);
