@@ -25,7 +25,7 @@ impl Open {
                 false
             }
             Found::Rekeyed(stamp) => {
-                self.stamp = Some(stamp);
+                self.stamp = stamp;
                 self.standing.rekeyed(name);
                 false
             }
@@ -179,6 +179,21 @@ mod tests {
                 assert_eq!(open.stamp, look::stamp(home, &name), "{what}: it is not read twice");
             }
         }
+    }
+
+    /// What there was no memory for is not taken for another key for good.
+    #[tokio::test]
+    async fn a_file_that_could_not_be_opened_for_now_is_looked_at_again() {
+        let bench = Bench::new();
+        let file = bench.write_file(&Played::new(true, |_| Ok(granted("at", ""))));
+        let (home, name): (_, Shortname) = (&bench.accounts.deps().home, "acc".parse().expect("a name"));
+        let mut open = gone_on(&file, home, &name);
+        open.adopt(&name, Found::Rekeyed(None));
+        assert!(open.standing.is_rekeyed());
+        let found = look::look(home, &name, &open.known(at(START)));
+        open.adopt(&name, found);
+        assert!(!open.standing.is_rekeyed() && open.stamp == look::stamp(home, &name));
+        assert_eq!(current(&open), "rt-2");
     }
 
     /// The client and the token of an account that is loaded again, and the token it goes on with: an earlier load has

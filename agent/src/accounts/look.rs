@@ -50,8 +50,9 @@ pub enum Found {
     FirstSeen(Stamp),
     /// New or changed since it was last seen, and read.
     Changed(Box<Changed>),
-    /// Changed by another program under a key we do not have. The refresh token we hold may be spent.
-    Rekeyed(Stamp),
+    /// Changed by another program under a key we do not have. The refresh token we hold may be spent. Without a stamp: there
+    /// was no memory to find out, so that it is looked at again.
+    Rekeyed(Option<Stamp>),
     /// Changed, and nobody can open what stands there now. What we hold is as good as it was.
     Damaged(Stamp),
     /// As last seen, but another agent without the file's key has put a newer refresh token beside it.
@@ -96,8 +97,9 @@ pub fn look(home: &Home, name: &Shortname, known: &Known) -> Found {
             Found::Changed(Box::new(Changed { config, token_in_file, key, stamp, rolled_back }))
         }
         Err(Unopened::Damaged) => Found::Damaged(stamp),
+        Err(Unopened::OutOfMemory) => Found::Rekeyed(None),
         Err(Unopened::Closed) if known.stamp.is_none() && known.key.is_none() => Found::FirstSeen(stamp),
-        Err(Unopened::Closed) => Found::Rekeyed(stamp),
+        Err(Unopened::Closed) => Found::Rekeyed(Some(stamp)),
     }
 }
 
@@ -121,6 +123,8 @@ enum Unopened {
     Closed,
     /// Nobody's does.
     Damaged,
+    /// A key derivation had not the memory for it.
+    OutOfMemory,
 }
 
 fn read(home: &Home, name: &Shortname, known: &Known) -> Result<Opened, Unopened> {
@@ -146,8 +150,15 @@ fn read(home: &Home, name: &Shortname, known: &Known) -> Result<Opened, Unopened
     }
     let Some(error) = why else { return Err(Unopened::Closed) };
     tracing::warn!(account = %name, %error, "the account file was changed and does not open");
-    let damaged = matches!(error, VaultError::Damaged(_) | VaultError::NotAnAccountFile(_));
-    Err(if damaged { Unopened::Damaged } else { Unopened::Closed })
+    Err(unopened(&error))
+}
+
+fn unopened(error: &VaultError) -> Unopened {
+    match error {
+        VaultError::Damaged(_) | VaultError::NotAnAccountFile(_) => Unopened::Damaged,
+        VaultError::OutOfMemory => Unopened::OutOfMemory,
+        _ => Unopened::Closed,
+    }
 }
 
 /// The account by its password, where that may be had.
@@ -191,6 +202,13 @@ mod tests {
             Found::Damaged(_) => "damaged",
             Found::Beside { .. } => "beside",
         }
+    }
+
+    #[test]
+    fn a_lack_of_memory_is_no_other_key() {
+        assert!(matches!(unopened(&VaultError::OutOfMemory), Unopened::OutOfMemory));
+        assert!(matches!(unopened(&VaultError::WrongPassword), Unopened::Closed));
+        assert!(matches!(unopened(&VaultError::Damaged("x")), Unopened::Damaged));
     }
 
     /// What happened to the file, and what a look finds by somebody who knows its key and has seen it before, who knows the
