@@ -84,6 +84,8 @@ impl Browser {
             "--disable-background-networking",
             "--disable-component-update",
             "--disable-sync",
+            // It ends with its driver, whatever ends that one.
+            "--remote-debugging-pipe",
             &profile,
         ];
         let options = json!({"binary": programs.browser, "args": arguments});
