@@ -270,7 +270,6 @@ mod tests {
         assert!(django.narrows_on_refresh && !django.offline_access_scope);
         let narrows = |json: &str| quirks("https://op.example", &metadata(json)).narrows_on_refresh;
         assert!(narrows(r#"{"jwks_uri":"https://op.example/oauth/jwks.json"}"#));
-        assert!(narrows(r#"{"token_endpoint":"https://op.example/o/token/"}"#));
         assert!(!narrows(
             r#"{"token_endpoint":"https://op.example/token","jwks_uri":"https://op.example/jwks"}"#
         ));
