@@ -203,13 +203,15 @@ impl Agent {
     pub fn load(&self, environment: &Environment, name: &str, with_token: bool) -> Result<()> {
         let bytes = fs_err::read(environment.account_file(name))?;
         let unlocked = vault::unlock(&bytes, &Password::from(PASSWORD))?;
-        let reply = self.request(&json!({
+        let request = json!({
             "request": "add",
             "config": unlocked.account.to_object().members(),
             "pw_entry": {"account": name, "type": 8},
             "plain_add": i32::from(!with_token),
             "lifetime": 0,
-        }))?;
+        });
+        // The C agent may stop for a password that nobody types.
+        let reply = self.request_within(&request, START)?;
         if reply["status"] != "success" {
             bail!("add: {reply}");
         }
