@@ -4,6 +4,7 @@
 //! it cannot be replaced it is rewritten in place, under a journal.
 
 mod certificates;
+mod companion;
 mod error;
 mod in_place;
 mod link;

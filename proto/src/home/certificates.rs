@@ -6,14 +6,7 @@ use std::path::PathBuf;
 
 use zeroize::Zeroizing;
 
-use super::{
-    Home,
-    error::HomeError,
-    lock::AccountLock,
-    names,
-    private_file::{self, PrivateFile},
-    temporary::Room,
-};
+use super::{Home, companion, error::HomeError, lock::AccountLock, names};
 use crate::shortname::Shortname;
 
 impl Home {
@@ -24,26 +17,17 @@ impl Home {
 
     /// The certificates that are kept, as they were given; `None` when there are none.
     pub fn read_certificates(&self, name: &Shortname) -> Result<Option<Zeroizing<Vec<u8>>>, HomeError> {
-        match private_file::read(&self.certificates_path(name)) {
-            Ok(bytes) => Ok(Some(bytes)),
-            Err(HomeError::NotFound(_)) => Ok(None),
-            Err(error) => Err(error),
-        }
+        companion::read(&self.certificates_path(name))
     }
 
     /// Keeps certificates, instead of those that were kept before.
     pub fn write_certificates(&self, lock: &AccountLock, pem: &[u8]) -> Result<(), HomeError> {
-        lock.remove_temporary_files();
-        let path = self.certificates_path(lock.name());
-        let file = PrivateFile { path: &path, stem: &lock.stem(), journal: None };
-        file.replace(pem, None, &mut Room::default())
+        companion::write(&self.certificates_path(lock.name()), lock, pem)
     }
 
     /// Removes them. Whether there were any.
     pub fn remove_certificates(&self, lock: &AccountLock) -> Result<bool, HomeError> {
-        let removed = private_file::remove(&self.certificates_path(lock.name()))?;
-        private_file::sync_directory(self.path())?;
-        Ok(removed)
+        companion::remove(&self.certificates_path(lock.name()), self.path())
     }
 }
 

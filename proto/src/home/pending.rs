@@ -7,14 +7,7 @@ use std::path::PathBuf;
 
 use zeroize::Zeroizing;
 
-use super::{
-    Home,
-    error::HomeError,
-    lock::AccountLock,
-    names,
-    private_file::{self, PrivateFile},
-    temporary::Room,
-};
+use super::{Home, companion, error::HomeError, lock::AccountLock, names};
 use crate::shortname::Shortname;
 
 impl Home {
@@ -25,26 +18,17 @@ impl Home {
 
     /// The pending registration; `None` when there is none. Read as [`Home::read`] reads an account file.
     pub fn read_pending(&self, name: &Shortname) -> Result<Option<Zeroizing<Vec<u8>>>, HomeError> {
-        match private_file::read(&self.pending_path(name)) {
-            Ok(bytes) => Ok(Some(bytes)),
-            Err(HomeError::NotFound(_)) => Ok(None),
-            Err(error) => Err(error),
-        }
+        companion::read(&self.pending_path(name))
     }
 
     /// Writes the pending registration, new or over an old one, as [`Home::write`] writes an account file.
     pub fn write_pending(&self, lock: &AccountLock, bytes: &[u8]) -> Result<(), HomeError> {
-        lock.remove_temporary_files();
-        let path = self.pending_path(lock.name());
-        let file = PrivateFile { path: &path, stem: &lock.stem(), journal: None };
-        file.replace(bytes, None, &mut Room::default())
+        companion::write(&self.pending_path(lock.name()), lock, bytes)
     }
 
     /// Removes the pending registration. Whether there was one.
     pub fn remove_pending(&self, lock: &AccountLock) -> Result<bool, HomeError> {
-        let removed = private_file::remove(&self.pending_path(lock.name()))?;
-        private_file::sync_directory(self.path())?;
-        Ok(removed)
+        companion::remove(&self.pending_path(lock.name()), self.path())
     }
 }
 
