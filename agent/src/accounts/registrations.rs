@@ -44,11 +44,12 @@ impl Deps {
     async fn write_down(&self, write: impl FnOnce(&Home) -> Result<(), HomeError> + Send + 'static) {
         let home = self.home.clone();
         let written = spawn_blocking(move || write(&home)).await;
-        match written {
+        let reason = match written {
             // Nothing can be registered from here on either.
-            Ok(Ok(()) | Err(HomeError::NoDirectory)) => {}
-            Ok(Err(error)) => tracing::warn!(%error, "the journal of registrations could not be written"),
-            Err(error) => tracing::warn!(%error, "the journal of registrations could not be written"),
-        }
+            Ok(Ok(()) | Err(HomeError::NoDirectory)) => return,
+            Ok(Err(error)) => error.to_string(),
+            Err(error) => error.to_string(),
+        };
+        tracing::warn!(error = reason, "the journal of registrations could not be written");
     }
 }

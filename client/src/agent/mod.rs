@@ -7,3 +7,9 @@ pub mod start;
 
 pub use call::Agent;
 pub use error::AgentError;
+
+/// A path as a request names it: absolute, since the agent has a working directory of its own. `None` for one that is empty or not
+/// UTF-8.
+pub fn absolute_path(path: &str) -> Option<String> {
+    std::path::absolute(path).ok()?.to_str().map(str::to_owned)
+}

@@ -1,6 +1,6 @@
 //! `oidc provider show|probe`: what is known of a provider, and what it answers before anybody logs in.
 
-use std::{collections::BTreeMap, path};
+use std::collections::BTreeMap;
 
 use clap::{Parser, ValueEnum};
 use oidc_proto::message::{
@@ -10,6 +10,7 @@ use serde_json::{Value, json};
 
 use crate::{
     account::issuer_url,
+    agent::absolute_path,
     cli::{options::Common, usage::UsageError},
     context::{Command, Context, error::Error},
 };
@@ -91,11 +92,9 @@ impl Command for ProviderArgs {
 }
 
 impl ProviderArgs {
-    /// The agent has a working directory of its own.
     fn absolute_cert_path(&self) -> Option<String> {
         let given = self.cert_path.as_deref()?;
-        let absolute = path::absolute(given).ok();
-        Some(absolute.and_then(|path| path.to_str().map(str::to_owned)).unwrap_or_else(|| given.to_owned()))
+        Some(absolute_path(given).unwrap_or_else(|| given.to_owned()))
     }
 }
 

@@ -1,11 +1,7 @@
 //! Accounts of robots: nobody logs in, and no browser is needed. The client asks for itself, or a token from elsewhere is
 //! exchanged each time that one is needed.
 
-use std::{
-    env,
-    os::unix::fs::PermissionsExt,
-    path::{self, Path},
-};
+use std::{env, os::unix::fs::PermissionsExt, path::Path};
 
 use oidc_proto::{
     account::{
@@ -16,7 +12,7 @@ use oidc_proto::{
 };
 
 use super::{client_key, dialogue::Question, flows::Choice, session::Session};
-use crate::{context::error::Error, say::exit::Exit};
+use crate::{agent::absolute_path, context::error::Error, say::exit::Exit};
 
 /// Where a job of GitHub Actions gets its token, and with what, where the workflow has the permission `id-token: write`.
 const GITHUB_URL: &str = "ACTIONS_ID_TOKEN_REQUEST_URL";
@@ -127,7 +123,7 @@ fn source(session: &Session) -> Result<Option<SubjectSource>, Error> {
     let (kind, rest) = given.split_once(':').unwrap_or_default();
     let source = match kind {
         _ if rest.is_empty() => None,
-        "file" => absolute(rest).map(SubjectSource::File),
+        "file" => absolute_path(rest).map(SubjectSource::File),
         "env" => Some(SubjectSource::Variable(rest.to_owned())),
         "command" => command(rest).map(SubjectSource::Command),
         "url" => Some(url(Place::Text(rest.to_owned()), bearer)),
@@ -141,13 +137,9 @@ fn place(given: &str) -> Option<Place> {
     match given.split_once(':')? {
         (_, "") => None,
         ("env", name) => Some(Place::Variable(name.to_owned())),
-        ("file", path) => absolute(path).map(Place::File),
+        ("file", path) => absolute_path(path).map(Place::File),
         _ => None,
     }
-}
-
-fn absolute(path: &str) -> Option<String> {
-    path::absolute(path).ok()?.to_str().map(str::to_owned)
 }
 
 /// Words separated by blanks, or a JSON array of them; the first one is a program that is there.
@@ -157,7 +149,7 @@ fn command(text: &str) -> Option<Vec<String>> {
         Err(_) => text.split_whitespace().map(str::to_owned).collect(),
     };
     let program = words.first_mut()?;
-    *program = if program.contains('/') { absolute(program)? } else { on_path(program)? };
+    *program = if program.contains('/') { absolute_path(program)? } else { on_path(program)? };
     Some(words)
 }
 
@@ -169,7 +161,7 @@ fn on_path(program: &str) -> Option<String> {
     let path = env::var_os("PATH")?;
     let found =
         env::split_paths(&path).map(|directory| directory.join(program)).find(|path| is_program(path))?;
-    absolute(found.to_str()?)
+    absolute_path(found.to_str()?)
 }
 
 /// What was given is not repeated: it may be the token itself.
