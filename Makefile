@@ -15,7 +15,8 @@ demo:
 test:
 	scripts/test.sh
 
-# At OpenID providers that other people wrote; `scripts/interop.sh NAME...` for some of them.
+# At OpenID providers that other people wrote; `scripts/interop.sh NAME...` for some of them,
+# `scripts/interop.sh --serve NAME` to try one by hand.
 interop:
 	scripts/interop.sh
 

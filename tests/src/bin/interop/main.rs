@@ -1,12 +1,13 @@
 //! `make interop`: our programs at OpenID providers that other people wrote, step by step, with real browsers on their real
 //! pages. Prints what it does, leaves every outcome in `target/interop/`, and writes the table in `docs/providers.md`.
 //!
-//! Arguments are names of servers, in any case; without any, all are run.
+//! Arguments are names of servers, in any case; without any, all are run. `--serve NAME` only starts one, to try it by hand.
 
 mod known;
 mod outcome;
 mod person;
 mod robots;
+mod serve;
 mod steps;
 mod table;
 
@@ -62,7 +63,11 @@ enum Visit {
 }
 
 fn main() -> ExitCode {
-    let wanted: Vec<String> = std::env::args().skip(1).map(|name| name.to_lowercase()).collect();
+    let mut wanted: Vec<String> = std::env::args().skip(1).map(|name| name.to_lowercase()).collect();
+    let by_hand = wanted.first().is_some_and(|first| first == "--serve");
+    if by_hand {
+        wanted.remove(0);
+    }
     let names: Vec<String> = SERVERS.iter().map(|entry| entry.name.to_lowercase()).collect();
     if let Some(unknown) = wanted.iter().find(|name| !names.contains(name)) {
         say(&format!("there is no server {unknown}; there are {}", names.join(", ")));
@@ -70,6 +75,9 @@ fn main() -> ExitCode {
     }
     let chosen = |entry: &&Entry| wanted.is_empty() || wanted.contains(&entry.name.to_lowercase());
     let entries: Vec<&Entry> = SERVERS.iter().filter(chosen).collect();
+    if by_hand {
+        return serve_by_hand(&entries);
+    }
     // A failed step is said in its outcome.
     std::panic::set_hook(Box::new(|_| {}));
     // An error of its own with CI=true.
@@ -93,6 +101,21 @@ fn main() -> ExitCode {
     let not_run = visits.iter().any(|visit| matches!(visit, Visit::NotRun));
     let incomplete = not_run && std::env::var_os("CI").is_some_and(|ci| ci == "true");
     if failed > 0 || incomplete { ExitCode::FAILURE } else { ExitCode::SUCCESS }
+}
+
+fn serve_by_hand(entries: &[&Entry]) -> ExitCode {
+    let (&[entry], Some(programs)) = (entries, require::browser()) else {
+        say("--serve takes the name of one server, and a browser");
+        return ExitCode::FAILURE;
+    };
+    match (entry.start)() {
+        Ok(server) => serve::serve(server.as_ref(), &programs, std::io::stdin().lock()),
+        Err(Missing(what)) => {
+            say(&format!("{} needs {what}", entry.name));
+            return ExitCode::FAILURE;
+        }
+    }
+    ExitCode::SUCCESS
 }
 
 impl Visit {
