@@ -1,7 +1,7 @@
 //! JSON as the C suite reads it: raw control characters in strings, scalars that stand for each other, nested
 //! values given as text, and several spellings of "absent". Its clients rely on each of these.
 
-use std::{borrow::Cow, fmt, io};
+use std::{borrow::Cow, cell::RefCell, fmt, io};
 
 use serde::de::{Deserialize, DeserializeSeed, Deserializer, MapAccess, SeqAccess, Visitor};
 use serde_json::{Map, Value};
@@ -47,7 +47,7 @@ impl Object {
             }
         };
         let mut deserializer = serde_json::Deserializer::from_slice(text);
-        let value = FirstWins.deserialize(&mut deserializer).map_err(|_| JsonError::Syntax)?;
+        let value = FirstWins(None).deserialize(&mut deserializer).map_err(|_| JsonError::Syntax)?;
         deserializer.end().map_err(|_| JsonError::Syntax)?;
         Self::from_value(value).ok_or(JsonError::NotAnObject)
     }
@@ -224,10 +224,32 @@ fn escape_control_characters(bytes: &[u8]) -> Cow<'_, [u8]> {
     Cow::Owned(escaped)
 }
 
-/// Deserializes any value; of duplicate keys the first wins, as in the C suite's reader.
-struct FirstWins;
+/// Reads any value strictly, and notes the keys that an object within it has more than once, each of them once.
+pub(crate) fn value_noting(text: &[u8], repeated: &RefCell<Vec<String>>) -> Result<Value, JsonError> {
+    let mut deserializer = serde_json::Deserializer::from_slice(text);
+    let value = FirstWins(Some(repeated)).deserialize(&mut deserializer).map_err(|_| JsonError::Syntax)?;
+    deserializer.end().map_err(|_| JsonError::Syntax)?;
+    Ok(value)
+}
 
-impl<'de> DeserializeSeed<'de> for FirstWins {
+/// Most keys that are noted as duplicate.
+const MAX_NOTED: usize = 16;
+
+/// Deserializes any value; of duplicate keys the first wins, as in the C suite's reader. Notes them where asked to.
+#[derive(Clone, Copy)]
+struct FirstWins<'a>(Option<&'a RefCell<Vec<String>>>);
+
+impl FirstWins<'_> {
+    fn note(self, key: &str) {
+        let Some(noted) = self.0 else { return };
+        let mut noted = noted.borrow_mut();
+        if noted.len() < MAX_NOTED && noted.iter().all(|known| known != key) {
+            noted.push(key.to_owned());
+        }
+    }
+}
+
+impl<'de> DeserializeSeed<'de> for FirstWins<'_> {
     type Value = Value;
 
     fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Value, D::Error> {
@@ -235,7 +257,7 @@ impl<'de> DeserializeSeed<'de> for FirstWins {
     }
 }
 
-impl<'de> Visitor<'de> for FirstWins {
+impl<'de> Visitor<'de> for FirstWins<'_> {
     type Value = Value;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -272,7 +294,7 @@ impl<'de> Visitor<'de> for FirstWins {
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Value, A::Error> {
         let mut items = Vec::new();
-        while let Some(item) = seq.next_element_seed(FirstWins)? {
+        while let Some(item) = seq.next_element_seed(self)? {
             items.push(item);
         }
         Ok(Value::Array(items))
@@ -281,12 +303,15 @@ impl<'de> Visitor<'de> for FirstWins {
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Value, A::Error> {
         let mut members = Map::new();
         while let Some(key) = map.next_key::<String>()? {
-            let mut value = map.next_value_seed(FirstWins)?;
+            let mut value = map.next_value_seed(self)?;
             match members.entry(key) {
                 serde_json::map::Entry::Vacant(entry) => {
                     entry.insert(value);
                 }
-                serde_json::map::Entry::Occupied(_) => zeroize_json(&mut value),
+                serde_json::map::Entry::Occupied(known) => {
+                    self.note(known.key());
+                    zeroize_json(&mut value);
+                }
             }
         }
         Ok(Value::Object(members))
@@ -295,7 +320,7 @@ impl<'de> Visitor<'de> for FirstWins {
 
 impl<'de> Deserialize<'de> for Object {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let value = FirstWins.deserialize(deserializer)?;
+        let value = FirstWins(None).deserialize(deserializer)?;
         Self::from_value(value).ok_or_else(|| serde::de::Error::custom(JsonError::NotAnObject))
     }
 }

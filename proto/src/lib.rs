@@ -26,5 +26,6 @@ pub mod shell;
 pub mod shortname;
 pub mod socket;
 pub mod timespan;
+pub mod token;
 pub mod trust;
 pub mod vault;

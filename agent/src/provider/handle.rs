@@ -2,7 +2,7 @@
 
 use std::{fmt, path::PathBuf, sync::Arc, time::Duration};
 
-use oidc_proto::json::Object;
+use oidc_proto::{json::Object, token::KeySet};
 use tokio::time::Instant;
 
 use super::{
@@ -15,7 +15,6 @@ use super::{
     error::ProviderError,
     file::Readers,
     http::{Http, HttpClients, allowed_url, is_loopback},
-    jwks::KeySet,
     metadata::ProviderMetadata,
     offline_access::{self, OfflineRefusals},
     provider_data::{Fact, ProviderData},

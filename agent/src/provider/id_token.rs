@@ -14,6 +14,7 @@ use oidc_proto::{
     account::same_issuer,
     jwt::{Claims, Jwt},
     secret::IdToken,
+    token::{Checked, KeySet},
 };
 use subtle::ConstantTimeEq;
 use tokio::time::Instant;
@@ -21,8 +22,6 @@ use tokio::time::Instant;
 use super::{
     Provider,
     error::{ProviderError, ProviderErrorKind},
-    jwks::KeySet,
-    signature::{self, Checked},
     text::presentable,
 };
 
@@ -111,14 +110,7 @@ impl Provider {
 }
 
 fn check_with(keys: &KeySet, jwt: &Jwt<'_>, algorithm: &str) -> Checked {
-    let Some(algorithm) = signature::known(algorithm) else { return Checked::UnknownAlgorithm };
-    let kid = jwt.header.string("kid");
-    let check = |candidates: &[_]| signature::check(jwt.signed, jwt.signature, algorithm, candidates);
-    match check(&keys.candidates(kid.as_deref(), algorithm)) {
-        // One that has no name is not said to be the one, so it proves nothing unless it is.
-        Checked::NoKey if check(&keys.nameless(algorithm)) == Checked::Good => Checked::Good,
-        checked => checked,
-    }
+    keys.check(jwt.signed, jwt.signature, algorithm, jwt.header.string("kid").as_deref())
 }
 
 fn check_claims(claims: &Claims, issuer: &str, expected: Expected<'_>) -> Result<(), String> {

@@ -2,13 +2,13 @@
 
 use std::{sync::Arc, time::Duration};
 
+use oidc_proto::token::KeySet;
 use tokio::time::Instant;
 
 use super::{
     Provider,
     error::{ProviderError, ProviderErrorKind, Unsupported},
     http::{Http, Request},
-    jwks::KeySet,
 };
 
 /// How long keys are believed; the WLCG profile allows one to six hours.

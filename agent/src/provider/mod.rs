@@ -24,7 +24,6 @@ mod handle;
 mod http;
 mod id_token;
 pub mod issuer_data;
-mod jwks;
 mod jwt_bearer;
 mod keys;
 mod metadata;
@@ -41,7 +40,6 @@ mod registration;
 mod registration_attempt;
 mod revocation;
 mod scope;
-mod signature;
 mod subject_endpoint;
 #[cfg(test)]
 pub(crate) mod testing;

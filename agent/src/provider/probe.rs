@@ -12,7 +12,7 @@ use oidc_proto::{
     json::Object,
     message::{ClientSource, Finding, Prediction},
     secret::RegistrationAccessToken,
-    shell,
+    shell, token,
 };
 use reqwest::{Method, StatusCode};
 use tokio::time::Instant;
@@ -26,7 +26,7 @@ use super::{
     metadata::{ProviderMetadata, lists},
     pkce::Pkce,
     quirks::{Quirks, Registering},
-    scope, signature,
+    scope,
     text::presentable,
 };
 
@@ -130,7 +130,7 @@ impl Provider {
         };
         let listed = &metadata.id_token_signing_alg_values_supported;
         let unknown: Vec<_> =
-            listed.iter().filter(|name| signature::known(name).is_none()).map(|name| shown(name)).collect();
+            listed.iter().filter(|name| !token::is_known(name)).map(|name| shown(name)).collect();
         let keys = if !answer.status.is_success() || Object::parse(&answer.body).is_err() {
             problem("keys", format!("jwks_uri answers with {}", what(&answer)))
         } else if unknown.is_empty() {
@@ -330,7 +330,7 @@ fn grants(metadata: &ProviderMetadata) -> Option<Finding> {
 /// The algorithms of ID tokens that are checked.
 fn checked(metadata: &ProviderMetadata) -> impl Iterator<Item = &str> {
     let listed = &metadata.id_token_signing_alg_values_supported;
-    listed.iter().map(|name| &**name).filter(|name| signature::known(name).is_some())
+    listed.iter().map(|name| &**name).filter(|name| token::is_known(name))
 }
 
 fn pkce(metadata: &ProviderMetadata) -> Finding {

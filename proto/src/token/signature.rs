@@ -15,9 +15,9 @@ use ring::signature::{
     UnparsedPublicKey, VerificationAlgorithm,
 };
 
-/// What a check found.
+/// What the check of a signature found.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Checked {
+pub enum Checked {
     /// One of the keys made it.
     Good,
     /// None of the keys made it.
@@ -30,15 +30,20 @@ pub(crate) enum Checked {
 }
 
 /// An algorithm that can be checked, by its name (RFC 7518 section 3.1).
-pub(crate) fn known(name: &str) -> Option<Algorithm> {
+pub(super) fn known(name: &str) -> Option<Algorithm> {
     let asymmetric =
         |algorithm: &Algorithm| !matches!(algorithm, Algorithm::HS256 | Algorithm::HS384 | Algorithm::HS512);
     name.parse().ok().filter(asymmetric)
 }
 
+/// Whether signatures by an algorithm of that name can be checked.
+pub fn is_known(name: &str) -> bool {
+    known(name).is_some()
+}
+
 /// Whether a key is one to check that algorithm with: of its kind and curve, and for RSA of 2048 to 8192 bits (RFC 7518
 /// section 3.3 forbids shorter ones).
-pub(crate) fn can_check(algorithm: Algorithm, key: &DecodingKey) -> bool {
+pub(super) fn can_check(algorithm: Algorithm, key: &DecodingKey) -> bool {
     if key.family() != algorithm.family() {
         return false;
     }
@@ -58,7 +63,7 @@ pub(crate) fn can_check(algorithm: Algorithm, key: &DecodingKey) -> bool {
 }
 
 /// Checks a signature, which is in base64url, with keys that may have made it.
-pub(crate) fn check(signed: &str, signature: &str, algorithm: Algorithm, keys: &[&DecodingKey]) -> Checked {
+pub(super) fn check(signed: &str, signature: &str, algorithm: Algorithm, keys: &[&DecodingKey]) -> Checked {
     install();
     let made_it =
         |key: &&DecodingKey| crypto::verify(signature, signed.as_bytes(), key, algorithm).unwrap_or(false);
