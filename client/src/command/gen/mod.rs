@@ -15,8 +15,6 @@ mod interrupts;
 mod issuer;
 mod journal;
 mod login;
-#[cfg(test)]
-mod others_tests;
 mod pending;
 mod public_client;
 mod reauthenticate;

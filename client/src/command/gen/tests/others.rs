@@ -12,7 +12,7 @@ use oidc_proto::{
     vault::{self, FileKey, Format, Protection},
 };
 
-use super::testing::{Run, Stage};
+use super::super::testing::{Run, Stage};
 use crate::{command::json_tests::expect_documented, say::dialect::Dialect};
 
 const PASSWORD: [&str; 2] = ["--pw-cmd", "echo pw"];
