@@ -4,7 +4,7 @@ use oidc_proto::{account::AccountConfig, shortname::Shortname};
 use serde_json::Value;
 
 use super::{
-    arguments::ClientArgs, certificates, client_key, dialogue::Question, flows, issuer, redirect, scopes,
+    arguments::ClientArgs, certificates, client_key, dialogue::Question, flows, issuer, redirect,
     session::Session,
 };
 use crate::{
@@ -103,7 +103,7 @@ pub fn complete_issuer(
         tried.issuer_url = Some(issuer::ask(session, name.as_str(), std::mem::take(&mut is_first))?);
         apply_issuer_data(session, &mut tried);
         // A provider that cannot be asked for its scopes cannot be asked for a client either.
-        match scopes::supported(session, &tried) {
+        match session.provider(&tried) {
             Ok(_) => {
                 *account = tried;
                 spell_for_the_c_suite(session, account);

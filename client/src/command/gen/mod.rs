@@ -16,6 +16,7 @@ mod issuer;
 mod journal;
 mod login;
 mod pending;
+mod provider;
 mod public_client;
 mod reauthenticate;
 mod redirect;
@@ -74,6 +75,7 @@ fn run_at(args: &GenArgs, context: &mut Context, desk: &mut dyn Desk) -> Result<
         issuers,
         by_device: false,
         needs_slash: false,
+        known: None,
         remarks: Vec::new(),
     };
     let result = dispatch(&mut session);

@@ -4,13 +4,13 @@ use oidc_proto::{
     account::AccountConfig,
     home::{Home, HomeError},
     issuers::Issuers,
-    message::{AgentStatus, Reply, Request},
+    message::{AgentStatus, ProviderQuery, Reply, Request},
     shortname::Shortname,
 };
 
 use serde_json::json;
 
-use super::{arguments::GenArgs, desk::Desk, dialogue::Dialogue};
+use super::{arguments::GenArgs, desk::Desk, dialogue::Dialogue, provider::Provider};
 use crate::{
     cli::usage::UsageError,
     context::{self, Context, error::Error},
@@ -28,6 +28,8 @@ pub struct Session<'a> {
     pub by_device: bool,
     /// The agent is of release 4 of the C suite: it finds a provider only by an issuer with a slash at its end.
     pub needs_slash: bool,
+    /// The provider that was asked for last, by what, and what is known of it.
+    pub known: Option<(ProviderQuery, Provider)>,
     /// What is to be said at the end, because it says how the account is other than asked for.
     pub remarks: Vec<String>,
 }
@@ -94,7 +96,24 @@ impl Session<'_> {
         account
     }
 
-    pub fn issuer_for_agent(&self, account: &AccountConfig) -> Option<String> {
+    /// What is known of the account's provider. The agent is asked the first time only.
+    pub fn provider(&mut self, account: &AccountConfig) -> Result<Provider, Error> {
+        let query = ProviderQuery {
+            issuer: self.issuer_for_agent(account),
+            config_endpoint: account.config_endpoint.clone(),
+            cert_path: account.cert_path.clone(),
+        };
+        if let Some((asked, known)) = &self.known
+            && *asked == query
+        {
+            return Ok(known.clone());
+        }
+        let provider = Provider::ask(self.context, query.clone())?;
+        self.known = Some((query, provider.clone()));
+        Ok(provider)
+    }
+
+    fn issuer_for_agent(&self, account: &AccountConfig) -> Option<String> {
         let mut issuer = account.issuer_url.clone()?;
         if self.needs_slash && !issuer.ends_with('/') {
             issuer.push('/');

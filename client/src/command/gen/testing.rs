@@ -102,12 +102,12 @@ impl Stage {
         self.requests.lock().expect("no test panics here").clone()
     }
 
-    /// The names of what the agent was asked, less what only looks whether it is there.
+    /// The names of what the agent was asked, less what only looks whether it is there and what it knows.
     pub fn request_names(&self) -> Vec<&'static str> {
         let all = self.requests();
         all.iter()
             .map(Request::name)
-            .filter(|name| !matches!(*name, "status_json" | "loaded_accounts"))
+            .filter(|name| !matches!(*name, "status_json" | "loaded_accounts" | "scopes" | "provider"))
             .collect()
     }
 

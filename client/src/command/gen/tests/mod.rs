@@ -6,6 +6,7 @@ mod logins;
 mod others;
 mod questions;
 mod registrations;
+mod scopes;
 mod unfinished;
 
 use oidc_proto::{
