@@ -6,9 +6,10 @@ use oidc_proto::{error_code::ErrorCode, message::Failure, shell};
 
 use super::{
     Login,
-    code_login::{CodeLogin, may_pass},
+    code_login::{CameBack, CodeLogin, may_pass},
     page::{Page, Tone},
     redirected::{NotRedirected, Redirected},
+    table::Entry,
     web::Visited,
 };
 
@@ -32,7 +33,7 @@ impl Visited for Visit {
             Ok(redirected) => redirected,
             Err(error) => return incomplete(error),
         };
-        if !self.code_login.state.matches(redirected.state.expose()) {
+        if !self.code_login.is(redirected.state.expose()) {
             return foreign();
         }
         let account = self.code_login.account.to_string();
@@ -46,7 +47,8 @@ impl Visit {
     async fn go_on(&self, redirected: Redirected) -> Page {
         let login = &self.code_login;
         match self.login.come_back(login, redirected).await {
-            Ok(()) => logged_in(login),
+            Ok(CameBack::Done) => logged_in(login),
+            Ok(CameBack::Again { url, .. }) => Page::sent_on(url),
             Err(failure) => {
                 if !may_pass(&failure) {
                     login.note(&failure);

@@ -11,8 +11,7 @@ use tokio::time::timeout_at;
 use super::{
     Login,
     browser::Visit,
-    code_login::{Attempt, CodeLogin},
-    failure::failure_of,
+    code_login::{Attempt, CameBack, CodeLogin},
     login_request::{Granted, LoginRequest, no_refresh_token},
     loopback::Route,
     phase::Phase,
@@ -22,7 +21,6 @@ use super::{
     table::Entry,
     web,
 };
-use crate::provider::{AuthorizationRequest, OAuthError, ProviderError, ProviderErrorKind};
 
 /// The shortest `state` that says whether only an access token is wanted.
 const MIN_STATE_LEN: usize = 3;
@@ -43,23 +41,12 @@ impl Login {
         login_request: LoginRequest,
         by: ComingBack,
     ) -> Result<Reply, Failure> {
-        let client_id = login_request.client()?.id.to_owned();
+        login_request.client()?;
         let route = Route::choose(&login_request.config.redirect_uris, by.webserver, by.custom_scheme)?;
         let redirect_uri = route.redirect_uri().to_owned();
-        let state = LoginState::new(&redirect_uri, login_request.only_at, &self.0.socket);
-        let request = AuthorizationRequest {
-            client_id: &client_id,
-            redirect_uri: &redirect_uri,
-            scope: &login_request.scope,
-            state: state.as_str(),
-            audience: login_request.config.audience.as_deref(),
-            offline: !login_request.only_at,
-        };
-        let authorization = login_request.provider.authorization_request(request, provider_deadline()).await;
-        let authorization = authorization.map_err(failure_of(&login_request.config))?;
-
-        let (code_verifier, nonce) = (authorization.code_verifier, authorization.nonce);
-        let attempt = Attempt { login_request, redirect_uri, code_verifier, nonce };
+        let state = self.new_state(&login_request, &redirect_uri);
+        let attempt = Attempt::prepare(login_request, redirect_uri, &state, provider_deadline()).await?;
+        let uri = attempt.url.expose().to_owned();
         let now = self.clock().boot();
         let login = Arc::new(CodeLogin::new(state.clone(), attempt, now));
         self.under_way().unlocked()?.codes.insert(Arc::clone(&login), now)?;
@@ -69,7 +56,7 @@ impl Login {
             let visit = Arc::new(Visit { login: self.clone(), code_login: login, path: loopback.path });
             tokio::spawn(web::serve(loopback.listeners, visit, stop));
         }
-        Ok(Reply::AcceptedCode { uri: authorization.url, state: state.as_str().to_owned() })
+        Ok(Reply::AcceptedCode { uri, state: state.as_str().to_owned() })
     }
 
     /// `code_exchange`: somebody hands over the URL that the browser was sent to.
@@ -82,8 +69,17 @@ impl Login {
         if matches!(login.phase.get(), Phase::Fetched) {
             return Err(Failure::wrong_state());
         }
-        self.come_back(&login, redirected).await?;
-        if request.from_gen { self.fetch(&login).await } else { self.result(&login) }
+        match self.come_back(&login, redirected).await? {
+            CameBack::Done if request.from_gen => self.fetch(&login).await,
+            CameBack::Done => self.result(&login),
+            CameBack::Again { url, state } => {
+                Ok(Reply::AcceptedCode { uri: url, state: state.as_str().to_owned() })
+            }
+        }
+    }
+
+    fn new_state(&self, login_request: &LoginRequest, redirect_uri: &str) -> LoginState {
+        LoginState::new(redirect_uri, login_request.only_at, &self.0.socket)
     }
 
     /// `term_http_server`. Nothing is said about whether there was one.
@@ -102,35 +98,50 @@ impl Login {
         &self,
         login: &Arc<CodeLogin>,
         redirected: Redirected,
-    ) -> Result<(), Failure> {
+    ) -> Result<CameBack, Failure> {
         let (shared, taker) = (self.clone(), Arc::clone(login));
         let taking = self.0.accounts.complete(async move { shared.take_answer(&taker, redirected).await });
         timeout_at(provider_deadline(), taking).await.unwrap_or_else(|_| Err(no_answer_yet(login)))
     }
 
-    async fn take_answer(&self, login: &CodeLogin, redirected: Redirected) -> Result<(), Failure> {
+    async fn take_answer(&self, login: &CodeLogin, redirected: Redirected) -> Result<CameBack, Failure> {
         let _one_at_a_time = login.exchanging.lock().await;
         self.0.accounts.require_unlocked()?;
         let attempt = match login.phase.get() {
             Phase::Open(attempt) => attempt,
-            Phase::Unloaded(_) => return self.load(login).await,
+            Phase::Unloaded(_) => return self.load(login).await.map(|()| CameBack::Done),
             Phase::Refused(failure) => return Err(failure),
-            Phase::Loaded | Phase::Token(_) | Phase::Fetched => return Ok(()),
+            Phase::Loaded | Phase::Token(_) | Phase::Fetched => return Ok(CameBack::Done),
             Phase::Locked => return Err(Failure::agent_locked()),
         };
+        if !login.awaited().matches(redirected.state.expose()) {
+            // The first answer once more: a page that was loaded again.
+            return Ok(CameBack::Again {
+                url: attempt.url.expose().to_owned(),
+                state: login.awaited().clone(),
+            });
+        }
         // RFC 9207 section 2.4: an error of another provider means as little as its code.
         attempt.check_issuer(redirected.iss.as_deref(), provider_deadline()).await?;
-        let code = match redirected.answer {
-            Answer::Code(code) => code,
-            Answer::Error { error, description } => {
-                let failure = refusal(&attempt.login_request, &error, description.as_deref());
-                tracing::info!(account = %login.account, error = failure.error, "login refused");
-                login.phase.set(Phase::Refused(failure.clone()));
-                login.linger();
+        let ends_login = matches!(redirected.answer, Answer::Error { .. });
+        let response = match attempt.tokens(redirected.answer, provider_deadline()).await? {
+            Ok(response) => response,
+            Err(error) => {
+                if attempt.login_request.is_refused_offline_access(&error)
+                    && let Some(again) = self.send_again(login, &attempt).await?
+                {
+                    tracing::info!(account = %login.account, %error, "logging in without offline access");
+                    return Ok(again);
+                }
+                let failure = attempt.login_request.refused(error);
+                if ends_login {
+                    tracing::info!(account = %login.account, error = failure.error, "login refused");
+                    login.phase.set(Phase::Refused(failure.clone()));
+                    login.linger();
+                }
                 return Err(failure);
             }
         };
-        let response = attempt.exchange(&code, provider_deadline()).await?;
         match attempt.login_request.granted(response, None, false).ok_or_else(no_refresh_token)? {
             Granted::Token(token) => login.phase.set(Phase::Token(token)),
             Granted::Account(config, response) => {
@@ -141,7 +152,19 @@ impl Login {
         }
         tracing::info!(account = %login.account, "logged in");
         login.linger();
-        Ok(())
+        Ok(CameBack::Done)
+    }
+
+    /// The same login once more without the scope `offline_access`: another request with a state, verifier and nonce of its
+    /// own, which the browser is sent on to. `None` where that has been done.
+    async fn send_again(&self, login: &CodeLogin, refused: &Attempt) -> Result<Option<CameBack>, Failure> {
+        let login_request = refused.login_request.without_offline_access();
+        let state = self.new_state(&login_request, &refused.redirect_uri);
+        let attempt =
+            Attempt::prepare(login_request, refused.redirect_uri.clone(), &state, provider_deadline())
+                .await?;
+        let again = CameBack::Again { url: attempt.url.expose().to_owned(), state: state.clone() };
+        Ok(login.begin_again(state, attempt).then_some(again))
     }
 
     /// Loads an account that the provider has given a refresh token already.
@@ -169,11 +192,4 @@ fn no_answer_yet(login: &CodeLogin) -> Failure {
     Failure::new(ErrorCode::ProviderTimeout, error).with_info(
         "The agent goes on waiting for it, and the login is done when it comes. Look again in a moment.",
     )
-}
-
-/// An error of the authorization endpoint (RFC 6749 section 4.1.2.1) as a failure.
-fn refusal(login_request: &LoginRequest, error: &str, description: Option<&str>) -> Failure {
-    let error = OAuthError::new(400, error, description, &[]);
-    let kind = ProviderErrorKind::Refused(error);
-    login_request.refused(ProviderError::new(login_request.provider.name().into(), kind))
 }

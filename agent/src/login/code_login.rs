@@ -1,7 +1,7 @@
 //! One login by browser: from the authorization request to the fetched result.
 
 use std::{
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError},
     time::Duration,
 };
 
@@ -10,7 +10,7 @@ use oidc_proto::{
     error_code::ErrorCode,
     json::Object,
     message::Failure,
-    secret::{AuthorizationCode, CodeVerifier},
+    secret::{CodeVerifier, SecretText},
     shortname::Shortname,
 };
 use tokio::time::{Instant, sleep};
@@ -21,10 +21,14 @@ use super::{
     held::Sealable,
     login_request::LoginRequest,
     phase::{CurrentPhase, Phase},
+    redirected::Answer,
     state::LoginState,
     table::{Entry, LOGIN_LIFETIME},
 };
-use crate::{clock::BootTime, provider::TokenResponse};
+use crate::{
+    clock::BootTime,
+    provider::{AuthorizationRequest, OAuthError, Provider, ProviderError, ProviderErrorKind, TokenResponse},
+};
 
 /// How long the web server stays when the login is decided and nobody fetches the result.
 const LINGER: Duration = Duration::from_secs(60);
@@ -43,6 +47,8 @@ pub struct CodeLogin {
     pub exchanging: tokio::sync::Mutex<()>,
     expires_at: BootTime,
     server: CancellationToken,
+    /// Ties the answer to the login once the browser was sent to the provider again. Once only.
+    again: OnceLock<LoginState>,
     /// Why the browser's last try failed.
     failure: Mutex<Option<Failure>>,
 }
@@ -57,6 +63,21 @@ pub struct Attempt {
     pub code_verifier: CodeVerifier,
     /// OpenID Connect Core section 3.1.2.1.
     pub nonce: Option<String>,
+    /// Where the browser was sent to; `state` and `nonce` are in it.
+    pub url: SecretText,
+}
+
+/// What is to be done with a browser that has come back.
+pub enum CameBack {
+    /// Nothing: the login is done.
+    Done,
+    /// It has to go to the provider again.
+    Again {
+        /// Where to.
+        url: String,
+        /// Comes back with the next answer.
+        state: LoginState,
+    },
 }
 
 impl CodeLogin {
@@ -69,9 +90,24 @@ impl CodeLogin {
             exchanging: tokio::sync::Mutex::default(),
             expires_at: now.plus(LOGIN_LIFETIME),
             server: CancellationToken::new(),
+            again: OnceLock::new(),
             failure: Mutex::default(),
             phase: CurrentPhase::open(Arc::new(attempt)),
         }
+    }
+
+    /// The browser is sent to the provider again, and its answer comes with another state. Fails the second time.
+    pub fn begin_again(&self, state: LoginState, attempt: Attempt) -> bool {
+        let is_first = self.again.set(state).is_ok();
+        if is_first {
+            self.phase.set(Phase::Open(Arc::new(attempt)));
+        }
+        is_first
+    }
+
+    /// The state of the answer to the request that the browser was sent with last.
+    pub fn awaited(&self) -> &LoginState {
+        self.again.get().unwrap_or(&self.state)
     }
 
     /// The browser's try failed for good; whoever waits for the result is told. Another try is possible.
@@ -112,7 +148,7 @@ impl CodeLogin {
 
 impl Entry for CodeLogin {
     fn is(&self, key: &str) -> bool {
-        self.state.matches(key)
+        self.state.matches(key) || self.again.get().is_some_and(|state| state.matches(key))
     }
 
     fn expires_at(&self) -> BootTime {
@@ -134,17 +170,20 @@ impl Sealable for Arc<Attempt> {
         let mut secrets = Object::default();
         secrets.insert("config", self.login_request.config.to_object().into_value());
         secrets.insert("code_verifier", self.code_verifier.expose());
+        secrets.insert("url", self.url.expose());
         if let Some(nonce) = &self.nonce {
             secrets.insert("nonce", nonce.as_str());
         }
-        *self = Self::new(self.with_secrets(AccountConfig::default(), CodeVerifier::from(""), None));
+        let nothing = (CodeVerifier::from(""), SecretText::from(""));
+        *self = Self::new(self.with_secrets(AccountConfig::default(), nothing, None));
         secrets
     }
 
     fn restore(&mut self, secrets: Object) {
         let config = secrets.object("config").map(AccountConfig::from_object).unwrap_or_default();
         let verifier = CodeVerifier::new(secrets.string("code_verifier").unwrap_or_default());
-        *self = Self::new(self.with_secrets(config, verifier, secrets.string("nonce")));
+        let url = SecretText::new(secrets.string("url").unwrap_or_default());
+        *self = Self::new(self.with_secrets(config, (verifier, url), secrets.string("nonce")));
     }
 }
 
@@ -152,11 +191,33 @@ impl Attempt {
     fn with_secrets(
         &self,
         config: AccountConfig,
-        code_verifier: CodeVerifier,
+        (code_verifier, url): (CodeVerifier, SecretText),
         nonce: Option<String>,
     ) -> Self {
         let login_request = self.login_request.with_config(config);
-        Self { login_request, redirect_uri: self.redirect_uri.clone(), code_verifier, nonce }
+        Self { login_request, redirect_uri: self.redirect_uri.clone(), code_verifier, nonce, url }
+    }
+
+    /// Prepares an authorization request whose answer will come with this `state`.
+    pub async fn prepare(
+        login_request: LoginRequest,
+        redirect_uri: String,
+        state: &LoginState,
+        deadline: Instant,
+    ) -> Result<Self, Failure> {
+        let request = AuthorizationRequest {
+            client_id: login_request.client()?.id,
+            redirect_uri: &redirect_uri,
+            scope: &login_request.scope,
+            state: state.as_str(),
+            audience: login_request.config.audience.as_deref(),
+            offline: !login_request.only_at,
+        };
+        let authorization = login_request.provider.authorization_request(request, deadline).await;
+        let authorization = authorization.map_err(failure_of(&login_request.config))?;
+        let (code_verifier, nonce) = (authorization.code_verifier, authorization.nonce);
+        let url = SecretText::new(authorization.url);
+        Ok(Self { login_request, redirect_uri, code_verifier, nonce, url })
     }
 
     /// Checks who answered (RFC 9207): before the answer is looked at.
@@ -165,22 +226,34 @@ impl Attempt {
         checked.map_err(failure_of(&self.login_request.config))
     }
 
-    /// Exchanges a code for tokens, and judges whom they are about.
-    pub async fn exchange(
+    /// What the provider answered: tokens about the right person, or a refusal. The outer error is about the account.
+    pub async fn tokens(
         &self,
-        code: &AuthorizationCode,
+        answer: Answer,
         deadline: Instant,
-    ) -> Result<TokenResponse, Failure> {
-        let client = self.login_request.client()?;
+    ) -> Result<Result<TokenResponse, ProviderError>, Failure> {
+        let (client, provider) = (self.login_request.client()?, &self.login_request.provider);
+        let code = match answer {
+            Answer::Code(code) => code,
+            Answer::Error { error, description } => {
+                return Ok(Err(refusal(provider, &error, description.as_deref())));
+            }
+        };
         let exchange = async {
-            let (provider, verifier) = (&self.login_request.provider, self.code_verifier.clone());
+            let verifier = self.code_verifier.clone();
             let response =
-                provider.exchange_code(client, code, &self.redirect_uri, verifier, deadline).await?;
+                provider.exchange_code(client, &code, &self.redirect_uri, verifier, deadline).await?;
             self.login_request.judge_id_token(&response, self.nonce.as_deref(), deadline).await?;
             Ok(response)
         };
-        exchange.await.map_err(|error| self.login_request.refused(error))
+        Ok(exchange.await)
     }
+}
+
+/// An error of the authorization endpoint (RFC 6749 section 4.1.2.1).
+fn refusal(provider: &Provider, error: &str, description: Option<&str>) -> ProviderError {
+    let error = OAuthError::new(400, error, description, &[]);
+    ProviderError::new(provider.name().into(), ProviderErrorKind::Refused(error))
 }
 
 /// Whether the same may work a little later, without a new login.

@@ -80,10 +80,9 @@ impl LoginRequest {
     }
 
     /// The same login without the scope `offline_access`.
-    pub fn without_offline_access(self) -> Self {
+    pub fn without_offline_access(&self) -> Self {
         let others = self.scope.split_whitespace().filter(|scope| *scope != scope::OFFLINE_ACCESS);
-        let scope = others.collect::<Vec<_>>().join(" ");
-        Self { scope, ..self }
+        Self { scope: others.collect::<Vec<_>>().join(" "), ..self.with_config(self.config.clone()) }
     }
 
     /// The client to log in with; a login by browser or device is impossible without.

@@ -31,6 +31,8 @@ pub struct Page {
     pub title: String,
     /// What it says, in order.
     pub blocks: Vec<Block>,
+    /// Where the browser goes on at once.
+    pub location: Option<String>,
 }
 
 /// A part of a page.
@@ -47,7 +49,14 @@ pub enum Block {
 impl Page {
     /// A page that says no more than its title and a paragraph.
     pub fn new(status: u16, tone: Tone, title: &str, text: impl Into<String>) -> Self {
-        Self { status, tone, title: title.into(), blocks: vec![Block::Text(text.into())] }
+        let blocks = vec![Block::Text(text.into())];
+        Self { status, tone, title: title.into(), blocks, location: None }
+    }
+
+    /// The provider is asked once more: by GET whatever came before (RFC 9110 section 15.4.4).
+    pub fn sent_on(location: String) -> Self {
+        let text = "The provider is asked once more, for less. Your browser should go there by itself.";
+        Self { location: Some(location), ..Self::new(303, Tone::Neutral, "One more step", text) }
     }
 
     /// The same with a text to be read word by word.

@@ -133,6 +133,10 @@ fn to_response(page: &Page) -> Response<Full<Bytes>> {
     if page.status == 405 {
         set(header::ALLOW, "GET");
     }
+    if let Some(location) = page.location.as_deref().and_then(|location| HeaderValue::from_str(location).ok())
+    {
+        headers.insert(header::LOCATION, location);
+    }
     if let Ok(policy) = HeaderValue::from_str(&Page::content_security_policy()) {
         headers.insert(header::CONTENT_SECURITY_POLICY, policy);
     }

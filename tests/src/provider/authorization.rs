@@ -26,9 +26,11 @@ pub(super) fn answer(state: &mut State, incoming: &Incoming) -> Result<Reply, Re
     };
     let mut answer: Vec<(&str, String)> = Vec::new();
     let scope = Scopes::parse(request.first("scope").unwrap_or_default());
-    if token::refuse_offline_access(state, &scope).is_err() {
+    if let Some(description) = token::offline_access_refused(state, &scope) {
         answer.push(("error", "invalid_scope".into()));
-        answer.push(("error_description", token::OFFLINE_ACCESS_REFUSED.into()));
+        if !description.is_empty() {
+            answer.push(("error_description", description.into()));
+        }
     } else if decision == "approve" {
         answer.push(("code", code(state, &request, &client_id, &redirect_uri)?));
     } else {

@@ -7,7 +7,9 @@ use super::{
     endpoint::Endpoint,
     exchange::{JWT_BEARER, TOKEN_EXCHANGE},
     incoming::Incoming,
-    quirks::{AuthorizationResponseIss, ClientAuthentication, Keys, MetadataPlace, Registration},
+    quirks::{
+        AuthorizationResponseIss, ClientAuthentication, Keys, MetadataPlace, OfflineAccess, Registration,
+    },
     reply::Reply,
     state::State,
     token::DEVICE_CODE,
@@ -98,6 +100,10 @@ fn metadata(state: &State) -> Value {
         "token_endpoint_auth_methods_supported": methods,
         "token_endpoint_auth_signing_alg_values_supported": ALGORITHMS,
     });
+    if quirks.offline_access == OfflineAccess::Unknown {
+        document["scopes_supported"] =
+            SCOPES.into_iter().filter(|scope| *scope != "offline_access").collect();
+    }
     if quirks.registration != Registration::Absent {
         document["registration_endpoint"] = state.url(Endpoint::Registration.path()).into();
     }

@@ -339,6 +339,8 @@ pub enum OfflineAccess {
     NotAllowed,
     /// Hydra: `invalid_scope` where the login begins.
     InvalidScope,
+    /// It is no scope here, and not listed: `invalid_scope` where the login begins, and not a word why.
+    Unknown,
 }
 
 /// How a client's authentication is refused.

@@ -151,15 +151,22 @@ fn client_credentials(state: &mut State, incoming: &Incoming, client_id: &str) -
 
 /// What is refused before anybody has logged in.
 pub(super) fn refuse_offline_access(state: &State, scope: &Scopes) -> Result<(), Reply> {
-    if state.quirks.offline_access == OfflineAccess::InvalidScope && scope.has("offline_access") {
-        return Err(Reply::error(400, "invalid_scope", OFFLINE_ACCESS_REFUSED));
+    match offline_access_refused(state, scope) {
+        Some(description) => Err(Reply::error(400, "invalid_scope", description)),
+        None => Ok(()),
     }
-    Ok(())
 }
 
-/// Hydra's words.
-pub(super) const OFFLINE_ACCESS_REFUSED: &str =
-    "The OAuth 2.0 Client is not allowed to request scope 'offline_access'.";
+/// The description of such a refusal.
+pub(super) fn offline_access_refused(state: &State, scope: &Scopes) -> Option<&'static str> {
+    match state.quirks.offline_access {
+        OfflineAccess::InvalidScope if scope.has("offline_access") => {
+            Some("The OAuth 2.0 Client is not allowed to request scope 'offline_access'.")
+        }
+        OfflineAccess::Unknown if scope.has("offline_access") => Some(""),
+        _ => None,
+    }
+}
 
 /// The answer to a login.
 fn first_answer(state: &mut State, incoming: &Incoming, family: usize, offline: bool) -> Reply {

@@ -10,5 +10,6 @@ mod interrupted;
 mod issuer;
 mod npm;
 mod oddities;
+mod offline_access;
 mod register;
 mod stage;

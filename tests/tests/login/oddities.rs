@@ -1,13 +1,12 @@
 //! What providers do that the specifications do not say, and that must not cost a login.
 
 use oidc_tests::{
-    http,
     programs::run,
     provider::{AccessTokenFormat, AuthorizationResponseIss, Consent, Endpoint, Fault, Quirks, ScopeForm},
 };
 use serde_json::{Map, Value, json};
 
-use crate::stage::{Stage, free_port, text, visit, wait_until};
+use crate::stage::{Stage, text, wait_until};
 
 fn device_answer(members: &Value) -> Map<String, Value> {
     members.as_object().expect("an object").clone()
@@ -295,65 +294,6 @@ fn a_device_login_ends_with_the_first_failure_and_not_with_what_follows_from_it(
     });
     assert!(text(&reply["error"]).contains("Http Status Code 502"), "{reply}");
     assert_eq!(reply["error_code"], "provider_unreachable");
-}
-
-/// The flow, what the provider refuses, and whether the person has to begin once more.
-#[test]
-fn a_login_that_may_not_have_offline_access_does_without() {
-    use oidc_tests::provider::OfflineAccess::{InvalidScope, NotAllowed};
-    for (offline_access, flow, again) in [
-        (NotAllowed, "code", true),
-        (InvalidScope, "code", true),
-        (NotAllowed, "device", true),
-        (InvalidScope, "device", false),
-        (NotAllowed, "password", false),
-        (InvalidScope, "password", false),
-    ] {
-        let stage = Stage::with(Quirks {
-            offline_access,
-            consent: Consent::Automatic,
-            device_approved_at_poll: Some(1),
-            ..Quirks::default()
-        });
-        // The page of a login stays for a moment.
-        let redirect_uris = [free_port(), free_port()].map(|port| format!("http://localhost:{port}"));
-        let mut account = stage.registered("demo", &redirect_uris);
-        let (username, password) = oidc_tests::provider::PERSON;
-        account["username"] = username.into();
-        account["password"] = password.into();
-        let log_in = || {
-            let reply = stage.begin(&account, flow, json!({}));
-            match flow {
-                "code" => {
-                    let redirected = http::get(text(&reply["uri"])).send().expect("an answer");
-                    visit(redirected.header("location").expect("a redirect"));
-                    stage.lookup(&text(&reply["state"]))
-                }
-                "device" => {
-                    let device = &reply["oidc_device"];
-                    let mut polled = Value::Null;
-                    wait_until(|| {
-                        polled =
-                            stage.request(&json!({"request": "device", "oidc_device": device, "only_at": 0}));
-                        polled["error"] != "authorization_pending"
-                    });
-                    polled
-                }
-                _ => reply,
-            }
-        };
-        let mut reply = log_in();
-        if again {
-            let info = text(&reply["info"]);
-            assert!(info.contains("Run the same command again"), "{offline_access:?}, {flow}: {reply}");
-            assert!(info.contains("offline_access") && !info.contains("oidc-gen -m"), "{info}");
-            reply = log_in();
-        }
-        assert_eq!(reply["status"], "success", "{offline_access:?}, {flow}: {reply}");
-        assert!(stage.refreshes("demo"), "{offline_access:?}, {flow}");
-        // Kept with the account: other agents need not find out.
-        assert_eq!(reply["config"]["without_offline_access"], true, "{offline_access:?}, {flow}: {reply}");
-    }
 }
 
 /// Dex keeps the secret that comes with the beginning, and cannot end the login without.

@@ -16,7 +16,7 @@ use oidc_proto::{account::AccountConfig, shortname::Shortname};
 use super::{
     create::NAMELESS,
     login::{
-        code::{self, read_redirect},
+        code::{self, Exchanged, read_redirect},
         outcome::Outcome,
     },
     pending,
@@ -32,7 +32,10 @@ pub fn exchange(session: &mut Session, uri: &str) -> Result<(), Error> {
     if let Some(socket) = socket_in(&redirect.state) {
         session.context.agent = session.context.agent.instead_at(&socket);
     }
-    let outcome = code::exchange(session, redirect.uri)?;
+    let outcome = match code::exchange(session, redirect.uri)? {
+        Exchanged::Done(outcome) => outcome,
+        Exchanged::Again { uri, state } => code::go_on_elsewhere(session, &uri, &state)?,
+    };
     store(session, outcome)
 }
 

@@ -20,6 +20,9 @@ use crate::{context::error::Error, say::exit::Exit};
 const DEADLINE: Duration = Duration::from_secs(15 * 60);
 /// How often the agent is asked whether the browser has come back.
 const POLL: Duration = Duration::from_secs(1);
+/// Why there is another address to visit.
+const WITHOUT_OFFLINE_ACCESS: &str =
+    "The provider does not allow the scope offline_access here, so the login goes on without it.";
 
 /// Whether the address that the browser is sent to will be pasted here, because no browser of this machine is used.
 pub fn wants_paste(session: &mut Session) -> bool {
@@ -39,14 +42,7 @@ pub fn log_in(session: &mut Session, uri: &str, state: &str) -> Result<Outcome, 
 }
 
 fn wait_for_login(session: &mut Session, uri: &str, state: &str) -> Result<Outcome, Error> {
-    let url = Url::parse(uri).ok().filter(|url| matches!(url.scheme(), "http" | "https"));
-    let url = url.ok_or_else(|| other("the provider's login address is no http or https URL"))?;
-    session.context.output.instruction(
-        &format!(
-            "To continue and approve the registered client visit the following URL in a Browser of your choice:\n{url}"
-        ),
-        &json!({"status": "accepted", "uri": url.as_str(), "state": state}),
-    );
+    let url = show(session, uri, state)?;
     if wants_paste(session) {
         return paste(session, state);
     }
@@ -55,6 +51,27 @@ fn wait_for_login(session: &mut Session, uri: &str, state: &str) -> Result<Outco
         return Ok(hand_over(session));
     }
     poll(session, state)
+}
+
+/// Shows where to log in.
+fn show(session: &mut Session, uri: &str, state: &str) -> Result<Url, Error> {
+    let url = Url::parse(uri).ok().filter(|url| matches!(url.scheme(), "http" | "https"));
+    let url = url.ok_or_else(|| other("the provider's login address is no http or https URL"))?;
+    session.context.output.instruction(
+        &format!(
+            "To continue and approve the registered client visit the following URL in a Browser of your choice:\n{url}"
+        ),
+        &json!({"status": "accepted", "uri": url.as_str(), "state": state}),
+    );
+    Ok(url)
+}
+
+/// Shows where the login goes on that the provider refused at first, and opens it in a browser of this machine.
+pub fn go_on_elsewhere(session: &mut Session, uri: &str, state: &str) -> Result<Outcome, Error> {
+    session.context.output.note(WITHOUT_OFFLINE_ACCESS);
+    let url = show(session, uri, state)?;
+    open(session, &url);
+    Ok(hand_over(session))
 }
 
 fn open(session: &mut Session, url: &Url) {
@@ -110,6 +127,7 @@ pub fn look_up(session: &mut Session, state: &str) -> Result<Option<Outcome>, Er
 }
 
 fn paste(session: &mut Session, state: &str) -> Result<Outcome, Error> {
+    let mut state = state.to_owned();
     session.context.asker.tell(
         "\nAfter the login the browser goes to an address that it may fail to show. Copy that address from the \
          browser's address bar and paste it here.",
@@ -122,7 +140,7 @@ fn paste(session: &mut Session, state: &str) -> Result<Outcome, Error> {
         session.desk.hold_interrupts(true)?;
         let pasted = pasted?;
         if pasted.is_empty() {
-            match look_up(session, state)? {
+            match look_up(session, &state)? {
                 Some(outcome) => return Ok(outcome),
                 None => session.context.asker.tell("The login is not done yet.")?,
             }
@@ -134,7 +152,13 @@ fn paste(session: &mut Session, state: &str) -> Result<Outcome, Error> {
                 Err(error) if error.failure_code().is_some_and(may_pass) => {
                     session.context.asker.tell(&format!("{error}."))?;
                 }
-                outcome => return outcome,
+                Ok(Exchanged::Done(outcome)) => return Ok(outcome),
+                Ok(Exchanged::Again { uri, state: next }) => {
+                    session.context.output.note(WITHOUT_OFFLINE_ACCESS);
+                    show(session, &uri, &next)?;
+                    state = next;
+                }
+                Err(error) => return Err(error),
             },
             Ok(_) => session.context.asker.tell("This address belongs to another login.")?,
             Err(reason) => session.context.asker.tell(&reason)?,
@@ -142,10 +166,26 @@ fn paste(session: &mut Session, state: &str) -> Result<Outcome, Error> {
     }
 }
 
+/// What a redirected address led to.
+pub enum Exchanged {
+    /// The login is done.
+    Done(Outcome),
+    /// The provider wants to be asked once more, for less.
+    Again {
+        /// Where the browser has to go.
+        uri: String,
+        /// Ties its answer to the login.
+        state: String,
+    },
+}
+
 /// Has the agent exchange the code of a redirected address.
-pub fn exchange(session: &mut Session, redirect_uri: SecretText) -> Result<Outcome, Error> {
+pub fn exchange(session: &mut Session, redirect_uri: SecretText) -> Result<Exchanged, Error> {
     let request = Request::CodeExchange(CodeExchangeRequest { redirect_uri, from_gen: true });
-    finished(session.context.call(&request)?, "code_exchange")
+    match session.context.call(&request)? {
+        Reply::AcceptedCode { uri, state } => Ok(Exchanged::Again { uri, state }),
+        reply => finished(reply, "code_exchange").map(Exchanged::Done),
+    }
 }
 
 /// The address that the browser was sent to (RFC 6749 section 4.1.2).

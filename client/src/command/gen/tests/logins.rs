@@ -194,3 +194,42 @@ fn as_json_there_is_one_object_and_nothing_beside_it() {
     let result = object(&run.stdout);
     assert_eq!((&result["status"], &result["account"]), (&"success".into(), &"acc".into()));
 }
+
+/// An agent whose provider refuses the first answer, and takes the one to a second request.
+fn agent_that_sends_again() -> impl FnMut(&Request) -> Reply {
+    let mut agent = good_agent();
+    move |request| match request {
+        Request::CodeExchange(exchange) if exchange.redirect_uri.expose().contains("state=0:0s") => {
+            let uri = "https://op.example/auth?state=0:0t".to_owned();
+            Reply::AcceptedCode { uri, state: "0:0t".to_owned() }
+        }
+        Request::CodeExchange(_) => logged_in(),
+        other => agent(other),
+    }
+}
+
+#[test]
+fn a_login_that_goes_on_without_offline_access_shows_where() {
+    let refused = "http://localhost:4242/?error=invalid_scope&state=0:0s";
+    let mut stage = Stage::new(agent_that_sends_again()).with_answers(&[
+        ("Address", refused),
+        ("Address", refused),
+        ("Address", "http://localhost:4242/?code=c&state=0:0t"),
+    ]);
+    stage.machine.has_display = true;
+    let run = stage.run(&[NEW, &["--no-webserver"]].concat());
+    run.result.unwrap_or_else(|error| panic!("{error}: {}", run.stderr));
+    let (_, after) = run.stderr.split_once("goes on without it").expect("the reason");
+    assert!(
+        after.contains("https://op.example/auth?state=0:0t") && after.contains("another login"),
+        "{after}"
+    );
+
+    // As the desktop hands it over.
+    let mut stage = Stage::new(agent_that_sends_again());
+    stage.machine.has_display = true;
+    let run = stage.run(&["--codeExchange", refused]);
+    run.result.unwrap_or_else(|error| panic!("{error}: {}", run.stderr));
+    assert_eq!(stage.machine.opened, ["https://op.example/auth?state=0:0t"]);
+    assert!(run.stderr.contains("--codeExchange"), "{}", run.stderr);
+}
