@@ -66,6 +66,8 @@ error_codes! {
     ProviderBadResponse = "provider_bad_response";
     /// The provider claims another issuer.
     ProviderMismatch = "provider_mismatch";
+    /// No account and no issuer data name this issuer, so it is not connected to.
+    UnknownIssuer = "unknown_issuer";
     /// The provider has no such endpoint or grant.
     NotSupportedByProvider = "not_supported_by_provider";
     /// The provider registers no clients, or none for the person.

@@ -137,6 +137,7 @@ pub fn provider_metadata(document: &[u8]) {
         "revocation_endpoint": metadata.revocation_endpoint,
         "device_authorization_endpoint": metadata.device_authorization_endpoint,
         "userinfo_endpoint": metadata.userinfo_endpoint,
+        "introspection_endpoint": metadata.introspection_endpoint,
         "jwks_uri": metadata.jwks_uri,
         "scim_endpoint": metadata.scim_endpoint,
         "scopes_supported": metadata.scopes_supported,

@@ -13,6 +13,8 @@ mod disk;
 mod forget;
 mod granted;
 mod held;
+mod introspect;
+mod issuer_keys;
 mod lifetime;
 mod load;
 mod loaded;

@@ -137,6 +137,12 @@ impl TokenCache {
         self.0.iter().find(|(own, _)| own == purpose).map(|(_, token)| token)
     }
 
+    /// What is kept of a token, whatever it is for.
+    pub fn of_text(&self, token: &str) -> Option<&Arc<CachedToken>> {
+        let token = AccessToken::from(token);
+        self.0.iter().find(|(_, kept)| kept.access_token == token).map(|(_, kept)| kept)
+    }
+
     /// Keeps a token; one for the same purpose is replaced. Tokens without a known expiry are not kept.
     pub fn keep(&mut self, purpose: Purpose, token: Arc<CachedToken>) {
         self.forget(&purpose);

@@ -154,6 +154,10 @@ pub enum Unsupported {
     DeviceAuthorization,
     /// `jwks_uri`.
     Keys,
+    /// `introspection_endpoint` (RFC 7662).
+    Introspection,
+    /// `userinfo_endpoint` (OpenID Connect Core section 5.3).
+    UserInfo,
     /// `revocation_endpoint` (RFC 7009).
     Revocation,
     /// `token_endpoint`.

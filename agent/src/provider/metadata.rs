@@ -18,6 +18,8 @@ pub struct ProviderMetadata {
     /// RFC 8628 section 4.
     pub device_authorization_endpoint: Option<Box<str>>,
     pub userinfo_endpoint: Option<Box<str>>,
+    /// RFC 7662 by way of RFC 8414.
+    pub introspection_endpoint: Option<Box<str>>,
     pub jwks_uri: Option<Box<str>>,
     /// INDIGO IAM's own.
     pub scim_endpoint: Option<Box<str>>,
@@ -49,6 +51,7 @@ impl ProviderMetadata {
             revocation_endpoint: text("revocation_endpoint"),
             device_authorization_endpoint: text("device_authorization_endpoint"),
             userinfo_endpoint: text("userinfo_endpoint"),
+            introspection_endpoint: text("introspection_endpoint"),
             jwks_uri: text("jwks_uri"),
             scim_endpoint: text("scim_endpoint"),
             scopes_supported: list("scopes_supported"),

@@ -23,6 +23,7 @@ mod form;
 mod handle;
 mod http;
 mod id_token;
+mod introspection;
 pub mod issuer_data;
 mod jwt_bearer;
 mod keys;

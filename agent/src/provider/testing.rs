@@ -226,7 +226,8 @@ fn metadata(issuer: &str) -> String {
     format!(
         r#"{{"issuer":"{issuer}","token_endpoint":"{issuer}/token","authorization_endpoint":"{issuer}/authorize?tenant=1",
         "revocation_endpoint":"{issuer}/revoke","device_authorization_endpoint":"{issuer}/device",
-        "registration_endpoint":"{issuer}/register","jwks_uri":"{issuer}/jwks"}}"#
+        "registration_endpoint":"{issuer}/register","jwks_uri":"{issuer}/jwks",
+        "introspection_endpoint":"{issuer}/introspect","userinfo_endpoint":"{issuer}/userinfo"}}"#
     )
 }
 

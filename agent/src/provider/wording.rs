@@ -79,6 +79,8 @@ impl fmt::Display for Unsupported {
             Self::Authorization => "Authorization code flow is not supported by this issuer.",
             Self::DeviceAuthorization => "Device Flow not Supported by OpenID Provider",
             Self::Keys => "The issuer publishes no keys to check ID tokens with.",
+            Self::Introspection => "The issuer tells nobody about tokens (it has no introspection endpoint).",
+            Self::UserInfo => "The issuer has no userinfo endpoint.",
             Self::Revocation => "Token revocation is not supported by this issuer.",
             Self::Token => {
                 "Could not get token endpoint from the configuration endpoint. This could be because of a network \

@@ -73,6 +73,12 @@ impl Dispatch {
             Request::TermHttpServer { state } => Ok(login.term_http_server(state.as_deref())),
             Request::Scopes(query) => Box::pin(login.scopes(query)).await,
             Request::Provider(request) => Box::pin(login.provider_report(request)).await,
+            Request::IssuerKeys(request) => {
+                Box::pin(accounts.issuer_keys(request)).await.map(Reply::success_with)
+            }
+            Request::Introspect(request) => {
+                Ok(Reply::success_with(Box::pin(accounts.introspect(request)).await?.to_info()))
+            }
             Request::Delete(config) => Box::pin(login.delete(*config)).await,
             Request::DeleteClient(request) => Box::pin(login.delete_client(request)).await,
             Request::Reauthenticate { account } => Box::pin(login.reauthenticate(&account)).await,

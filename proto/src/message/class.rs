@@ -38,6 +38,8 @@ impl Request {
             | Self::TermHttpServer { .. }
             | Self::Scopes(_)
             | Self::Provider(_)
+            | Self::IssuerKeys(_)
+            | Self::Introspect(_)
             | Self::MytokenSupportedProviders(_)
             | Self::Reauthenticate { .. }
             | Self::FileWrite(_)
@@ -60,6 +62,7 @@ impl Request {
     pub const fn only_asks(&self) -> bool {
         matches!(self.class(), Class::Token)
             || matches!(self, Self::Scopes(_) | Self::Provider(_) | Self::MytokenSupportedProviders(_))
+            || matches!(self, Self::IssuerKeys(_) | Self::Introspect(_))
             || matches!(self, Self::CodeExchange(_) | Self::Device(_))
     }
 
@@ -88,6 +91,8 @@ mod tests {
             (r#"{"request":"status_json"}"#, Class::State, false, false),
             (r#"{"request":"account_info"}"#, Class::State, false, true),
             (r#"{"request":"scopes","issuer":"https://example.org"}"#, Class::Login, true, false),
+            (r#"{"request":"issuer_keys","issuer":"https://example.org"}"#, Class::Login, true, false),
+            (r#"{"request":"introspect","account":"a","token":"t"}"#, Class::Login, true, false),
             (r#"{"request":"code_exchange","redirect_uri":"x"}"#, Class::Login, true, false),
             (r#"{"request":"file_read","filename":"x"}"#, Class::Login, false, false),
             (r#"{"request":"reauthenticate","account":"a"}"#, Class::Login, false, false),

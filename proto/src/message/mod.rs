@@ -7,6 +7,7 @@ mod account;
 mod class;
 mod failure;
 mod field;
+mod inspection;
 mod issuer;
 mod login;
 mod provider;
@@ -21,6 +22,7 @@ pub use account::{
 };
 pub use class::Class;
 pub use failure::Failure;
+pub use inspection::{IntrospectRequest, Introspection, IssuerKeysRequest};
 pub use issuer::ProviderQuery;
 pub use login::{
     CodeExchangeRequest, DeleteClientRequest, DeviceAuthorization, DeviceRequest, Flow, GenRequest,

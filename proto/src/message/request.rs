@@ -7,8 +7,8 @@ use zeroize::Zeroizing;
 
 use super::{
     AddRequest, CodeExchangeRequest, DeleteClientRequest, DeviceRequest, Failure, FileWriteRequest,
-    GenRequest, IdTokenRequest, MytokenRequest, PasswdRequest, ProviderQuery, ProviderRequest,
-    RegisterRequest, ResetRequest, TokenRequest,
+    GenRequest, IdTokenRequest, IntrospectRequest, IssuerKeysRequest, MytokenRequest, PasswdRequest,
+    ProviderQuery, ProviderRequest, RegisterRequest, ResetRequest, TokenRequest,
     field::{put, required, required_object, verbatim},
 };
 use crate::{
@@ -81,6 +81,10 @@ pub enum Request {
     Scopes(ProviderQuery),
     /// What is known of a provider (ours).
     Provider(ProviderRequest),
+    /// The keys that an issuer signs with (ours).
+    IssuerKeys(IssuerKeysRequest),
+    /// What is known of a token (ours).
+    Introspect(IntrospectRequest),
     /// The providers that a mytoken server supports (5.x).
     MytokenSupportedProviders(ProviderQuery),
     /// Revoke the refresh token (RFC 7009) and unload the account.
@@ -150,6 +154,8 @@ impl Request {
             "term_http_server" => Self::TermHttpServer { state: object.string("state") },
             "scopes" => Self::Scopes(ProviderQuery::read(object, "issuer")?),
             "provider" => Self::Provider(ProviderRequest::read(object)?),
+            "issuer_keys" => Self::IssuerKeys(IssuerKeysRequest::read(object)?),
+            "introspect" => Self::Introspect(IntrospectRequest::read(object)?),
             "mytoken_supported_providers" => {
                 Self::MytokenSupportedProviders(ProviderQuery::read(object, "mytoken")?)
             }
@@ -196,6 +202,8 @@ impl Request {
             Self::TermHttpServer { state } => put(&mut object, "state", state.as_deref()),
             Self::Scopes(query) | Self::MytokenSupportedProviders(query) => query.write(&mut object),
             Self::Provider(request) => request.write(&mut object),
+            Self::IssuerKeys(request) => request.write(&mut object),
+            Self::Introspect(request) => request.write(&mut object),
             Self::Delete(config) => object.insert("config", config.to_object().into_value()),
             Self::DeleteClient(request) => request.write(&mut object),
             Self::FileWrite(request) => request.write(&mut object),
@@ -232,6 +240,8 @@ impl Request {
             Self::TermHttpServer { .. } => "term_http_server",
             Self::Scopes(_) => "scopes",
             Self::Provider(_) => "provider",
+            Self::IssuerKeys(_) => "issuer_keys",
+            Self::Introspect(_) => "introspect",
             Self::MytokenSupportedProviders(_) => "mytoken_supported_providers",
             Self::Delete(_) => "delete",
             Self::DeleteClient(_) => "delete_client",
@@ -280,6 +290,8 @@ impl fmt::Debug for Request {
             Self::Register(request) => write!(f, " {request:?}"),
             Self::Scopes(query) | Self::MytokenSupportedProviders(query) => write!(f, " {query:?}"),
             Self::Provider(request) => write!(f, " {request:?}"),
+            Self::IssuerKeys(request) => write!(f, " {request:?}"),
+            Self::Introspect(request) => write!(f, " {request:?}"),
             Self::Delete(config) => write!(f, " {:?}", config.name),
             Self::FileRead { filename } | Self::FileRemove { filename } => write!(f, " {filename:?}"),
             Self::Reset(request) => write!(f, " {request:?}"),

@@ -1,13 +1,17 @@
 //! The keys an issuer signs with (RFC 7517), and which of them may have signed a token.
 
 use jsonwebtoken::{Algorithm, AlgorithmFamily, DecodingKey, jwk::Jwk};
-use serde_json::Value;
+use serde_json::{Map, Value, json};
 
 use super::signature::{self, Checked};
 use crate::json::Object;
 
 /// Most keys that are kept.
 const MAX_KEYS: usize = 64;
+/// The members that make a public key (RFC 7518 section 6; RFC 8037 section 2).
+const PUBLIC: [&str; 6] = ["kty", "crv", "n", "e", "x", "y"];
+/// The members that say what it is for (RFC 7517 section 4).
+const DESCRIBING: [&str; 4] = ["kid", "alg", "use", "key_ops"];
 
 /// The keys of one issuer. What cannot check a signature is remembered only to say so.
 pub struct KeySet {
@@ -18,6 +22,8 @@ struct PublicKey {
     id: Option<Box<str>>,
     algorithm: Option<Box<str>>,
     is_for_signatures: bool,
+    /// The public members, as they were published.
+    published: Map<String, Value>,
     /// None where nothing here can use it: another type or curve, odd members, a symmetric key.
     key: Option<DecodingKey>,
 }
@@ -47,6 +53,16 @@ impl KeySet {
         Some(Self {
             keys: usable.into_iter().take(MAX_KEYS).chain(others.into_iter().take(MAX_KEYS)).collect(),
         })
+    }
+
+    /// The set as a document (RFC 7517 section 5), with the public members of its keys alone.
+    pub fn to_document(&self) -> Value {
+        json!({"keys": self.keys.iter().map(|key| &key.published).collect::<Vec<_>>()})
+    }
+
+    /// Whether there is a key of that name, whatever it is good for.
+    pub fn names(&self, kid: &str) -> bool {
+        self.keys.iter().any(|key| key.id.as_deref() == Some(kid))
     }
 
     /// How many keys there are that can check a signature.
@@ -105,11 +121,14 @@ impl PublicKey {
     fn read(jwk: &Value) -> Option<Self> {
         let text = |key: &str| jwk.get(key)?.as_str();
         let operations = jwk.get("key_ops").and_then(Value::as_array);
+        let members = |names: &[&str]| -> Map<String, Value> {
+            let given = names.iter().filter_map(|name| Some(((*name).to_owned(), jwk.get(name)?.clone())));
+            given.collect()
+        };
         // Only what makes the key: members that are odd must not cost it.
-        let mut bare = serde_json::Map::new();
-        for member in ["kty", "crv", "n", "e", "x", "y"] {
-            bare.extend(jwk.get(member).map(|value| (member.to_owned(), value.clone())));
-        }
+        let bare = members(&PUBLIC);
+        let mut published = members(&DESCRIBING);
+        published.extend(bare.clone());
         let parsed: Option<Jwk> = serde_json::from_value(bare.into()).ok();
         let key = parsed.and_then(|jwk| DecodingKey::from_jwk(&jwk).ok());
         jwk.is_object().then(|| Self {
@@ -117,6 +136,7 @@ impl PublicKey {
             algorithm: text("alg").map(Box::from),
             is_for_signatures: text("use").is_none_or(|purpose| purpose == "sig")
                 && operations.is_none_or(|all| all.iter().any(|one| one == "verify")),
+            published,
             key: key.filter(|key| key.family() != AlgorithmFamily::Hmac),
         })
     }

@@ -244,6 +244,12 @@ fn login_request() -> BoxedStrategy<Request> {
         query().prop_map(Request::Scopes),
         (query(), any::<bool>())
             .prop_map(|(query, probe)| Request::Provider(ProviderRequest { query, probe })),
+        (text(), maybe(), any::<bool>(), maybe()).prop_map(|(issuer, kid, named, cert_path)| {
+            Request::IssuerKeys(IssuerKeysRequest { issuer, kid, named, cert_path })
+        }),
+        (text(), text()).prop_map(|(account, token)| {
+            Request::Introspect(IntrospectRequest { account, token: SecretText::new(token) })
+        }),
         query().prop_map(Request::MytokenSupportedProviders),
         config().prop_map(|config| Request::Delete(Box::new(config))),
         (text(), text(), maybe()).prop_map(|(uri, token, cert_path)| {
