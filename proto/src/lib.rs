@@ -7,6 +7,7 @@ pub mod channel;
 pub mod client_key;
 pub mod connect;
 pub mod deadlines;
+pub mod destination;
 pub mod environment;
 pub mod error_code;
 pub mod fault_point;

@@ -1,7 +1,10 @@
 //! Lists of scopes (RFC 6749 section 3.3) as providers write them, and what is missing from one.
 
+pub mod path;
+
 use serde_json::Value;
 
+use self::path::PathScope;
 use crate::json::Object;
 
 /// Asks for a refresh token (OpenID Connect Core section 11), not for something that a token holds.
@@ -30,15 +33,26 @@ pub fn in_blanks(granted: &str, asked: &str) -> String {
     asked.split_whitespace().filter(|scope| contains(granted, scope)).collect::<Vec<_>>().join(" ")
 }
 
-/// The scopes that were asked for, separated by blanks, and that are not in the list of those granted.
-pub fn not_granted<'a>(asked: &'a str, granted: &str) -> Vec<&'a str> {
-    asked.split_whitespace().filter(|scope| *scope != OFFLINE_ACCESS && !contains(granted, scope)).collect()
+/// Whether a list allows what a scope allows: it has that scope, or one with a path that covers it
+/// (`storage.modify:/` covers `storage.create:/store`).
+pub fn allows(granted: &str, scope: &str) -> bool {
+    if contains(granted, scope) {
+        return true;
+    }
+    let Some(wanted) = PathScope::parse(scope) else { return false };
+    let words = granted.split_whitespace().flat_map(|word| std::iter::once(word).chain(word.split(',')));
+    words.filter_map(PathScope::parse).any(|granted| granted.covers(&wanted))
 }
 
-/// The scopes that were granted though they are not among those asked for, without those that every login has.
+/// The scopes that were asked for, separated by blanks, and that the list of those granted does not allow.
+pub fn not_granted<'a>(asked: &'a str, granted: &str) -> Vec<&'a str> {
+    asked.split_whitespace().filter(|scope| *scope != OFFLINE_ACCESS && !allows(granted, scope)).collect()
+}
+
+/// The scopes that were granted though those asked for do not allow as much, without those that every login has.
 pub fn granted_besides<'a>(asked: &str, granted: &'a str) -> Vec<&'a str> {
     let is_asked = |scope: &str| {
-        scope.is_empty() || scope == "openid" || scope == OFFLINE_ACCESS || contains(asked, scope)
+        scope.is_empty() || scope == "openid" || scope == OFFLINE_ACCESS || allows(asked, scope)
     };
     let words = granted.split_whitespace().filter(|word| !is_asked(word));
     words.flat_map(|word| word.split(',')).filter(|scope| !is_asked(scope)).collect()
@@ -86,6 +100,20 @@ mod tests {
     fn tells_what_is_missing() {
         assert_eq!(not_granted("storage.read:/ b offline_access", "b storage.read:/x"), ["storage.read:/"]);
         assert_eq!(not_granted("a b", ""), ["a", "b"]);
+    }
+
+    #[test]
+    fn a_path_above_is_enough() {
+        let asked = "storage.read:/store/user/me storage.create:/store/temp storage.stage:/store";
+        assert!(not_granted(asked, "storage.read:/store storage.modify:/,storage.stage:/").is_empty());
+        assert_eq!(
+            not_granted(asked, "storage.read:/store/us storage.create:/store/temp"),
+            ["storage.read:/store/user/me", "storage.stage:/store"]
+        );
+        assert_eq!(
+            granted_besides("storage.modify:/a", "storage.create:/a/b storage.modify:/"),
+            ["storage.modify:/"]
+        );
     }
 
     #[test]

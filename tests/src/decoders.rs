@@ -12,6 +12,7 @@ use oidc_proto::{
     account::AccountConfig,
     channel::{AgentChannel, AgentStep, ClientChannel, ClientStep},
     client_key::ClientKey,
+    destination::{self, Operation},
     framing::{Expected, Frame, Scanner},
     home::Home,
     issuers::{self, Issuers},
@@ -36,6 +37,7 @@ pub const CHECKS: &[Check] = &[
     ("account", account),
     ("beside", beside),
     ("client_key", client_key),
+    ("destination", destination),
     ("framing", framing),
     ("getopt", getopt),
     ("issuer_data", issuer_data),
@@ -51,6 +53,19 @@ pub fn account(text: &[u8]) {
     let again = AccountConfig::parse(account.to_json().as_bytes()).expect("our own text parses");
     assert_eq!(again, account);
     let _ = format!("{account:?}");
+}
+
+/// The address of a service: any text is one or none, its normal form stays as it is and says the same, and what is derived can stand in a list of scopes.
+pub fn destination(text: &[u8]) {
+    let Ok(text) = std::str::from_utf8(text) else { return };
+    let wishes = [Operation::Read, Operation::Create].map(Into::into);
+    let Ok(derived) = destination::derive(text, &wishes, &[]) else { return };
+    let again = destination::derive(&derived.address.to_string(), &wishes, &[]).expect("an address");
+    assert_eq!((&again.audience, &again.scopes), (&derived.audience, &derived.scopes));
+    for word in derived.scopes.iter().chain([&derived.audience]) {
+        assert!(word.bytes().all(|byte| byte.is_ascii_graphic() && !b"\"\\".contains(&byte)), "{word}");
+        assert!(!word.split('/').any(|component| component == ".."), "{word}");
+    }
 }
 
 /// Bytes from a socket: where a message ends does not depend on how they were cut, and both sides of a channel survive whatever comes. The first byte says where to cut.

@@ -16,6 +16,10 @@ impl Login {
         let (metadata, without_metadata, findings, prediction) = if request.probe {
             let probed = provider.probe(provider_deadline()).await.map_err(failure_of(&config))?;
             (probed.metadata, None, probed.findings, Some(probed.prediction))
+        } else if request.at_hand {
+            let metadata = provider.metadata_at_hand();
+            let without = metadata.is_none().then(|| "it was not asked".to_owned());
+            (metadata.unwrap_or_default(), without, Vec::new(), None)
         } else {
             // What is known of the provider holds while it is away, too.
             match provider.metadata(provider_deadline()).await {

@@ -119,7 +119,8 @@ impl<T> Cached<T> {
             .map(|(value, _)| value.clone())
     }
 
-    fn newest(&self) -> Option<Arc<T>> {
+    /// The value that is at hand, if it is not too old to be of any use.
+    pub(crate) fn newest(&self) -> Option<Arc<T>> {
         self.younger_than(STALE_FOR)
     }
 

@@ -111,6 +111,11 @@ impl Provider {
         self.metadata.get(&self.http, METADATA_MAX_AGE, deadline, fetch).await
     }
 
+    /// What it said about itself earlier; nothing is sent. `None`: nothing, or more than a day ago.
+    pub fn metadata_at_hand(&self) -> Option<Arc<ProviderMetadata>> {
+        self.metadata.newest()
+    }
+
     /// How this provider differs from others.
     pub fn quirks(&self, metadata: &ProviderMetadata) -> Quirks {
         let mut quirks = self.settings.data.quirks(&self.issuer, metadata);

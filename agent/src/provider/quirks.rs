@@ -5,7 +5,7 @@
 
 use std::num::NonZeroU16;
 
-use oidc_proto::json::Object;
+use oidc_proto::{destination::rule::Rule, json::Object};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -51,6 +51,8 @@ pub struct Quirks {
     pub living_token_texts: Vec<String>,
     /// Parts of descriptions, in lower case, of refusals of a login that the scope `offline_access` is the reason for.
     pub offline_refusal_texts: Vec<String>,
+    /// What tokens for a destination have to hold that differs from the WLCG profile, for `oidc token --for`.
+    pub destinations: Vec<Rule>,
     /// What is asked for where the person does not say.
     pub default_scopes: Option<String>,
     /// For the person: how to get a client here.
@@ -161,6 +163,7 @@ impl Default for Quirks {
             dead_token_texts: Vec::new(),
             living_token_texts: Vec::new(),
             offline_refusal_texts: Vec::new(),
+            destinations: Vec::new(),
             default_scopes: None,
             get_client: None,
             remarks: Vec::new(),
@@ -209,6 +212,8 @@ pub struct Changes {
     living_token_texts: Vec<String>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     offline_refusal_texts: Vec<String>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    destinations: Vec<Rule>,
     #[serde(skip_serializing_if = "Option::is_none")]
     default_scopes: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -288,6 +293,7 @@ impl Quirks {
         add(&mut self.dead_token_texts, &changes.dead_token_texts);
         add(&mut self.living_token_texts, &changes.living_token_texts);
         add(&mut self.offline_refusal_texts, &changes.offline_refusal_texts);
+        add(&mut self.destinations, &changes.destinations);
         set_some(&mut self.default_scopes, changes.default_scopes.as_ref());
         set_some(&mut self.get_client, changes.get_client.as_ref());
         add(&mut self.remarks, &changes.remarks);

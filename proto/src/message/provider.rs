@@ -14,6 +14,9 @@ pub struct ProviderRequest {
     /// Walk through its endpoints and judge what they answer. Otherwise its metadata are all that is asked for, and what
     /// is known is told without them where they cannot be had.
     pub probe: bool,
+    /// Ask nobody: tell what is known with the metadata that are at hand, if any are. For whoever must not wait. An agent
+    /// that does not know this asks.
+    pub at_hand: bool,
 }
 
 /// `info` of `provider`. Members of later versions are ignored when read.
@@ -100,12 +103,17 @@ pub struct Finding {
 
 impl ProviderRequest {
     pub(super) fn read(object: &Object) -> Result<Self, Failure> {
-        Ok(Self { query: ProviderQuery::read(object, "issuer")?, probe: object.flag("probe") })
+        Ok(Self {
+            query: ProviderQuery::read(object, "issuer")?,
+            probe: object.flag("probe"),
+            at_hand: object.flag("at_hand"),
+        })
     }
 
     pub(super) fn write(&self, object: &mut Object) {
         self.query.write(object);
         put_flag(object, "probe", self.probe);
+        put_flag(object, "at_hand", self.at_hand);
     }
 }
 

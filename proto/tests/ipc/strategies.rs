@@ -242,8 +242,9 @@ fn login_request() -> BoxedStrategy<Request> {
             .prop_map(|(device, only_at)| Request::Device(DeviceRequest { device, only_at })),
         maybe().prop_map(|state| Request::TermHttpServer { state }),
         query().prop_map(Request::Scopes),
-        (query(), any::<bool>())
-            .prop_map(|(query, probe)| Request::Provider(ProviderRequest { query, probe })),
+        (query(), any::<bool>(), any::<bool>()).prop_map(|(query, probe, at_hand)| {
+            Request::Provider(ProviderRequest { query, probe, at_hand })
+        }),
         (text(), maybe(), any::<bool>(), maybe()).prop_map(|(issuer, kid, named, cert_path)| {
             Request::IssuerKeys(IssuerKeysRequest { issuer, kid, named, cert_path })
         }),
