@@ -63,6 +63,11 @@ const OPEN: &str = "--pw-cmd=echo correct horse";
 const ROWS: &[(&[&str], &str)] = &[
     (&["token", "acc"], "| `oidc token` |"),
     (&["token", "--id-token", "acc"], "| `oidc token --id-token` |"),
+    (
+        &["token", "--for", "https://se.example", "--read", "--explain"],
+        "| `oidc token --for --explain` without an account |",
+    ),
+    (&["token", "acc", "--for", "root://a", "--for", "root://b"], "| `oidc token --for` several times |"),
     (&["add", OPEN, "acc"], "| `oidc add` |"),
     (&["remove", "acc"], "| `oidc remove` |"),
     (&["remove", "--all"], "| `oidc remove` |"),

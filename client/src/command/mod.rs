@@ -25,7 +25,7 @@ use crate::{
 /// Every command under its names.
 pub static TABLE: Table<Box<dyn Command>> = Table {
     commands: &[
-        Entry::of::<token::arguments::TokenArgs>("token").or_one_word(token_of),
+        Entry::of::<token::arguments::TokenCommand>("token").or_one_word(token_of),
         Entry::of::<add::AddArgs>("add"),
         Entry::of::<r#gen::arguments::GenArgs>("gen"),
         Entry::of::<remove::RemoveArgs>("remove"),
@@ -41,15 +41,17 @@ pub static TABLE: Table<Box<dyn Command>> = Table {
         Entry::of::<generate::GenerateArgs>("generate").hidden(),
     ],
     c_suite: &[
-        Entry::as_of_c_suite::<token::arguments::CSuiteTokenArgs, token::arguments::TokenArgs>("oidc-token")
-            .or_one_word(token_of),
+        Entry::as_of_c_suite::<token::arguments::CSuiteTokenArgs, token::arguments::TokenCommand>(
+            "oidc-token",
+        )
+        .or_one_word(token_of),
         Entry::as_of_c_suite::<r#gen::arguments::CSuiteGenArgs, r#gen::arguments::GenArgs>("oidc-gen"),
         Entry::as_of_c_suite::<add::CSuiteAddArgs, add::AddArgs>("oidc-add"),
     ],
 };
 
 fn token_of(account: String) -> Box<dyn Command> {
-    token::arguments::TokenArgs::of(account).into()
+    token::arguments::TokenCommand::of(account).into()
 }
 
 /// Every program with its commands and options, for what describes them.

@@ -1,11 +1,22 @@
 //! `oidc token` and `oidc-token`.
 
 use clap::Parser;
-use oidc_proto::timespan::{seconds, seconds_or_leading_digits};
+use oidc_proto::{
+    message::{Target, Validity},
+    timespan::{seconds, seconds_or_leading_digits},
+};
 
-use crate::cli::{
-    getopt::EXTENSIONS,
-    options::{Common, WITHOUT_EFFECT},
+use super::{
+    destination::arguments::DestinationArgs,
+    obtain::{self, TokenQuery, Wanted},
+};
+use crate::{
+    cli::{
+        getopt::EXTENSIONS,
+        options::{Common, WITHOUT_EFFECT},
+        usage::UsageError,
+    },
+    context::error::Error,
 };
 
 /// Print an access token for an account that the agent holds, or for one it can load
@@ -19,8 +30,8 @@ Examples:
 Exit status: 0 success, 64 usage; others in `oidc help exit-codes`.")]
 pub struct TokenArgs {
     /// An account's short name, or an issuer URL for that issuer's default account
-    #[arg(value_name = "ACCOUNT|ISSUER_URL")]
-    pub account: String,
+    #[arg(value_name = "ACCOUNT|ISSUER_URL", required = true)]
+    pub account: Option<String>,
 
     /// Least number of seconds the token must still be valid (also 30m, 8h)
     #[arg(short, long, value_name = "SECONDS", default_value = "0", value_parser = seconds)]
@@ -62,10 +73,77 @@ pub struct TokenArgs {
     pub common: Common,
 }
 
-impl TokenArgs {
+impl TokenCommand {
     /// No option at all.
     pub fn of(account: String) -> Self {
-        Self { account, ..Self::default() }
+        Self { token: TokenArgs { account: Some(account), ..TokenArgs::default() }, ..Self::default() }
+    }
+}
+
+/// `oidc token`: the same, and tokens for a destination.
+#[derive(Debug, Clone, Default, Parser)]
+#[command(
+    about = "Print an access token for an account that the agent holds, or for one it can load",
+    mut_arg("account", |arg| arg.required(false).required_unless_present("explain")),
+    after_help = "\
+Examples:
+  curl -H \"$(oidc token --auth-header ACCOUNT)\" https://service.example/
+  oidc token --time 10m ACCOUNT --for davs://se.example/store/user/me --read --create
+  oidc token ACCOUNT --json --for davs://a.example/x --read --for davs://b.example/x --modify --for https://fts.example:8446
+  oidc token --for condor://ce.example --exec --explain
+  eval \"$(oidc token --env ACCOUNT)\"
+
+Exit status: 0 success, 11 with --strict where something is missing, 64 usage; others in `oidc help exit-codes`."
+)]
+pub struct TokenCommand {
+    #[command(flatten)]
+    pub token: TokenArgs,
+
+    #[command(flatten)]
+    pub destinations: DestinationArgs,
+}
+
+impl TokenArgs {
+    /// The account.
+    pub fn target(&self) -> Result<Target, Error> {
+        let missing = || UsageError::new("an account is missing: oidc token ACCOUNT");
+        obtain::target(self.account.as_deref().ok_or_else(missing)?)
+    }
+
+    /// A request for it.
+    pub fn query(&self, target: Target, wanted: Wanted) -> TokenQuery {
+        TokenQuery {
+            target,
+            wanted,
+            application_hint: self.name.clone().unwrap_or_else(|| "oidc-token".to_owned()),
+            autoload: true,
+            remote: true,
+        }
+    }
+
+    /// Which token.
+    pub fn wanted(&self) -> Wanted {
+        if self.id_token {
+            return Wanted::IdToken;
+        }
+        if let Some(profile) = &self.mytoken {
+            return Wanted::Mytoken { profile: profile.clone() };
+        }
+        // A blank scope means the provider's default.
+        let text = |text: &str| Some(text.trim().to_owned()).filter(|text| !text.is_empty());
+        Wanted::AccessToken {
+            scope: text(&self.scope.join(" ")),
+            audience: self.aud.as_deref().and_then(text),
+            validity: if self.force_new { Validity::ForceNew } else { Validity::AtLeast(self.time) },
+        }
+    }
+}
+
+impl FormatArgs {
+    /// Whether anything but the token alone is to be printed.
+    pub fn is_special(&self) -> bool {
+        let has_name = [&self.token, &self.issuer, &self.expires_at].iter().any(|name| name.is_some());
+        self.all || self.env || has_name || self.bearer || self.auth_header
     }
 }
 
@@ -122,9 +200,9 @@ pub struct CSuiteTokenArgs {
     seccomp: bool,
 }
 
-impl From<CSuiteTokenArgs> for TokenArgs {
+impl From<CSuiteTokenArgs> for TokenCommand {
     fn from(args: CSuiteTokenArgs) -> Self {
-        args.token
+        Self { token: args.token, ..Self::default() }
     }
 }
 

@@ -3,52 +3,104 @@
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use oidc_proto::{
+    destination::ANY_AUDIENCE,
     jwt::Claims,
     message::TokenReply,
     scope::{granted_besides, not_granted},
 };
+use serde_json::{Map, Value, json};
 
-/// What the token lacks, a text each: what the agent says, else what the token itself tells if it is a JWT
-/// (RFC 9068: `scope`, `aud`). Nothing is said of opaque tokens.
-pub fn shortfall(scope: Option<&str>, audience: Option<&str>, reply: &TokenReply) -> Vec<String> {
-    if !reply.warnings.is_empty() {
-        return reply.warnings.clone();
+/// What was asked for, what was granted and what is missing, as far as the reply and the token themselves tell.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Grant {
+    /// What was asked for; `None`: what goes without saying.
+    pub asked: Asked,
+    /// The scopes of the token: as the agent tells them, else as the token itself does.
+    scope: Option<String>,
+    /// Whom it is for, if it is a JWT that says so (RFC 9068).
+    audience: Option<Vec<String>>,
+    missing_scope: Vec<String>,
+    missing_audience: Vec<String>,
+}
+
+/// What a token is asked for.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Asked {
+    /// Separated by blanks.
+    pub scope: Option<String>,
+    /// Separated by blanks.
+    pub audience: Option<String>,
+}
+
+impl Grant {
+    /// Compares. Nothing is known to be missing in an opaque token of which nobody tells anything.
+    pub fn of(asked: Asked, reply: &TokenReply) -> Self {
+        let claims = Claims::of(reply.access_token.expose());
+        // A reduction that the reply is silent about is in the token.
+        let scope = reply.scope.clone().or_else(|| claims.as_ref()?.scope());
+        let audience =
+            claims.map(|claims| claims.audiences().into_iter().map(str::to_owned).collect::<Vec<_>>());
+        let audience = audience.filter(|audience| !audience.is_empty());
+        let owned = |words: Vec<&str>| words.into_iter().map(str::to_owned).collect();
+        let missing_scope = match (&asked.scope, &scope) {
+            (Some(asked), Some(granted)) => owned(not_granted(asked, granted)),
+            _ => Vec::new(),
+        };
+        let missing_audience = match (&asked.audience, &audience) {
+            (Some(asked), Some(granted)) => {
+                let is_missing = |word: &&str| !granted.iter().any(|granted| granted == word);
+                owned(asked.split_whitespace().filter(is_missing).collect())
+            }
+            _ => Vec::new(),
+        };
+        Self { asked, scope, audience, missing_scope, missing_audience }
     }
-    if scope.is_none() && audience.is_none() {
-        return Vec::new();
-    }
-    let claims = Claims::of(reply.access_token.expose());
-    let granted_scope = granted_scope(reply);
-    let missing_scope = match (scope, &granted_scope) {
-        (Some(asked), Some(granted)) => not_granted(asked, granted),
-        _ => Vec::new(),
-    };
-    let granted_audience = claims.as_ref().map(Claims::audiences).unwrap_or_default();
-    let missing_audience = match audience {
-        Some(asked) if !granted_audience.is_empty() => {
-            asked.split_whitespace().filter(|word| !granted_audience.contains(word)).collect()
+
+    /// What the token lacks, a text each, with what the agent warns of.
+    pub fn shortfall(&self, reply: &TokenReply) -> Vec<String> {
+        let mut texts = reply.warnings.clone();
+        for (what, missing) in [("scope", &self.missing_scope), ("audience", &self.missing_audience)] {
+            // What the agent has said is not said again.
+            let is_told = |word: &String| {
+                reply.warnings.iter().any(|text| text.split_whitespace().any(|told| told == word.as_str()))
+            };
+            if !missing.iter().all(is_told) {
+                texts.push(format!("{what} not granted: {}", missing.join(" ")));
+            }
         }
-        _ => Vec::new(),
-    };
-    [("scope", missing_scope), ("audience", missing_audience)]
-        .into_iter()
-        .filter(|(_, missing)| !missing.is_empty())
-        .map(|(what, missing)| format!("{what} not granted: {}", missing.join(" ")))
-        .collect()
-}
+        texts
+    }
 
-/// The scopes of a token: as the agent tells them, else as the token itself does.
-fn granted_scope(reply: &TokenReply) -> Option<String> {
-    reply.scope.clone().or_else(|| Claims::of(reply.access_token.expose())?.scope())
-}
+    /// What is said of a token that is for everybody, or for more than was asked for. Another audience is left alone: what the
+    /// provider adds there says who it is for itself.
+    pub fn surplus(&self) -> Option<String> {
+        let (asked, granted) = (self.asked.scope.as_deref()?, self.scope.as_deref()?);
+        let besides = granted_besides(asked, granted);
+        (!besides.is_empty())
+            .then(|| format!("the provider granted more than was asked for: {}", besides.join(" ")))
+    }
 
-/// What is said of a token with more scopes than were asked for. The audience is left alone: what the provider adds there
-/// says who it is for itself.
-pub fn surplus(scope: Option<&str>, reply: &TokenReply) -> Option<String> {
-    let (asked, granted) = (scope?, granted_scope(reply)?);
-    let besides = granted_besides(asked, &granted);
-    (!besides.is_empty())
-        .then(|| format!("the provider granted more than was asked for: {}", besides.join(" ")))
+    /// What is said of a token that is for every service though it was asked for one.
+    pub fn is_for_all(&self) -> Option<&'static str> {
+        let is_for_all = self.audience.iter().flatten().any(|audience| audience == ANY_AUDIENCE);
+        (is_for_all && !self.missing_audience.is_empty()).then_some(
+            "the token has the audience of every service (https://wlcg.cern.ch/jwt/v1/any) instead: services take it, and \
+             whoever gets hold of it can use it at all of them",
+        )
+    }
+
+    /// Adds `asked`, `granted` and `missing` to an object.
+    pub fn add_to(&self, object: &mut Map<String, Value>) {
+        let words = |text: &Option<String>| -> Value {
+            text.as_deref().map(|text| text.split_whitespace().collect::<Vec<_>>()).into()
+        };
+        let asked = json!({"scope": words(&self.asked.scope), "audience": words(&self.asked.audience)});
+        let granted = json!({"scope": words(&self.scope), "audience": self.audience});
+        let missing = json!({"scope": self.missing_scope, "audience": self.missing_audience});
+        for (name, value) in [("asked", asked), ("granted", granted), ("missing", missing)] {
+            object.insert(name.to_owned(), value);
+        }
+    }
 }
 
 /// What is said of a token that ends before `seconds` have passed.
@@ -64,6 +116,18 @@ mod tests {
     use oidc_proto::secret::AccessToken;
 
     use super::*;
+
+    fn grant(scope: Option<&str>, audience: Option<&str>, reply: &TokenReply) -> Grant {
+        Grant::of(Asked { scope: scope.map(str::to_owned), audience: audience.map(str::to_owned) }, reply)
+    }
+
+    fn shortfall(scope: Option<&str>, audience: Option<&str>, reply: &TokenReply) -> Vec<String> {
+        grant(scope, audience, reply).shortfall(reply)
+    }
+
+    fn surplus(scope: Option<&str>, reply: &TokenReply) -> Option<String> {
+        grant(scope, None, reply).surplus()
+    }
 
     fn reply(token: &str) -> TokenReply {
         TokenReply {
@@ -109,6 +173,31 @@ mod tests {
     }
 
     #[test]
+    fn a_scope_with_a_path_is_granted_by_one_above_it() {
+        let token = jwt(r#"{"scope":"storage.modify:/store storage.read:/store/user","aud":["https://a"]}"#);
+        let asked = "storage.create:/store/x storage.read:/store/username storage.stage:/store";
+        let grant = grant(Some(asked), Some("https://a https://b"), &token);
+        let mut object = Map::new();
+        grant.add_to(&mut object);
+        assert_eq!(
+            Value::Object(object),
+            json!({
+                "asked": {"scope": asked.split(' ').collect::<Vec<_>>(), "audience": ["https://a", "https://b"]},
+                "granted": {"scope": ["storage.modify:/store", "storage.read:/store/user"], "audience": ["https://a"]},
+                "missing": {"scope": ["storage.read:/store/username", "storage.stage:/store"], "audience": ["https://b"]},
+            })
+        );
+    }
+
+    #[test]
+    fn a_token_for_everybody_is_pointed_out() {
+        let token = jwt(r#"{"aud":"https://wlcg.cern.ch/jwt/v1/any"}"#);
+        assert_eq!(shortfall(None, Some("https://a"), &token), ["audience not granted: https://a"]);
+        assert!(grant(None, Some("https://a"), &token).is_for_all().is_some());
+        assert!(grant(None, None, &token).is_for_all().is_none());
+    }
+
+    #[test]
     fn nothing_is_said_of_what_is_not_known() {
         assert!(shortfall(Some("x"), Some("y"), &reply("opaque")).is_empty());
         assert!(shortfall(Some("x"), Some("y"), &jwt("{}")).is_empty());
@@ -119,8 +208,11 @@ mod tests {
     fn the_agent_knows_best() {
         let token = TokenReply { scope: Some("a".into()), ..reply("opaque") };
         assert_eq!(shortfall(Some("a b"), None, &token), ["scope not granted: b"]);
-        let token = TokenReply { warnings: vec!["w".into()], ..token };
-        assert_eq!(shortfall(None, None, &token), ["w"]);
+        let told = "the provider did not grant the scope b".to_owned();
+        let token = TokenReply { warnings: vec!["w".into(), told.clone()], ..token };
+        assert_eq!(shortfall(None, None, &token), ["w", told.as_str()]);
+        assert_eq!(shortfall(Some("a b"), None, &token), ["w", told.as_str()]);
+        assert_eq!(shortfall(Some("b c"), None, &token), ["w", told.as_str(), "scope not granted: b c"]);
     }
 
     #[test]

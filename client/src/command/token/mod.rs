@@ -1,81 +1,44 @@
-//! `oidc token` and `oidc-token`: one request, one reply, one write.
+//! `oidc token` and `oidc-token`: one request, one reply, one write; several for a destination.
 
 pub mod arguments;
+mod destination;
 mod granted;
 pub mod obtain;
 mod print;
+mod report;
 
-use arguments::TokenArgs;
-use obtain::{Access, Token, TokenQuery, Wanted, obtain, target};
-use oidc_proto::message::Validity;
+use arguments::TokenCommand;
+use obtain::Token;
 
 use crate::{
-    cli::options::Common,
+    cli::{options::Common, usage::UsageError},
     context::{Command, Context, error::Error},
-    say::dialect::Dialect,
 };
 
-impl Command for TokenArgs {
+impl Command for TokenCommand {
     fn common(&self) -> &Common {
-        &self.common
+        &self.token.common
     }
 
     /// Gets the token and prints it.
     fn run(&self, context: &mut Context) -> Result<(), Error> {
-        match obtain(&self.query()?, context)? {
+        let Self { token: args, destinations } = self;
+        if destinations.lacks_place {
+            return Err(UsageError::new("what is to be done needs a place: --for URL").into());
+        }
+        if !destinations.wanted.is_empty() {
+            return destination::run(args, destinations, context);
+        }
+        if destinations.explain {
+            return Err(UsageError::new("`--explain` belongs to `--for URL`").into());
+        }
+        match obtain::obtain(&args.query(args.target()?, args.wanted()), context)? {
             Token::Access(access) => {
-                report_shortfall(self, &access, context)?;
-                print::token(&self.format, &access.reply, &mut context.output)
+                report::shortfall(args, &access, context)?;
+                print::token(&args.format, &access, &mut context.output)
             }
             Token::Id(reply) => print::id_token(&reply, &mut context.output),
             Token::Mytoken(answer) => print::mytoken(&answer, &mut context.output),
-        }
-    }
-}
-
-/// Warns of a token that is less than was asked for, or refuses it; remarks on one that is more.
-fn report_shortfall(args: &TokenArgs, access: &Access, context: &mut Context) -> Result<(), Error> {
-    let mut shortfall = access.shortfall.clone();
-    if args.strict {
-        shortfall.extend(granted::lifetime_shortfall(args.time, &access.reply));
-    }
-    if args.strict && !shortfall.is_empty() {
-        return Err(Error::NotGranted(shortfall.join("; ")));
-    }
-    for warning in &shortfall {
-        context.output.warning(warning);
-    }
-    // Whoever calls the C suite's program reads both streams as one at times.
-    if let Some(surplus) = access.surplus.as_ref().filter(|_| context.output.dialect == Dialect::Ours) {
-        context.output.remark(surplus);
-    }
-    Ok(())
-}
-
-impl TokenArgs {
-    fn query(&self) -> Result<TokenQuery, Error> {
-        Ok(TokenQuery {
-            target: target(&self.account)?,
-            wanted: self.wanted(),
-            application_hint: self.name.clone().unwrap_or_else(|| "oidc-token".to_owned()),
-            autoload: true,
-            remote: true,
-        })
-    }
-
-    fn wanted(&self) -> Wanted {
-        if self.id_token {
-            return Wanted::IdToken;
-        }
-        if let Some(profile) = &self.mytoken {
-            return Wanted::Mytoken { profile: profile.clone() };
-        }
-        // A blank scope means the provider's default.
-        let text = |text: &str| Some(text.trim().to_owned()).filter(|text| !text.is_empty());
-        Wanted::AccessToken {
-            scope: text(&self.scope.join(" ")),
-            audience: self.aud.as_deref().and_then(text),
-            validity: if self.force_new { Validity::ForceNew } else { Validity::AtLeast(self.time) },
         }
     }
 }
@@ -86,11 +49,10 @@ mod tests {
 
     use oidc_proto::{
         error_code::ErrorCode,
-        message::{Failure, Reply, Request, Target, TokenReply, TokenRequest},
+        message::{Failure, Reply, Request, Target, TokenReply, TokenRequest, Validity},
         secret::AccessToken,
     };
 
-    use super::*;
     use crate::{
         say::exit::Exit,
         testing::{Bench, PASSWORD, loaded},

@@ -9,7 +9,7 @@ use oidc_proto::{
     },
 };
 
-use super::granted;
+use super::granted::{Asked, Grant};
 use crate::{
     account::{
         error::AccountError,
@@ -79,10 +79,8 @@ pub enum Token {
 pub struct Access {
     /// The token with its issuer, its scopes and when it expires.
     pub reply: TokenReply,
-    /// What was asked for and not granted, a text each.
-    pub shortfall: Vec<String>,
-    /// What was granted and not asked for.
-    pub surplus: Option<String>,
+    /// What was asked for, and what was granted.
+    pub grant: Grant,
 }
 
 /// Reads which account is meant: a short name, or an issuer as people paste it.
@@ -99,9 +97,9 @@ pub fn obtain(query: &TokenQuery, context: &mut Context) -> Result<Token, Error>
     let reply = ask(query, context)?;
     match (&query.wanted, reply) {
         (Wanted::AccessToken { scope, audience, .. }, Reply::Token(reply)) => {
-            let shortfall = granted::shortfall(scope.as_deref(), audience.as_deref(), &reply);
-            let surplus = granted::surplus(scope.as_deref(), &reply);
-            Ok(Token::Access(Access { reply, shortfall, surplus }))
+            let asked = Asked { scope: scope.clone(), audience: audience.clone() };
+            let grant = Grant::of(asked, &reply);
+            Ok(Token::Access(Access { reply, grant }))
         }
         (Wanted::IdToken, Reply::IdToken(reply)) => Ok(Token::Id(reply)),
         (Wanted::Mytoken { .. }, Reply::Mytoken(answer)) => Ok(Token::Mytoken(answer)),

@@ -1,31 +1,50 @@
 //! The ways to print a token: the C suite's, byte by byte, and JSON.
 
-use oidc_proto::{
-    json::Object,
-    message::{IdTokenReply, TokenReply},
-    shell,
-};
-use serde_json::{Value, json};
+use oidc_proto::{json::Object, message::IdTokenReply, shell};
+use serde_json::{Map, Value, json};
 use zeroize::Zeroizing;
 
-use super::arguments::FormatArgs;
+use super::{arguments::FormatArgs, obtain::Access};
 use crate::{context::error::Error, say::output::Output};
 
 /// Prints an access token.
-pub fn token(args: &FormatArgs, reply: &TokenReply, output: &mut Output) -> Result<(), Error> {
-    let token = printable(reply.access_token.expose())?;
+pub fn token(args: &FormatArgs, access: &Access, output: &mut Output) -> Result<(), Error> {
     if output.json {
-        return Ok(output.json(&json!({
-            "access_token": token,
-            "token_type": "Bearer",
-            "issuer": reply.issuer,
-            "expires_at": reply.expires_at,
-            "scope": reply.scope,
-            "warnings": reply.warnings,
-        }))?);
+        let mut object = object(access)?;
+        // What is warned of is added at the end.
+        object.insert("warnings".to_owned(), json!([]));
+        return Ok(output.json(&Value::Object(object))?);
     }
+    let reply = &access.reply;
+    let token = printable(reply.access_token.expose())?;
     let expires_at = reply.expires_at.unwrap_or(0).to_string();
     let text = plain(args, token, printable(&reply.issuer)?, &expires_at);
+    Ok(output.result(&text)?)
+}
+
+/// An access token as a JSON object.
+pub fn object(access: &Access) -> Result<Map<String, Value>, Error> {
+    let reply = &access.reply;
+    let mut object = Map::from_iter([
+        ("access_token".to_owned(), printable(reply.access_token.expose())?.into()),
+        ("token_type".to_owned(), "Bearer".into()),
+        ("issuer".to_owned(), reply.issuer.as_str().into()),
+        ("expires_at".to_owned(), reply.expires_at.into()),
+        ("scope".to_owned(), reply.scope.as_deref().into()),
+    ]);
+    access.grant.add_to(&mut object);
+    Ok(object)
+}
+
+/// Prints several access tokens, a line each.
+pub fn lines(tokens: &[Access], output: &mut Output) -> Result<(), Error> {
+    let length = tokens.iter().map(|access| access.reply.access_token.expose().len() + 1).sum();
+    // Never grows, so it leaves no copies behind.
+    let mut text = Zeroizing::new(String::with_capacity(length));
+    for access in tokens {
+        text.push_str(printable(access.reply.access_token.expose())?);
+        text.push('\n');
+    }
     Ok(output.result(&text)?)
 }
 
