@@ -20,6 +20,7 @@ use oidc_proto::{
     rotation,
     secret::{RefreshToken, SecretText},
     shortname::Shortname,
+    token::{KeySet, Kind, check_signature, find, in_words, judge},
     vault::{self, FileKey, VaultError},
 };
 use serde_json::{Value, json};
@@ -44,6 +45,7 @@ pub const CHECKS: &[Check] = &[
     ("message", message),
     ("provider_metadata", provider_metadata),
     ("redirected", redirected),
+    ("token", token),
     ("vault", vault),
 ];
 
@@ -289,4 +291,38 @@ fn home_with(file: &str, bytes: &[u8]) -> (TempDir, Home) {
     fs_err::write(place.path().join(file), bytes).expect("a file");
     let home = Home::at(place.path());
     (place, home)
+}
+
+/// What somebody inspects: any bytes hold tokens or something else, a token that was found is one by itself, and nothing
+/// that is said of it holds its signature. The same bytes as keys are a set or none.
+pub fn token(text: &[u8]) {
+    let keys = KeySet::parse(text);
+    let found = match find(text) {
+        Ok(found) => found,
+        Err(instead) => {
+            assert!(!instead.to_string().is_empty());
+            return;
+        }
+    };
+    for found in &found.tokens {
+        let bare = found.token.expose();
+        let again = find(bare.as_bytes()).expect("a token by itself");
+        assert_eq!(again.tokens[0].token.expose(), bare);
+        let kind = Kind::of(&found.token, found.found_as);
+        let expected = oidc_proto::token::Expected {
+            now: 1_795_600_060,
+            issuer: Some("https://op.example"),
+            audiences: &[],
+        };
+        let mut problems = judge(&found.token, &kind, expected);
+        problems.extend(keys.as_ref().and_then(|keys| check_signature(&found.token, keys)));
+        let said = format!("{kind} {problems:?} {found:?}");
+        if let Some((_, signature)) =
+            bare.rsplit_once('.').filter(|(rest, end)| end.len() > 40 && rest.contains('.'))
+        {
+            assert!(found.token.signed().is_none() || !said.contains(signature));
+        }
+        let scopes = found.token.signed().map(|jwt| jwt.scopes().into_iter().filter_map(in_words).count());
+        assert!(scopes.is_none_or(|count| count <= bare.len()));
+    }
 }

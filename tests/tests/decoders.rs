@@ -10,6 +10,7 @@ fn seeds(name: &str) -> Vec<Vec<u8>> {
     let found = fixtures.join("decoders").join(name);
     let folders = match name {
         "vault" => vec![fixtures.join("accounts/ok"), fixtures.join("accounts/bad"), found],
+        "token" => vec![fixtures.join("tokens"), found],
         "framing" | "message" => vec![fixtures.join("ipc"), found],
         _ => vec![found],
     };

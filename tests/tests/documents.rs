@@ -413,6 +413,7 @@ fn the_demo_shows_a_token_and_leaves_nothing_behind() {
         );
     }
     let said = run(demo).success();
-    assert!(said.contains("\"iss\"") && said.trim_end().ends_with("Done."), "{said}");
+    assert!(said.contains("  issuer       http"), "{said}");
+    assert!(said.contains("verified: the issuer signed it") && said.trim_end().ends_with("Done."), "{said}");
     assert_eq!(fs_err::read_dir(environment.tmp()).expect("a directory").count(), 0);
 }

@@ -9,9 +9,11 @@ use crate::{command::TABLE, say::dialect::Dialect};
 
 /// Options whose values are no secrets. Any other that takes a text has to hide it.
 const PUBLIC: &[&str] = &[
+    "account",
     "at-env",
     "at-file",
     "aud",
+    "claim",
     "client-id",
     "client-key-env",
     "client-key-file",
@@ -27,6 +29,7 @@ const PUBLIC: &[&str] = &[
     "from",
     "gpg",
     "issuer",
+    "jwks",
     "mytoken",
     "mytoken-url",
     "name",

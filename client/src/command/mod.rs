@@ -4,6 +4,7 @@ mod add;
 mod agent;
 mod r#gen;
 mod generate;
+mod inspect;
 #[cfg(test)]
 mod json_tests;
 mod list;
@@ -32,6 +33,7 @@ pub static TABLE: Table<Box<dyn Command>> = Table {
         Entry::of::<list::ListArgs>("list"),
         Entry::of::<passwd::PasswdArgs>("passwd"),
         Entry::of::<reset::ResetArgs>("reset"),
+        Entry::of::<inspect::arguments::InspectArgs>("inspect"),
         Entry::of::<status::StatusArgs>("status"),
         Entry::of::<provider::ProviderArgs>("provider"),
         Entry::of::<orphans::OrphansArgs>("orphans"),

@@ -44,6 +44,16 @@ exits! {
     NotGranted = 11, "--strict: the token lacks what was asked for";
     /// An account file is damaged, unreadable or cannot be written.
     File = 12, "a file is damaged, unreadable or cannot be written";
+    /// `inspect`: its time is over.
+    TokenExpired = 14, "inspect: the token has expired";
+    /// `inspect`: nobody who may has signed it.
+    BadSignature = 15, "inspect: the token's signature is wrong, or none that proves anything";
+    /// `inspect`: its time has not come.
+    TokenNotYetValid = 16, "inspect: the token is not valid yet";
+    /// `inspect`: there is none.
+    NoToken = 17, "inspect: there is no token";
+    /// `inspect`: for another reason, such as its audience.
+    TokenRefused = 18, "inspect: the token has to be refused for another reason";
     /// The command line cannot be understood (`EX_USAGE`).
     Usage = 64, "wrong options or arguments";
     /// Ctrl-C at a prompt.
@@ -120,7 +130,7 @@ mod tests {
     #[test]
     fn codes_do_not_change() {
         let codes: Vec<u8> = MEANINGS.iter().map(|(exit, _)| *exit as u8).collect();
-        assert_eq!(codes, [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 64, 130]);
+        assert_eq!(codes, [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 14, 15, 16, 17, 18, 64, 130]);
     }
 
     #[test]

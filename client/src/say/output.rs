@@ -18,7 +18,10 @@ use oidc_proto::{account::AccountConfig, json::Object};
 use serde_json::{Map, Value};
 use zeroize::Zeroizing;
 
-use super::{dialect::Dialect, escape::escaped};
+use super::{
+    dialect::Dialect,
+    escape::{escaped, escaped_json},
+};
 
 const RED: &str = "31";
 const YELLOW: &str = "33";
@@ -61,9 +64,13 @@ pub struct Output {
     pub dialect: Dialect,
     /// Results and errors as JSON.
     pub json: bool,
+    /// Not even an error is told, but for one of the command line: the exit status says it all.
+    pub quiet: bool,
     /// Whether standard output is a terminal: the C suite prints headers only there.
     pub to_terminal: bool,
     colour: bool,
+    /// Whether results are coloured.
+    result_colour: bool,
     /// Whether standard error is a terminal: nothing moves elsewhere.
     is_live: bool,
     /// Whether a line that will be overwritten is shown now.
@@ -82,13 +89,17 @@ impl Output {
     /// The process's own streams.
     pub fn standard(dialect: Dialect, json: bool) -> Self {
         let is_live = io::stderr().is_terminal();
+        let to_terminal = io::stdout().is_terminal();
+        let colour = colour_allowed(|variable| env::var(variable).ok());
         Self {
             stdout: Box::new(io::stdout()),
             stderr: Box::new(io::stderr()),
             dialect,
             json,
-            to_terminal: io::stdout().is_terminal(),
-            colour: is_live && colour_allowed(|variable| env::var(variable).ok()),
+            quiet: false,
+            to_terminal,
+            colour: is_live && colour,
+            result_colour: to_terminal && colour,
             is_live,
             shows_transient: false,
             agent_started: None,
@@ -106,8 +117,10 @@ impl Output {
             stderr,
             dialect,
             json,
+            quiet: false,
             to_terminal: false,
             colour: false,
+            result_colour: false,
             is_live: false,
             shows_transient: false,
             agent_started: None,
@@ -120,6 +133,11 @@ impl Output {
     /// Whether prompts and messages on standard error are coloured.
     pub fn is_coloured(&self) -> bool {
         self.colour
+    }
+
+    /// Whether results are coloured by who prints them.
+    pub fn has_result_colour(&self) -> bool {
+        self.result_colour
     }
 
     /// A result exactly as it stands, in one write.
@@ -156,7 +174,8 @@ impl Output {
         if let Some(object) = value.as_object_mut() {
             self.complete(object);
         }
-        let line = Zeroizing::new(format!("{value}\n"));
+        let json = Zeroizing::new(value.to_string());
+        let line = Zeroizing::new(format!("{}\n", escaped_json(&json)));
         self.result(&line)
     }
 
@@ -289,6 +308,9 @@ impl Output {
     /// The one error that ends the command, with what to do about it.
     pub fn error(&mut self, report: &Report) {
         self.end_transient();
+        if self.quiet && !report.is_usage {
+            return;
+        }
         if self.json {
             let mut object = Map::from_iter([
                 ("status".to_owned(), "failure".into()),
@@ -297,8 +319,8 @@ impl Output {
                 ("info".to_owned(), report.hint.as_deref().into()),
             ]);
             self.complete(&mut object);
-            let object = Value::Object(object);
-            let _ = writeln!(self.stderr, "{object}");
+            let object = Value::Object(object).to_string();
+            let _ = writeln!(self.stderr, "{}", escaped_json(&object));
             return;
         }
         if report.is_usage {

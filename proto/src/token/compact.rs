@@ -39,7 +39,7 @@ pub struct Signed {
 #[non_exhaustive]
 pub enum Malformed {
     /// The dots are too many or too few.
-    #[error("it has {0} parts between dots, where a signed token has 3 and an encrypted one 5")]
+    #[error("it has {}, where a signed token has 3 between its dots and an encrypted one 5", parts(*.0))]
     Parts(usize),
     /// The first part cannot be read.
     #[error("its header is not base64url")]
@@ -117,6 +117,10 @@ impl Token {
     pub(super) fn signature(&self) -> Option<(&str, &str)> {
         self.signed().and_then(|_| self.text.rsplit_once('.'))
     }
+}
+
+fn parts(count: usize) -> String {
+    if count == 1 { "1 part".to_owned() } else { format!("{count} parts") }
 }
 
 /// Never shows the token.

@@ -184,6 +184,16 @@ impl Candidate {
 }
 
 impl Place {
+    /// The name for scripts, which stays.
+    pub const fn name(&self) -> &'static str {
+        match self {
+            Self::Variable => BEARER_TOKEN,
+            Self::NamedFile(_) => BEARER_TOKEN_FILE,
+            Self::RuntimeDirectory(_) => XDG_RUNTIME_DIR,
+            Self::Tmp(_) => "/tmp",
+        }
+    }
+
     /// The file, where it is one.
     pub fn path(&self) -> Option<&Path> {
         match self {
@@ -204,6 +214,19 @@ impl fmt::Display for Place {
 }
 
 impl Holds {
+    /// The name for scripts, which stays.
+    pub const fn name(&self) -> &'static str {
+        match self {
+            Self::Token(_) => "token",
+            Self::Nothing => "nothing",
+            Self::Empty => "empty",
+            Self::NoToken => "no_token",
+            Self::Unreadable(_) => "unreadable",
+            Self::NoFile => "no_file",
+            Self::TooLarge => "too_large",
+        }
+    }
+
     fn of(bytes: &[u8]) -> Self {
         // C99's isspace.
         let is_space = |byte: &u8| matches!(byte, b' ' | b'\t'..=b'\r');
@@ -220,15 +243,7 @@ impl Holds {
 /// Never shows the token.
 impl fmt::Debug for Holds {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Token(_) => "Token",
-            Self::Nothing => "Nothing",
-            Self::Empty => "Empty",
-            Self::NoToken => "NoToken",
-            Self::Unreadable(_) => "Unreadable",
-            Self::NoFile => "NoFile",
-            Self::TooLarge => "TooLarge",
-        })
+        f.write_str(self.name())
     }
 }
 
@@ -326,7 +341,7 @@ mod tests {
         let scene = scene.with(BEARER_TOKEN, " \n");
         assert_eq!(scene.used().as_deref(), Some("named"), "an empty one is passed over");
         let scene = scene.with(BEARER_TOKEN, "two words");
-        assert_eq!(scene.used().as_deref(), Some("NoToken"), "and one that is none ends the search");
+        assert_eq!(scene.used().as_deref(), Some("no_token"), "and one that is none ends the search");
     }
 
     #[test]
@@ -344,7 +359,7 @@ mod tests {
         let discovery = scene.look();
         assert_eq!(discovery.candidates[0].holds, Holds::NoFile);
         let large = Scene::new().file("tmp/bt_u7", &"x".repeat((1 << 20) + 1));
-        assert_eq!(large.used().as_deref(), Some("TooLarge"));
+        assert_eq!(large.used().as_deref(), Some("too_large"));
         assert_eq!(Scene::new().used(), None);
     }
 
