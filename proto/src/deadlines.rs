@@ -10,6 +10,9 @@ pub const QUESTION: Duration = Duration::from_secs(300);
 /// a provider may be sent anything for it.
 pub const TOKEN: Duration = Duration::from_secs(30);
 
+/// How long one request of a client waits for a provider's answers, other than to a request for a token.
+pub const PROVIDER: Duration = Duration::from_secs(30);
+
 /// How long a request waits for another one that loads the same account: about as long as that may take. No load waits for
 /// a person.
 pub const LOAD: Duration = Duration::from_secs(60);

@@ -6,6 +6,7 @@
 mod certificates;
 mod companion;
 mod error;
+mod hidden;
 mod in_place;
 mod link;
 mod lock;
@@ -30,6 +31,7 @@ pub(crate) use self::lock::lock_file;
 use self::private_file::PrivateFile;
 pub use self::{
     error::HomeError,
+    hidden::{HiddenFile, HiddenKind},
     lock::AccountLock,
     registrations::{RegisteredClient, Registrations},
     remark::on_remark,

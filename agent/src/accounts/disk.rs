@@ -115,6 +115,16 @@ impl AccountFile {
         let inner = Arc::clone(&self.0);
         off_thread(move || inner.reprotect(&config, &password, format)).await
     }
+
+    /// Changes what is in the file, as it stands there now, under the key it has.
+    pub async fn change(
+        &self,
+        key: FileKey,
+        change: impl FnOnce(&mut AccountConfig) + Send + 'static,
+    ) -> Result<Option<Stamp>, RotationError> {
+        let inner = Arc::clone(&self.0);
+        off_thread(move || inner.locked(|lock| inner.change_under(lock, &key, change))).await
+    }
 }
 
 impl Inner {
@@ -175,6 +185,19 @@ impl Inner {
             Ok(lock) => act(lock),
             Err(_) => act(&self.home.lock(&self.name, SECOND_LOCK_DEADLINE)?),
         }
+    }
+
+    fn change_under(
+        &self,
+        lock: &AccountLock,
+        key: &FileKey,
+        change: impl FnOnce(&mut AccountConfig),
+    ) -> Result<Option<Stamp>, RotationError> {
+        let previous = self.home.read(&self.name)?;
+        let mut config = key.open(&previous)?;
+        change(&mut config);
+        self.home.replace(lock, &previous, &key.seal(&config, &previous)?)?;
+        Ok(stamp(&self.home, &self.name))
     }
 
     fn reprotect(

@@ -10,6 +10,7 @@ mod autoload;
 mod consent;
 mod deps;
 mod disk;
+mod examine;
 mod forget;
 mod granted;
 mod held;

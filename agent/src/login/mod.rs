@@ -35,12 +35,12 @@ mod web;
 use std::{
     path::PathBuf,
     sync::{Arc, Mutex, MutexGuard, PoisonError, Weak},
-    time::Duration,
 };
 
 use crypto_box::{PublicKey, SecretKey};
 use oidc_proto::{
     account::AccountConfig,
+    deadlines,
     message::{Failure, FileWriteRequest, Reply},
     shortname::Shortname,
 };
@@ -51,9 +51,6 @@ use crate::{
     accounts::{Accounts, Covered},
     clock::{BootTime, Clock},
 };
-
-/// How long one request of a client may wait for the provider, retries included.
-const PROVIDER_DEADLINE: Duration = Duration::from_secs(30);
 
 /// Everything that makes, mends and ends logins; clones share it.
 #[derive(Clone)]
@@ -168,5 +165,5 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 fn provider_deadline() -> Instant {
-    Instant::now() + PROVIDER_DEADLINE
+    Instant::now() + deadlines::PROVIDER
 }

@@ -9,12 +9,16 @@ use super::{Login, failure::failure_of, metadata::account_of, provider_deadline}
 impl Login {
     /// What the provider data say, and on request what the provider does.
     pub async fn provider_report(&self, request: ProviderRequest) -> Result<Reply, Failure> {
-        let config = account_of(request.query)?;
+        let loaded = request.account.as_deref().and_then(|name| self.0.accounts.place_of(name));
+        let config = loaded.map_or_else(|| account_of(request.query), Ok)?;
         let deps = self.0.accounts.deps();
         deps.issuers.look_again(&deps.home).await;
         let provider = deps.providers.provider(&config).map_err(failure_of(&config))?;
         let (metadata, without_metadata, findings, prediction) = if request.probe {
-            let probed = provider.probe(provider_deadline()).await.map_err(failure_of(&config))?;
+            let probed = provider
+                .probe(!request.spare_registration, provider_deadline())
+                .await
+                .map_err(failure_of(&config))?;
             (probed.metadata, None, probed.findings, Some(probed.prediction))
         } else if request.at_hand {
             let metadata = provider.metadata_at_hand();

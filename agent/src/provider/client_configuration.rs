@@ -40,6 +40,15 @@ pub struct ClientConfiguration<'a> {
 pub const OUT_OF_REACH: &str = "the provider does not know the client by its registration access token any more; most likely \
     the client is gone";
 
+/// What became of a client, as its registration tells.
+#[derive(Debug)]
+pub enum ClientState {
+    /// It is there; what the provider says of it.
+    There(Object),
+    /// The provider does not know it, or not by that registration access token any more.
+    Gone,
+}
+
 /// How a deletion ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ClientDeletion {
@@ -76,6 +85,21 @@ impl Provider {
         // Not a harmless GET: it may replace the registration access token.
         let request = client.request(Method::GET, None, Repeat::IfUnprocessed);
         self.http.send(request, deadline).await?.into_object(&self.http, &[client.token.expose()])
+    }
+
+    /// Whether the client is still there (RFC 7592 section 2.1). As [`Provider::read_client`], it may replace the registration
+    /// access token.
+    pub async fn find_client(
+        &self,
+        client: ClientConfiguration<'_>,
+        deadline: Instant,
+    ) -> Result<ClientState, ProviderError> {
+        let request = client.request(Method::GET, None, Repeat::IfUnprocessed);
+        let answer: Answer = self.http.send(request, deadline).await?;
+        if matches!(answer.status, StatusCode::UNAUTHORIZED | StatusCode::NOT_FOUND | StatusCode::GONE) {
+            return Ok(ClientState::Gone);
+        }
+        answer.into_object(&self.http, &[client.token.expose()]).map(ClientState::There)
     }
 
     /// Replaces the client's registration (RFC 7592 section 2.2). `registration` is all of it, as read or as the

@@ -56,7 +56,7 @@ pub use self::{
     auth_method::{AuthMethod, TOKEN_ENDPOINT_AUTH_METHOD},
     authorization::{Authorization, AuthorizationRequest},
     client_authentication::{Client, PrivateKey},
-    client_configuration::{ClientConfiguration, ClientDeletion, OUT_OF_REACH},
+    client_configuration::{ClientConfiguration, ClientDeletion, ClientState, OUT_OF_REACH},
     client_credentials::ClientCredentials,
     device::{DEFAULT_INTERVAL, DeviceAuthorization, DevicePoll, SLOW_DOWN},
     error::{Closed, OAuthError, ProviderError, ProviderErrorKind, Unsupported},

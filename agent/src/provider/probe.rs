@@ -52,7 +52,8 @@ pub struct Probed {
 
 impl Provider {
     /// Asks for the metadata anew, and walks through what a login needs. What fails there is a finding, not an error.
-    pub async fn probe(&self, deadline: Instant) -> Result<Probed, ProviderError> {
+    /// `registers`: also who may register a client, which the registration endpoint is asked for.
+    pub async fn probe(&self, registers: bool, deadline: Instant) -> Result<Probed, ProviderError> {
         self.metadata.forget();
         let metadata = self.metadata(deadline).await?;
         let quirks = self.quirks(&metadata);
@@ -67,8 +68,13 @@ impl Provider {
         let (keys, clock_ahead) = self.keys_and_clock(&metadata, deadline).await;
         findings.extend(keys);
         findings.extend(clock_ahead.map(clock));
-        let (registration, client) = self.client_source(&metadata, &quirks, deadline).await;
-        findings.push(registration);
+        let client = if registers {
+            let (registration, client) = self.client_source(&metadata, &quirks, deadline).await;
+            findings.push(registration);
+            client
+        } else {
+            ClientSource::Given
+        };
         let prediction = Prediction {
             flows: flows(&metadata).into_iter().map(str::to_owned).collect(),
             client,

@@ -3,7 +3,7 @@
 //! Every other file asks a field of [`Quirks`] instead of a provider's name. They come from the
 //! [provider data](super::provider_data); the user's issuer data come last and win.
 
-use std::num::NonZeroU16;
+use std::num::{NonZeroU16, NonZeroU32};
 
 use oidc_proto::{destination::rule::Rule, json::Object};
 use serde::{Deserialize, Serialize};
@@ -39,10 +39,14 @@ pub struct Quirks {
     pub token_exchange: bool,
     /// Who may register a client.
     pub registration: Registering,
+    /// Reading a client's registration (RFC 7592 section 2.1) replaces the registration access token.
+    pub registration_token_replaced: bool,
     /// What a registration leaves out from the first.
     pub registration_refuses: Vec<Part>,
     /// The longest name of a client, in characters.
     pub client_name_length: Option<NonZeroU16>,
+    /// For how many seconds a refresh token is good after the login, where it does not tell itself.
+    pub refresh_token_lifetime: Option<NonZeroU32>,
     /// OAuth errors that mean, on a refresh, that the token is gone.
     pub dead_token_errors: Vec<String>,
     /// Parts of descriptions, in lower case, that mean the same under any error.
@@ -157,8 +161,10 @@ impl Default for Quirks {
             narrows_on_refresh: false,
             token_exchange: false,
             registration: Registering::Open,
+            registration_token_replaced: false,
             registration_refuses: Vec::new(),
             client_name_length: None,
+            refresh_token_lifetime: None,
             dead_token_errors: Vec::new(),
             dead_token_texts: Vec::new(),
             living_token_texts: Vec::new(),
@@ -200,10 +206,14 @@ pub struct Changes {
     token_exchange: Option<bool>,
     #[serde(skip_serializing_if = "Option::is_none")]
     registration: Option<Registering>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    registration_token_replaced: Option<bool>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     registration_refuses: Vec<Part>,
     #[serde(skip_serializing_if = "Option::is_none")]
     client_name_length: Option<NonZeroU16>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    refresh_token_lifetime: Option<NonZeroU32>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     dead_token_errors: Vec<String>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
@@ -287,7 +297,9 @@ impl Quirks {
         set(&mut self.narrows_on_refresh, changes.narrows_on_refresh.as_ref());
         set(&mut self.token_exchange, changes.token_exchange.as_ref());
         set(&mut self.registration, changes.registration.as_ref());
+        set(&mut self.registration_token_replaced, changes.registration_token_replaced.as_ref());
         add(&mut self.registration_refuses, &changes.registration_refuses);
+        set_some(&mut self.refresh_token_lifetime, changes.refresh_token_lifetime.as_ref());
         set_some(&mut self.client_name_length, changes.client_name_length.as_ref());
         add(&mut self.dead_token_errors, &changes.dead_token_errors);
         add(&mut self.dead_token_texts, &changes.dead_token_texts);

@@ -64,6 +64,9 @@ impl Dispatch {
             Request::Reset(request) => {
                 Ok(Reply::success_with(Box::pin(accounts.reset(request)).await?.to_info()))
             }
+            Request::Examine { account } => {
+                Ok(Reply::success_with(Box::pin(accounts.examine(&account)).await?.to_info()))
+            }
             Request::Passwd(request) => Box::pin(accounts.passwd(request)).await.map(|()| Reply::success()),
             Request::Gen(request) => Box::pin(login.generate(*request)).await,
             Request::Register(request) => Box::pin(login.register(*request)).await,

@@ -15,13 +15,27 @@ const VERSION: &str = env!("CARGO_PKG_VERSION");
 
 /// `info` of `status_json`.
 pub fn status(accounts: &Accounts) -> AgentStatus {
+    let (program, program_replaced) = program().unzip();
     AgentStatus {
         version: VERSION.to_owned(),
         command_line_options: accounts.deps().options.command_line(),
         loaded_accounts: accounts.names().into_iter().map(String::from).collect(),
         accounts: accounts.status(),
         confined_by: Some(confine::confined_by().iter().map(ToString::to_string).collect()),
+        program,
+        program_replaced: program_replaced.unwrap_or_default(),
     }
+}
+
+/// The file that this process was started from, and whether it is gone or another one by now: the kernel then adds a word
+/// to its name (proc(5), `/proc/PID/exe`).
+fn program() -> Option<(String, bool)> {
+    const REPLACED: &str = " (deleted)";
+    let program = fs_err::read_link("/proc/self/exe").ok()?.to_str()?.to_owned();
+    Some(match program.strip_suffix(REPLACED) {
+        Some(before) => (before.to_owned(), true),
+        None => (program, false),
+    })
 }
 
 /// What `status` of the C suite shows: a title, the version, the options, the loaded accounts.

@@ -70,7 +70,7 @@ impl Command for ProviderArgs {
             config_endpoint: None,
             cert_path: self.absolute_cert_path(),
         };
-        let request = Request::Provider(ProviderRequest { query, probe, at_hand: false });
+        let request = Request::Provider(ProviderRequest { query, probe, ..ProviderRequest::default() });
         let Reply::Success { info: Some(info) } = context.call_or_start(&request)? else {
             return Err(Error::UnexpectedReply(request.name()));
         };

@@ -53,7 +53,9 @@ impl Request {
             | Self::Delete(_)
             | Self::DeleteClient(_)
             | Self::Reset(_)
-            | Self::Passwd(_) => Class::Management,
+            | Self::Passwd(_)
+            // It may store a registration access token that the provider has replaced.
+            | Self::Examine { .. } => Class::Management,
         }
     }
 
@@ -97,6 +99,7 @@ mod tests {
             (r#"{"request":"file_read","filename":"x"}"#, Class::Login, false, false),
             (r#"{"request":"reauthenticate","account":"a"}"#, Class::Login, false, false),
             (r#"{"request":"lock","password":"p"}"#, Class::Management, false, false),
+            (r#"{"request":"examine","account":"a"}"#, Class::Management, false, false),
             (r#"{"request":"unlock","password":"p"}"#, Class::Management, false, true),
             (r#"{"request":"reset","account":"a"}"#, Class::Management, false, true),
         ] {

@@ -5,6 +5,7 @@
 
 mod account;
 mod class;
+mod examine;
 mod failure;
 mod field;
 mod inspection;
@@ -21,6 +22,7 @@ pub use account::{
     AddRequest, FileFormat, NewProtection, PasswdRequest, PasswordEntry, PasswordSources, ResetRequest,
 };
 pub use class::Class;
+pub use examine::{AccountReport, ClientStanding};
 pub use failure::Failure;
 pub use inspection::{IntrospectRequest, Introspection, IssuerKeysRequest};
 pub use issuer::ProviderQuery;

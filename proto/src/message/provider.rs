@@ -3,7 +3,10 @@
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use super::{Failure, ProviderQuery, field::put_flag};
+use super::{
+    Failure, ProviderQuery,
+    field::{put, put_flag},
+};
 use crate::json::Object;
 
 /// Which provider, and whether to ask it.
@@ -17,6 +20,10 @@ pub struct ProviderRequest {
     /// Ask nobody: tell what is known with the metadata that are at hand, if any are. For whoever must not wait. An agent
     /// that does not know this asks.
     pub at_hand: bool,
+    /// With `probe`: leave the registration endpoint alone, for an account that has its client.
+    pub spare_registration: bool,
+    /// As this loaded account reaches it: with the certificates that it trusts.
+    pub account: Option<String>,
 }
 
 /// `info` of `provider`. Members of later versions are ignored when read.
@@ -107,6 +114,8 @@ impl ProviderRequest {
             query: ProviderQuery::read(object, "issuer")?,
             probe: object.flag("probe"),
             at_hand: object.flag("at_hand"),
+            spare_registration: object.flag("spare_registration"),
+            account: object.string("account"),
         })
     }
 
@@ -114,6 +123,10 @@ impl ProviderRequest {
         self.query.write(object);
         put_flag(object, "probe", self.probe);
         put_flag(object, "at_hand", self.at_hand);
+        if self.spare_registration {
+            put_flag(object, "spare_registration", true);
+        }
+        put(object, "account", self.account.as_deref());
     }
 }
 

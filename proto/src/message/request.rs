@@ -112,6 +112,11 @@ pub enum Request {
     Reset(ResetRequest),
     /// Ours: the password of a loaded account's file changes.
     Passwd(PasswdRequest),
+    /// Ours: how it stands with a loaded account ([`super::AccountReport`]).
+    Examine {
+        /// Short name.
+        account: String,
+    },
 }
 
 impl Request {
@@ -169,6 +174,7 @@ impl Request {
             "file_remove" => Self::FileRemove { filename: required(object, "filename")? },
             "reset" => Self::Reset(ResetRequest::read(object)?),
             "passwd" => Self::Passwd(PasswdRequest::read(object)?),
+            "examine" => Self::Examine { account: required(object, "account")? },
             _ => return Err(Failure::unknown_request()),
         })
     }
@@ -188,7 +194,7 @@ impl Request {
             Self::IdToken(request) => request.write(&mut object),
             Self::Mytoken(request) => request.write(&mut object),
             Self::Add(request) => request.write(&mut object),
-            Self::Remove { account } | Self::Reauthenticate { account } => {
+            Self::Remove { account } | Self::Reauthenticate { account } | Self::Examine { account } => {
                 object.insert("account", account.as_str());
             }
             Self::Lock { password } | Self::Unlock { password } => {
@@ -251,6 +257,7 @@ impl Request {
             Self::FileRemove { .. } => "file_remove",
             Self::Reset(_) => "reset",
             Self::Passwd(_) => "passwd",
+            Self::Examine { .. } => "examine",
         }
     }
 }
@@ -285,7 +292,9 @@ impl fmt::Debug for Request {
             Self::IdToken(request) => write!(f, " {request:?}"),
             Self::Mytoken(request) => write!(f, " {request:?}"),
             Self::Add(request) => write!(f, " {request:?}"),
-            Self::Remove { account } | Self::Reauthenticate { account } => write!(f, " {account:?}"),
+            Self::Remove { account } | Self::Reauthenticate { account } | Self::Examine { account } => {
+                write!(f, " {account:?}")
+            }
             Self::Gen(request) => write!(f, " {request:?}"),
             Self::Register(request) => write!(f, " {request:?}"),
             Self::Scopes(query) | Self::MytokenSupportedProviders(query) => write!(f, " {query:?}"),

@@ -19,6 +19,12 @@ pub struct AgentStatus {
     /// Ours: what the agent's process has given up, by the kernel's names: `mdwe`, `seccomp`. Absent from the C agent.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub confined_by: Option<Vec<String>>,
+    /// Ours: the file that the agent was started from. Absent from the C agent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub program: Option<String>,
+    /// Ours: that file is gone or another one by now, as after an upgrade.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub program_replaced: bool,
 }
 
 /// What the agent knows about a loaded account. Times are seconds since the epoch.

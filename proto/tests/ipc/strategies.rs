@@ -220,6 +220,7 @@ fn small_request() -> BoxedStrategy<Request> {
         ),
         text().prop_map(|account| Request::Remove { account }),
         text().prop_map(|account| Request::Reauthenticate { account }),
+        text().prop_map(|account| Request::Examine { account }),
         ".+".prop_map(|text| Request::Lock { password: Password::new(text) }),
         any::<String>().prop_map(|text| Request::Unlock { password: Password::new(text) }),
         (text(), any::<bool>())
@@ -242,9 +243,11 @@ fn login_request() -> BoxedStrategy<Request> {
             .prop_map(|(device, only_at)| Request::Device(DeviceRequest { device, only_at })),
         maybe().prop_map(|state| Request::TermHttpServer { state }),
         query().prop_map(Request::Scopes),
-        (query(), any::<bool>(), any::<bool>()).prop_map(|(query, probe, at_hand)| {
-            Request::Provider(ProviderRequest { query, probe, at_hand })
-        }),
+        (query(), any::<bool>(), any::<bool>(), any::<bool>(), maybe()).prop_map(
+            |(query, probe, at_hand, spare_registration, account)| {
+                Request::Provider(ProviderRequest { query, probe, at_hand, spare_registration, account })
+            }
+        ),
         (text(), maybe(), any::<bool>(), maybe()).prop_map(|(issuer, kid, named, cert_path)| {
             Request::IssuerKeys(IssuerKeysRequest { issuer, kid, named, cert_path })
         }),

@@ -80,7 +80,7 @@ fn is_of_the_provider(code: ErrorCode) -> bool {
 
 /// The provider data. `None`: the agent does not know the request.
 fn report(context: &mut Context, query: ProviderQuery) -> Result<Option<ProviderReport>, Error> {
-    let request = Request::Provider(ProviderRequest { query, probe: false, at_hand: false });
+    let request = Request::Provider(ProviderRequest { query, ..ProviderRequest::default() });
     match context.call(&request) {
         Ok(Reply::Success { info: Some(info) }) => Ok(ProviderReport::from_info(&info)),
         Ok(_) => Ok(None),
