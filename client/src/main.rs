@@ -77,7 +77,9 @@ fn end(result: Result<(), Error>, mut output: Output) -> ExitCode {
         }
         Err(error) => error,
     };
-    output.error(&error.report());
+    if !error.is_told() {
+        output.error(&error.report());
+    }
     if error.exit() == Exit::Interrupted {
         signals::end_by_signal();
     }

@@ -6,7 +6,7 @@ mod exchange;
 pub mod start;
 
 pub use call::Agent;
-pub use error::AgentError;
+pub use error::{AgentError, OIDC_REMOTE_SOCK};
 
 /// A path as a request names it: absolute, since the agent has a working directory of its own. `None` for one that is empty or not
 /// UTF-8.

@@ -60,10 +60,15 @@ pub fn start(arguments: &[OsString]) -> Result<Started, AgentError> {
     wait(&mut child, &places, arguments.is_empty())
 }
 
+/// The `oidc-agent` beside this program.
+pub fn beside() -> Option<PathBuf> {
+    let beside = env::current_exe().ok().and_then(|own| Some(own.parent()?.join("oidc-agent")));
+    beside.filter(|path| path.is_file())
+}
+
 /// `oidc-agent` beside this program, else the one in `PATH`; and whether it is known to be ours, not the C suite's.
 fn program() -> (PathBuf, bool) {
-    let beside = env::current_exe().ok().and_then(|own| Some(own.parent()?.join("oidc-agent")));
-    match beside.filter(|path| path.is_file()) {
+    match beside() {
         Some(path) => (path, true),
         None => ("oidc-agent".into(), false),
     }

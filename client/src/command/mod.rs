@@ -2,6 +2,7 @@
 
 mod add;
 mod agent;
+mod doctor;
 mod r#gen;
 mod generate;
 mod inspect;
@@ -35,6 +36,7 @@ pub static TABLE: Table<Box<dyn Command>> = Table {
         Entry::of::<reset::ResetArgs>("reset"),
         Entry::of::<inspect::arguments::InspectArgs>("inspect"),
         Entry::of::<status::StatusArgs>("status"),
+        Entry::of::<doctor::DoctorArgs>("doctor"),
         Entry::of::<provider::ProviderArgs>("provider"),
         Entry::of::<orphans::OrphansArgs>("orphans"),
         Entry::of::<lock::LockArgs>("lock"),

@@ -96,6 +96,9 @@ pub enum Error {
     /// Standard output is gone.
     #[error("cannot write the result: {0}")]
     Output(io::Error),
+    /// What there is to say was the result; only the exit code is left.
+    #[error("see above")]
+    Told(Exit),
     /// Anything else, with its exit code.
     #[error("{1}")]
     Other(Exit, String),
@@ -157,6 +160,11 @@ impl Error {
             || self.asking_code() == Some(ErrorCode::PromptCancelled)
     }
 
+    /// Whether nothing is left to say of it.
+    pub fn is_told(&self) -> bool {
+        matches!(self, Self::Told(_))
+    }
+
     /// Whether no agent answers at all.
     pub fn is_no_agent(&self) -> bool {
         matches!(self, Self::Agent(error) if error.is_not_running())
@@ -178,7 +186,7 @@ impl Error {
             Self::Ask(_) | Self::CannotAsk(_) | Self::NeedsForce(_) | Self::Declined => Exit::Refused,
             Self::NoCopy { error, .. } => error.exit(),
             Self::NotGranted(_) => Exit::NotGranted,
-            Self::Other(exit, _) => *exit,
+            Self::Other(exit, _) | Self::Told(exit) => *exit,
             Self::Agent(_) | Self::UnexpectedReply(_) | Self::Output(_) => Exit::Failure,
         }
     }
@@ -215,6 +223,8 @@ impl Error {
             Exit::TokenNotYetValid => "token_not_yet_valid",
             Exit::NoToken => "no_token",
             Exit::TokenRefused => "token_refused",
+            Exit::Warnings => "warnings",
+            Exit::Problems => "problems",
             Exit::Usage => "usage",
             Exit::Interrupted => "interrupted",
             Exit::Failure => "other",

@@ -54,6 +54,10 @@ exits! {
     NoToken = 17, "inspect: there is no token";
     /// `inspect`: for another reason, such as its audience.
     TokenRefused = 18, "inspect: the token has to be refused for another reason";
+    /// `oidc doctor`: nothing stands in the way, and something may soon.
+    Warnings = 19, "doctor: there are warnings, and no problems";
+    /// `oidc doctor`: something has to be mended.
+    Problems = 20, "doctor: there are problems";
     /// The command line cannot be understood (`EX_USAGE`).
     Usage = 64, "wrong options or arguments";
     /// Ctrl-C at a prompt.
@@ -130,7 +134,7 @@ mod tests {
     #[test]
     fn codes_do_not_change() {
         let codes: Vec<u8> = MEANINGS.iter().map(|(exit, _)| *exit as u8).collect();
-        assert_eq!(codes, [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 14, 15, 16, 17, 18, 64, 130]);
+        assert_eq!(codes, [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 14, 15, 16, 17, 18, 19, 20, 64, 130]);
     }
 
     #[test]

@@ -24,6 +24,7 @@ use super::{
 };
 
 const RED: &str = "31";
+const GREEN: &str = "32";
 const YELLOW: &str = "33";
 
 /// What was remarked on the directory and its file system, until the result as JSON is written.
@@ -54,6 +55,30 @@ pub struct Report {
     pub hint: Option<String>,
     /// The command line cannot be understood; its text says so itself.
     pub is_usage: bool,
+}
+
+/// How good what a line tells is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Mark {
+    /// As it should be.
+    Good,
+    /// Neither good nor bad.
+    Plain,
+    /// Worth a look.
+    Doubtful,
+    /// To be mended.
+    Bad,
+}
+
+impl Mark {
+    fn colour(self) -> Option<&'static str> {
+        match self {
+            Self::Good => Some(GREEN),
+            Self::Plain => None,
+            Self::Doubtful => Some(YELLOW),
+            Self::Bad => Some(RED),
+        }
+    }
 }
 
 /// Standard output and standard error of a command.
@@ -88,9 +113,8 @@ pub struct Output {
 impl Output {
     /// The process's own streams.
     pub fn standard(dialect: Dialect, json: bool) -> Self {
-        let is_live = io::stderr().is_terminal();
-        let to_terminal = io::stdout().is_terminal();
-        let colour = colour_allowed(|variable| env::var(variable).ok());
+        let (is_live, to_terminal) = (io::stderr().is_terminal(), io::stdout().is_terminal());
+        let allowed = colour_allowed(|variable| env::var(variable).ok());
         Self {
             stdout: Box::new(io::stdout()),
             stderr: Box::new(io::stderr()),
@@ -98,8 +122,8 @@ impl Output {
             json,
             quiet: false,
             to_terminal,
-            colour: is_live && colour,
-            result_colour: to_terminal && colour,
+            colour: is_live && allowed,
+            result_colour: to_terminal && allowed,
             is_live,
             shows_transient: false,
             agent_started: None,
@@ -149,6 +173,16 @@ impl Output {
     /// A result on a line of its own, control characters escaped.
     pub fn line(&mut self, text: &str) -> io::Result<()> {
         let line = format!("{}\n", escaped(text));
+        self.result(&line)
+    }
+
+    /// A result on a line of its own that begins with a word whose colour says how good it is.
+    pub fn marked_line(&mut self, mark: Mark, word: &str, text: &str) -> io::Result<()> {
+        let (word, text) = (escaped(word), escaped(text));
+        let line = match mark.colour().filter(|_| self.result_colour) {
+            Some(colour) => format!("\u{1b}[{colour}m{word}\u{1b}[0m{text}\n"),
+            None => format!("{word}{text}\n"),
+        };
         self.result(&line)
     }
 

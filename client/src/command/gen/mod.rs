@@ -19,7 +19,7 @@ mod pending;
 mod provider;
 mod public_client;
 mod reauthenticate;
-mod redirect;
+pub(super) mod redirect;
 mod registration;
 mod registration_refused;
 mod rename;
