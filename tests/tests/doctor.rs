@@ -13,6 +13,7 @@ use std::{
     time::{Duration, SystemTime},
 };
 
+use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
 use oidc_proto::{
     account::AccountConfig,
     deadlines,
@@ -107,6 +108,18 @@ fn script(environment: &Environment, body: &str) -> String {
     path.to_str().expect("UTF-8").to_owned()
 }
 
+/// A token where other programs look for it.
+fn token(environment: &Environment, of_mode: u32, text: &str) -> Kept {
+    let path = environment.runtime().join(format!("bt_u{}", rustix::process::geteuid().as_raw()));
+    write(&path, text.as_bytes());
+    mode(&path, of_mode)
+}
+
+/// A JWT that has expired.
+fn expired() -> String {
+    format!("e30.{}.canary", BASE64_URL_SAFE_NO_PAD.encode(br#"{"exp":1000000000,"sub":"canary"}"#))
+}
+
 /// What goes wrong without an agent.
 const FAULTS: &[Planted] = &[
     ("socket_variable", "problem", |e| set(e, "OIDC_SOCK", "")),
@@ -164,6 +177,10 @@ const FAULTS: &[Planted] = &[
     ("killed_writer", "warning", |e| beside(e, ".demo.Ab3dE6.tmp")),
     ("unsaved_rotation", "warning", |e| beside(e, ".demo.rotated")),
     ("pending_registration", "warning", |e| beside(e, ".demo.pending")),
+    ("token_found", "warning", |e| token(e, 0o600, &expired())),
+    ("token_file", "warning", |e| token(e, 0o600, "canary canary")),
+    ("token_file_mode", "warning", |e| token(e, 0o644, "canary")),
+    ("token_size", "warning", |e| token(e, 0o600, &"canary".repeat(1000))),
     ("pinentry", "warning", |e| set(e, "OIDC_PINENTRY", "/no/such")),
     ("pinentry", "problem", |e| {
         let hangs = script(e, "exec sleep 60");

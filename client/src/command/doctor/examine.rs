@@ -27,7 +27,7 @@ use super::{
     report::Report,
     runtime, sockets,
     surroundings::Surroundings,
-    waits,
+    tokens, waits,
 };
 use crate::{
     agent::{Agent, AgentError, start},
@@ -54,6 +54,7 @@ struct Local {
     directory: directory::Facts,
     files: files::Facts,
     accounts: Vec<accounts::Facts>,
+    tokens: tokens::Facts,
     waited: waits::Facts,
 }
 
@@ -73,6 +74,7 @@ pub fn examine(agent: &Agent, name: Option<&Shortname>) -> Report {
     let mut findings = judge(directory::CHECKS, &local.directory);
     findings.extend(judge(files::CHECKS, &local.files));
     report.add("Account files", findings);
+    report.add("Tokens on the disk", judge(tokens::CHECKS, &local.tokens));
     if let Some(desk) = desk {
         report.add("Terminal and desktop", judge(desk::CHECKS, &desk));
     }
@@ -106,6 +108,9 @@ impl Local {
         let (mine, only) = (surroundings.clone(), name.cloned());
         let files = begin(move || in_directory(&mine, only.as_ref()));
 
+        let mine = surroundings.clone();
+        let tokens = begin(move || tokens::Facts::gather(&mine));
+
         let mut waited = Vec::new();
         let sockets = or_waited(sockets, deadline, "sockets", &mut waited);
         let mut environment = or_waited(environment, deadline, "the home directory", &mut waited);
@@ -124,6 +129,7 @@ impl Local {
                 answer,
             },
             network: or_waited(network, deadline, "certificates", &mut waited),
+            tokens: or_waited(tokens, deadline, "tokens on the disk", &mut waited),
             runtime: or_waited(runtime, deadline, "the runtime directory", &mut waited),
             directory: or_waited(directory, deadline, "the oidc-agent directory", &mut waited),
             surroundings,

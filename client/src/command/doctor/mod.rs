@@ -19,6 +19,7 @@ mod report;
 mod runtime;
 mod sockets;
 mod surroundings;
+mod tokens;
 mod waits;
 
 use clap::Parser;
@@ -75,6 +76,7 @@ fn catalogue() -> Vec<(&'static str, &'static str)> {
         .chain(of(directory::CHECKS))
         .chain(of(files::CHECKS))
         .chain(of(desk::CHECKS))
+        .chain(of(tokens::CHECKS))
         .chain(of(accounts::CHECKS))
         .chain(of(providers::CHECKS))
         .collect()
