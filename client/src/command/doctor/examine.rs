@@ -305,8 +305,13 @@ fn query(issuer: &str, local: &Local, loaded: Option<&str>) -> ProviderQuery {
 }
 
 fn asked(agent: &Agent, query: ProviderQuery, account: Option<String>) -> providers::Report {
-    let request =
-        Request::Provider(ProviderRequest { query, probe: true, spare_registration: true, account });
+    let request = Request::Provider(ProviderRequest {
+        query,
+        probe: true,
+        spare_registration: true,
+        account,
+        ..ProviderRequest::default()
+    });
     match agent.call(&request) {
         Ok(Reply::Success { info: Some(info) }) => ProviderReport::from_info(&info)
             .map_or(providers::Report::NotKnown, |report| providers::Report::Found(Box::new(report))),

@@ -25,7 +25,7 @@ pub fn issuer_of(target: &Target, context: &mut Context) -> Option<String> {
 /// Nobody waits for the provider.
 pub fn of(issuer: &str, context: &mut Context) -> Vec<Rule> {
     let query = ProviderQuery { issuer: Some(issuer.to_owned()), ..ProviderQuery::default() };
-    let request = Request::Provider(ProviderRequest { query, probe: false, at_hand: true });
+    let request = Request::Provider(ProviderRequest { query, at_hand: true, ..ProviderRequest::default() });
     match context.call(&request) {
         Ok(Reply::Success { info: Some(info) }) => {
             ProviderReport::from_info(&info).map(rules).unwrap_or_default()
