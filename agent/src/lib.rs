@@ -13,3 +13,4 @@ pub mod provider;
 mod regular_file;
 pub mod server;
 pub mod settings;
+mod web;

@@ -1,15 +1,11 @@
 //! Which redirect URI a login uses, and the port that goes with it (RFC 8252 section 7.3).
 
-use std::{
-    io,
-    net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener},
-};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, TcpListener};
 
 use oidc_proto::{error_code::ErrorCode, message::Failure};
 use url::{Host, Url};
 
-/// How often another free port is tried when the other protocol has it taken.
-const FREE_PORT_TRIES: usize = 8;
+use crate::web::listen::{listen, listen_at_free_port};
 
 /// How the answer of a login comes back.
 #[derive(Debug)]
@@ -71,7 +67,7 @@ impl Loopback {
             let listeners = listen(&addresses, port).ok()?;
             return Some(Self { redirect_uri: redirect_uri.to_owned(), path, listeners });
         }
-        let (listeners, port) = (0..FREE_PORT_TRIES).find_map(|_| listen_at_free_port(&addresses).ok())?;
+        let (listeners, port) = listen_at_free_port(&addresses).ok()?;
         url.set_port(Some(port)).ok()?;
         Some(Self { redirect_uri: url.into(), path, listeners })
     }
@@ -97,40 +93,6 @@ fn explicit_port(uri: &str, url: &Url) -> Option<u16> {
     let authority =
         uri.split("//").nth(1).and_then(|rest| rest.split(['/', '?', '#']).next()).unwrap_or_default();
     url.port().or_else(|| authority.ends_with(":80").then_some(80))
-}
-
-/// Listens at all addresses. Where one of them has the port taken by somebody else, a browser might be sent there, so
-/// that is a failure; an address that this machine does not have is left out.
-fn listen(addresses: &[IpAddr], port: u16) -> io::Result<Vec<TcpListener>> {
-    let mut listeners = Vec::with_capacity(addresses.len());
-    for address in addresses {
-        match TcpListener::bind(SocketAddr::new(*address, port)) {
-            Ok(listener) => {
-                listener.set_nonblocking(true)?;
-                listeners.push(listener);
-            }
-            Err(error) if is_absent(&error) => {}
-            Err(error) => return Err(error),
-        }
-    }
-    if listeners.is_empty() { Err(io::ErrorKind::AddrNotAvailable.into()) } else { Ok(listeners) }
-}
-
-fn listen_at_free_port(addresses: &[IpAddr]) -> io::Result<(Vec<TcpListener>, u16)> {
-    let first = listen(&addresses[..1], 0)?;
-    let port = first[0].local_addr()?.port();
-    let others = if addresses.len() > 1 { listen(&addresses[1..], port) } else { Ok(Vec::new()) };
-    let others = match others {
-        Err(error) if is_absent(&error) => Vec::new(),
-        others => others?,
-    };
-    Ok((first.into_iter().chain(others).collect(), port))
-}
-
-/// Neither the address nor its protocol is there.
-fn is_absent(error: &io::Error) -> bool {
-    const EAFNOSUPPORT: i32 = rustix::io::Errno::AFNOSUPPORT.raw_os_error();
-    error.kind() == io::ErrorKind::AddrNotAvailable || error.raw_os_error() == Some(EAFNOSUPPORT)
 }
 
 fn no_port() -> Failure {

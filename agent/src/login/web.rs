@@ -1,29 +1,20 @@
-//! The web server of one login: a few connections, one request each, pages only.
+//! The web server of one login: pages only, at one path.
 
-use std::{convert::Infallible, net::TcpListener, sync::Arc, time::Duration};
+use std::{net::TcpListener, sync::Arc, time::Duration};
 
 use http_body_util::Full;
 use hyper::{
-    Method, Request, Response, StatusCode,
+    Method, Request, Response,
     body::{Bytes, Incoming},
     header::{self, HeaderValue},
-    server::conn::http1,
-    service::service_fn,
 };
-use hyper_util::rt::{TokioIo, TokioTimer};
-use tokio::{net::TcpStream, sync::Semaphore, time::timeout};
-use tokio_util::{sync::CancellationToken, task::TaskTracker};
+use tokio_util::sync::CancellationToken;
 
 use super::page::{Page, Tone};
+use crate::web::{self, Limits, Site, response::response};
 
-/// Most connections at a time: browsers open a few, some of them in advance.
-const CONNECTIONS: usize = 16;
-/// How long a browser may take to send its request. Connections opened in advance are closed then.
-const REQUEST_DEADLINE: Duration = Duration::from_secs(20);
-/// How long a request and its answer may take: an exchange with the provider lies in between.
-const CONNECTION_DEADLINE: Duration = Duration::from_secs(60);
-/// The longest request line and headers, in bytes.
-const MAX_HEAD: usize = 32 * 1024;
+/// An exchange with the provider lies between a request and its answer.
+const LIMITS: Limits = Limits { connection: Duration::from_secs(60) };
 
 /// Answers what a browser asks.
 pub trait Visited: Send + Sync + 'static {
@@ -35,56 +26,14 @@ pub trait Visited: Send + Sync + 'static {
 
 /// Serves until `stop`, then frees the port at once; pages on their way are still delivered.
 pub async fn serve<V: Visited>(listeners: Vec<TcpListener>, visited: Arc<V>, stop: CancellationToken) {
-    let slots = Arc::new(Semaphore::new(CONNECTIONS));
-    let accepting = TaskTracker::new();
-    for listener in listeners {
-        let listener = match tokio::net::TcpListener::from_std(listener) {
-            Ok(listener) => listener,
-            Err(error) => {
-                tracing::warn!(%error, "the login's web server does not listen at one of its addresses");
-                continue;
-            }
-        };
-        let (visited, stop, slots) = (Arc::clone(&visited), stop.clone(), Arc::clone(&slots));
-        accepting.spawn(async move {
-            // Dropped at `stop`, and with it the port's socket.
-            stop.run_until_cancelled(accept(listener, visited, slots)).await;
-        });
-    }
-    accepting.close();
-    accepting.wait().await;
+    web::serve(listeners, Arc::new(LoginSite(visited)), LIMITS, stop).await;
 }
 
-async fn accept<V: Visited>(listener: tokio::net::TcpListener, visited: Arc<V>, slots: Arc<Semaphore>) {
-    while let Ok(slot) = Arc::clone(&slots).acquire_owned().await {
-        match listener.accept().await {
-            Ok((stream, _)) => {
-                let visited = Arc::clone(&visited);
-                tokio::spawn(async move {
-                    let _ = timeout(CONNECTION_DEADLINE, converse(stream, visited)).await;
-                    drop(slot);
-                });
-            }
-            // Out of descriptors, or the connection is gone already; in the first case it will pass.
-            Err(_) => tokio::time::sleep(Duration::from_millis(100)).await,
-        }
-    }
-}
+struct LoginSite<V>(Arc<V>);
 
-async fn converse<V: Visited>(stream: TcpStream, visited: Arc<V>) {
-    let service = service_fn(move |request: Request<Incoming>| {
-        let visited = Arc::clone(&visited);
-        async move { Ok::<_, Infallible>(respond(&request, visited).await) }
-    });
-    let served = http1::Builder::new()
-        .keep_alive(false)
-        .timer(TokioTimer::new())
-        .header_read_timeout(REQUEST_DEADLINE)
-        .max_buf_size(MAX_HEAD)
-        .serve_connection(TokioIo::new(stream), service)
-        .await;
-    if let Err(error) = served {
-        tracing::debug!(%error, "a browser's connection ended early");
+impl<V: Visited> Site for LoginSite<V> {
+    async fn respond(self: Arc<Self>, request: Request<Incoming>) -> Response<Full<Bytes>> {
+        respond(&request, Arc::clone(&self.0)).await
     }
 }
 
@@ -121,17 +70,10 @@ fn is_meant_for_loopback(host: Option<&HeaderValue>) -> bool {
 }
 
 fn to_response(page: &Page) -> Response<Full<Bytes>> {
-    let mut response = Response::new(Full::new(Bytes::from(page.to_html())));
-    *response.status_mut() = StatusCode::from_u16(page.status).unwrap_or(StatusCode::OK);
+    let mut response = response(page.status, "text/html; charset=utf-8", page.to_html());
     let headers = response.headers_mut();
-    let mut set = |name, value: &'static str| headers.insert(name, HeaderValue::from_static(value));
-    set(header::CONTENT_TYPE, "text/html; charset=utf-8");
-    set(header::CACHE_CONTROL, "no-store");
-    set(header::REFERRER_POLICY, "no-referrer");
-    set(header::X_CONTENT_TYPE_OPTIONS, "nosniff");
-    set(header::CONNECTION, "close");
     if page.status == 405 {
-        set(header::ALLOW, "GET");
+        headers.insert(header::ALLOW, HeaderValue::from_static("GET"));
     }
     if let Some(location) = page.location.as_deref().and_then(|location| HeaderValue::from_str(location).ok())
     {
@@ -145,7 +87,10 @@ fn to_response(page: &Page) -> Response<Full<Bytes>> {
 
 #[cfg(test)]
 mod tests {
-    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    use tokio::{
+        io::{AsyncReadExt, AsyncWriteExt},
+        net::TcpStream,
+    };
 
     use super::*;
 
