@@ -20,7 +20,7 @@ use oidc_proto::{
 use rustix::{
     event::{PollFd, PollFlags, Timespec, poll},
     fs::{major, minor},
-    process::geteuid,
+    process::{getegid, geteuid},
 };
 use tokio::time::timeout;
 
@@ -36,7 +36,16 @@ pub struct Caller<'a> {
     pub peer: Peer,
     /// What that user is here.
     pub role: Role,
-    socket: BorrowedFd<'a>,
+    way: Way<'a>,
+}
+
+/// How somebody came in.
+#[derive(Debug, Clone, Copy)]
+enum Way<'a> {
+    /// By this connection to the agent's socket.
+    Socket(BorrowedFd<'a>),
+    /// By the agent's own page, in a browser.
+    Page,
 }
 
 /// What somebody who came in is here.
@@ -68,20 +77,32 @@ pub struct Process {
 impl<'a> Caller<'a> {
     /// The other end of `socket`.
     pub fn new(peer: Peer, role: Role, socket: BorrowedFd<'a>) -> Self {
-        Self { peer, role, socket }
+        Self { peer, role, way: Way::Socket(socket) }
+    }
+
+    /// The agent's user, in a browser at the agent's own page. Which process that browser is remains unknown.
+    pub fn at_page() -> Caller<'static> {
+        let peer = Peer { uid: geteuid().as_raw(), gid: getegid().as_raw(), pid: None };
+        Caller { peer, role: Role::Owner, way: Way::Page }
+    }
+
+    /// Whether that is so.
+    pub fn is_at_page(&self) -> bool {
+        matches!(self.way, Way::Page)
     }
 
     /// The agent's user, by a process that cannot be seen.
     #[cfg(test)]
     pub fn unseen() -> Caller<'static> {
         let peer = Peer { uid: geteuid().as_raw(), gid: 0, pid: None };
-        Caller { peer, role: Role::Owner, socket: rustix::stdio::stdin() }
+        Caller { peer, role: Role::Owner, way: Way::Socket(rustix::stdio::stdin()) }
     }
 
     /// What is known of the process; nothing if it has ended, or is of another PID namespace.
     pub async fn process(&self) -> Process {
         let peer = self.peer;
-        let (Some(pid), Ok(pidfd)) = (peer.pid, peer::pidfd(self.socket)) else { return Process::default() };
+        let Way::Socket(socket) = self.way else { return Process::default() };
+        let (Some(pid), Ok(pidfd)) = (peer.pid, peer::pidfd(socket)) else { return Process::default() };
         let read = tokio::task::spawn_blocking(move || {
             let process = Process::read(pid, peer.uid);
             if is_running(&pidfd) { process } else { Process::default() }

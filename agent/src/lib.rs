@@ -6,6 +6,7 @@ pub mod clock;
 pub mod hardening;
 pub mod login;
 mod output;
+pub mod page;
 pub mod process;
 pub mod program;
 pub mod prompt;

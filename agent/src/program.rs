@@ -8,6 +8,7 @@ use crate::{
     accounts::{Accounts, Deps},
     clock::Clock,
     login::Login,
+    page::Page,
     process::start,
     prompt::Queue,
     provider::{Providers, issuer_data::IssuerData},
@@ -36,7 +37,8 @@ fn dispatch(options: Options, socket: &Path) -> Dispatch {
     let (prompts, clock) = (Queue::default(), Clock::system());
     let accounts = Accounts::start(Deps { home, issuers, providers, options, prompts, clock });
     let login = Login::new(accounts.clone(), socket.to_owned());
-    Dispatch::new(accounts, login)
+    let page = Page::new(accounts.clone());
+    Dispatch::new(accounts, login, page)
 }
 
 /// To the log, which is on the terminal as long as this process has one.

@@ -94,8 +94,7 @@ impl Browser {
 
     /// Forgets every cookie, and with them who is logged in where (`Network.clearBrowserCookies` of Chromium's own protocol).
     pub fn forget(&self) -> Result<(), BrowserError> {
-        let command = json!({"cmd": "Network.clearBrowserCookies", "params": {}});
-        self.call("POST", "/goog/cdp/execute", &command).map(drop)
+        self.command("Network.clearBrowserCookies", &json!({})).map(drop)
     }
 
     /// Opens a page.
@@ -159,6 +158,16 @@ impl Browser {
             let missing = || BrowserError(format!("no {wanted:?} in {url:?}"));
             if url.contains(wanted) { Ok(url) } else { Err(missing()) }
         })
+    }
+
+    /// What a script in the page returns: the body of a function, with `arguments`.
+    pub fn run(&self, script: &str, arguments: &[Value]) -> Result<Value, BrowserError> {
+        self.call("POST", "/execute/sync", &json!({"script": script, "args": arguments}))
+    }
+
+    /// A command of Chromium's own protocol (CDP).
+    pub fn command(&self, name: &str, parameters: &Value) -> Result<Value, BrowserError> {
+        self.call("POST", "/goog/cdp/execute", &json!({"cmd": name, "params": parameters}))
     }
 
     /// A picture of the window, as PNG.

@@ -75,6 +75,7 @@ fn members_get_tokens_and_nothing_else() {
     for request in [
         json!({"request": "id_token", "account": ACCOUNT}),
         json!({"request": "lock", "password": "x"}),
+        json!({"request": "page"}),
         json!({"request": "remove_all"}),
         json!({"request": "remove", "account": ACCOUNT}),
         json!({"request": "reset", "account": ACCOUNT}),

@@ -20,6 +20,8 @@ const MAX_URL: usize = 80;
 const MAX_PATH: usize = 80;
 const MAX_SCOPE: usize = 80;
 const MAX_UNIT: usize = 50;
+/// Who asks, where no program does.
+const PAGE: &str = "the page of this agent that is open in a browser (`oidc page`)";
 
 /// Who asks, and whether the agent may ask the person in turn.
 pub struct Asking<'a> {
@@ -90,6 +92,9 @@ impl<'a> Asking<'a> {
     }
 
     fn program(&self, process: &Process) -> String {
+        if self.caller.is_at_page() {
+            return PAGE.to_owned();
+        }
         // Writing to a string does not fail.
         let executable = process.executable.as_deref();
         let mut program = executable.map_or_else(|| "a process".to_owned(), |path| bounded(path, MAX_PATH));
@@ -106,7 +111,8 @@ impl<'a> Asking<'a> {
     /// known is the same as itself only.
     fn identity(&self, process: &Process) -> String {
         let unknown = process.executable.is_none().then_some(self.caller.peer.pid);
-        format!("{} {:?} {unknown:?} {:?}", self.caller.peer.uid, process.executable, self.hint)
+        let (uid, at_page) = (self.caller.peer.uid, self.caller.is_at_page());
+        format!("{uid} {:?} {unknown:?} {at_page} {:?}", process.executable, self.hint)
     }
 }
 
@@ -235,6 +241,18 @@ mod tests {
         let caller = Caller::new(Peer { uid: 4711, gid: 1, pid: None }, Role::Member, ours.as_fd());
         let description = Asking::new(caller, None, true).description(&Process::default());
         assert_eq!(description, "Asked for by a process of ANOTHER USER (uid 4711)");
+    }
+
+    #[test]
+    fn the_page_is_named_as_such_and_is_no_program() {
+        let (ours, _theirs) = UnixStream::pair().expect("a pair");
+        let page = Asking::new(Caller::at_page(), Some("hint"), true);
+        let description = page.description(&Process::default());
+        assert_eq!(description, format!("Asked for by {PAGE}\nIt says of itself: \"hint\""));
+        // A process that cannot be seen and says the same of itself is asked about by itself.
+        let peer = Peer { pid: None, ..Caller::at_page().peer };
+        let other = Asking::new(Caller::new(peer, Role::Owner, ours.as_fd()), Some("hint"), true);
+        assert_ne!(page.identity(&Process::default()), other.identity(&Process::default()));
     }
 
     #[test]

@@ -34,6 +34,7 @@ mod renewal;
 mod ring;
 mod save;
 mod select;
+mod shown;
 mod single_flight;
 mod source;
 mod standing;
@@ -43,4 +44,6 @@ mod token;
 mod token_cache;
 mod tries;
 
-pub use self::{deps::Deps, load::Added, loaded::Accounts, lock::Covered, token_cache::CachedToken};
+pub use self::{
+    deps::Deps, load::Added, loaded::Accounts, lock::Covered, shown::Shown, token_cache::CachedToken,
+};

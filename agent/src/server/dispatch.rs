@@ -13,6 +13,7 @@ use crate::{
     caller::Caller,
     clock::Moment,
     login::Login,
+    page::Page,
     provider::ReceivedIdToken,
 };
 
@@ -20,12 +21,13 @@ use crate::{
 pub struct Dispatch {
     accounts: Accounts,
     login: Login,
+    page: Page,
 }
 
 impl Dispatch {
-    /// Over these accounts and logins.
-    pub fn new(accounts: Accounts, login: Login) -> Self {
-        Self { accounts, login }
+    /// Over these accounts and logins, and the page that shows them.
+    pub fn new(accounts: Accounts, login: Login, page: Page) -> Self {
+        Self { accounts, login, page }
     }
 
     async fn answer(&self, request: Request, caller: Caller<'_>) -> Result<Reply, Failure> {
@@ -68,6 +70,7 @@ impl Dispatch {
                 Ok(Reply::success_with(Box::pin(accounts.examine(&account)).await?.to_info()))
             }
             Request::Passwd(request) => Box::pin(accounts.passwd(request)).await.map(|()| Reply::success()),
+            Request::Page(request) => self.page.page(request),
             Request::Gen(request) => Box::pin(login.generate(*request)).await,
             Request::Register(request) => Box::pin(login.register(*request)).await,
             Request::CodeExchange(request) => Box::pin(login.code_exchange(request)).await,
@@ -111,6 +114,7 @@ impl Handler for Dispatch {
     }
 
     async fn finish(&self) {
+        self.page.stop();
         self.accounts.settle().await;
     }
 }

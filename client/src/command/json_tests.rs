@@ -4,8 +4,10 @@
 use std::path::Path;
 
 use oidc_proto::{
-    message::{AgentStatus, Failure, IdTokenReply, Reply, Request, ResetReport, TokenReply},
-    secret::{AccessToken, IdToken},
+    message::{
+        AgentStatus, Failure, IdTokenReply, PageReply, PageRequest, Reply, Request, ResetReport, TokenReply,
+    },
+    secret::{AccessToken, IdToken, SecretText},
 };
 use serde_json::Value;
 
@@ -38,6 +40,12 @@ fn agent(request: &Request) -> Reply {
         Request::IdToken(_) => {
             Reply::IdToken(IdTokenReply { id_token: IdToken::from("it"), issuer: "https://op".to_owned() })
         }
+        Request::Page(PageRequest { stop: false }) => Reply::Page(PageReply {
+            address: SecretText::from("http://127.0.0.1:4711/#s"),
+            opens_until: 1,
+            ends_at: 2,
+            host: "here".to_owned(),
+        }),
         Request::Reset(_) => Reply::success_with(ResetReport::default().to_info()),
         _ => Reply::success(),
     }
@@ -75,6 +83,8 @@ const ROWS: &[(&[&str], &str)] = &[
     (&["status"], "| `oidc status`,"),
     (&["agent", "status"], "| `oidc status`,"),
     (&["agent", "start"], "| `oidc agent start` |"),
+    (&["page", "--no-browser"], "| `oidc page` |"),
+    (&["page", "--stop"], "| `oidc page` |"),
     (&["lock", "--pw-cmd=echo pw"], "| `oidc lock`,"),
     (&["unlock", "--pw-cmd=echo pw"], "| `oidc lock`,"),
     (&["passwd", OPEN, "--new-pw-cmd=echo new", "acc"], "| `oidc passwd` |"),

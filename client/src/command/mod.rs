@@ -11,6 +11,7 @@ mod json_tests;
 mod list;
 mod lock;
 mod orphans;
+mod page;
 mod passwd;
 mod provider;
 mod remove;
@@ -37,6 +38,7 @@ pub static TABLE: Table<Box<dyn Command>> = Table {
         Entry::of::<inspect::arguments::InspectArgs>("inspect"),
         Entry::of::<status::StatusArgs>("status"),
         Entry::of::<doctor::DoctorArgs>("doctor"),
+        Entry::of::<page::PageArgs>("page"),
         Entry::of::<provider::ProviderArgs>("provider"),
         Entry::of::<orphans::OrphansArgs>("orphans"),
         Entry::of::<lock::LockArgs>("lock"),

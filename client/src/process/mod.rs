@@ -1,5 +1,7 @@
-//! This process among others: what signals it gets, whom it belongs to, and whether there is a display.
+//! This process among others: what signals it gets, whom it belongs to, whether there is a display, and a browser
+//! on it.
 
+pub mod browser;
 pub mod display;
 pub mod kinship;
 pub mod signals;

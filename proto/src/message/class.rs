@@ -11,7 +11,7 @@ pub enum Class {
     State,
     /// Part of a login, a registration, or what comes before them.
     Login,
-    /// Changes what the agent holds: accounts, their files, the lock.
+    /// Changes what the agent holds: accounts, their files, the lock, who else is let in.
     Management,
 }
 
@@ -55,7 +55,8 @@ impl Request {
             | Self::Reset(_)
             | Self::Passwd(_)
             // It may store a registration access token that the provider has replaced.
-            | Self::Examine { .. } => Class::Management,
+            | Self::Examine { .. }
+            | Self::Page(_) => Class::Management,
         }
     }
 
@@ -68,10 +69,11 @@ impl Request {
             || matches!(self, Self::CodeExchange(_) | Self::Device(_))
     }
 
-    /// Whether a locked agent answers it: what tells that it is there, what issuers there are, and the ways out of
-    /// the lock.
+    /// Whether a locked agent answers it: what tells that it is there, what issuers there are, the ways out of the lock,
+    /// and what closes a way in.
     pub const fn is_answered_while_locked(&self) -> bool {
         matches!(self, Self::Check | Self::AccountInfo | Self::Unlock { .. } | Self::Reset(_))
+            || matches!(self, Self::Page(request) if request.stop)
     }
 }
 
@@ -102,6 +104,8 @@ mod tests {
             (r#"{"request":"examine","account":"a"}"#, Class::Management, false, false),
             (r#"{"request":"unlock","password":"p"}"#, Class::Management, false, true),
             (r#"{"request":"reset","account":"a"}"#, Class::Management, false, true),
+            (r#"{"request":"page"}"#, Class::Management, false, false),
+            (r#"{"request":"page","stop":1}"#, Class::Management, false, true),
         ] {
             let parsed = parse(request);
             assert_eq!(parsed.class(), class, "{request}");

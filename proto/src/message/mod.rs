@@ -11,6 +11,7 @@ mod field;
 mod inspection;
 mod issuer;
 mod login;
+mod page;
 mod provider;
 mod reply;
 mod request;
@@ -30,6 +31,7 @@ pub use login::{
     CodeExchangeRequest, DeleteClientRequest, DeviceAuthorization, DeviceRequest, Flow, GenRequest,
     RegisterRequest,
 };
+pub use page::{PageReply, PageRequest};
 pub use provider::{ClientSource, Finding, Prediction, ProviderFact, ProviderReport, ProviderRequest};
 pub use reply::{IdTokenReply, LookupStatus, Registration, Reply, ReplyError, TokenReply};
 pub use request::Request;

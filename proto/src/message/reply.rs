@@ -6,7 +6,7 @@ use serde_json::Value;
 use zeroize::Zeroizing;
 
 use super::{
-    DeviceAuthorization, Failure,
+    DeviceAuthorization, Failure, PageReply,
     field::{put, verbatim},
 };
 use crate::{
@@ -50,6 +50,8 @@ pub enum Reply {
         /// For people.
         info: String,
     },
+    /// To `page`, unless that is to end.
+    Page(PageReply),
     /// To `file_read`.
     FileData(SecretText),
     /// It is not done.
@@ -180,6 +182,9 @@ impl Reply {
                 left_out: object.strings("left_out"),
                 left_out_because: object.string("left_out_because"),
             })
+        } else if has("page") {
+            let page = object.object("page").as_ref().and_then(PageReply::from_object);
+            Self::Page(page.ok_or(ReplyError::Malformed("page"))?)
         } else if let Some(data) = verbatim(object, "data") {
             Self::FileData(SecretText::new(data))
         } else {
@@ -220,6 +225,7 @@ impl Reply {
                 put(&mut object, "left_out_because", registration.left_out_because.as_deref());
             }
             Self::StateLookup { info, .. } => object.insert("info", info.as_str()),
+            Self::Page(page) => object.insert("page", page.to_object().into_value()),
             Self::FileData(data) => object.insert("data", data.expose()),
         }
         object
@@ -316,6 +322,7 @@ impl fmt::Debug for Reply {
             Self::AcceptedDevice(_) => f.write_str("AcceptedDevice(..)"),
             Self::Registered(registration) => write!(f, "{registration:?}"),
             Self::StateLookup { status, .. } => write!(f, "StateLookup({status:?}, ..)"),
+            Self::Page(page) => write!(f, "{page:?}"),
             Self::FileData(_) => f.write_str("FileData(..)"),
             Self::Failure(failure) => write!(f, "{failure:?}"),
         }

@@ -7,8 +7,8 @@ use zeroize::Zeroizing;
 
 use super::{
     AddRequest, CodeExchangeRequest, DeleteClientRequest, DeviceRequest, Failure, FileWriteRequest,
-    GenRequest, IdTokenRequest, IntrospectRequest, IssuerKeysRequest, MytokenRequest, PasswdRequest,
-    ProviderQuery, ProviderRequest, RegisterRequest, ResetRequest, TokenRequest,
+    GenRequest, IdTokenRequest, IntrospectRequest, IssuerKeysRequest, MytokenRequest, PageRequest,
+    PasswdRequest, ProviderQuery, ProviderRequest, RegisterRequest, ResetRequest, TokenRequest,
     field::{put, required, required_object, verbatim},
 };
 use crate::{
@@ -117,6 +117,8 @@ pub enum Request {
         /// Short name.
         account: String,
     },
+    /// Ours: the agent's web page begins, stays, or ends.
+    Page(PageRequest),
 }
 
 impl Request {
@@ -175,6 +177,7 @@ impl Request {
             "reset" => Self::Reset(ResetRequest::read(object)?),
             "passwd" => Self::Passwd(PasswdRequest::read(object)?),
             "examine" => Self::Examine { account: required(object, "account")? },
+            "page" => Self::Page(PageRequest::read(object)),
             _ => return Err(Failure::unknown_request()),
         })
     }
@@ -218,6 +221,7 @@ impl Request {
             }
             Self::Reset(request) => request.write(&mut object),
             Self::Passwd(request) => request.write(&mut object),
+            Self::Page(request) => request.write(&mut object),
         }
         object.to_json()
     }
@@ -258,6 +262,7 @@ impl Request {
             Self::Reset(_) => "reset",
             Self::Passwd(_) => "passwd",
             Self::Examine { .. } => "examine",
+            Self::Page(_) => "page",
         }
     }
 }
@@ -305,6 +310,7 @@ impl fmt::Debug for Request {
             Self::FileRead { filename } | Self::FileRemove { filename } => write!(f, " {filename:?}"),
             Self::Reset(request) => write!(f, " {request:?}"),
             Self::Passwd(request) => write!(f, " {request:?}"),
+            Self::Page(request) => write!(f, " {request:?}"),
             _ => Ok(()),
         }
     }

@@ -225,6 +225,7 @@ fn small_request() -> BoxedStrategy<Request> {
         any::<String>().prop_map(|text| Request::Unlock { password: Password::new(text) }),
         (text(), any::<bool>())
             .prop_map(|(account, keep_remote)| Request::Reset(ResetRequest { account, keep_remote })),
+        any::<bool>().prop_map(|stop| Request::Page(PageRequest { stop })),
     ]
     .boxed()
 }
@@ -333,6 +334,9 @@ pub fn reply() -> BoxedStrategy<Reply> {
         ),
         (select(vec![LookupStatus::NotFound, LookupStatus::FoundButReceived]), text())
             .prop_map(|(status, info)| Reply::StateLookup { status, info }),
+        (text(), seconds(), seconds(), text()).prop_map(|(address, opens_until, ends_at, host)| {
+            Reply::Page(PageReply { address: SecretText::new(address), opens_until, ends_at, host })
+        }),
         any::<String>().prop_map(|data| Reply::FileData(SecretText::new(data))),
         failure().prop_map(Reply::Failure),
     ]

@@ -2,17 +2,17 @@
 
 use std::{
     io::{self, IsTerminal},
-    os::unix::process::CommandExt,
-    process::Stdio,
     time::{Duration, Instant},
 };
 
-use oidc_proto::environment::without_secrets;
 use rustix::termios::tcgetwinsize;
 use url::Url;
 
 use super::interrupts::Interrupts;
-use crate::{account::password::asker::AskError, process::display::has_display};
+use crate::{
+    account::password::asker::AskError,
+    process::{browser, display::has_display},
+};
 
 /// The machine that the person sits at.
 pub trait Desk {
@@ -42,17 +42,7 @@ impl Desk for Machine {
     }
 
     fn open(&mut self, url: &Url) -> io::Result<()> {
-        // Runs the opener itself, not a shell: whatever stands in the address is one argument.
-        let mut last_error = io::Error::from(io::ErrorKind::NotFound);
-        for mut opener in open::commands(url.as_str()) {
-            without_secrets(&mut opener).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
-            // Not to be ended by a Ctrl-C that is meant for this program.
-            match opener.process_group(0).spawn() {
-                Ok(_) => return Ok(()),
-                Err(error) => last_error = error,
-            }
-        }
-        Err(last_error)
+        browser::open(url.as_str())
     }
 
     fn now(&self) -> Instant {
