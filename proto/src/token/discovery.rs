@@ -118,6 +118,13 @@ impl Discovery {
         Self { candidates, has_runtime_directory }
     }
 
+    /// The variables that name a place and are not set, or to nothing that is one.
+    pub fn unset(&self) -> Vec<&'static str> {
+        let names = [BEARER_TOKEN, BEARER_TOKEN_FILE, XDG_RUNTIME_DIR];
+        let is_set = |name: &str| self.candidates.iter().any(|candidate| candidate.place.name() == name);
+        names.into_iter().filter(|name| !is_set(name)).collect()
+    }
+
     /// The candidate that counts by the specification: the first that holds anything but white space. What it holds
     /// may be no token, and then readers stop there.
     pub fn used(&self) -> Option<&Candidate> {
@@ -361,6 +368,7 @@ mod tests {
         let large = Scene::new().file("tmp/bt_u7", &"x".repeat((1 << 20) + 1));
         assert_eq!(large.used().as_deref(), Some("too_large"));
         assert_eq!(Scene::new().used(), None);
+        assert_eq!(Scene::new().look().unset(), [BEARER_TOKEN, BEARER_TOKEN_FILE, XDG_RUNTIME_DIR]);
     }
 
     #[test]

@@ -148,6 +148,17 @@ fn the_names_beside_a_token_are_kept() {
 }
 
 #[test]
+fn a_refresh_token_is_told_of_where_there_is_nothing_else() {
+    let top =
+        find(br#"{"refresh_token":"a-secret-of-condor","scopes":"a,b","audience":"x"}"#).expect("a token");
+    assert_eq!((top.tokens.len(), top.tokens[0].found_as), (1, Some("refresh_token")));
+    assert!(!top.has_refresh_token);
+    let pelican = find(br#"{"access_token":"an-opaque-token","refresh_token":"r"}"#).expect("a token");
+    assert_eq!((pelican.tokens.len(), pelican.tokens[0].found_as), (1, Some("access_token")));
+    assert!(pelican.has_refresh_token);
+}
+
+#[test]
 fn opaque_tokens_are_found_where_something_says_so() {
     const TOKEN: &str = "P0Zk1UjcctZytXUt-nwYN1vV3rATFa_eklocVx4lBso";
     for text in [

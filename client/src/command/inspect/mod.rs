@@ -230,7 +230,14 @@ fn introspect(account: &str, found: &FoundToken, context: &mut Context) -> Resul
     let account = context.account(account)?.to_string();
     let token = SecretText::new(found.token.expose().to_owned());
     let request = Request::Introspect(IntrospectRequest { account, token });
-    match context.call_or_start(&request)? {
+    let answer = context.call_or_start(&request).map_err(|error| {
+        if error.is_unknown_request() {
+            let text = format!("this agent cannot ask the provider about a token: {}", source::OTHER_AGENT);
+            return Error::Other(Exit::Failure, text);
+        }
+        error
+    })?;
+    match answer {
         Reply::Success { info: Some(info) } => {
             Introspection::from_info(&info).ok_or(Error::UnexpectedReply(request.name()))
         }

@@ -169,6 +169,9 @@ impl Sheet {
             let place = one_line(&candidate.place.to_string());
             let _ = writeln!(self.text, "  {mark:4}  {place} {}", one_line(&holds));
         }
+        for name in discovery.unset() {
+            let _ = writeln!(self.text, "        {name} is not set");
+        }
         for reader in discovery.readers() {
             let place = reader.uses.map(|at| &discovery.candidates[at].place);
             let differs = place != used;

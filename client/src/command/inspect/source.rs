@@ -151,6 +151,9 @@ fn nowhere(discovery: &Discovery) -> String {
     text
 }
 
+/// What an agent is that does not know a request of ours.
+pub const OTHER_AGENT: &str = "it is of another program or older than this one";
+
 fn no_token(text: &str) -> Error {
     Error::Other(Exit::NoToken, text.to_owned())
 }

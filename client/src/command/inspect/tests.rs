@@ -270,6 +270,8 @@ fn an_agent_that_cannot_do_it_is_told_from_a_bad_token() {
     let ran = bench.run(&["oidc", "inspect", &sample("wlcg-rs256.jwt"), "--verify", AT]);
     assert_eq!(exit(&ran), Exit::Failure);
     assert!(ran.stdout.contains("--jwks FILE"), "{}", ran.stdout);
+    let ran = bench.run(&["oidc", "inspect", &sample("opaque"), "--account", "acc", "--introspect"]);
+    assert!(said(&ran).contains("it is of another program or older"), "{ran:?}");
 }
 
 #[test]

@@ -13,7 +13,7 @@ use oidc_proto::{
 };
 use zeroize::Zeroizing;
 
-use super::arguments::InspectArgs;
+use super::{arguments::InspectArgs, source::OTHER_AGENT};
 use crate::{
     agent::absolute_path,
     context::{Context, error::Error},
@@ -117,10 +117,9 @@ fn explained(issuer: &str, error: &Error) -> NoKeys {
         return no_keys(Exit::TokenRefused, "unknown_issuer", text);
     }
     if error.is_unknown_request() {
-        let text =
-            "this agent cannot fetch the issuer's keys: it is of another program or older than this one; \
-                    `--jwks FILE` takes them from a file"
-                .to_owned();
+        let text = format!(
+            "this agent cannot fetch the issuer's keys: {OTHER_AGENT}; `--jwks FILE` takes them from a file"
+        );
         return no_keys(Exit::Failure, "keys_unavailable", text);
     }
     no_keys(error.exit(), "keys_unavailable", format!("the issuer's keys cannot be had: {error}"))
