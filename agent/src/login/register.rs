@@ -77,10 +77,24 @@ impl Login {
         Ok(Reply::Registered(Registered {
             client,
             max_scopes: Some(scopes_supported(&metadata)),
-            left_out: left_out.iter().map(|part| tell_left_out(*part).to_owned()).collect(),
+            left_out: left_out.iter().map(|part| told(*part, &scope, &registered.asked_scope)).collect(),
             left_out_because: registered.refusal,
         }))
     }
+}
+
+/// What the person is told of a part: of scopes, which.
+fn told(part: Part, wanted: &str, asked: &str) -> String {
+    let text = tell_left_out(part);
+    let is_told_otherwise = |scope: &str| matches!(scope, "openid" | scope::OFFLINE_ACCESS);
+    let scopes: Vec<_> = wanted
+        .split_whitespace()
+        .filter(|scope| !is_told_otherwise(scope) && !scope::contains(asked, scope))
+        .collect();
+    if part != Part::UnlistedScopes || scopes.is_empty() {
+        return text.to_owned();
+    }
+    format!("{text} ({})", scopes.join(", "))
 }
 
 /// The public part of the account's key, if it has one: `jwks` of RFC 7591 section 2.
@@ -162,6 +176,14 @@ mod tests {
         assert_eq!(uris[3], CUSTOM_SCHEME_URI);
         let ports: std::collections::HashSet<_> = (0..20).map(|_| random_port()).collect();
         assert!(ports.len() > 1 && ports.iter().all(|port| PORT_RANGE.contains(port)));
+    }
+
+    #[test]
+    fn scopes_that_were_left_out_are_named() {
+        let told = |part, asked| told(part, "openid offline_access a b", asked);
+        assert_eq!(told(Part::UnlistedScopes, "openid"), "scopes that the provider does not list (a, b)");
+        assert_eq!(told(Part::UnlistedScopes, "openid a b"), "scopes that the provider does not list");
+        assert_eq!(told(Part::OfflineAccess, "openid"), "the scope offline_access");
     }
 
     #[test]

@@ -363,13 +363,14 @@ fn register_if_needed(
         // From here until the registration is kept, Ctrl-C has to wait.
         session.hold_interrupts(true)?;
         match registration::register(session, &beginning.account, &choice.flows, token.as_ref())? {
-            Registered::Client(client) => {
+            Registered::Client { client, left_out } => {
                 let difference = Difference::between(beginning.account.login_scope(), &choice.flows, &client);
                 beginning.account = registration::merge(std::mem::take(&mut beginning.account), &client);
                 beginning.client = ClientOrigin::Registered;
                 pending::keep(session, &home, &beginning.name, &beginning.account, &beginning.storage)?;
-                difference.show(session);
-                return Ok(Choice { flows: difference.usable(&choice.flows), ..choice });
+                let usable = difference.usable(&choice.flows);
+                difference.besides(&left_out).show(session);
+                return Ok(Choice { flows: usable, ..choice });
             }
             Registered::Refused(failure) => {
                 session.hold_interrupts(false)?;

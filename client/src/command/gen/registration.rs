@@ -18,8 +18,13 @@ const DEVICE_GRANT: &str = "urn:ietf:params:oauth:grant-type:device_code";
 
 /// How a registration ended.
 pub enum Registered {
-    /// The client, as the provider described it.
-    Client(Object),
+    /// There is one.
+    Client {
+        /// As the provider described it.
+        client: Object,
+        /// What it had to be registered without, as the person is told at the end.
+        left_out: Vec<String>,
+    },
     /// The provider registers none.
     Refused(Box<Failure>),
 }
@@ -41,13 +46,13 @@ pub fn register(
     match session.context.agent.call(&request)? {
         Reply::Registered(registration) if registration.client.text("client_id").is_some() => {
             session.remarks.extend(left_out(&registration));
-            Ok(Registered::Client(registration.client))
+            Ok(Registered::Client { client: registration.client, left_out: registration.left_out })
         }
         // Registered, though not as wanted: the client must not be lost.
         Reply::Failure(mut failure) => match failure.client.take() {
             Some(client) if client.text("client_id").is_some() => {
                 session.context.output.warning(&failure.error);
-                Ok(Registered::Client(*client))
+                Ok(Registered::Client { client: *client, left_out: Vec::new() })
             }
             _ if is_refusal(failure.code) => Ok(Registered::Refused(Box::new(failure))),
             _ => Err(failure.into()),
@@ -163,6 +168,13 @@ impl Difference {
         Self { scopes: missing_scopes.unwrap_or_default(), grants: missing_grants }
     }
 
+    /// The same without the scopes that `told` names already.
+    pub fn besides(mut self, told: &[String]) -> Self {
+        let is_word = |c: char| c.is_whitespace() || matches!(c, ',' | '(' | ')');
+        self.scopes.retain(|scope| !told.iter().any(|text| text.split(is_word).any(|word| word == scope)));
+        self
+    }
+
     /// Tells the person.
     pub fn show(&self, session: &mut Session) {
         let output = &mut session.context.output;
@@ -220,6 +232,15 @@ mod tests {
         assert_eq!(difference.grants, ["refresh_token", DEVICE_GRANT]);
         assert_eq!(difference.usable(&[Flow::Device, Flow::Code]), [Flow::Code]);
         assert_eq!(difference.usable(&[Flow::Device]), [Flow::Device]);
+    }
+
+    #[test]
+    fn what_was_left_out_is_not_missing_as_well() {
+        let answer = client(r#"{"scope":"openid"}"#);
+        let difference = || Difference::between(Some("openid offline_access a b offline"), &[], &answer);
+        let told = ["the scope offline_access".to_owned(), "scopes that it does not list (a, b)".to_owned()];
+        assert_eq!(difference().besides(&told).scopes, ["offline"]);
+        assert_eq!(difference().besides(&[]).scopes.len(), 4);
     }
 
     #[test]
