@@ -33,8 +33,8 @@ fn dispatch(options: Options, socket: &Path) -> Dispatch {
     });
     let issuers = IssuerData::read(&home, options.cert_path.clone());
     let settings = issuers.clone();
-    let providers = Providers::new(move |issuer| settings.settings(issuer));
     let (prompts, clock) = (Queue::default(), Clock::system());
+    let providers = Providers::new(clock.clone(), move |issuer| settings.settings(issuer));
     let accounts = Accounts::start(Deps { home, issuers, providers, options, prompts, clock });
     let login = Login::new(accounts.clone(), socket.to_owned());
     let page = Page::new(accounts.clone());

@@ -82,7 +82,7 @@ impl Bench {
         let (home, clock) = (home(directory.path()), Clock::simulated(START));
         let issuers = IssuerData::read(&home, None);
         let settings = issuers.clone();
-        let providers = Providers::new(move |issuer| settings.settings(issuer));
+        let providers = Providers::new(clock.clone(), move |issuer| settings.settings(issuer));
         let prompts = crate::prompt::Queue::default();
         let accounts =
             Accounts::start(Deps { home, issuers, providers, options, prompts, clock: clock.clone() });

@@ -16,7 +16,7 @@ impl Login {
         let provider = deps.providers.provider(&config).map_err(failure_of(&config))?;
         let (metadata, without_metadata, findings, prediction) = if request.probe {
             let probed = provider
-                .probe(!request.spare_registration, provider_deadline())
+                .probe(!request.spare_registration, config.cert_path.as_deref(), provider_deadline())
                 .await
                 .map_err(failure_of(&config))?;
             (probed.metadata, None, probed.findings, Some(probed.prediction))

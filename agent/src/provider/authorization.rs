@@ -92,7 +92,7 @@ impl Provider {
         let challenge = pkce.challenge();
         parameters.extend([("code_challenge_method", pkce.method()), ("code_challenge", challenge.as_str())]);
         parameters.extend(nonce.as_deref().map(|nonce| ("nonce", nonce)));
-        let style = self.audience_style(request.client_id, deadline).await?;
+        let style = self.audience_style(request.client_id, &quirks);
         parameters.extend(audience::parameters(request.audience, style));
         // Keeps a query that the endpoint already has (RFC 6749 section 3.1).
         url.query_pairs_mut().extend_pairs(parameters);

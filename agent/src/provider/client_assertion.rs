@@ -14,6 +14,7 @@ use serde_json::json;
 use zeroize::Zeroizing;
 
 use super::{metadata::ProviderMetadata, quirks::AssertionAudience};
+use crate::clock::Clock;
 
 /// `client_assertion_type` (RFC 7523 section 2.2).
 pub(crate) const CLIENT_ASSERTION_TYPE: &str = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer";
@@ -73,21 +74,38 @@ fn encode(bytes: impl AsRef<[u8]>) -> String {
 /// What time it is at the provider, as far as its answers tell (`Date`, RFC 9110 section 6.6.1).
 #[derive(Default)]
 pub(crate) struct ProviderClock {
+    /// This computer's.
+    own: Clock,
     /// Seconds that it is ahead of this computer's clock.
     ahead: AtomicI64,
 }
 
 impl ProviderClock {
+    /// As far as is known, it agrees with this computer's.
+    pub(crate) fn new(own: Clock) -> Self {
+        Self { own, ahead: AtomicI64::default() }
+    }
+
+    /// Seconds since the epoch, by this computer's clock.
+    pub(crate) fn own(&self) -> i64 {
+        i64::try_from(self.own.now().wall).unwrap_or(i64::MAX)
+    }
+
+    /// How many seconds this computer's clock is ahead of an answer that was sent just now; negative where it is behind.
+    pub(crate) fn ahead_of(&self, sent_at: SystemTime) -> i64 {
+        self.own().saturating_sub(seconds(sent_at))
+    }
+
     /// Compares, after an answer has come. Whether the provider's clock is another one than was thought.
     pub(crate) fn saw(&self, sent_at: SystemTime) -> bool {
-        let ahead = seconds(sent_at).saturating_sub(seconds(SystemTime::now()));
+        let ahead = self.ahead_of(sent_at).saturating_neg();
         let ahead = if ahead.abs() <= TOLERANCE { 0 } else { ahead };
         let before = self.ahead.swap(ahead, Ordering::Relaxed);
         before.abs_diff(ahead) > TOLERANCE.unsigned_abs()
     }
 
     fn now(&self) -> i64 {
-        seconds(SystemTime::now()).saturating_add(self.ahead.load(Ordering::Relaxed))
+        self.own().saturating_add(self.ahead.load(Ordering::Relaxed))
     }
 }
 
@@ -137,8 +155,8 @@ mod tests {
 
     #[test]
     fn goes_by_the_providers_clock_where_that_is_another() {
-        let clock = ProviderClock::default();
-        let now = SystemTime::now();
+        let now = UNIX_EPOCH + Duration::from_secs(1_700_000_000);
+        let clock = ProviderClock::new(Clock::simulated(1_700_000_000));
         assert!(!clock.saw(now + Duration::from_secs(3)));
         let (_, assertion) = signed(AssertionAudience::Issuer, true, &clock);
         let iat = |assertion: &str| Claims::of(assertion).expect("a JWT").time("iat").expect("iat");
@@ -146,7 +164,7 @@ mod tests {
         assert!(clock.saw(now - Duration::from_secs(600)));
         assert!(!clock.saw(now - Duration::from_secs(602)), "it is known already");
         let (_, assertion) = signed(AssertionAudience::Issuer, true, &clock);
-        assert!((595..=605).contains(&(right - iat(&assertion))));
+        assert_eq!((right, iat(&assertion)), (1_700_000_000, 1_700_000_000 - 602));
         assert!(clock.saw(now), "it was set");
     }
 }

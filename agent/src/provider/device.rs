@@ -17,6 +17,7 @@ use super::{
     http::Repeat,
     pkce::Pkce,
     text::presentable,
+    token_endpoint::{Known, Target},
     token_response::TokenResponse,
 };
 
@@ -71,23 +72,22 @@ impl Provider {
         endpoint: Option<&str>,
         deadline: Instant,
     ) -> Result<DeviceAuthorization, ProviderError> {
-        let metadata = self.metadata(deadline).await?;
+        let known = self.known(deadline).await?;
+        let Known { metadata, quirks } = &known;
         let endpoint = endpoint
             .or(self.settings.device_authorization_endpoint.as_deref())
             .or(metadata.device_authorization_endpoint.as_deref());
         let endpoint = self.endpoint(endpoint, Unsupported::DeviceAuthorization)?;
         // Not required, but strict Keycloak clients refuse a device request without.
-        let quirks = self.quirks(&metadata);
-        let pkce = quirks.device_pkce.then(|| Pkce::new(&metadata));
+        let pkce = quirks.device_pkce.then(|| Pkce::new(metadata));
         let challenge = pkce.as_ref().map(Pkce::challenge);
         let form = Form::default()
             .with("client_id", client.id)
             .with("scope", scope)
             .with_some("code_challenge_method", pkce.as_ref().map(Pkce::method))
             .with_some("code_challenge", challenge.as_deref());
-        let order = &quirks.device_client_authentication;
-        let (answer, _) =
-            self.client_request(endpoint, client, &form, Repeat::IfUnprocessed, deadline, order).await?;
+        let target = Target { order: &quirks.device_client_authentication, ..known.at(endpoint) };
+        let (answer, _) = self.client_request(target, client, &form, Repeat::IfUnprocessed, deadline).await?;
         DeviceAuthorization::from_object(&answer, &self.issuer, pkce.map(|pkce| pkce.verifier))
             .map_err(|what| self.http.error(ProviderErrorKind::BadResponse { what }))
     }

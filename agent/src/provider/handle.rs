@@ -21,6 +21,7 @@ use super::{
     quirks::{Changes, Quirks},
     text,
 };
+use crate::clock::Clock;
 
 /// How long metadata are believed: longer than most access tokens live, so that a refresh is one request and not two.
 /// An endpoint that has moved away makes them be fetched earlier.
@@ -69,7 +70,7 @@ impl Provider {
         cert_path: Option<PathBuf>,
         oauth: bool,
         settings: IssuerSettings,
-        clients: &HttpClients,
+        (clients, clock): (&HttpClients, &Clock),
     ) -> Result<Self, ProviderError> {
         let name: Arc<str> = name_of(issuer).into();
         let url = allowed_url(issuer, true).map_err(|kind| ProviderError::new(name.clone(), kind))?;
@@ -85,7 +86,7 @@ impl Provider {
             working_ways: WorkingWays::default(),
             working_styles: WorkingStyles::default(),
             offline_refusals: OfflineRefusals::default(),
-            clock: ProviderClock::default(),
+            clock: ProviderClock::new(clock.clone()),
         })
     }
 

@@ -74,7 +74,7 @@ impl Provider {
         let jwt =
             Jwt::parse(received.token.expose()).ok_or_else(|| refused("it is no signed JWT".to_owned()))?;
         check_claims(&jwt.claims, &issuer, expected).map_err(refused)?;
-        check_times(&jwt.claims, received.sent_at, seconds(SystemTime::now())).map_err(refused)?;
+        check_times(&jwt.claims, received.sent_at, self.clock.own().unsigned_abs()).map_err(refused)?;
         self.check_signature(&jwt, deadline.min(Instant::now() + KEYS_DEADLINE)).await.map_err(refused)
     }
 

@@ -20,11 +20,11 @@ impl Provider {
         token: &SecretText,
         deadline: Instant,
     ) -> Result<Object, ProviderError> {
-        let metadata = self.metadata(deadline).await?;
-        let endpoint =
-            self.endpoint(metadata.introspection_endpoint.as_deref(), Unsupported::Introspection)?;
+        let known = self.known(deadline).await?;
+        let endpoint = known.metadata.introspection_endpoint.as_deref();
+        let endpoint = self.endpoint(endpoint, Unsupported::Introspection)?;
         let form = Form::default().with_secret("token", token.expose());
-        let answer = self.client_request(endpoint, client, &form, Repeat::Freely, deadline, &[]).await?;
+        let answer = self.client_request(known.at(endpoint), client, &form, Repeat::Freely, deadline).await?;
         Ok(answer.0)
     }
 

@@ -3,10 +3,7 @@
 //! Nothing is made at the provider: whether it registers clients is told from how it refuses a registration that no
 //! provider can take.
 
-use std::{
-    sync::Arc,
-    time::{Duration, SystemTime},
-};
+use std::sync::Arc;
 
 use oidc_proto::{
     json::Object,
@@ -52,8 +49,14 @@ pub struct Probed {
 
 impl Provider {
     /// Asks for the metadata anew, and walks through what a login needs. What fails there is a finding, not an error.
-    /// `registers`: also who may register a client, which the registration endpoint is asked for.
-    pub async fn probe(&self, registers: bool, deadline: Instant) -> Result<Probed, ProviderError> {
+    /// `registers`: also who may register a client, which the registration endpoint is asked for. `certificates`: those that
+    /// were given for this provider, so that commands name them too.
+    pub async fn probe(
+        &self,
+        registers: bool,
+        certificates: Option<&str>,
+        deadline: Instant,
+    ) -> Result<Probed, ProviderError> {
         self.metadata.forget();
         let metadata = self.metadata(deadline).await?;
         let quirks = self.quirks(&metadata);
@@ -84,7 +87,7 @@ impl Provider {
             revocation: metadata.revocation_endpoint.is_some(),
             clock_ahead,
         };
-        findings.push(self.what_gen_does(&prediction, &quirks));
+        findings.push(self.what_gen_does(&prediction, &quirks, certificates));
         Ok(Probed { metadata, findings, prediction })
     }
 
@@ -150,7 +153,7 @@ impl Provider {
                 ),
             )
         };
-        (Some(keys), answer.sent_at.map(clock_ahead))
+        (Some(keys), answer.sent_at.map(|sent_at| self.clock.ahead_of(sent_at)))
     }
 
     /// Where a client comes from.
@@ -246,7 +249,7 @@ impl Provider {
         }
     }
 
-    fn what_gen_does(&self, prediction: &Prediction, quirks: &Quirks) -> Finding {
+    fn what_gen_does(&self, prediction: &Prediction, quirks: &Quirks, certificates: Option<&str>) -> Finding {
         let ways: Vec<_> = prediction
             .flows
             .iter()
@@ -255,7 +258,12 @@ impl Provider {
         if ways.is_empty() {
             return problem("gen", "no login is possible here".to_owned());
         }
-        let command = format!("oidc gen NAME --issuer {}", shell::quoted(&self.issuer));
+        let certificates = certificates.map(|path| format!(" --cp {}", shell::quoted(path)));
+        let command = format!(
+            "oidc gen NAME --issuer {}{}",
+            shell::quoted(&self.issuer),
+            certificates.unwrap_or_default()
+        );
         let client = match prediction.client {
             ClientSource::Registration => format!("`{command}` registers a client"),
             ClientSource::RegistrationWithToken => format!(
@@ -366,15 +374,6 @@ fn scopes(metadata: &ProviderMetadata, quirks: &Quirks) -> Vec<Finding> {
         return vec![fine("scopes", format!("{} are listed, with those that matter", listed.len()))];
     }
     vec![fine("scopes", format!("it does not list {}; that is asked for all the same", missing.join(" ")))]
-}
-
-/// In seconds; negative where it is behind.
-fn clock_ahead(sent_at: SystemTime) -> i64 {
-    let seconds = |apart: Duration| i64::try_from(apart.as_secs()).unwrap_or(i64::MAX);
-    match SystemTime::now().duration_since(sent_at) {
-        Ok(ahead) => seconds(ahead),
-        Err(behind) => -seconds(behind.duration()),
-    }
 }
 
 fn clock(ahead: i64) -> Finding {

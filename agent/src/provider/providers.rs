@@ -15,6 +15,7 @@ use super::{
     handle::{IssuerSettings, Provider},
     http::{HttpClients, is_system_bundle},
 };
+use crate::clock::Clock;
 
 /// Most providers that are remembered; the one that was not used for longest goes first, and is only asked again for
 /// its metadata when it is needed next.
@@ -24,6 +25,7 @@ const MOST_PROVIDERS: NonZeroUsize = NonZeroUsize::new(256).expect("not zero");
 /// account of a known provider costs nothing here.
 pub struct Providers {
     clients: HttpClients,
+    clock: Clock,
     settings: Box<dyn Fn(&str) -> IssuerSettings + Send + Sync>,
     known: Mutex<LruCache<Identity, Arc<Provider>>>,
 }
@@ -40,9 +42,10 @@ struct Identity {
 
 impl Providers {
     /// `settings` is asked by issuer, as the account spells it, whenever a provider is looked for; it must not block.
-    pub fn new(settings: impl Fn(&str) -> IssuerSettings + Send + Sync + 'static) -> Self {
+    pub fn new(clock: Clock, settings: impl Fn(&str) -> IssuerSettings + Send + Sync + 'static) -> Self {
         Self {
             clients: HttpClients::default(),
+            clock,
             settings: Box::new(settings),
             known: Mutex::new(LruCache::new(MOST_PROVIDERS)),
         }
@@ -73,7 +76,7 @@ impl Providers {
             identity.cert_path.clone(),
             identity.oauth,
             settings,
-            &self.clients,
+            (&self.clients, &self.clock),
         )?);
         known.put(identity, provider.clone());
         Ok(provider)

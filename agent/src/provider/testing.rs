@@ -19,6 +19,7 @@ use tokio::{
 };
 
 use super::{IssuerSettings, Provider, Providers};
+use crate::clock::Clock;
 
 /// A request as it came in.
 #[derive(Clone, Debug, Default)]
@@ -214,7 +215,7 @@ impl Scripted {
 /// A provider by issuer.
 pub(crate) fn open(issuer: &str, settings: IssuerSettings) -> Arc<Provider> {
     let account = AccountConfig { issuer_url: Some(issuer.to_owned()), ..AccountConfig::default() };
-    Providers::new(move |_| settings.clone()).provider(&account).expect("an issuer")
+    Providers::new(Clock::system(), move |_| settings.clone()).provider(&account).expect("an issuer")
 }
 
 /// Ten seconds from now.

@@ -1,7 +1,7 @@
 //! Requests to the token endpoint (RFC 6749 section 3.2), common to all grants, and to the endpoints beside it that
 //! authenticate the client the same way.
 
-use std::time::SystemTime;
+use std::{borrow::Cow, sync::Arc, time::SystemTime};
 
 use oidc_proto::{
     client_key::{ClientKey, ClientKeyError},
@@ -21,9 +21,32 @@ use super::{
     form::Form,
     http::{Answer, Content, Repeat, Request},
     metadata::{ProviderMetadata, lists},
-    quirks::AudienceStyle,
+    quirks::{AudienceStyle, Quirks},
     token_response::TokenResponse,
 };
+
+/// What is known of a provider, found out once for all that a request needs of it.
+pub(crate) struct Known {
+    pub(crate) metadata: Arc<ProviderMetadata>,
+    pub(crate) quirks: Quirks,
+}
+
+/// Where a form goes.
+#[derive(Clone, Copy)]
+pub(crate) struct Target<'a> {
+    pub(crate) url: &'a str,
+    pub(crate) known: &'a Known,
+    /// What is known of the client's authentication there in particular; what works in that order is not remembered for
+    /// other endpoints. Empty: nothing.
+    pub(crate) order: &'a [AuthMethod],
+}
+
+impl Known {
+    /// An endpoint of which nothing in particular is known.
+    pub(crate) fn at<'a>(&'a self, url: &'a str) -> Target<'a> {
+        Target { url, known: self, order: &[] }
+    }
+}
 
 impl Provider {
     /// Sends a grant and reads the tokens.
@@ -34,14 +57,32 @@ impl Provider {
         repeat: Repeat,
         deadline: Instant,
     ) -> Result<TokenResponse, ProviderError> {
-        let metadata = self.metadata(deadline).await?;
-        let endpoint = self.endpoint(metadata.token_endpoint.as_deref(), Unsupported::Token)?;
+        let known = self.known(deadline).await?;
+        self.grant_to(&known, client, form, repeat, deadline).await
+    }
+
+    async fn grant_to(
+        &self,
+        known: &Known,
+        client: Client<'_>,
+        form: Form<'_>,
+        repeat: Repeat,
+        deadline: Instant,
+    ) -> Result<TokenResponse, ProviderError> {
+        let endpoint = self.endpoint(known.metadata.token_endpoint.as_deref(), Unsupported::Token)?;
         let (response, sent_at) = self
-            .client_request(endpoint, client, &form, repeat, deadline, &[])
+            .client_request(known.at(endpoint), client, &form, repeat, deadline)
             .await
             .inspect_err(|error| self.forget_metadata_after(error))?;
         TokenResponse::from_object(response, sent_at)
             .ok_or_else(|| self.http.error(ProviderErrorKind::BadResponse { what: "access_token" }))
+    }
+
+    /// What is known of the provider as of now.
+    pub(crate) async fn known(&self, deadline: Instant) -> Result<Known, ProviderError> {
+        let metadata = self.metadata(deadline).await?;
+        let quirks = self.quirks(&metadata);
+        Ok(Known { metadata, quirks })
     }
 
     /// [`Provider::grant_request`] for a token with these audiences; see [`super::audience`].
@@ -53,15 +94,17 @@ impl Provider {
         repeat: Repeat,
         deadline: Instant,
     ) -> Result<TokenResponse, ProviderError> {
-        let style = self.audience_style(client.id, deadline).await?;
+        let known = self.known(deadline).await?;
+        let style = self.audience_style(client.id, &known.quirks);
         let asked = with_audience(form.clone(), audience, style);
-        let first = self.grant_request(client, asked, repeat, deadline).await;
+        let first = self.grant_to(&known, client, asked, repeat, deadline).await;
         let Some(other) = first.as_ref().err().and_then(|error| audience::retreat(audience, style, error))
         else {
             return first;
         };
         tracing::debug!(?style, ?other, "asking for the audience another way");
-        let second = self.grant_request(client, with_audience(form, audience, other), repeat, deadline).await;
+        let asked = with_audience(form, audience, other);
+        let second = self.grant_to(&known, client, asked, repeat, deadline).await;
         match second {
             Ok(response) => {
                 self.working_styles.remember(client.id, other);
@@ -73,13 +116,8 @@ impl Provider {
     }
 
     /// How an audience is asked for: as it worked before, else as the provider data say.
-    pub(crate) async fn audience_style(
-        &self,
-        client_id: &str,
-        deadline: Instant,
-    ) -> Result<AudienceStyle, ProviderError> {
-        let metadata = self.metadata(deadline).await?;
-        Ok(self.working_styles.of(client_id).unwrap_or_else(|| self.quirks(&metadata).audience))
+    pub(crate) fn audience_style(&self, client_id: &str, quirks: &Quirks) -> AudienceStyle {
+        self.working_styles.of(client_id).unwrap_or(quirks.audience)
     }
 
     /// Sends a form with the client's authentication and reads the object that comes back, and when the provider sent
@@ -87,28 +125,25 @@ impl Provider {
     ///
     /// Refused for the client's authentication it goes out once more with every other way to authenticate; if those are
     /// refused too, the first answer counts: the likeliest way is the first one.
-    ///
-    /// `order` is what is known of this endpoint in particular; what works in that order is not remembered for others.
     pub(crate) async fn client_request(
         &self,
-        endpoint: &str,
+        target: Target<'_>,
         client: Client<'_>,
         form: &Form<'_>,
         repeat: Repeat,
         deadline: Instant,
-        order: &[AuthMethod],
     ) -> Result<(Object, Option<SystemTime>), ProviderError> {
-        let metadata = self.metadata(deadline).await?;
-        let mut quirks = self.quirks(&metadata);
+        let Target { url: endpoint, known: Known { metadata, quirks }, order } = target;
         let is_general = order.is_empty();
+        let mut quirks = Cow::Borrowed(quirks);
         if !is_general {
-            quirks.client_authentication = order.to_vec();
+            quirks.to_mut().client_authentication = order.to_vec();
         }
         let mut first_refusal: Option<ProviderError> = None;
         let known = self.working_ways.of(client.id).filter(|_| is_general);
         let is_loose = !client.is_confidential() && known.is_none();
-        let signer = self.signer(client, &metadata)?;
-        let mut ways = client.ways(&metadata, &quirks, known);
+        let signer = self.signer(client, metadata)?;
+        let mut ways = client.ways(metadata, &quirks, known);
         let mut was_late = false;
         while let Some(way) = ways.pop_front() {
             let request = client.authenticate(way, form.clone(), signer.as_ref());

@@ -4,6 +4,7 @@ use super::super::{
     IssuerSettings, ProviderErrorKind,
     testing::{Reply, Scripted, open, soon},
 };
+use crate::clock::Clock;
 
 /// A document of that issuer.
 fn document(issuer: &str) -> Reply {
@@ -140,7 +141,8 @@ async fn issuer_data_that_change_count_at_once_and_the_table_is_bounded() {
 
     let settings = Arc::new(Mutex::new(IssuerSettings::default()));
     let current = settings.clone();
-    let providers = super::super::Providers::new(move |_| current.lock().expect("no panic").clone());
+    let providers =
+        super::super::Providers::new(Clock::system(), move |_| current.lock().expect("no panic").clone());
     let account = |issuer: String| AccountConfig { issuer_url: Some(issuer), ..AccountConfig::default() };
     let one = account("https://op.example".to_owned());
     let before = providers.provider(&one).expect("a provider");
@@ -192,7 +194,7 @@ fn accounts_share_a_provider() {
         cert_path: cert_path.map(str::to_owned),
         ..AccountConfig::default()
     };
-    let providers = super::super::Providers::new(|_| IssuerSettings::default());
+    let providers = super::super::Providers::new(Clock::system(), |_| IssuerSettings::default());
     let of = |issuer, cert_path| providers.provider(&account(issuer, cert_path)).expect("a provider");
     let one = of("https://op.example", None);
     assert!(std::sync::Arc::ptr_eq(
