@@ -1,31 +1,15 @@
-//! Managing a registered client (RFC 7592).
-//!
-//! Every answer may bring a new registration access token (Keycloak's always do): what comes back belongs into the
-//! account before anything else is done.
+//! Deleting a registered client (RFC 7592 section 2.3).
 
-use oidc_proto::{
-    account::AccountConfig,
-    json::Object,
-    secret::{ClientSecret, RegistrationAccessToken},
-};
+use oidc_proto::{account::AccountConfig, secret::RegistrationAccessToken};
 use reqwest::{Method, StatusCode};
 use tokio::time::Instant;
-use zeroize::Zeroizing;
 
 use super::{
     Provider,
     client_authentication::bearer,
     error::ProviderError,
-    http::{Answer, Content, Repeat, Request},
+    http::{Answer, Repeat, Request},
 };
-
-/// RFC 7592 section 2.2: not to be sent back in an update.
-const NOT_UPDATED: [&str; 4] = [
-    "registration_access_token",
-    "registration_client_uri",
-    "client_secret_expires_at",
-    "client_id_issued_at",
-];
 
 /// Where and with what a client is managed.
 #[derive(Clone, Copy, Debug)]
@@ -69,25 +53,10 @@ impl<'a> ClientConfiguration<'a> {
             token: account.registration_access_token.as_ref()?,
         })
     }
-
-    fn request(&self, method: Method, content: Option<Content>, repeat: Repeat) -> Request<'a> {
-        Request { method, url: self.uri, authorization: Some(bearer(self.token.expose())), content, repeat }
-    }
 }
 
 impl Provider {
-    /// Reads the client's registration (RFC 7592 section 2.1).
-    pub async fn read_client(
-        &self,
-        client: ClientConfiguration<'_>,
-        deadline: Instant,
-    ) -> Result<Object, ProviderError> {
-        // Not a harmless GET: it may replace the registration access token.
-        let request = client.request(Method::GET, None, Repeat::IfUnprocessed);
-        self.http.send(request, deadline).await?.into_object(&self.http, &[client.token.expose()])
-    }
-
-    /// Whether the client is still there (RFC 7592 section 2.1). As [`Provider::read_client`], it may replace the registration
+    /// Whether the client is still there (RFC 7592 section 2.1). Not a harmless request: it may replace the registration
     /// access token.
     pub async fn find_client(
         &self,
@@ -102,32 +71,19 @@ impl Provider {
         answer.into_object(&self.http, &[client.token.expose()]).map(ClientState::There)
     }
 
-    /// Replaces the client's registration (RFC 7592 section 2.2). `registration` is all of it, as read or as the
-    /// registration answered, with the wanted changes; members that must not be sent are left out.
-    pub async fn update_client(
-        &self,
-        client: ClientConfiguration<'_>,
-        mut registration: Object,
-        deadline: Instant,
-    ) -> Result<Object, ProviderError> {
-        for key in NOT_UPDATED {
-            registration.remove(key);
-        }
-        let secret = registration.string("client_secret").map(ClientSecret::new);
-        let body = Zeroizing::new(registration.to_json().as_bytes().to_vec());
-        let request = client.request(Method::PUT, Some(Content::Json(body)), Repeat::IfUnprocessed);
-        let mut secrets = vec![client.token.expose()];
-        secrets.extend(secret.as_ref().map(ClientSecret::expose));
-        self.http.send(request, deadline).await?.into_object(&self.http, &secrets)
-    }
-
     /// Deletes the client (RFC 7592 section 2.3).
     pub async fn delete_client(
         &self,
         client: ClientConfiguration<'_>,
         deadline: Instant,
     ) -> Result<ClientDeletion, ProviderError> {
-        let request = client.request(Method::DELETE, None, Repeat::Freely);
+        let request = Request {
+            method: Method::DELETE,
+            url: client.uri,
+            authorization: Some(bearer(client.token.expose())),
+            content: None,
+            repeat: Repeat::Freely,
+        };
         let answer: Answer = self.http.send(request, deadline).await?;
         if matches!(answer.status, StatusCode::NOT_FOUND | StatusCode::GONE) {
             return Ok(ClientDeletion::AlreadyGone);

@@ -27,9 +27,10 @@ impl ProviderError {
             ProviderErrorKind::Refused(refusal) => {
                 Some(self.origin() + &refusal_help(&refusal.error, account, issuer).unwrap_or_default())
             }
-            ProviderErrorKind::Unsupported(_) => Some(self.origin()),
+            ProviderErrorKind::Unsupported(_) => Some(self.by_metadata()),
             ProviderErrorKind::NoRegistration { closed, get_client } => {
-                Some(self.origin() + &registration_help(closed, get_client.as_deref()))
+                let origin = if *closed == Closed::NoEndpoint { self.by_metadata() } else { self.origin() };
+                Some(origin + &registration_help(closed, get_client.as_deref()))
             }
             _ => None,
         };
@@ -43,6 +44,11 @@ impl ProviderError {
     /// Whose words the error text is, where it does not say so itself.
     fn origin(&self) -> String {
         format!("This is the answer of the provider {}.\n", self.provider())
+    }
+
+    /// The same for what was not asked, because there is nowhere to.
+    fn by_metadata(&self) -> String {
+        format!("The metadata of the provider {} name no endpoint for that.\n", self.provider())
     }
 
     /// What the provider asked for, where it did.
@@ -110,16 +116,12 @@ fn registration_help(closed: &Closed, get_client: Option<&str>) -> String {
     let meaning = match closed {
         Closed::NoEndpoint => "",
         Closed::TokenNeeded { .. } => {
-            "Clients are registered here only for who has an initial access token: give it with `--at`.\n"
+            "Clients are registered here only for who has an initial access token (`--at`).\n"
         }
         Closed::TokenRefused { .. } => "The initial access token was not accepted: ask for a new one.\n",
         Closed::Refused { .. } => "The provider registers no client for you, or not from here.\n",
     };
-    let otherwise = get_client.unwrap_or(
-        "A client from elsewhere can be used: give its id with `--client-id`, or use a public client with `--pub` where one \
-         is known.",
-    );
-    format!("{meaning}{otherwise}\n")
+    get_client.map_or_else(|| meaning.to_owned(), |otherwise| format!("{meaning}{otherwise}\n"))
 }
 
 impl OAuthError {

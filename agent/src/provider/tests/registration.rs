@@ -1,14 +1,13 @@
-//! Registering, reading, changing and deleting clients.
+//! Registering and deleting clients.
 
 use oidc_proto::{
     error_code::ErrorCode,
-    json::Object,
     secret::{RegistrationAccessToken, SecretText},
 };
 
 use super::super::{
     ClientConfiguration, ClientDeletion, Part, Registration,
-    testing::{Asked, Reply, Scripted, soon},
+    testing::{Reply, Scripted, soon},
 };
 
 const CLIENT: &str = r#"{"client_id":"dyn","client_secret":"s","registration_access_token":"rat",
@@ -127,27 +126,6 @@ async fn a_closed_registration_says_how_else_to_get_a_client() {
 }
 
 #[tokio::test]
-async fn manages_a_client() {
-    let script = |asked: &Asked| match asked.method.as_str() {
-        "GET" => Reply::json(CLIENT),
-        "PUT" => Reply::json(r#"{"client_id":"dyn","registration_access_token":"rat-2"}"#),
-        _ => Reply::status(204, ""),
-    };
-    let op = Scripted::provider(script).await;
-    let (provider, uri) = (op.open(), format!("{}/client", op.issuer()));
-    let token = RegistrationAccessToken::from("rat");
-    let client = ClientConfiguration { uri: &uri, token: &token };
-    assert!(provider.read_client(client, soon()).await.expect("read").contains("client_secret"));
-    let registration = Object::parse(CLIENT.as_bytes()).expect("an object");
-    let updated = provider.update_client(client, registration, soon()).await.expect("updated");
-    assert_eq!(updated.text("registration_access_token").as_deref(), Some("rat-2"));
-    assert_eq!(provider.delete_client(client, soon()).await, Ok(ClientDeletion::Deleted));
-    let asked = op.asked("/client");
-    assert!(asked.iter().all(|asked| asked.header("authorization") == "Bearer rat"));
-    assert_eq!(asked[1].body, r#"{"client_id":"dyn","client_secret":"s","scope":"openid"}"#);
-}
-
-#[tokio::test]
 async fn deletion_tells_gone_from_refused() {
     let token = RegistrationAccessToken::from("rat");
     for (status, body, outcome) in [
@@ -163,5 +141,10 @@ async fn deletion_tells_gone_from_refused() {
         let uri = format!("{}/client", op.issuer());
         let deleted = op.open().delete_client(ClientConfiguration { uri: &uri, token: &token }, soon()).await;
         assert_eq!(deleted.ok(), outcome, "{status} {body}");
+        assert!(
+            op.asked("/client")
+                .iter()
+                .all(|asked| asked.method == "DELETE" && asked.header("authorization") == "Bearer rat")
+        );
     }
 }
