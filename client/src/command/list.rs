@@ -56,37 +56,34 @@ impl Command for ListArgs {
         &self.common
     }
 
+    /// Lists the accounts with a file and those in the agent.
     fn run(&self, context: &mut Context) -> Result<(), Error> {
-        run(self, context)
+        let mut entries = match ask(context) {
+            Err(error) if self.loaded => return Err(error),
+            Err(error) => entries(context, &Err(state(&error)))?,
+            Ok(status) => entries(context, &Ok(status))?,
+        };
+        if self.loaded {
+            entries.retain(|entry| entry.agent == AgentState::Loaded);
+        }
+        let foreign: Vec<_> =
+            entries.extract_if(.., |entry| entry.is_foreign).map(|entry| entry.name).collect();
+        if context.output.to_terminal && !foreign.is_empty() {
+            context.output.note(&format!("Not listed, because no account file: {}", foreign.join(", ")));
+        }
+        if context.output.json {
+            let list: Vec<_> = entries.iter().map(Entry::to_json).collect();
+            return Ok(context.output.json(&Value::Array(list))?);
+        }
+        if entries.is_empty() && context.output.to_terminal {
+            context.output.hint("No account configurations created yet. `oidc gen` makes one.");
+        }
+        let width = entries.iter().map(|entry| entry.name.chars().count()).max().unwrap_or(0);
+        for entry in &entries {
+            context.output.line(entry.to_line(width).trim_end())?;
+        }
+        Ok(())
     }
-}
-
-/// Lists the accounts with a file and those in the agent.
-fn run(args: &ListArgs, context: &mut Context) -> Result<(), Error> {
-    let mut entries = match ask(context) {
-        Err(error) if args.loaded => return Err(error),
-        Err(error) => entries(context, &Err(state(&error)))?,
-        Ok(status) => entries(context, &Ok(status))?,
-    };
-    if args.loaded {
-        entries.retain(|entry| entry.agent == AgentState::Loaded);
-    }
-    let foreign: Vec<_> = entries.extract_if(.., |entry| entry.is_foreign).map(|entry| entry.name).collect();
-    if context.output.to_terminal && !foreign.is_empty() {
-        context.output.note(&format!("Not listed, because no account file: {}", foreign.join(", ")));
-    }
-    if context.output.json {
-        let list: Vec<_> = entries.iter().map(Entry::to_json).collect();
-        return Ok(context.output.json(&Value::Array(list))?);
-    }
-    if entries.is_empty() && context.output.to_terminal {
-        context.output.hint("No account configurations created yet. `oidc gen` makes one.");
-    }
-    let width = entries.iter().map(|entry| entry.name.chars().count()).max().unwrap_or(0);
-    for entry in &entries {
-        context.output.line(entry.to_line(width).trim_end())?;
-    }
-    Ok(())
 }
 
 /// `oidc-add -l`: the names, a line each.

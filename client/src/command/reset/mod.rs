@@ -67,27 +67,23 @@ impl Command for ResetArgs {
         &self.common
     }
 
+    /// Shows what will be lost, asks, and resets the accounts. A failure with one account does not stop the others.
     fn run(&self, context: &mut Context) -> Result<(), Error> {
-        run(self, context)
+        let home = context.home()?;
+        let agent = agent_state::ask(context);
+        let plans = names(self, &home)?
+            .into_iter()
+            .map(|name| Plan::of(&home, name, &agent))
+            .collect::<Result<Vec<_>, _>>()?;
+        if self.dry_run {
+            return show(&plans, self, context);
+        }
+        if !self.force && !plans.is_empty() {
+            confirm(&plans, self, context)?;
+        }
+        let outcomes = plans.into_iter().map(|plan| reset(plan, self, &home, context)).collect();
+        finish(outcomes, context)
     }
-}
-
-/// Shows what will be lost, asks, and resets the accounts. A failure with one account does not stop the others.
-fn run(args: &ResetArgs, context: &mut Context) -> Result<(), Error> {
-    let home = context.home()?;
-    let agent = agent_state::ask(context);
-    let plans = names(args, &home)?
-        .into_iter()
-        .map(|name| Plan::of(&home, name, &agent))
-        .collect::<Result<Vec<_>, _>>()?;
-    if args.dry_run {
-        return show(&plans, args, context);
-    }
-    if !args.force && !plans.is_empty() {
-        confirm(&plans, args, context)?;
-    }
-    let outcomes = plans.into_iter().map(|plan| reset(plan, args, &home, context)).collect();
-    finish(outcomes, context)
 }
 
 fn names(args: &ResetArgs, home: &Home) -> Result<Vec<Shortname>, Error> {
