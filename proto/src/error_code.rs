@@ -92,6 +92,8 @@ error_codes! {
     NoRefreshToken = "no_refresh_token";
     /// The token that the account exchanges for its own could not be had.
     SubjectTokenUnavailable = "subject_token_unavailable";
+    /// Nobody logs in with the account: its tokens are the client's own.
+    NoPerson = "no_person";
     /// `file_read` of a name that was not written.
     FileNotFound = "file_not_found";
     /// Try again later.

@@ -62,6 +62,11 @@ impl Claims {
         self.0.members().get(name)?.as_f64().filter(|seconds| *seconds >= 0.0).map(|seconds| seconds as u64)
     }
 
+    /// All of them.
+    pub fn members(&self) -> &serde_json::Map<String, Value> {
+        self.0.members()
+    }
+
     /// `exp`, in whole seconds since the epoch.
     pub fn expires_at(&self) -> Option<u64> {
         self.time("exp")

@@ -27,6 +27,7 @@ mod obtain;
 mod off_thread;
 mod password_source;
 mod pending;
+mod person;
 mod refresh_tokens;
 mod refusals;
 mod registrations;

@@ -89,7 +89,11 @@ impl Accounts {
         checked.await.map_err(|error| error.to_failure(account.name.as_str(), &account.issuer))
     }
 
-    async fn account_for(&self, target: &Target, asking: &Asking<'_>) -> Result<Arc<Account>, Failure> {
+    pub(super) async fn account_for(
+        &self,
+        target: &Target,
+        asking: &Asking<'_>,
+    ) -> Result<Arc<Account>, Failure> {
         self.require_unlocked()?;
         let name = match target {
             Target::Account(name) => name.parse().map_err(|_| Failure::account_not_found())?,

@@ -110,6 +110,11 @@ pub enum ProviderErrorKind {
         /// Scheme and host.
         url: String,
     },
+    /// What is said of a person must not be believed (OpenID Connect Core section 5.3.4).
+    Userinfo {
+        /// The check that failed.
+        reason: String,
+    },
     /// An ID token that must not be believed (OpenID Connect Core section 3.1.3.7).
     IdToken {
         /// The check that failed.
@@ -150,6 +155,8 @@ pub enum Closed {
 pub enum Unsupported {
     /// `authorization_endpoint`.
     Authorization,
+    /// Where a person's clients are listed; no specification has it.
+    ClientList,
     /// `device_authorization_endpoint` (RFC 8628 section 4).
     DeviceAuthorization,
     /// `jwks_uri`.
@@ -254,13 +261,23 @@ impl ProviderError {
             | ProviderErrorKind::NotJson { .. }
             | ProviderErrorKind::NoMetadata { .. }
             | ProviderErrorKind::BadResponse { .. }
-            | ProviderErrorKind::IdToken { .. } => ErrorCode::ProviderBadResponse,
+            | ProviderErrorKind::IdToken { .. }
+            | ProviderErrorKind::Userinfo { .. } => ErrorCode::ProviderBadResponse,
         }
     }
 
     /// Whether only a new login helps: asking again with this refresh token is useless.
     pub fn is_dead_token(&self) -> bool {
         matches!(self.kind, ProviderErrorKind::LoginNeeded(_) | ProviderErrorKind::LoginProbablyNeeded { .. })
+    }
+
+    /// Whether an access token is not enough for what it was sent for (RFC 6750 section 3.1).
+    pub fn is_forbidden(&self) -> bool {
+        match &self.kind {
+            ProviderErrorKind::Refused(refusal) => matches!(refusal.status, 401 | 403),
+            ProviderErrorKind::Status { status, .. } => matches!(status, 401 | 403),
+            _ => false,
+        }
     }
 
     /// Whether the same request may well succeed later.

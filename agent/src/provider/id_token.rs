@@ -75,18 +75,19 @@ impl Provider {
             Jwt::parse(received.token.expose()).ok_or_else(|| refused("it is no signed JWT".to_owned()))?;
         check_claims(&jwt.claims, &issuer, expected).map_err(refused)?;
         check_times(&jwt.claims, received.sent_at, self.clock.own().unsigned_abs()).map_err(refused)?;
-        self.check_signature(&jwt, deadline.min(Instant::now() + KEYS_DEADLINE)).await.map_err(refused)
+        self.check_signature(&jwt, deadline).await.map_err(refused)
     }
 
     /// Tries the keys that are known, then those that are published now.
-    async fn check_signature(&self, jwt: &Jwt<'_>, deadline: Instant) -> Result<(), String> {
+    pub(super) async fn check_signature(&self, jwt: &Jwt<'_>, deadline: Instant) -> Result<(), String> {
+        let deadline = deadline.min(Instant::now() + KEYS_DEADLINE);
         let algorithm = jwt.header.string("alg").unwrap_or_default();
         if algorithm.is_empty() || algorithm.eq_ignore_ascii_case("none") {
             return Err("it is not signed (algorithm 'none')".to_owned());
         }
         let unchecked = |why: &str| {
             let algorithm = presentable(&algorithm, &[]);
-            tracing::info!(provider = self.name(), %algorithm, why, "an ID token is believed by its TLS connection");
+            tracing::info!(provider = self.name(), %algorithm, why, "a token is believed by its TLS connection");
             Ok(())
         };
         let mut checked = Checked::NoKey;

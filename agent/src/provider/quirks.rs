@@ -59,6 +59,8 @@ pub struct Quirks {
     pub destinations: Vec<Rule>,
     /// What is asked for where the person does not say.
     pub default_scopes: Option<String>,
+    /// Where a person's clients are listed, below the issuer: with an access token of that person, as INDIGO IAM does.
+    pub client_list: Option<String>,
     /// For the person: how to get a client here.
     pub get_client: Option<String>,
     /// For the person.
@@ -171,6 +173,7 @@ impl Default for Quirks {
             offline_refusal_texts: Vec::new(),
             destinations: Vec::new(),
             default_scopes: None,
+            client_list: None,
             get_client: None,
             remarks: Vec::new(),
         }
@@ -226,6 +229,8 @@ pub struct Changes {
     destinations: Vec<Rule>,
     #[serde(skip_serializing_if = "Option::is_none")]
     default_scopes: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    client_list: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     get_client: Option<String>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
@@ -307,6 +312,7 @@ impl Quirks {
         add(&mut self.offline_refusal_texts, &changes.offline_refusal_texts);
         add(&mut self.destinations, &changes.destinations);
         set_some(&mut self.default_scopes, changes.default_scopes.as_ref());
+        set_some(&mut self.client_list, changes.client_list.as_ref());
         set_some(&mut self.get_client, changes.get_client.as_ref());
         add(&mut self.remarks, &changes.remarks);
     }

@@ -82,6 +82,7 @@ impl fmt::Display for Unsupported {
     /// The texts of the C suite; its tools compare the one about registration.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
+            Self::ClientList => "The issuer does not tell which clients a person has.",
             Self::Authorization => "Authorization code flow is not supported by this issuer.",
             Self::DeviceAuthorization => "Device Flow not Supported by OpenID Provider",
             Self::Keys => "The issuer publishes no keys to check ID tokens with.",
@@ -206,6 +207,7 @@ impl fmt::Display for ProviderError {
                 "{provider} is not on this machine but names {url}, which is: nothing is sent there"
             ),
             ProviderErrorKind::IdToken { reason } => write!(f, "{provider}: ID token refused: {reason}"),
+            ProviderErrorKind::Userinfo { reason } => write!(f, "{provider}: userinfo refused: {reason}"),
             ProviderErrorKind::Configuration { reason } => write!(f, "{provider}: {reason}"),
         }
     }

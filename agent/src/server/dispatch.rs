@@ -49,6 +49,12 @@ impl Dispatch {
                 Ok(token(&granted, accounts.deps().clock.now()))
             }
             Request::IdToken(request) => Box::pin(accounts.id_token(request, caller)).await.map(id_token),
+            Request::Userinfo(request) => {
+                Ok(Reply::success_with(Box::pin(accounts.userinfo(request, caller)).await?.to_info()))
+            }
+            Request::Clients(request) => {
+                Ok(Reply::success_with(Box::pin(accounts.clients(request, caller)).await?.to_info()))
+            }
             Request::Add(request) => Box::pin(accounts.add(*request)).await.map(added),
             Request::Remove { account } => self.remove(&account),
             Request::RemoveAll => {

@@ -5,7 +5,7 @@ use super::Request;
 /// The four kinds of requests.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Class {
-    /// Wants a token of an account. Nobody needs the answer when the client is gone.
+    /// Wants a token of an account, or what only such a token tells. Nobody needs the answer when the client is gone.
     Token,
     /// Wants to know how the agent is and what it holds. Changes nothing, shows no secret.
     State,
@@ -26,7 +26,11 @@ impl Request {
     /// What kind of request it is.
     pub const fn class(&self) -> Class {
         match self {
-            Self::AccessToken(_) | Self::IdToken(_) | Self::Mytoken(_) => Class::Token,
+            Self::AccessToken(_)
+            | Self::IdToken(_)
+            | Self::Mytoken(_)
+            | Self::Userinfo(_)
+            | Self::Clients(_) => Class::Token,
             Self::Check | Self::Status | Self::StatusJson | Self::LoadedAccounts | Self::AccountInfo => {
                 Class::State
             }
@@ -91,6 +95,8 @@ mod tests {
             (r#"{"request":"access_token","account":"a"}"#, Class::Token, true, false),
             (r#"{"request":"id_token","account":"a"}"#, Class::Token, true, false),
             (r#"{"request":"mytoken","account":"a"}"#, Class::Token, true, false),
+            (r#"{"request":"userinfo","account":"a"}"#, Class::Token, true, false),
+            (r#"{"request":"clients","account":"a"}"#, Class::Token, true, false),
             (r#"{"request":"check"}"#, Class::State, false, true),
             (r#"{"request":"status_json"}"#, Class::State, false, false),
             (r#"{"request":"account_info"}"#, Class::State, false, true),

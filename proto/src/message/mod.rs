@@ -12,6 +12,7 @@ mod inspection;
 mod issuer;
 mod login;
 mod page;
+mod person;
 mod provider;
 mod reply;
 mod request;
@@ -32,6 +33,7 @@ pub use login::{
     RegisterRequest,
 };
 pub use page::{PageReply, PageRequest};
+pub use person::{ClientList, ListedClient, PersonProblem, PersonReport, PersonRequest};
 pub use provider::{ClientSource, Finding, Prediction, ProviderFact, ProviderReport, ProviderRequest};
 pub use reply::{IdTokenReply, LookupStatus, Registration, Reply, ReplyError, TokenReply};
 pub use request::Request;

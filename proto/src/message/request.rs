@@ -8,7 +8,8 @@ use zeroize::Zeroizing;
 use super::{
     AddRequest, CodeExchangeRequest, DeleteClientRequest, DeviceRequest, Failure, FileWriteRequest,
     GenRequest, IdTokenRequest, IntrospectRequest, IssuerKeysRequest, MytokenRequest, PageRequest,
-    PasswdRequest, ProviderQuery, ProviderRequest, RegisterRequest, ResetRequest, TokenRequest,
+    PasswdRequest, PersonRequest, ProviderQuery, ProviderRequest, RegisterRequest, ResetRequest,
+    TokenRequest,
     field::{put, required, required_object, verbatim},
 };
 use crate::{
@@ -40,6 +41,10 @@ pub enum Request {
     IdToken(IdTokenRequest),
     /// A mytoken (5.x).
     Mytoken(MytokenRequest),
+    /// Ours: what the provider says of an account's person ([`super::PersonReport`]).
+    Userinfo(PersonRequest),
+    /// Ours: the clients that the provider says this person has ([`super::ClientList`]).
+    Clients(PersonRequest),
     /// Load a decrypted account.
     Add(Box<AddRequest>),
     /// Unload an account.
@@ -148,6 +153,8 @@ impl Request {
             "access_token" => Self::AccessToken(TokenRequest::read(object)?),
             "id_token" => Self::IdToken(IdTokenRequest::read(object)?),
             "mytoken" => Self::Mytoken(MytokenRequest::read(object)?),
+            "userinfo" => Self::Userinfo(PersonRequest::read(object)?),
+            "clients" => Self::Clients(PersonRequest::read(object)?),
             "add" => Self::Add(Box::new(AddRequest::read(object)?)),
             "remove" => Self::Remove { account: account_to_remove(object)? },
             "remove_all" => Self::RemoveAll,
@@ -196,6 +203,7 @@ impl Request {
             Self::AccessToken(request) => request.write(&mut object),
             Self::IdToken(request) => request.write(&mut object),
             Self::Mytoken(request) => request.write(&mut object),
+            Self::Userinfo(request) | Self::Clients(request) => request.write(&mut object),
             Self::Add(request) => request.write(&mut object),
             Self::Remove { account } | Self::Reauthenticate { account } | Self::Examine { account } => {
                 object.insert("account", account.as_str());
@@ -237,6 +245,8 @@ impl Request {
             Self::AccessToken(_) => "access_token",
             Self::IdToken(_) => "id_token",
             Self::Mytoken(_) => "mytoken",
+            Self::Userinfo(_) => "userinfo",
+            Self::Clients(_) => "clients",
             Self::Add(_) => "add",
             Self::Remove { .. } => "remove",
             Self::RemoveAll => "remove_all",
@@ -296,6 +306,7 @@ impl fmt::Debug for Request {
             Self::AccessToken(request) => write!(f, " {request:?}"),
             Self::IdToken(request) => write!(f, " {request:?}"),
             Self::Mytoken(request) => write!(f, " {request:?}"),
+            Self::Userinfo(request) | Self::Clients(request) => write!(f, " {request:?}"),
             Self::Add(request) => write!(f, " {request:?}"),
             Self::Remove { account } | Self::Reauthenticate { account } | Self::Examine { account } => {
                 write!(f, " {account:?}")

@@ -182,11 +182,11 @@ impl MytokenRequest {
     }
 }
 
-fn may_prompt(object: &Object) -> bool {
+pub(super) fn may_prompt(object: &Object) -> bool {
     object.text("prompt").as_deref() != Some("none")
 }
 
-fn put_no_prompt(object: &mut Object, prompt: bool) {
+pub(super) fn put_no_prompt(object: &mut Object, prompt: bool) {
     if !prompt {
         object.insert("prompt", "none");
     }

@@ -249,6 +249,8 @@ fn login_request() -> BoxedStrategy<Request> {
                 Request::Provider(ProviderRequest { query, probe, at_hand, spare_registration, account })
             }
         ),
+        person().prop_map(Request::Userinfo),
+        person().prop_map(Request::Clients),
         (text(), maybe(), any::<bool>(), maybe()).prop_map(|(issuer, kid, named, cert_path)| {
             Request::IssuerKeys(IssuerKeysRequest { issuer, kid, named, cert_path })
         }),
@@ -271,6 +273,14 @@ fn login_request() -> BoxedStrategy<Request> {
         text().prop_map(|filename| Request::FileRemove { filename }),
     ]
     .boxed()
+}
+
+fn person() -> impl Strategy<Value = PersonRequest> {
+    (text(), maybe(), any::<bool>()).prop_map(|(account, application_hint, prompt)| PersonRequest {
+        account,
+        application_hint,
+        prompt,
+    })
 }
 
 /// Any request that a client can mean.

@@ -100,6 +100,9 @@ fn metadata(state: &State) -> Value {
         "token_endpoint_auth_methods_supported": methods,
         "token_endpoint_auth_signing_alg_values_supported": ALGORITHMS,
     });
+    if quirks.iam {
+        document["scim_endpoint"] = state.url("scim").into();
+    }
     if quirks.offline_access == OfflineAccess::Unknown {
         document["scopes_supported"] =
             SCOPES.into_iter().filter(|scope| *scope != "offline_access").collect();

@@ -28,6 +28,10 @@ pub enum Endpoint {
     Introspection,
     /// `OpenID` Connect Core section 5.3.
     Userinfo,
+    /// INDIGO IAM: the person's SCIM resource (RFC 7644 section 3.11).
+    ScimMe,
+    /// INDIGO IAM: the person's clients.
+    ClientList,
     /// Not a provider's: how a program drives this one at run time.
     Admin,
     /// Anything else: answered with 404.
@@ -35,7 +39,7 @@ pub enum Endpoint {
 }
 
 /// Paths relative to the issuer, which is taken to end in a slash.
-const PATHS: [(&str, Endpoint); 11] = [
+const PATHS: [(&str, Endpoint); 13] = [
     (".well-known/openid-configuration", Endpoint::Discovery),
     (".well-known/oauth-authorization-server", Endpoint::Discovery),
     ("jwks", Endpoint::Jwks),
@@ -48,6 +52,8 @@ const PATHS: [(&str, Endpoint); 11] = [
     ("register", Endpoint::Registration),
     ("revoke", Endpoint::Revocation),
     ("introspect", Endpoint::Introspection),
+    ("scim/Me", Endpoint::ScimMe),
+    ("iam/account/me/clients", Endpoint::ClientList),
 ];
 
 /// Below the registration endpoint: one client's configuration, by client id.

@@ -21,6 +21,8 @@ pub(super) struct Incoming {
     pub(super) json: Option<Value>,
     pub(super) authorization: Authorization,
     pub(super) content_type: String,
+    /// Which media types are wanted.
+    pub(super) accept: String,
     /// The password part of HTTP Basic.
     pub(super) basic_secret: String,
     user_agent: Option<String>,
@@ -43,6 +45,7 @@ impl Incoming {
             json: serde_json::from_slice(&body).ok(),
             authorization,
             content_type,
+            accept: text_of(&head.headers, header::ACCEPT.as_str()).unwrap_or_default(),
             basic_secret,
             user_agent: text_of(&head.headers, header::USER_AGENT.as_str()),
             connection,

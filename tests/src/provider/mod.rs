@@ -15,6 +15,7 @@ mod discovery;
 mod endpoint;
 mod exchange;
 mod fault;
+mod iam;
 mod incoming;
 mod issue;
 mod keys;
@@ -54,7 +55,7 @@ pub use params::Params;
 pub use quirks::{
     AccessTokenFormat, Algorithm, AssertionAudience, AudienceParameter, AuthorizationResponseIss,
     ClientAuthentication, Consent, DeadToken, ExpiresIn, Keys, MetadataPlace, OfflineAccess, Quirks,
-    RedirectPolicy, Refusal, Registration, RegistrationRefusal, Rotation, ScopeForm,
+    RedirectPolicy, Refusal, Registration, RegistrationRefusal, Rotation, ScopeForm, Userinfo,
 };
 pub use seed::Seed;
 pub use token::PERSON;

@@ -118,6 +118,14 @@ pub struct Quirks {
     pub rotates_registration_token: bool,
     /// Whether RFC 7592 management is offered.
     pub client_management: bool,
+    /// How the userinfo endpoint answers.
+    pub userinfo: Userinfo,
+    /// Members of the userinfo answer to add or replace.
+    pub userinfo_with: serde_json::Map<String, serde_json::Value>,
+    /// INDIGO IAM's own endpoints are there: SCIM, and the list of the person's clients.
+    pub iam: bool,
+    /// Members of the person's SCIM resource to add or replace.
+    pub scim_with: serde_json::Map<String, serde_json::Value>,
     /// IAM: a registration with a bearer token returns no registration access token.
     pub authenticated_registration_without_management: bool,
 }
@@ -179,6 +187,10 @@ impl Default for Quirks {
             narrows_on_refresh: false,
             rotates_registration_token: false,
             client_management: true,
+            userinfo: Userinfo::Json,
+            userinfo_with: serde_json::Map::new(),
+            iam: false,
+            scim_with: serde_json::Map::new(),
             authenticated_registration_without_management: false,
         }
     }
@@ -327,6 +339,22 @@ pub enum DeadToken {
     Authlib,
     /// Old Hydra: 401 `token_inactive`.
     Hydra,
+}
+
+/// How the userinfo endpoint answers (`OpenID` Connect Core section 5.3.2).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Userinfo {
+    /// A JSON object.
+    Json,
+    /// A JWT for the client that asks.
+    Signed,
+    /// A JWT whose signature is not the provider's.
+    SignedByAnother,
+    /// A JWT for another client.
+    ForAnother,
+    /// A JWT without a signature.
+    Unsigned,
 }
 
 /// What becomes of a login that asks for `offline_access`. Where that is refused, every other login gets a refresh token.

@@ -28,6 +28,7 @@ use super::{
     Shared, admin, authorization, device, discovery,
     endpoint::Endpoint,
     fault::Fault,
+    iam,
     incoming::Incoming,
     registration,
     reply::Reply,
@@ -209,7 +210,11 @@ fn route(state: &mut State, endpoint: Endpoint, incoming: &Incoming) -> Reply {
         Endpoint::Revocation => tokens_in_use::revoke(state, incoming),
         Endpoint::Introspection => tokens_in_use::introspect(state, incoming),
         Endpoint::Userinfo => Ok(tokens_in_use::userinfo(state, incoming)),
-        Endpoint::Admin | Endpoint::Unknown => Ok(Reply::html(404, "<h1>Not here</h1>")),
+        Endpoint::ScimMe if state.quirks.iam => Ok(iam::me(state, incoming)),
+        Endpoint::ClientList if state.quirks.iam => Ok(iam::clients(state, incoming)),
+        Endpoint::ScimMe | Endpoint::ClientList | Endpoint::Admin | Endpoint::Unknown => {
+            Ok(Reply::html(404, "<h1>Not here</h1>"))
+        }
     };
     answer.unwrap_or_else(|refusal| refusal)
 }

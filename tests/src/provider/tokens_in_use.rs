@@ -5,6 +5,8 @@ use serde_json::json;
 use super::{
     client_authentication,
     incoming::Incoming,
+    keys,
+    quirks::Userinfo,
     reply::Reply,
     state::{SUBJECT, State, now},
     token,
@@ -48,15 +50,46 @@ pub(super) fn introspect(state: &mut State, incoming: &Incoming) -> Result<Reply
     Ok(Reply::json(200, &answer))
 }
 
-/// `OpenID` Connect Core section 5.3.
+/// `OpenID` Connect Core section 5.3: for tokens with `openid`.
 pub(super) fn userinfo(state: &State, incoming: &Incoming) -> Reply {
-    match incoming.bearer().and_then(|token| live_access_token(state, token)) {
-        Some(_) => Reply::json(200, &json!({"sub": SUBJECT, "preferred_username": token::PERSON.0})),
-        None => Reply::error(401, "invalid_token", "no such token").with("www-authenticate", "Bearer"),
+    let Some(token) = incoming.bearer().and_then(|token| live_access_token(state, token)) else {
+        return Reply::error(401, "invalid_token", "no such token").with("www-authenticate", "Bearer");
+    };
+    if !token["scope"].as_str().unwrap_or_default().split(' ').any(|scope| scope == "openid") {
+        return Reply::error(403, "insufficient_scope", "the scope openid is missing");
     }
+    let mut claims = json!({"sub": SUBJECT, "preferred_username": token::PERSON.0});
+    if let Some(members) = claims.as_object_mut() {
+        members.extend(state.quirks.userinfo_with.clone());
+    }
+    let audience = match state.quirks.userinfo {
+        Userinfo::ForAnother => json!("another"),
+        _ => token["client_id"].clone(),
+    };
+    let with_audience = || {
+        let mut claims = claims.clone();
+        claims["iss"] = state.issuer().into();
+        claims["aud"] = audience.clone();
+        claims
+    };
+    let jwt = match state.quirks.userinfo {
+        Userinfo::Json => return Reply::json(200, &claims),
+        Userinfo::Signed | Userinfo::ForAnother => state.key.sign("JWT", None, &with_audience()),
+        Userinfo::SignedByAnother => {
+            let signed = state.key.sign("JWT", None, &with_audience());
+            let other = state.key.sign("JWT", None, &json!({}));
+            let (text, _) = signed.rsplit_once('.').unwrap_or_default();
+            let (_, signature) = other.rsplit_once('.').unwrap_or_default();
+            format!("{text}.{signature}")
+        }
+        Userinfo::Unsigned => keys::unsigned(&with_audience()),
+    };
+    let mut reply = Reply::text(200, &jwt);
+    reply.headers.clear();
+    reply.with("content-type", "application/jwt")
 }
 
-fn live_access_token(state: &State, sent: &str) -> Option<serde_json::Value> {
+pub(super) fn live_access_token(state: &State, sent: &str) -> Option<serde_json::Value> {
     let token = state.access_tokens.get(sent)?;
     let family = &state.families[token.family];
     if token.revoked || family.revoked || token.expires_at <= now() {

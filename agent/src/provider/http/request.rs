@@ -59,7 +59,14 @@ impl Prepared {
     /// `on_this_machine`: see [`allowed_url`].
     pub(super) fn new(request: Request<'_>, on_this_machine: bool) -> Result<Self, ProviderErrorKind> {
         let mut headers = HeaderMap::new();
-        headers.insert(ACCEPT, HeaderValue::from_static("application/json"));
+        // What is said of a person may be signed, and INDIGO IAM's SCIM has no plain JSON.
+        let is_of_a_person = request.method == Method::GET && request.authorization.is_some();
+        let accepted = if is_of_a_person {
+            "application/json, application/scim+json, application/jwt"
+        } else {
+            "application/json"
+        };
+        headers.insert(ACCEPT, HeaderValue::from_static(accepted));
         headers.insert(CONNECTION, HeaderValue::from_static("close"));
         if let Some(authorization) = &request.authorization {
             let mut value =
