@@ -10,7 +10,7 @@ use serde_json::json;
 use tempfile::TempDir;
 
 use super::{
-    Audience, GivenClient, Missing, NotOffered, Offer, Server, fetched,
+    Audience, CONFIDENTIAL, Missing, NotOffered, Offer, PUBLIC, Server, fetched,
     process::{ServerProcess, free_ports},
 };
 use crate::{
@@ -71,11 +71,11 @@ impl Dex {
                 {"email": PERSON.0, "hash": PASSWORD_HASH, "username": "ada", "userID": "1815"},
             ],
             "staticClients": [
-                {"id": "lab-public", "name": "A public client", "public": true},
+                {"id": PUBLIC.id, "name": "A public client", "public": true},
                 {
-                    "id": "lab-confidential",
+                    "id": CONFIDENTIAL.id,
                     "name": "A client with a secret",
-                    "secret": "difference-engine",
+                    "secret": CONFIDENTIAL.secret,
                     "redirectURIs": REDIRECT_URIS,
                 },
             ],
@@ -129,14 +129,6 @@ impl Server for Dex {
 
     fn audience(&self) -> Offer<Audience> {
         Err(NotOffered("Dex names as audience the client only."))
-    }
-
-    fn public_client(&self) -> Offer<GivenClient> {
-        Ok(GivenClient { id: "lab-public", secret: None })
-    }
-
-    fn confidential_client(&self) -> Offer<GivenClient> {
-        Ok(GivenClient { id: "lab-confidential", secret: Some("difference-engine") })
     }
 
     fn registration(&self) -> Offer<Option<String>> {

@@ -9,7 +9,7 @@ use std::{
 use tempfile::TempDir;
 
 use super::{
-    Audience, GivenClient, Missing, NotOffered, Offer, Server, fetched,
+    Audience, CONFIDENTIAL, Missing, NotOffered, Offer, Server, fetched,
     process::{ServerProcess, free_ports},
 };
 use crate::{
@@ -20,7 +20,6 @@ use crate::{
 
 const PERSON: (&str, &str) = ("ada", "analytical engine");
 const REDIRECT_URIS: &str = "http://localhost:4242 http://localhost:8080 http://localhost:43985";
-const SECRET: &str = "difference-engine";
 
 /// A running Django.
 #[derive(Debug)]
@@ -51,7 +50,7 @@ impl Django {
         furnish.arg(workspace().join("tests/interop/django/furnish.py")).args([
             PERSON.0,
             REDIRECT_URIS,
-            SECRET,
+            CONFIDENTIAL.secret.unwrap_or_default(),
         ]);
         run(furnish).success();
         let process = launch(&environment, directory.path(), &issuer, &certificates, port);
@@ -132,14 +131,6 @@ impl Server for Django {
 
     fn audience(&self) -> Offer<Audience> {
         Err(NotOffered("django-oauth-toolkit fixes the resource at the login."))
-    }
-
-    fn public_client(&self) -> Offer<GivenClient> {
-        Ok(GivenClient { id: "lab-public", secret: None })
-    }
-
-    fn confidential_client(&self) -> Offer<GivenClient> {
-        Ok(GivenClient { id: "lab-confidential", secret: Some(SECRET) })
     }
 
     fn registration(&self) -> Offer<Option<String>> {

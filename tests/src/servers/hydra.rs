@@ -15,7 +15,7 @@ use tempfile::TempDir;
 use url::Url;
 
 use super::{
-    Audience, GivenClient, Missing, NotOffered, Offer, Server, fetched,
+    Audience, CONFIDENTIAL, GivenClient, Missing, NotOffered, Offer, PUBLIC, Server, fetched,
     process::{ServerProcess, free_ports},
 };
 use crate::{
@@ -96,8 +96,9 @@ impl Hydra {
         let process = launch(&program, directory.path());
         let mut hydra = Self { process, program, admin, issuer, certificates, directory };
         hydra.wait();
-        hydra.add_client("lab-public", None);
-        hydra.add_client("lab-confidential", Some("difference-engine"));
+        for GivenClient { id, secret } in [PUBLIC, CONFIDENTIAL] {
+            hydra.add_client(id, secret);
+        }
         Ok(hydra)
     }
 
@@ -231,14 +232,6 @@ impl Server for Hydra {
 
     fn audience(&self) -> Offer<Audience> {
         Err(NotOffered("Hydra fixes the audience at the login."))
-    }
-
-    fn public_client(&self) -> Offer<GivenClient> {
-        Ok(GivenClient { id: "lab-public", secret: None })
-    }
-
-    fn confidential_client(&self) -> Offer<GivenClient> {
-        Ok(GivenClient { id: "lab-confidential", secret: Some("difference-engine") })
     }
 
     fn registration(&self) -> Offer<Option<String>> {

@@ -249,14 +249,6 @@ impl Server for Keycloak {
         Ok(Audience { audience: "https://storage.example", scope: Some("openid storage") })
     }
 
-    fn public_client(&self) -> Offer<GivenClient> {
-        Ok(GivenClient { id: "lab-public", secret: None })
-    }
-
-    fn confidential_client(&self) -> Offer<GivenClient> {
-        Ok(GivenClient { id: "lab-confidential", secret: Some("difference-engine") })
-    }
-
     fn registration(&self) -> Offer<Option<String>> {
         let wanted = json!({"count": 1, "expiration": 600});
         let answer = self.administer("POST", &format!("/{REALM}/clients-initial-access"), &wanted);

@@ -34,6 +34,12 @@ pub struct GivenClient {
     pub secret: Option<&'static str>,
 }
 
+/// The public client that was registered by hand at each server which has such clients.
+pub const PUBLIC: GivenClient = GivenClient { id: "lab-public", secret: None };
+/// The client with a secret there.
+pub const CONFIDENTIAL: GivenClient =
+    GivenClient { id: "lab-confidential", secret: Some("difference-engine") };
+
 /// A client whose logins end when they are not used for so long.
 #[derive(Debug, Clone, Copy)]
 pub struct ImpatientClient {
@@ -71,9 +77,13 @@ pub trait Server {
     /// An audience that clients may ask for.
     fn audience(&self) -> Offer<Audience>;
     /// A public client with every redirect URI and grant that the agent uses.
-    fn public_client(&self) -> Offer<GivenClient>;
+    fn public_client(&self) -> Offer<GivenClient> {
+        Ok(PUBLIC)
+    }
     /// A client with a secret, otherwise the same.
-    fn confidential_client(&self) -> Offer<GivenClient>;
+    fn confidential_client(&self) -> Offer<GivenClient> {
+        Ok(CONFIDENTIAL)
+    }
     /// Dynamic client registration, with a new initial access token where the server wants one.
     fn registration(&self) -> Offer<Option<String>>;
     /// The device authorization grant (RFC 8628).
