@@ -17,7 +17,11 @@ struct Stage {
 
 impl Stage {
     fn new() -> Self {
-        let quirks = Quirks { device_approved_at_poll: Some(1), ..Quirks::default() };
+        Self::with(Quirks::default())
+    }
+
+    fn with(quirks: Quirks) -> Self {
+        let quirks = Quirks { device_approved_at_poll: Some(1), ..quirks };
         let environment = Environment::new();
         Self { agent: Agent::start(&environment), environment, provider: Provider::with(quirks) }
     }
@@ -88,6 +92,51 @@ fn a_client_whose_account_is_lost_is_found_and_deleted() {
     assert!(!stage.provider.has_client(&lost) && stage.provider.has_client(&kept));
     assert_eq!(stage.states(), ["used"]);
     assert_eq!(stage.oidc(&["orphans", "--delete", "--force"]).success(), "Nothing was deleted.\n");
+}
+
+/// INDIGO IAM's list, two clients a page.
+#[test]
+fn what_only_the_provider_knows_is_listed_and_left_alone() {
+    let stage = Stage::with(Quirks { iam: true, ..Quirks::default() });
+    let (kept, lost) = (stage.generate("kept", &[]), stage.generate("lost", &[]));
+    // Its name says that a program like this one made it; that may have been on another computer.
+    let other = stage.provider.seed_account("elsewhere").client_id.expect("a client");
+    stage.lose("lost");
+    let listed = stage.listed();
+    let found = |id: &str| {
+        let one =
+            listed.iter().find(|one| one["client_id"] == id).unwrap_or_else(|| panic!("{id}: {listed:?}"));
+        (one["state"].as_str().unwrap_or_default(), one["listed_by"].as_str().unwrap_or_default())
+    };
+    assert_eq!(found(&kept), ("used", "both"));
+    assert_eq!(found(&lost), ("orphan", "both"));
+    assert_eq!(found(&other), ("elsewhere", "provider"));
+    let told = stage.oidc(&["orphans"]).success();
+    assert!(told.contains("no account here uses it, nor was it registered from here"), "{told}");
+    assert!(!stage.oidc(&["orphans", "--local"]).success().contains(&other));
+
+    let said = stage.oidc(&["orphans", "--delete", "--force", "--pw-env"]).success();
+    assert_eq!(said, format!("Deleted the client {lost}\n"));
+    assert!(stage.provider.has_client(&other) && stage.provider.has_client(&kept));
+    stage.oidc(&["orphans", "--forget", &other]).failure();
+}
+
+#[test]
+fn a_provider_that_does_not_tell_which_clients_there_are_is_no_hindrance() {
+    let stage = Stage::with(Quirks { iam: true, ..Quirks::default() });
+    stage.generate("demo", &[]);
+    let html =
+        Fault::Bytes { status: 200, content_type: "text/html".into(), body: b"<h1>Sign in</h1>".into() };
+    stage.provider.faults().queue(Endpoint::ClientList, html);
+    let finished = stage.oidc(&["orphans"]);
+    assert!(finished.stderr.contains("does not tell which clients you have"), "{finished:?}");
+    assert!(finished.success().contains("used by demo"));
+    // One without such a list is not even asked for a token.
+    let stage = Stage::new();
+    stage.generate("demo", &[]);
+    let finished = stage.oidc(&["orphans"]);
+    assert_eq!(finished.stderr, "");
+    assert!(stage.provider.log().requests().iter().all(|request| request.endpoint != Endpoint::ClientList));
 }
 
 #[test]
