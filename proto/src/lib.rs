@@ -8,6 +8,7 @@ pub mod client_key;
 pub mod connect;
 pub mod deadlines;
 pub mod destination;
+pub mod distinguished_name;
 pub mod environment;
 pub mod error_code;
 pub mod fault_point;

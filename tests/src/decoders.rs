@@ -13,6 +13,7 @@ use oidc_proto::{
     channel::{AgentChannel, AgentStep, ClientChannel, ClientStep},
     client_key::ClientKey,
     destination::{self, Operation},
+    distinguished_name::DistinguishedName,
     framing::{Expected, Frame, Scanner},
     home::Home,
     issuers::{self, Issuers},
@@ -39,6 +40,7 @@ pub const CHECKS: &[Check] = &[
     ("beside", beside),
     ("client_key", client_key),
     ("destination", destination),
+    ("distinguished_name", distinguished_name),
     ("framing", framing),
     ("getopt", getopt),
     ("issuer_data", issuer_data),
@@ -68,6 +70,11 @@ pub fn destination(text: &[u8]) {
         assert!(word.bytes().all(|byte| byte.is_ascii_graphic() && !b"\"\\".contains(&byte)), "{word}");
         assert!(!word.split('/').any(|component| component == ".."), "{word}");
     }
+/// The subject of a certificate as LDAP writes it: it is read or refused, and what is shown is one line of printable ASCII.
+pub fn distinguished_name(text: &[u8]) {
+    let Some(name) = std::str::from_utf8(text).ok().and_then(DistinguishedName::parse) else { return };
+    let shown = name.with_slashes();
+    assert!(shown.starts_with('/') && shown.bytes().all(|byte| matches!(byte, b' '..=b'~')), "{shown}");
 }
 
 /// Bytes from a socket: where a message ends does not depend on how they were cut, and both sides of a channel survive whatever comes. The first byte says where to cut.

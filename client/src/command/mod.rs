@@ -19,6 +19,7 @@ mod reset;
 mod status;
 mod token;
 mod unlock;
+mod whoami;
 
 use crate::{
     cli::table::{Entry, Table},
@@ -39,6 +40,7 @@ pub static TABLE: Table<Box<dyn Command>> = Table {
         Entry::of::<status::StatusArgs>("status"),
         Entry::of::<doctor::DoctorArgs>("doctor"),
         Entry::of::<page::PageArgs>("page"),
+        Entry::of::<whoami::WhoamiArgs>("whoami"),
         Entry::of::<provider::ProviderArgs>("provider"),
         Entry::of::<orphans::OrphansArgs>("orphans"),
         Entry::of::<lock::LockArgs>("lock"),
