@@ -70,6 +70,8 @@ pub fn destination(text: &[u8]) {
         assert!(word.bytes().all(|byte| byte.is_ascii_graphic() && !b"\"\\".contains(&byte)), "{word}");
         assert!(!word.split('/').any(|component| component == ".."), "{word}");
     }
+}
+
 /// The subject of a certificate as LDAP writes it: it is read or refused, and what is shown is one line of printable ASCII.
 pub fn distinguished_name(text: &[u8]) {
     let Some(name) = std::str::from_utf8(text).ok().and_then(DistinguishedName::parse) else { return };

@@ -1,6 +1,6 @@
-//! Deleting a registered client (RFC 7592 section 2.3).
+//! Looking for a registered client, and deleting it (RFC 7592 section 2).
 
-use oidc_proto::{account::AccountConfig, secret::RegistrationAccessToken};
+use oidc_proto::{account::AccountConfig, json::Object, secret::RegistrationAccessToken};
 use reqwest::{Method, StatusCode};
 use tokio::time::Instant;
 
@@ -53,6 +53,11 @@ impl<'a> ClientConfiguration<'a> {
             token: account.registration_access_token.as_ref()?,
         })
     }
+
+    fn request(self, method: Method, repeat: Repeat) -> Request<'a> {
+        let authorization = Some(bearer(self.token.expose()));
+        Request { method, url: self.uri, authorization, content: None, repeat }
+    }
 }
 
 impl Provider {
@@ -63,7 +68,7 @@ impl Provider {
         client: ClientConfiguration<'_>,
         deadline: Instant,
     ) -> Result<ClientState, ProviderError> {
-        let request = client.request(Method::GET, None, Repeat::IfUnprocessed);
+        let request = client.request(Method::GET, Repeat::IfUnprocessed);
         let answer: Answer = self.http.send(request, deadline).await?;
         if matches!(answer.status, StatusCode::UNAUTHORIZED | StatusCode::NOT_FOUND | StatusCode::GONE) {
             return Ok(ClientState::Gone);
@@ -77,13 +82,7 @@ impl Provider {
         client: ClientConfiguration<'_>,
         deadline: Instant,
     ) -> Result<ClientDeletion, ProviderError> {
-        let request = Request {
-            method: Method::DELETE,
-            url: client.uri,
-            authorization: Some(bearer(client.token.expose())),
-            content: None,
-            repeat: Repeat::Freely,
-        };
+        let request = client.request(Method::DELETE, Repeat::Freely);
         let answer: Answer = self.http.send(request, deadline).await?;
         if matches!(answer.status, StatusCode::NOT_FOUND | StatusCode::GONE) {
             return Ok(ClientDeletion::AlreadyGone);
