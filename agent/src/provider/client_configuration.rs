@@ -1,4 +1,7 @@
-//! Looking for a registered client, and deleting it (RFC 7592 section 2).
+//! Managing a registered client (RFC 7592).
+//!
+//! Every answer may bring a new registration access token (Keycloak's always do): what comes back belongs into the
+//! account before anything else is done.
 
 use oidc_proto::{account::AccountConfig, json::Object, secret::RegistrationAccessToken};
 use reqwest::{Method, StatusCode};
@@ -54,15 +57,15 @@ impl<'a> ClientConfiguration<'a> {
         })
     }
 
-    fn request(self, method: Method, repeat: Repeat) -> Request<'a> {
+    fn request(&self, method: Method, repeat: Repeat) -> Request<'a> {
         let authorization = Some(bearer(self.token.expose()));
         Request { method, url: self.uri, authorization, content: None, repeat }
     }
 }
 
 impl Provider {
-    /// Whether the client is still there (RFC 7592 section 2.1). Not a harmless request: it may replace the registration
-    /// access token.
+    /// Whether the client is still there (RFC 7592 section 2.1). Not a harmless GET: it may
+    /// replace the registration access token.
     pub async fn find_client(
         &self,
         client: ClientConfiguration<'_>,

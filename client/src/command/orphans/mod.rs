@@ -24,7 +24,7 @@ use crate::{
     say::exit::Exit,
 };
 
-/// List the clients that you have, and delete those registered from here that no account uses
+/// List the clients that you have, and delete those that no account uses
 #[derive(Debug, Clone, Parser)]
 #[command(after_help = "\
 A client that is to be deleted needs its registration access token. That is kept encrypted under the password (or for the gpg \
