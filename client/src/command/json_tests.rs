@@ -75,7 +75,7 @@ const ROWS: &[(&[&str], &str)] = &[
         &["token", "--for", "https://se.example", "--read", "--explain"],
         "| `oidc token --for --explain` without an account |",
     ),
-    (&["token", "acc", "--for", "root://a", "--for", "root://b"], "| `oidc token --for` several times |"),
+    (&["token", "acc", "--for", "davs://a", "--for", "davs://b"], "| `oidc token --for` several times |"),
     (&["add", OPEN, "acc"], "| `oidc add` |"),
     (&["remove", "acc"], "| `oidc remove` |"),
     (&["remove", "--all"], "| `oidc remove` |"),
