@@ -17,7 +17,7 @@ use oidc_proto::{
     framing::{Expected, Frame, Scanner},
     home::Home,
     issuers::{self, Issuers},
-    message::{AgentStatus, IssuerInfos, Reply, Request, ResetReport},
+    message::{AccountReport, AgentStatus, IssuerInfos, ProviderReport, Reply, Request, ResetReport},
     rotation,
     secret::{RefreshToken, SecretText},
     shortname::Shortname,
@@ -145,6 +145,7 @@ fn check(reply: &Reply) {
     assert_eq!(Reply::parse(json.as_bytes()).as_ref(), Ok(reply));
     if let Reply::Success { info: Some(info) } = reply {
         let _ = (AgentStatus::from_info(info), IssuerInfos::from_info(info), ResetReport::from_info(info));
+        let _ = (AccountReport::from_info(info), ProviderReport::from_info(info));
     }
     let _ = format!("{reply:?}");
 }

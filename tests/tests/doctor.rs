@@ -227,7 +227,7 @@ fn the_account_that_is_named_is_looked_at_alone() {
     write(&environment.account_file("notes"), b"text");
     let (report, _) = examine(environment.command("oidc"), &[ACCOUNT]);
     assert_eq!(state(&report, "file_foreign"), None, "another file: {report}");
-    assert_eq!(state(&report, "account"), Some("unchecked"), "{report}");
+    assert_eq!(state(&report, "account"), Some("ok"), "{report}");
     assert_eq!(state(&report, "account_report"), Some("unchecked"), "{report}");
     assert_eq!(state(&report, "dns"), Some("problem"), "op.invalid has no address: {report}");
     let (report, finished) = examine(environment.command("oidc"), &["nobody"]);

@@ -17,7 +17,7 @@ pub fn oidc<C>(table: &Table<C>) -> Command {
             "`oidc help COMMAND` tells more, `oidc help exit-codes` what an exit status means, `oidc help environment` \
              which variables are read.\n\n\
              First steps: `oidc list`, `oidc add ACCOUNT`, `oidc token ACCOUNT`. \
-             Forgotten password: `oidc reset ACCOUNT`.",
+             Forgotten password: `oidc reset ACCOUNT`. Something does not work: `oidc doctor`.",
         )
 }
 

@@ -212,17 +212,16 @@ fn several(facts: &Facts) -> Vec<Seen> {
     let pids = pids.join(" ");
     match (others.len(), facts.pid) {
         (0, _) => Vec::new(),
-        (count, Some(_)) => {
-            let text = format!("{count} other agents of yours run: {pids}");
-            vec![Seen::warning("agents", text).mend(format!("kill {pids}"))]
-        }
-        (count, None) => {
-            let text =
-                format!("{count} agents of yours run ({pids}), and none of them where it is looked for");
-            vec![
-                Seen::warning("agents", text)
-                    .mend(format!("export OIDC_SOCK as that agent has said, or kill {pids}")),
-            ]
+        (count, answering) => {
+            let many = if count == 1 { "one agent".to_owned() } else { format!("{count} agents") };
+            let (text, mend) = if answering.is_some() {
+                let mend = format!("`ps -f {pids}` tells of them, `kill {pids}` ends them");
+                (format!("{many} of yours beside the one that answers: process {pids}"), mend)
+            } else {
+                let text = format!("{many} of yours, but not where an agent is looked for: process {pids}");
+                (text, format!("export OIDC_SOCK as that agent has said, or `kill {pids}`"))
+            };
+            vec![Seen::warning("agents", text).mend(mend)]
         }
     }
 }

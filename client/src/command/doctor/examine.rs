@@ -7,11 +7,8 @@ use std::{
 
 use oidc_proto::{
     deadlines,
-    error_code::ErrorCode,
     home::{HiddenFile, HiddenKind, Home},
-    message::{
-        AccountReport, AccountStatus, Failure, ProviderQuery, ProviderReport, ProviderRequest, Reply, Request,
-    },
+    message::{AccountReport, AccountStatus, ProviderQuery},
     shortname::Shortname,
     vault::Format,
 };
@@ -19,6 +16,7 @@ use oidc_proto::{
 use super::{
     accounts,
     agent::{self, Answer},
+    ask,
     check::judge,
     desk, directory, environment, files, network,
     patience::{Awaited, begin},
@@ -30,7 +28,7 @@ use super::{
     tokens, waits,
 };
 use crate::{
-    agent::{Agent, AgentError, start},
+    agent::{Agent, start},
     command::r#gen::redirect,
 };
 
@@ -176,7 +174,8 @@ fn in_directory(
 /// Adds what the agent tells, and the accounts that only it has.
 fn add_loaded(accounts: &mut Vec<accounts::Facts>, answer: &Answer, only: Option<&Shortname>, now: u64) {
     let Some(status) = answer.status() else {
-        for account in accounts {
+        // Without an agent it is clear that nothing is loaded.
+        for account in accounts.iter_mut().filter(|_| *answer != Answer::NoAgent) {
             account.silence = answer.why_silent();
         }
         return;
@@ -223,7 +222,7 @@ impl Next {
         let named = local.accounts.first().filter(|account| is_named && account.status.is_some());
         let examined = named.map(|account| {
             let (agent, name) = (agent.clone(), account.name.clone());
-            begin(move || examined(&agent, name))
+            begin(move || ask::account(&agent, name))
         });
         let has_proxy = local.network.proxy_variable().is_some();
         let ask = |(issuer, account): (String, Option<String>)| {
@@ -234,7 +233,8 @@ impl Next {
             });
             let query = query(&issuer, local, account.as_deref());
             let agent = agent.clone();
-            let report = silence.map_or_else(|| Ok(begin(move || asked(&agent, query, account))), Err);
+            let report =
+                silence.map_or_else(|| Ok(begin(move || ask::provider(&agent, query, account))), Err);
             AwaitedProvider { issuer, host, report }
         };
         Self {
@@ -302,39 +302,4 @@ fn query(issuer: &str, local: &Local, loaded: Option<&str>) -> ProviderQuery {
     let kept = local.files.hidden.iter().map(|(file, _)| file).find(is_kept);
     let cert_path = kept.and_then(|file| file.path.to_str()).map(str::to_owned);
     ProviderQuery { issuer: Some(issuer.to_owned()), config_endpoint: None, cert_path }
-}
-
-fn asked(agent: &Agent, query: ProviderQuery, account: Option<String>) -> providers::Report {
-    let request = Request::Provider(ProviderRequest {
-        query,
-        probe: true,
-        spare_registration: true,
-        account,
-        ..ProviderRequest::default()
-    });
-    match agent.call(&request) {
-        Ok(Reply::Success { info: Some(info) }) => ProviderReport::from_info(&info)
-            .map_or(providers::Report::NotKnown, |report| providers::Report::Found(Box::new(report))),
-        Ok(Reply::Failure(failure)) if is_unknown(&failure) => providers::Report::NotKnown,
-        Ok(Reply::Failure(failure)) => providers::Report::Failed(Box::new(failure)),
-        Ok(_) => providers::Report::NotKnown,
-        Err(AgentError::Timeout) => providers::Report::NoAnswer,
-        Err(_) => providers::Report::NotAsked("the agent does not answer any more"),
-    }
-}
-
-fn examined(agent: &Agent, account: String) -> Result<AccountReport, String> {
-    match agent.call(&Request::Examine { account }) {
-        Ok(Reply::Success { info: Some(info) }) => {
-            AccountReport::from_info(&info).ok_or_else(|| "it answers something else".to_owned())
-        }
-        Ok(Reply::Failure(failure)) if is_unknown(&failure) => Err("it does not know the request".to_owned()),
-        Ok(Reply::Failure(failure)) => Err(failure.to_string()),
-        Ok(_) => Err("it answers something else".to_owned()),
-        Err(error) => Err(error.to_string()),
-    }
-}
-
-fn is_unknown(failure: &Failure) -> bool {
-    matches!(failure.code, ErrorCode::UnknownRequest | ErrorCode::NotSupportedYet)
 }

@@ -5,6 +5,7 @@
 
 mod accounts;
 mod agent;
+mod ask;
 mod check;
 mod desk;
 mod directory;
