@@ -83,7 +83,8 @@ impl Accounts {
             Ok::<_, Failure>((guard, renewal::look_at_file(account, self.deps()).await?))
         };
         let (_no_refresh, file) = match timeout_at(deadline, beginning).await {
-            Ok(begun) => begun?,
+            Ok(Ok(begun)) => begun,
+            Ok(Err(failure)) => return unknown(failure.to_string()),
             Err(_) => return unknown("the account's file is in use by another program".to_owned()),
         };
         let (config, key) = account.with_open(|open| (open.config.clone(), open.file_key.clone()))?;

@@ -391,6 +391,19 @@ mod tests {
     use super::*;
 
     #[test]
+    fn a_mark_is_coloured_where_results_are() {
+        use crate::testing::Captured;
+        for (result_colour, expected) in [(false, "bad  x\n"), (true, "\u{1b}[31mbad\u{1b}[0m  x\n")] {
+            let stdout = Captured::default();
+            let stdout_of_it = Box::new(stdout.clone());
+            let output = Output::new(Dialect::Ours, false, stdout_of_it, Box::new(io::sink()));
+            let mut output = Output { result_colour, ..output };
+            output.marked_line(Mark::Bad, "bad", "  x").expect("written");
+            assert_eq!(stdout.text(), expected);
+        }
+    }
+
+    #[test]
     fn colour_follows_the_variables() {
         let with = |set: &[(&str, &str)]| {
             let set: Vec<(String, String)> =

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use oidc_proto::{
     account::same_issuer,
     home::Home,
+    issuers::{Issuer, Issuers},
     message::{AccountReport, AccountStatus, ClientStanding},
     scope::not_granted,
     shell,
@@ -12,7 +13,10 @@ use oidc_proto::{
     vault,
 };
 
-use super::check::{Check, Seen};
+use super::{
+    check::{Check, Seen},
+    files,
+};
 
 const DAY: u64 = 24 * 3600;
 /// A login that ends sooner than that is pointed out, in seconds.
@@ -31,6 +35,8 @@ pub struct Facts {
     pub file: Option<(PathBuf, u64)>,
     /// What its file tells without a password.
     pub issuer_in_file: Option<String>,
+    /// What the issuer data say of it, where its file does not tell.
+    pub issuer_in_data: Option<String>,
     /// What the agent tells of it, where it holds it.
     pub status: Option<AccountStatus>,
     /// Why the agent tells nothing.
@@ -41,7 +47,7 @@ pub struct Facts {
 
 impl Facts {
     /// What the directory tells.
-    pub fn gather(name: &Shortname, home: Option<&Home>, now: u64) -> Self {
+    pub fn gather(name: &Shortname, home: Option<&Home>, issuers: &Issuers, now: u64) -> Self {
         let path = home.map(|home| home.file(name));
         let written = path.and_then(|path| {
             let metadata = path.metadata().ok().filter(std::fs::Metadata::is_file)?;
@@ -49,10 +55,13 @@ impl Facts {
             Some((path, written.as_secs()))
         });
         // Not by `Home::read`, which says on the way what is told here in its own place.
-        let bytes = written.as_ref().and_then(|(path, _)| fs_err::read(path).ok());
+        let bytes = written.as_ref().and_then(|(path, _)| files::read(path).ok());
+        let is_of =
+            |issuer: &Issuer| issuer.default_account.iter().chain(&issuer.accounts).any(|own| own == name);
         Self {
             name: name.to_string(),
             now,
+            issuer_in_data: issuers.iter().find(is_of).map(|issuer| issuer.issuer),
             issuer_in_file: bytes.and_then(|bytes| vault::header(&bytes)).and_then(|header| header.issuer),
             file: written,
             ..Self::default()
@@ -63,7 +72,7 @@ impl Facts {
     pub fn issuer(&self) -> Option<&str> {
         let loaded =
             self.status.as_ref().map(|status| status.issuer.as_str()).filter(|issuer| !issuer.is_empty());
-        loaded.or(self.issuer_in_file.as_deref())
+        loaded.or(self.issuer_in_file.as_deref()).or(self.issuer_in_data.as_deref())
     }
 
     fn known(&self) -> Option<&AccountReport> {

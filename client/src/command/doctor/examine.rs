@@ -8,6 +8,7 @@ use std::{
 use oidc_proto::{
     deadlines,
     home::{HiddenFile, HiddenKind, Home},
+    issuers::Issuers,
     message::{AccountReport, AccountStatus, ProviderQuery},
     shortname::Shortname,
     vault::Format,
@@ -162,11 +163,13 @@ fn in_directory(
     let is_account =
         |content: &files::Content| !matches!(content, files::Content::Foreign | files::Content::Link);
     let listed = files.files.iter().filter(|file| is_account(&file.content));
+    let issuers = Issuers::load(home.as_ref());
     let names: Vec<Shortname> = match only {
         Some(name) => vec![name.clone()],
         None => listed.filter_map(|file| file.name.parse().ok()).collect(),
     };
-    let accounts = names.iter().map(|name| accounts::Facts::gather(name, home.as_ref(), surroundings.now));
+    let accounts =
+        names.iter().map(|name| accounts::Facts::gather(name, home.as_ref(), &issuers, surroundings.now));
     let accounts = accounts.map(|facts| accounts::Facts { is_named: only.is_some(), ..facts }).collect();
     (files, accounts)
 }

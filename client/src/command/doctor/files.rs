@@ -124,7 +124,8 @@ fn content(path: &Path) -> Content {
     }
 }
 
-fn read(path: &Path) -> std::io::Result<Zeroizing<Vec<u8>>> {
+/// At most [`MOST_BYTES`], without waiting for anybody who may write there.
+pub fn read(path: &Path) -> std::io::Result<Zeroizing<Vec<u8>>> {
     let flags = i32::try_from(OFlags::NONBLOCK.bits()).unwrap_or_default();
     let file = std::fs::OpenOptions::new().read(true).custom_flags(flags).open(path)?;
     let mut bytes = Zeroizing::new(Vec::new());

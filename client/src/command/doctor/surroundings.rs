@@ -4,6 +4,7 @@ use std::{
     collections::BTreeMap,
     env,
     ffi::{OsStr, OsString},
+    fmt,
     path::PathBuf,
     time::{SystemTime, UNIX_EPOCH},
 };
@@ -44,7 +45,7 @@ const LOOKED_AT: [&str; 24] = [
 const SECRET: [&str; 2] = [PASSWORD_VARIABLE, REFRESH_TOKEN_VARIABLE];
 
 /// Variables, user and time.
-#[derive(Debug, Clone, Default)]
+#[derive(Clone, Default)]
 pub struct Surroundings {
     variables: BTreeMap<&'static str, OsString>,
     /// Variables that hold a secret, and whether there is one in them.
@@ -102,5 +103,12 @@ impl Surroundings {
     /// Whether a window can be shown.
     pub fn has_display(&self) -> bool {
         ["DISPLAY", "WAYLAND_DISPLAY"].into_iter().any(|name| self.text(name).is_some())
+    }
+}
+
+/// The names of the variables only: a proxy's address may have a password in it.
+impl fmt::Debug for Surroundings {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_list().entries(self.variables.keys()).finish()
     }
 }

@@ -126,3 +126,16 @@ fn granted(asked: &str, granted: &str) -> Facts {
         report.granted_scope = Some(granted.into());
     })
 }
+
+#[test]
+fn the_issuer_of_a_file_that_does_not_tell_is_looked_for_in_the_issuer_data() {
+    let bench = crate::testing::Bench::new().with_account("acc");
+    let home = bench.home();
+    let config = r#"[{"issuer":"https://op.example/","accounts":["acc"]}]"#;
+    fs_err::write(home.path().join("issuer.config"), config).expect("written");
+    let issuers = Issuers::load_from(Some(&home), std::path::Path::new("/no/such"));
+    let name = "acc".parse().expect("a name");
+    let facts = Facts::gather(&name, Some(&home), &issuers, NOW);
+    assert_eq!((facts.issuer_in_file.as_deref(), facts.issuer()), (None, Some("https://op.example/")));
+    assert!(facts.file.is_some());
+}
