@@ -150,7 +150,7 @@ mod tests {
         for (line, text) in [
             (
                 &["oidc", "token"][..],
-                "oidc token: ACCOUNT|ISSUER_URL is missing\nUsage: oidc token [OPTIONS] <ACCOUNT|ISSUER_URL>",
+                "oidc token: ACCOUNT|ISSUER_URL is missing\nUsage: oidc token [OPTIONS] ACCOUNT|ISSUER_URL",
             ),
             (
                 &["oidc", "remove"],

@@ -21,13 +21,16 @@ use crate::{
 
 /// Print an access token for an account that the agent holds, or for one it can load
 #[derive(Debug, Clone, Default, Parser)]
-#[command(after_help = "\
+#[command(
+    override_usage = "oidc token [OPTIONS] ACCOUNT|ISSUER_URL\n       oidc token --explain --for URL...",
+    after_help = "\
 Examples:
   curl -H \"$(oidc token --auth-header ACCOUNT)\" https://service.example/
   oidc token --time 10m --scope 'storage.read:/' --aud https://storage.example ACCOUNT
   eval \"$(oidc token --env ACCOUNT)\"
 
-Exit status: 0 success, 64 usage; others in `oidc help exit-codes`.")]
+Exit status: 0 success, 64 usage; others in `oidc help exit-codes`."
+)]
 pub struct TokenArgs {
     /// An account's short name, or an issuer URL for that issuer's default account
     #[arg(value_name = "ACCOUNT|ISSUER_URL", required = true)]

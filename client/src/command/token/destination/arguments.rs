@@ -1,5 +1,7 @@
 //! `--for URL`, and what is to be done there.
 
+use std::fmt;
+
 use clap::{ArgMatches, Args, FromArgMatches, parser::ValueSource};
 use oidc_proto::{
     destination::{Operation, Wish},
@@ -21,7 +23,7 @@ pub struct DestinationArgs {
 }
 
 /// One service.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct Wanted {
     /// The address of a service or of a file there, as it was typed.
     pub url: String,
@@ -29,8 +31,15 @@ pub struct Wanted {
     pub wishes: Vec<Wish>,
 }
 
+/// Without the address: people paste such as have a token in them.
+impl fmt::Debug for Wanted {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Wanted").field("wishes", &self.wishes).finish_non_exhaustive()
+    }
+}
+
 /// The options one by one, without their order.
-#[derive(Debug, Clone, Args)]
+#[derive(Clone, Args)]
 #[command(next_help_heading = HEADING)]
 struct Options {
     /// Ask for the audience of the service at this address; several get a token each
