@@ -68,6 +68,8 @@ error_codes! {
     ProviderMismatch = "provider_mismatch";
     /// No account and no issuer data name this issuer, so it is not connected to.
     UnknownIssuer = "unknown_issuer";
+    /// A token is from another issuer than the account, whose provider is not shown it.
+    OtherIssuer = "other_issuer";
     /// The provider has no such endpoint or grant.
     NotSupportedByProvider = "not_supported_by_provider";
     /// The provider registers no clients, or none for the person.

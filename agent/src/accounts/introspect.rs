@@ -1,8 +1,10 @@
 //! `introspect`: what is known of a token that says nothing itself, from the one who knows most.
 
 use oidc_proto::{
-    account::AccountConfig,
+    account::{AccountConfig, same_issuer},
     deadlines,
+    error_code::ErrorCode,
+    jwt::Claims,
     message::{Failure, IntrospectRequest, Introspection},
     secret::SecretText,
 };
@@ -19,6 +21,7 @@ impl Accounts {
         let name = request.account.parse().map_err(|_| Failure::account_not_found())?;
         let account = self.find(&name).ok_or_else(Failure::account_not_loaded)?;
         let config = account.with_open(|open| open.config.clone())?;
+        refuse_foreign(&request.token, &account.issuer)?;
         let kept = self.kept(&account, &request.token)?;
         let mut remarks = Vec::new();
         let deadline = Instant::now() + deadlines::TOKEN;
@@ -53,6 +56,20 @@ impl Accounts {
     }
 }
 
+/// A provider that is shown a token of another one could use it there.
+fn refuse_foreign(token: &SecretText, issuer: &str) -> Result<(), Failure> {
+    let claims = Claims::of(token.expose());
+    match claims.as_ref().and_then(|claims| claims.text("iss")) {
+        Some(other) if !same_issuer(other, issuer) => {
+            let text = format!(
+                "the token is from '{other}' and the account's provider is '{issuer}', which is not shown it"
+            );
+            Err(Failure::new(ErrorCode::OtherIssuer, text))
+        }
+        _ => Ok(()),
+    }
+}
+
 async fn ask(
     provider: &Provider,
     config: &AccountConfig,
@@ -82,6 +99,8 @@ fn said(source: &str, active: Option<bool>, claims: Map<String, Value>) -> Intro
 
 #[cfg(test)]
 mod tests {
+    use base64::prelude::{BASE64_URL_SAFE_NO_PAD, Engine};
+
     use super::{super::testing::Bench, *};
     use crate::provider::testing::{Reply, Scripted};
 
@@ -100,6 +119,22 @@ mod tests {
         bench.token("acc").await.expect("a token");
         let request = IntrospectRequest { account: "acc".to_owned(), token: SecretText::from(token) };
         bench.accounts.introspect(request).await.expect("something")
+    }
+
+    #[tokio::test]
+    async fn a_provider_is_shown_no_token_of_another() {
+        let op = Scripted::provider(|_| Reply::json(r#"{"active":true}"#)).await;
+        let bench = Bench::new();
+        bench.add(&op.issuer(), "acc").await;
+        let of = |issuer: &str| {
+            let payload = BASE64_URL_SAFE_NO_PAD.encode(format!(r#"{{"iss":"{issuer}"}}"#));
+            let token = SecretText::new(format!("e30.{payload}.c2ln"));
+            bench.accounts.introspect(IntrospectRequest { account: "acc".to_owned(), token })
+        };
+        let refused = of("https://other.example/").await.expect_err("another issuer's");
+        assert_eq!(refused.code, ErrorCode::OtherIssuer);
+        assert!(op.asked("/introspect").is_empty() && op.asked("/userinfo").is_empty());
+        assert_eq!(of(&format!("{}/", op.issuer())).await.expect("its own").active, Some(true));
     }
 
     #[tokio::test]
