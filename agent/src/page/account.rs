@@ -4,7 +4,7 @@ use oidc_proto::{message::Failure, shell};
 use rustix::system::uname;
 use serde_json::{Value, json};
 
-use super::token::facts;
+use super::token::known;
 use crate::{
     accounts::{Accounts, Shown},
     clock::{Expiry, Moment},
@@ -31,7 +31,7 @@ pub fn host() -> String {
 fn to_json(account: &Shown, now: Moment) -> Value {
     let status = &account.status;
     let log_in = || shell::command("oidc gen --reauthenticate", &status.name);
-    let token = account.token.as_ref().map(|token| facts(token, now));
+    let token = account.token.as_ref().map(|token| known(token, now));
     json!({
         "name": status.name,
         "issuer": status.issuer,

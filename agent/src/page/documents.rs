@@ -26,13 +26,14 @@ pub struct Document {
     text: &'static str,
 }
 
-static DOCUMENTS: [Document; 8] = [
+static DOCUMENTS: [Document; 9] = [
     Document { path: "/", content_type: HTML, text: include_str!("files/page.html") },
     Document { path: "/page.css", content_type: CSS, text: include_str!("files/page.css") },
     Document { path: "/page.svg", content_type: SVG, text: include_str!("files/page.svg") },
     Document { path: "/page.js", content_type: SCRIPT, text: include_str!("files/page.js") },
     Document { path: "/account.js", content_type: SCRIPT, text: include_str!("files/account.js") },
     Document { path: "/ask.js", content_type: SCRIPT, text: include_str!("files/ask.js") },
+    Document { path: "/inspect.js", content_type: SCRIPT, text: include_str!("files/inspect.js") },
     Document { path: "/say.js", content_type: SCRIPT, text: include_str!("files/say.js") },
     Document { path: "/words.js", content_type: SCRIPT, text: include_str!("files/words.js") },
 ];

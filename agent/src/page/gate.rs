@@ -46,6 +46,8 @@ pub enum Call {
     State,
     /// A token.
     Token,
+    /// What a pasted token says, and whether it can be believed.
+    Inspect,
     /// That the page ends.
     End,
 }
@@ -131,6 +133,7 @@ impl Gate {
             "/open" => None,
             "/state" => Some(Call::State),
             "/token" => Some(Call::Token),
+            "/inspect" => Some(Call::Inspect),
             "/end" => Some(Call::End),
             _ => return Err(Refusal::Path),
         };
@@ -294,6 +297,7 @@ mod tests {
             "/open",
             "/state",
             "/token",
+            "/inspect",
             "/end",
             "/other",
             "/?x",
@@ -309,7 +313,7 @@ mod tests {
                 let builder = builder.header("cookie", "oidc-page-4711=c").header(WORD, "w");
                 let is_right = match method {
                     "GET" => ["/", "/page.css", "/page.js"].contains(&path),
-                    "POST" => ["/open", "/state", "/token", "/end"].contains(&path),
+                    "POST" => ["/open", "/state", "/token", "/inspect", "/end"].contains(&path),
                     _ => false,
                 };
                 match judge(builder) {

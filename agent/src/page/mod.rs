@@ -7,7 +7,9 @@
 
 mod account;
 mod documents;
+mod facts;
 mod gate;
+mod inspect;
 mod open;
 mod sessions;
 mod site;

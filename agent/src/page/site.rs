@@ -18,6 +18,7 @@ use super::{
     account,
     documents::guarded,
     gate::{Call, Gate, Refusal, Wanted},
+    inspect,
     open::Open,
     sessions::Opened,
     token,
@@ -125,6 +126,7 @@ impl PageSite {
                 account::state(&self.accounts, self.open.ends())
             }
             Call::Token => token::token(&self.accounts, read(body).await?).await,
+            Call::Inspect => inspect::inspect(&self.accounts, read(body).await?).await,
             Call::End => {
                 let Nothing {} = read(body).await?;
                 self.open.stop.cancel();

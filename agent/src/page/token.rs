@@ -1,9 +1,13 @@
 //! A token for the page: by the same way as for every program, and under the same consent.
 
-use oidc_proto::message::{Failure, Target, TokenRequest, Validity};
+use oidc_proto::{
+    message::{Failure, Target, TokenRequest, Validity},
+    token::{Kind, Token},
+};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
+use super::facts::facts;
 use crate::{
     accounts::{Accounts, CachedToken},
     caller::Caller,
@@ -45,7 +49,7 @@ pub async fn token(accounts: &Accounts, wish: Wish) -> Result<Value, Failure> {
     };
     let token = accounts.access_token(request, Caller::at_page()).await?;
     let now = accounts.deps().clock.now();
-    let mut answer = facts(&token, now);
+    let mut answer = known(&token, now);
     answer["now"] = now.wall.into();
     answer["access_token"] = token.access_token.expose().into();
     answer["warnings"] = token.warnings.clone().into();
@@ -53,10 +57,15 @@ pub async fn token(accounts: &Accounts, wish: Wish) -> Result<Value, Failure> {
 }
 
 /// What is known of a token, without the token.
-pub fn facts(token: &CachedToken, now: Moment) -> Value {
+pub fn known(token: &CachedToken, now: Moment) -> Value {
+    let facts = Token::parse(token.access_token.expose()).map(|parsed| {
+        let kind = Kind::of(&parsed, Some("access_token"));
+        facts(&parsed, &kind)
+    });
     json!({
         "expires_at": token.expires_at(now),
         "lifetime": token.lifetime,
         "scope": token.scope,
+        "facts": facts.unwrap_or_default(),
     })
 }

@@ -1,5 +1,6 @@
 //! The page as a person uses it, in a real browser.
 
+use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
 use oidc_tests::{
     browser::{Browser, BrowserError},
     require,
@@ -169,6 +170,37 @@ fn an_address_opens_once_and_a_page_that_has_ended_says_so() {
     assert!(!browser.text().expect("text").contains("Copy token"));
 }
 
+#[test]
+fn a_pasted_token_is_looked_into_and_stays_a_text() {
+    let Some(stage) = Stage::new() else { return };
+    stage.open();
+    let browser = &stage.browser;
+    let token = access_token(&stage.scene.ask(json!({}))).to_owned();
+    let look = |text: &str| {
+        browser
+            .run("document.querySelector('#pasted').value = arguments[0]", &[text.into()])
+            .expect("a field");
+        browser.click("#inspect-form [type=submit]").expect("a button");
+    };
+    look(&token);
+    browser.wait_for_text("The issuer signed it, and nothing is wrong with it.").expect("a verdict");
+    assert!(stage.shown("#inspected .facts").contains("WLCG access token 1.0"));
+
+    let part = |value: &Value| BASE64_URL_SAFE_NO_PAD.encode(value.to_string());
+    let markup = "<img src=x onerror=document.title='fooled'>";
+    let claims = json!({"iss": "https://op.example", "sub": markup, "scope": markup, "<b>": markup});
+    look(&format!("{}.{}.c2ln", part(&json!({"alg": "RS256", "kid": markup})), part(&claims)));
+    browser.wait_for_text("nobody here knows the issuer https://op.example").expect("a verdict");
+    assert!(stage.shown("#inspected .facts").contains(markup));
+    let elements = "return document.querySelectorAll('#inspected img, #inspected b').length";
+    assert_eq!(browser.run(elements, &[]).expect("a page"), 0);
+    assert_eq!(browser.title().expect("a title"), "Tokens – oidc-agent");
+    look("nothing of the kind");
+    browser.wait_for_text("this is no token, it is another text").expect("an answer");
+    browser.click("#inspect-clear").expect("a button");
+    assert_eq!(stage.shown("#inspected"), "");
+}
+
 /// The browser's own checks find nothing, and everything can be done by keys.
 #[test]
 fn keys_reach_everything_and_every_field_has_a_name() {
@@ -185,7 +217,7 @@ fn keys_reach_everything_and_every_field_has_a_name() {
         let here = "const it = document.activeElement; return it.dataset.copy ?? it.id ?? ''";
         reached.push(browser.run(here, &[]).expect("a page").as_str().unwrap_or_default().to_owned());
     }
-    for wanted in ["token", "curl", "export", "script", "end"] {
+    for wanted in ["token", "curl", "export", "script", "pasted", "end"] {
         assert!(reached.iter().any(|name| name == wanted), "{wanted} is not in {reached:?}");
     }
     browser.run("document.querySelector('[data-copy=token]').focus()", &[]).expect("a page");

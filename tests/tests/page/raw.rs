@@ -94,6 +94,37 @@ fn a_request_that_is_wrong_in_one_thing_gets_nothing_and_is_logged_without_secre
 }
 
 #[test]
+fn a_pasted_token_is_judged_by_keys_of_issuers_that_are_known() {
+    let scene = Scene::loaded();
+    let address = Address::of(&scene.agent);
+    let visitor = address.open();
+    let token = access_token(&scene.ask(json!({}))).to_owned();
+    let (stranger, mut changed) = (Scene::loaded(), token.clone());
+    let foreign = access_token(&stranger.ask(json!({}))).to_owned();
+    // Another first character of the signature.
+    let at = changed.rfind('.').expect("a signature") + 1;
+    changed.replace_range(at..=at, if changed[at..].starts_with('A') { "B" } else { "A" });
+    let asked = stranger.provider.log().requests().len();
+    for (pasted, verdict, says) in [
+        (token.clone(), "good", "nothing is wrong with it"),
+        (format!("Authorization: Bearer {token}"), "good", ""),
+        (changed, "bad", "signature is wrong"),
+        (foreign, "unknown", "nobody here knows the issuer"),
+        ("opaque-token-0123456789".to_owned(), "unknown", "cannot be verified here"),
+    ] {
+        let answer = visitor.ask("/inspect", &json!({"text": pasted}));
+        let told = &answer.json()["tokens"][0];
+        assert_eq!(told["verdict"], verdict, "{answer:?}");
+        assert!(answer.body.contains(says), "{says}: {answer:?}");
+        assert!(!answer.body.contains(&token), "what was pasted does not come back");
+    }
+    assert_eq!(stranger.provider.log().requests().len(), asked, "it was not asked");
+    let nothing = visitor.ask("/inspect", &json!({"text": "<html><title>Log in</title></html>"})).json();
+    assert!(nothing["error"].to_string().contains("this is no token, it is an HTML page"), "{nothing}");
+    assert!(!scene.agent.log().contains(&token));
+}
+
+#[test]
 fn a_page_that_is_loaded_again_is_in_by_its_cookie() {
     let scene = Scene::loaded();
     let address = Address::of(&scene.agent);

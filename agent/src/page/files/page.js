@@ -2,6 +2,7 @@
 
 import { Account } from "./account.js";
 import { NoAnswer, ask, now, open } from "./ask.js";
+import { Inspector } from "./inspect.js";
 import { say, show } from "./say.js";
 import { duration } from "./words.js";
 
@@ -16,6 +17,7 @@ const NOTICES = {
 };
 
 const accounts = new Map();
+const inspector = new Inspector(lost);
 const part = (selector) => document.querySelector(selector);
 let secret = location.hash.slice(1);
 let endsAt = null;
@@ -42,7 +44,8 @@ function notice(kind) {
 function blank(kind) {
   for (const account of accounts.values()) account.wipe();
   accounts.clear();
-  for (const id of ["#accounts", "#life", "#host"]) part(id).hidden = true;
+  inspector.wipe();
+  for (const id of ["#accounts", "#inspect", "#life", "#host"]) part(id).hidden = true;
   part("#notice").hidden = true;
   if (kind !== null) notice(kind);
 }
@@ -72,7 +75,7 @@ function update(state) {
   }
   notice(names.length === 0 ? "empty" : null);
   part("#accounts").hidden = names.length === 0;
-  part("#life").hidden = false;
+  for (const id of ["#inspect", "#life"]) part(id).hidden = false;
   show(part("#host"), `The agent on ${state.host}`);
   count();
 }

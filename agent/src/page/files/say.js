@@ -1,5 +1,7 @@
 // What is said: to everybody in one line that goes again, and politely to screen readers.
 
+import { clock } from "./words.js";
+
 const line = document.querySelector("#said");
 let timer = 0;
 
@@ -17,27 +19,32 @@ export function show(element, text) {
   if (!element.hidden && element.textContent !== text) element.textContent = text;
 }
 
-// Pairs of words as a list of terms.
-export function list(dl, facts) {
-  const rows = facts.map(({ label, value, note, bad }) => {
-    const row = document.createElement("div");
-    const term = document.createElement("dt");
-    const text = document.createElement("dd");
-    term.textContent = label;
-    for (const part of Array.isArray(value) ? value : [value]) {
-      const line = document.createElement("span");
-      line.textContent = part;
-      text.append(line);
-    }
-    if (note) {
-      const remark = document.createElement("small");
-      remark.textContent = note;
-      text.append(remark);
-    }
-    if (bad) row.dataset.bad = "true";
-    row.append(term, text);
-    return row;
+// Elements with these texts.
+export function texts(tag, name, lines) {
+  return lines.map((text) => {
+    const element = document.createElement(tag);
+    if (name !== null) element.className = name;
+    element.textContent = text;
+    return element;
   });
-  dl.replaceChildren(...rows);
+}
+
+// Rows of what is known, as a list of terms. Their texts come from tokens: they are texts, whatever is in them.
+export function list(dl, rows) {
+  // It is looked at again every few seconds, and somebody may be marking a text in it.
+  const state = JSON.stringify(rows);
+  if (dl.dataset.rows === state) return;
+  dl.dataset.rows = state;
+  dl.replaceChildren(...rows.map(({ label, values, time }) => {
+    const row = document.createElement("div");
+    const description = document.createElement("dd");
+    for (const { text, note } of values ?? [{ text: time === null ? "at no time" : clock(time) }]) {
+      const line = document.createElement("span");
+      line.append(...texts("span", "text", [text]), ...texts("small", null, note ? [note] : []));
+      description.append(line);
+    }
+    row.append(...texts("dt", null, [label]), description);
+    return row;
+  }));
   dl.hidden = rows.length === 0;
 }
