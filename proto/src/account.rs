@@ -3,6 +3,7 @@
 //! Reads every spelling of the C suite, 2.0 to 5.x, and keeps what it does not know.
 
 pub mod grant_type;
+pub mod login_end;
 pub mod subject_token;
 
 use serde_json::Value;

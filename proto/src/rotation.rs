@@ -21,7 +21,7 @@ use self::{
     sidecar::Sidecar,
 };
 use crate::{
-    account::AccountConfig,
+    account::{AccountConfig, login_end},
     fault_point,
     home::{AccountLock, Home, HomeError, Presence, Room},
     secret::RefreshToken,
@@ -48,6 +48,8 @@ pub struct Rotation<'a> {
     pub spent: &'a Spent,
     /// The token the provider gave.
     pub new: &'a RefreshToken,
+    /// When that ends, as the provider said beside it; in seconds since the epoch. Kept in the file with the token.
+    pub ends_at: Option<u64>,
 }
 
 /// What became of a new refresh token.
@@ -177,7 +179,8 @@ fn store_in_file(
         (Newer::Disk, Some(token), Some(in_file)) => return Ok(Stored::Adopted { token, in_file }),
         (_, _, Some(in_file)) if in_file == *rotation.new => {}
         _ => {
-            let account = AccountConfig { refresh_token: Some(rotation.new.clone()), ..account };
+            let mut account = AccountConfig { refresh_token: Some(rotation.new.clone()), ..account };
+            login_end::note(&mut account, rotation.new, rotation.ends_at);
             write(home, lock, key, previous, &account, room)?;
         }
     }
@@ -190,7 +193,7 @@ impl<'a> Rotation<'a> {
     /// The token of an account's file was spent, and nothing else is known.
     pub fn of(in_file: &'a RefreshToken, new: &'a RefreshToken) -> Self {
         static NONE: Spent = Spent::new();
-        Self { in_file, durable: in_file, spent: &NONE, new }
+        Self { in_file, durable: in_file, spent: &NONE, new, ends_at: None }
     }
 
     /// The new token against what is on the disk.

@@ -24,7 +24,8 @@ const KEY: &str = "OIDC_TEST_FILE_KEY";
 fn store(home: &Home, key: &FileKey) -> Result<Stored, RotationError> {
     let (old, new) = (RefreshToken::from("rt1"), RefreshToken::from("rt2"));
     let lock = home.lock(&"acc".parse().unwrap(), DEADLINE).unwrap();
-    let rotation = Rotation { in_file: &old, durable: &old, spent: &Spent::default(), new: &new };
+    let rotation =
+        Rotation { in_file: &old, durable: &old, spent: &Spent::default(), new: &new, ends_at: None };
     rotation::store(home, &lock, Some(key), &rotation, &mut Room::default())
 }
 

@@ -1,8 +1,12 @@
 //! One loaded account: the unit of concurrency. Its mutex is held for moments and never across an await.
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::{
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
 
 use super::{
+    expiry::{self, Told},
     held::{Held, Open, Sealed},
     password_source::PasswordSource,
     pending::{Pending, PendingRequests},
@@ -13,8 +17,7 @@ use crypto_box::{PublicKey, SecretKey};
 use oidc_proto::{
     deadlines,
     error_code::ErrorCode,
-    jwt::Claims,
-    message::{AccountStatus, Failure},
+    message::{AccountStatus, Failure, Reminder},
     shortname::Shortname,
 };
 use tokio::{sync::OwnedMutexGuard, time::timeout};
@@ -40,6 +43,8 @@ struct State {
     unload_at: Option<Expiry>,
     /// Why whoever has the turn waits for something else than the provider.
     held_up: Option<Box<Failure>>,
+    /// When the person was told last what ends soon.
+    told: Told,
 }
 
 /// How a request for a token can be answered right now.
@@ -64,6 +69,7 @@ impl Account {
                 pending: PendingRequests::default(),
                 unload_at,
                 held_up: None,
+                told: Told::default(),
             }),
         }
     }
@@ -175,6 +181,15 @@ impl Account {
         })
     }
 
+    /// What ends within `ahead`, if the person was not told so in the last 24 hours; from now on it counts as told. Nothing
+    /// while the agent is locked.
+    pub fn reminder(&self, ahead: Duration, now: Moment) -> Option<Reminder> {
+        let mut state = self.state();
+        let Held::Open(open) = &state.held else { return None };
+        let reminder = expiry::soon(&self.name, open, ahead, now)?;
+        state.told.again(now.boot).then_some(reminder)
+    }
+
     /// What may be shown of it.
     pub fn status(&self, now: Moment) -> AccountStatus {
         let (grant_type, subject_token) = self.with_held(|held| match held {
@@ -184,20 +199,20 @@ impl Account {
             }
             Held::Sealed(_) => (None, None),
         });
-        let (token_expires_at, refresh_token_expires_at, login_needed, refused) =
+        let (token_expires_at, login_end, client_expires_at, login_needed, refused) =
             self.with_held(|held| match held {
                 Held::Open(open) => {
                     let token = open.cache.find(&Purpose::default()).and_then(|token| token.expires_at(now));
-                    let claims = open.tokens.current().and_then(|token| Claims::of(token.expose()));
                     let (login_needed, refused) = (open.standing.refusal(), open.refusals.of_client());
                     (
                         token,
-                        claims.and_then(|claims| claims.expires_at()),
+                        expiry::of_login(open),
+                        expiry::of_client(open),
                         login_needed.cloned(),
                         refused.cloned(),
                     )
                 }
-                Held::Sealed(_) => (None, None, None, None),
+                Held::Sealed(_) => (None, None, None, None, None),
             });
         AccountStatus {
             name: self.name.to_string(),
@@ -206,7 +221,9 @@ impl Account {
             always_allow_id_token: self.always_allow_id_token,
             unloaded_at: self.unload_at().map(|end| end.at(now)),
             token_expires_at,
-            refresh_token_expires_at,
+            refresh_token_expires_at: login_end.map(|(at, _)| at),
+            refresh_token_expires_as: login_end.map(|(_, known_by)| known_by),
+            client_expires_at,
             login_needed: login_needed.map(|refused| refused.to_string()),
             client_refused: refused.map(|refused| refused.to_string()),
             grant_type: grant_type.filter(|grant| grant != "refresh_token"),

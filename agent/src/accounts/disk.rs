@@ -159,8 +159,8 @@ impl Inner {
         owed: &Owed,
         mut room: Room,
     ) -> Result<(Stored, Option<Stamp>), RotationError> {
-        let Owed { in_file, durable, spent, new } = owed;
-        let rotation = Rotation { in_file, durable, spent, new };
+        let Owed { in_file, durable, spent, new, ends_at } = owed;
+        let rotation = Rotation { in_file, durable, spent, new, ends_at: *ends_at };
         let stored = self.locked(|lock| rotation::store(&self.home, lock, key, &rotation, &mut room));
         let stored = match stored {
             // Without a lock nothing is written in the directory.

@@ -3,14 +3,13 @@
 use oidc_proto::{
     account::AccountConfig,
     deadlines,
-    jwt::Claims,
     message::{AccountReport, ClientStanding, Failure},
     secret::RegistrationAccessToken,
     shortname::Shortname,
 };
 use tokio::time::{Instant, timeout_at};
 
-use super::{account::Account, held::Open, loaded::Accounts, renewal, token_cache::Purpose};
+use super::{account::Account, expiry, held::Open, loaded::Accounts, renewal, token_cache::Purpose};
 use crate::provider::{ClientConfiguration, ClientState, Provider};
 
 /// Said where reading a registration would change it.
@@ -130,9 +129,7 @@ fn report(open: &Open) -> AccountReport {
         redirect_uris: config.redirect_uris.clone(),
         cert_path: config.cert_path.clone(),
         has_refresh_token: token.is_some(),
-        refresh_token_expires_at: token
-            .and_then(|token| Claims::of(token.expose()))
-            .and_then(|claims| claims.expires_at()),
+        refresh_token_expires_at: expiry::of_login(open).map(|(at, _)| at),
         refresh_token_lifetime: None,
         client: ClientStanding::NotManaged,
     }

@@ -257,6 +257,7 @@ mod tests {
                 access_token: "at-1".into(),
                 expires_in: expires_in.map(Duration::from_secs),
                 refresh_token: None,
+                refresh_expires_in: None,
                 id_token: None,
                 scope: None,
                 issued_token_type: None,

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use oidc_proto::{
     error_code::ErrorCode,
     issuers::Issuers,
-    message::{AccountStatus, Failure},
+    message::{AccountStatus, Failure, Reminder},
     shortname::Shortname,
 };
 use tokio::sync::{Notify, OwnedMutexGuard};
@@ -103,6 +103,12 @@ impl Accounts {
     pub fn status(&self) -> Vec<AccountStatus> {
         let now = self.now();
         self.loaded().iter().map(|account| account.status(now)).collect()
+    }
+
+    /// What of a loaded account ends soon, if the person was not told so today; from now on it counts as told.
+    pub fn reminder(&self, name: &str) -> Option<Reminder> {
+        let ahead = self.deps().options.warn_before?;
+        self.find(&name.parse().ok()?)?.reminder(ahead, self.now())
     }
 
     /// Unloads an account. Whether it was loaded.

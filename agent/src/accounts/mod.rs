@@ -11,6 +11,7 @@ mod consent;
 mod deps;
 mod disk;
 mod examine;
+mod expiry;
 mod forget;
 mod granted;
 mod held;

@@ -6,7 +6,9 @@
 
 use std::{sync::Arc, time::Duration};
 
-use oidc_proto::{deadlines, error_code::ErrorCode, fault_point, jwt::Claims, message::Failure};
+use oidc_proto::{
+    account::login_end, deadlines, error_code::ErrorCode, fault_point, jwt::Claims, message::Failure,
+};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
@@ -70,10 +72,13 @@ pub async fn obtain(
         Ok(mut response) => {
             let obtained = obtained(asked.at, deps.clock.now());
             let came = response.refresh_token.take();
+            let ends_at =
+                response.refresh_expires_in.map(|life| obtained.wall.saturating_add(life.as_secs()));
             let successor = match renewal {
-                Some(renewal) => renewal.keep(account, came).await,
+                Some(renewal) => renewal.keep(account, came, ends_at).await,
                 None => None,
             };
+            note_login_end(account, successor.as_ref(), ends_at);
             keep(account, purpose, min_valid, response, obtained, successor)
         }
         Err(Unanswered::Provider(error)) => Err(refuse(account, purpose, &error, deps.clock.boot())),
@@ -164,6 +169,18 @@ fn note_scopes(account: &Account, left: Option<&str>) {
             let login_scope = open.config.login_scope().map(str::to_owned);
             open.config.auth_scope = login_scope.or_else(|| Some(String::new()));
             open.config.refresh_scope = Some(left.unwrap_or_default().to_owned());
+        }
+    });
+}
+
+/// Notes in memory when the refresh token ends that the account goes on with, where the provider said so.
+fn note_login_end(account: &Account, successor: Option<&Successor>, ends_at: Option<u64>) {
+    account.with_held(|held| {
+        let Held::Open(open) = held else { return };
+        let new = successor.map(|successor| successor.to_put_away().0);
+        let Some(token) = new.or_else(|| open.tokens.current()).cloned() else { return };
+        if ends_at.is_some() || new.is_some() {
+            login_end::note(&mut open.config, &token, ends_at);
         }
     });
 }

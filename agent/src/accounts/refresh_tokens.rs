@@ -66,6 +66,8 @@ pub struct Owed {
     pub spent: Spent,
     /// The token itself.
     pub new: RefreshToken,
+    /// When that ends, in seconds since the epoch, where the provider says so.
+    pub ends_at: Option<u64>,
 }
 
 impl RefreshTokens {
@@ -120,6 +122,7 @@ impl RefreshTokens {
             durable: self.durable()?.clone(),
             spent: self.spent.clone(),
             new: self.current.clone()?,
+            ends_at: None,
         })
     }
 

@@ -6,6 +6,7 @@
 //! throughout, so that two agents that share a directory never spend the same refresh token.
 
 use oidc_proto::{
+    account::login_end,
     error_code::ErrorCode,
     fault_point,
     home::{HomeError, Room},
@@ -21,7 +22,7 @@ use super::{
     disk::AccountFile,
     held::{Held, Open},
     look::Stamp,
-    refresh_tokens::{Kept, RefreshTokens},
+    refresh_tokens::{Kept, Owed, RefreshTokens},
 };
 use crate::clock::Moment;
 
@@ -74,8 +75,14 @@ impl Renewal {
         account.with_open(|open| open.adopt(&account.name, found))
     }
 
-    /// Makes what came with an answer durable, if that replaces what was sent.
-    pub async fn keep(self, account: &Account, came: Option<RefreshToken>) -> Option<Successor> {
+    /// Makes what came with an answer durable, if that replaces what was sent. `ends_at`: when that ends, in seconds since the
+    /// epoch, where the provider says so.
+    pub async fn keep(
+        self,
+        account: &Account,
+        came: Option<RefreshToken>,
+        ends_at: Option<u64>,
+    ) -> Option<Successor> {
         let (mut tokens, key) = self.sent?;
         let Some(new) = came.filter(|new| tokens.current() != Some(new)) else {
             note(account, RefreshTokens::not_rotated);
@@ -85,7 +92,7 @@ impl Renewal {
         note(account, |tokens| tokens.rotated(new.clone()));
         tokens.rotated(new.clone());
         let stored = match tokens.owed() {
-            Some(owed) => self.file.store(key, owed, self.room).await,
+            Some(owed) => self.file.store(key, Owed { ends_at, ..owed }, self.room).await,
             None => Ok((Stored::Gone, None)),
         };
         fault_point::reached("stored");
@@ -194,6 +201,8 @@ pub async fn save_what_is_unsaved(account: &Account, file: &AccountFile) -> Resu
         open.tokens.owed().filter(|_| !is_settled).map(|owed| (open.file_key.clone(), owed))
     })?;
     let Some((key, owed)) = owed else { return Ok(()) };
+    let ends_at = account.with_open(|open| login_end::of(&open.config, &owed.new))?;
+    let owed = Owed { ends_at, ..owed };
     let new = owed.new.clone();
     let stored = file.store(key, owed, Room::default()).await;
     let must_be_stored = account.with_open(|open| {

@@ -260,6 +260,7 @@ pub fn granted(access_token: &str, refresh_token: &str) -> TokenResponse {
         access_token: access_token.into(),
         expires_in: Some(Duration::from_secs(3600)),
         refresh_token: some(refresh_token),
+        refresh_expires_in: None,
         id_token: None,
         scope: None,
         issued_token_type: None,

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use oidc_proto::{
-    account::AccountConfig,
+    account::{AccountConfig, login_end},
     error_code::ErrorCode,
     message::{Failure, TokenReply},
     scope,
@@ -124,6 +124,9 @@ impl LoginRequest {
         let is_new_login = used.is_none();
         let refresh_token = response.refresh_token.clone().or(used)?;
         let (mut config, asked) = (self.config.clone(), &self.scope);
+        let ends_at =
+            response.refresh_expires_in.map(|life| self.clock.now().wall.saturating_add(life.as_secs()));
+        login_end::note(&mut config, &refresh_token, ends_at);
         config.refresh_token = Some(refresh_token);
         if !config.device_authorization_endpoint_set_by_user {
             let endpoint = self.metadata.device_authorization_endpoint.as_deref().map(str::to_owned);

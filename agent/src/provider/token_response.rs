@@ -22,6 +22,9 @@ pub struct TokenResponse {
     pub expires_in: Option<Duration>,
     /// Present: replaces the one that was sent, at once and for good (RFC 6749 section 6).
     pub refresh_token: Option<RefreshToken>,
+    /// How long the refresh token lives from now, where the provider says so (Keycloak's `refresh_expires_in`; 0, for one that
+    /// does not end, says nothing).
+    pub refresh_expires_in: Option<Duration>,
     /// OpenID Connect Core section 3.1.3.3. Not judged yet: see [`Provider::judge_id_token`].
     ///
     /// [`Provider::judge_id_token`]: super::Provider::judge_id_token
@@ -46,11 +49,15 @@ impl TokenResponse {
         let access_token = AccessToken::new(secret("access_token")?);
         let refresh_token = secret("refresh_token").map(RefreshToken::new);
         let id_token = secret("id_token").map(|token| ReceivedIdToken::new(IdToken::new(token), sent_at));
-        let expires_in = response.integer("expires_in").and_then(|seconds| u64::try_from(seconds).ok());
+        let seconds = |key: &str| response.integer(key).and_then(|seconds| u64::try_from(seconds).ok());
+        let expires_in = seconds("expires_in");
+        let refresh_expires_in = seconds("refresh_expires_in").filter(|seconds| *seconds > 0);
         Some(Self {
             access_token,
             expires_in: expires_in.map(|seconds| Duration::from_secs(seconds).min(LONGEST_LIFE)),
             refresh_token,
+            refresh_expires_in: refresh_expires_in
+                .map(|seconds| Duration::from_secs(seconds).min(LONGEST_LIFE)),
             id_token,
             scope: scope::of(&response, "scope"),
             issued_token_type: response.string("issued_token_type"),
@@ -93,6 +100,15 @@ mod tests {
             let granted =
                 response(&format!(r#"{{"access_token":"a","expires_in":{json}}}"#)).expect("a token");
             assert_eq!(granted.expires_in.map(|life| life.as_secs()), seconds, "{json}");
+        }
+    }
+
+    #[test]
+    fn a_login_that_does_not_end_has_no_end() {
+        for (json, seconds) in [("1800", Some(1800)), (r#""1800""#, Some(1800)), ("0", None), ("-1", None)] {
+            let granted = response(&format!(r#"{{"access_token":"a","refresh_expires_in":{json}}}"#));
+            let life = granted.expect("a token").refresh_expires_in;
+            assert_eq!(life.map(|life| life.as_secs()), seconds, "{json}");
         }
     }
 

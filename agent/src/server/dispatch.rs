@@ -40,6 +40,10 @@ impl Dispatch {
             Request::Check => Ok(Reply::success()),
             Request::Status => Ok(Reply::success_with(report::status_text(accounts))),
             Request::StatusJson => Ok(Reply::success_with(report::status(accounts).to_info())),
+            Request::Reminder { account } => Ok(match accounts.reminder(&account) {
+                Some(reminder) => Reply::success_with(reminder.to_info()),
+                None => Reply::success(),
+            }),
             Request::LoadedAccounts => Ok(Reply::success_with(names(&accounts.names()))),
             Request::AccountInfo => {
                 Ok(Reply::success_with(Box::pin(report::account_info(accounts)).await.to_info()))

@@ -151,6 +151,7 @@ impl Cli {
             webserver: !self.no_webserver && defaults.webserver,
             custom_scheme: !self.no_scheme && defaults.custom_scheme,
             always_allow_id_token: self.always_allow_idtoken || defaults.always_allow_id_token,
+            warn_before: defaults.warn_before,
             group: self.with_group.clone().or(defaults.group),
             cert_path: defaults.cert_path,
             debug: self.debug || defaults.debug,

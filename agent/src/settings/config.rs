@@ -72,7 +72,8 @@ impl Config {
             theirs.always_allow_id_token,
         )?;
         reader.switch("debug_logging", &mut ours.debug, theirs.debug)?;
-        reader.seconds("lifetime", &mut ours.lifetime)?;
+        reader.seconds("lifetime", &mut ours.lifetime, theirs.lifetime)?;
+        reader.seconds("warn_before", &mut ours.warn_before, theirs.warn_before)?;
         reader.text("group", &mut ours.group);
         reader.path("cert_path", &mut ours.cert_path);
         reader.path("bind_address", &mut self.socket_path);
@@ -100,11 +101,21 @@ impl Section<'_> {
         Ok(())
     }
 
-    fn seconds(&self, key: &str, value: &mut Option<Duration>) -> Result<(), ConfigError> {
+    fn seconds(
+        &self,
+        key: &str,
+        value: &mut Option<Duration>,
+        default: Option<Duration>,
+    ) -> Result<(), ConfigError> {
         if self.section.contains(key) {
-            let seconds = self.section.text(key).map_or(Ok(0), |text| text.parse());
-            let seconds: u64 = seconds.map_err(|_| self.malformed(key, "a number of seconds"))?;
-            *value = (seconds > 0).then(|| Duration::from_secs(seconds));
+            *value = match self.section.text(key) {
+                None => default,
+                Some(text) => {
+                    let seconds: u64 =
+                        text.parse().map_err(|_| self.malformed(key, "a number of seconds"))?;
+                    (seconds > 0).then(|| Duration::from_secs(seconds))
+                }
+            };
         }
         Ok(())
     }
@@ -203,6 +214,18 @@ mod tests {
             }
         }
         Ok(config)
+    }
+
+    #[test]
+    fn how_early_something_is_told_can_be_set() {
+        for (value, days) in [("86400", Some(1)), ("0", None), ("null", Some(7))] {
+            let config = overlaid(&[
+                r#"{"oidc-agent": {"warn_before": 5}}"#,
+                &format!(r#"{{"oidc-agent": {{"warn_before": {value}}}}}"#),
+            ]);
+            let expected = days.map(|days| Duration::from_secs(days * 24 * 3600));
+            assert_eq!(config.expect("read").options.warn_before, expected, "{value}");
+        }
     }
 
     #[test]

@@ -5,6 +5,9 @@
 
 use std::{path::PathBuf, time::Duration};
 
+/// Seven days: time enough to come to it.
+const WARN_BEFORE: Duration = Duration::from_secs(7 * 24 * 3600);
+
 /// The agent's settings, complete. [`Options::default`] is what the C suite's release 4 has built in, as far as we have
 /// it: everything a person expects is on.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -21,6 +24,9 @@ pub struct Options {
     pub custom_scheme: bool,
     /// ID tokens are handed out without asking.
     pub always_allow_id_token: bool,
+    /// How long before the end of a login or of a client's registration whoever asks for a token at a terminal is told; `None`
+    /// is never.
+    pub warn_before: Option<Duration>,
     /// The group that may use the socket beside its owner.
     pub group: Option<String>,
     /// CA bundle for providers whose account names none; `None` is the system's roots.
@@ -44,6 +50,7 @@ impl Default for Options {
             webserver: true,
             custom_scheme: true,
             always_allow_id_token: false,
+            warn_before: Some(WARN_BEFORE),
             group: None,
             cert_path: None,
             debug: false,

@@ -1,12 +1,13 @@
 //! `oidc list`, and `oidc-add -l` and `-a`.
 
 use clap::Parser;
+use jiff::Timestamp;
 use oidc_proto::{
     account::grant_type,
     error_code::ErrorCode,
     home::{Home, HomeError},
     issuers::Issuers,
-    message::AgentStatus,
+    message::{AccountStatus, AgentStatus},
     shortname::Shortname,
     vault::{self, Format, PublicHeader},
 };
@@ -19,6 +20,7 @@ use crate::{
         Command, Context,
         agent_state::{self, AgentState},
         error::Error,
+        expiry,
     },
 };
 
@@ -28,6 +30,10 @@ pub struct ListArgs {
     /// Only those the agent holds
     #[arg(short = 'a', long)]
     pub loaded: bool,
+
+    /// Say also what ends when: token, login and client, as far as the agent knows
+    #[arg(short, long)]
+    pub verbose: bool,
 
     #[command(flatten)]
     pub common: Common,
@@ -49,6 +55,8 @@ struct Entry {
     login_needed: Option<String>,
     /// Why the provider takes the client no more.
     client_refused: Option<String>,
+    /// What the agent tells of it.
+    held: Option<AccountStatus>,
 }
 
 impl Command for ListArgs {
@@ -81,6 +89,10 @@ impl Command for ListArgs {
         let width = entries.iter().map(|entry| entry.name.chars().count()).max().unwrap_or(0);
         for entry in &entries {
             context.output.line(entry.to_line(width).trim_end())?;
+            let held = entry.held.iter().filter(|_| self.verbose);
+            for line in held.flat_map(|held| expiry::chain(held, Timestamp::now())) {
+                context.output.line(&format!("{:width$}    {line}", ""))?;
+            }
         }
         Ok(())
     }
@@ -188,6 +200,7 @@ fn entries(context: &mut Context, status: &Result<AgentStatus, AgentState>) -> R
                 agent: AgentState::Loaded,
                 login_needed: None,
                 client_refused: None,
+                held: None,
             });
         }
     }
@@ -195,6 +208,7 @@ fn entries(context: &mut Context, status: &Result<AgentStatus, AgentState>) -> R
         if let Some(account) = known.iter().find(|account| account.name == entry.name) {
             entry.login_needed.clone_from(&account.login_needed);
             entry.client_refused.clone_from(&account.client_refused);
+            entry.held = Some(account.clone());
             entry.kind = Some(grant_type::kind(account.grant_type.as_deref()).to_owned());
         }
     }
@@ -217,6 +231,7 @@ impl Entry {
             agent,
             login_needed: None,
             client_refused: None,
+            held: None,
         }
     }
 
@@ -252,6 +267,10 @@ impl Entry {
             "kind": self.kind,
             "login_needed": self.login_needed,
             "client_refused": self.client_refused,
+            "token_expires_at": self.held.as_ref().and_then(|held| held.token_expires_at),
+            "refresh_token_expires_at": self.held.as_ref().and_then(|held| held.refresh_token_expires_at),
+            "refresh_token_expires_as": self.held.as_ref().and_then(|held| held.refresh_token_expires_as),
+            "client_expires_at": self.held.as_ref().and_then(|held| held.client_expires_at),
         })
     }
 }
@@ -303,6 +322,34 @@ mod tests {
             serde_json::from_str(&bench.run(&["oidc", "list", "--json"]).stdout).expect("JSON");
         assert_eq!((&value[0]["agent"], &value[0]["loaded"]), (&"locked".into(), &Value::Null));
         assert!(bench.run(&["oidc", "list", "--loaded"]).result.is_err());
+    }
+
+    #[test]
+    fn what_ends_when_is_told_on_request() {
+        let account = AccountStatus {
+            name: "b".into(),
+            issuer: "https://op".into(),
+            refresh_token_expires_at: Some(4_000_000_000),
+            refresh_token_expires_as: Some(oidc_proto::message::KnownBy::Claim),
+            ..AccountStatus::default()
+        };
+        let status = AgentStatus {
+            loaded_accounts: vec!["b".into()],
+            accounts: vec![account],
+            ..AgentStatus::default()
+        };
+        let bench = Bench::new().with_account("a").with_agent(move |_| Reply::success_with(status.to_info()));
+        let listed = bench.run(&["oidc", "list", "-v"]).stdout;
+        let lines: Vec<_> = listed.lines().collect();
+        assert_eq!(lines.len(), 3, "{listed}");
+        assert!(
+            lines[2].starts_with("     login until 20") && lines[2].ends_with("as the refresh token says"),
+            "{listed}"
+        );
+        assert_eq!(bench.run(&["oidc", "list"]).stdout.lines().count(), 2);
+        let value: Value =
+            serde_json::from_str(&bench.run(&["oidc", "list", "--json"]).stdout).expect("JSON");
+        assert_eq!(value[1]["refresh_token_expires_as"], "claim");
     }
 
     /// An account that is loaded and gives no tokens is told from one that does, as `oidc status` does.
@@ -375,7 +422,8 @@ mod tests {
             serde_json::from_str(&bench.run(&["oidc", "list", "--json"]).stdout).expect("JSON");
         let file = bench.file("b");
         let expected = json!([{"name": "b", "loaded": null, "agent": "none", "file": file, "format": "oidc-agent", "issuer": null, "kind": null,
-            "login_needed": null, "client_refused": null}]);
+            "login_needed": null, "client_refused": null, "token_expires_at": null, "refresh_token_expires_at": null,
+            "refresh_token_expires_as": null, "client_expires_at": null}]);
         assert_eq!(value, expected);
         assert!(bench.run(&["oidc", "list", "--loaded"]).result.is_err());
     }

@@ -3,6 +3,7 @@
 
 pub mod agent_state;
 pub mod error;
+pub mod expiry;
 pub mod file_key;
 pub mod load;
 

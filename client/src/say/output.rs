@@ -154,6 +154,11 @@ impl Output {
         }
     }
 
+    /// Whether a person reads messages as they come: on a terminal, and not of a program that takes the C suite's place.
+    pub fn is_read_by_a_person(&self) -> bool {
+        self.is_live && !self.json && self.dialect == Dialect::Ours
+    }
+
     /// Whether prompts and messages on standard error are coloured.
     pub fn is_coloured(&self) -> bool {
         self.colour

@@ -31,9 +31,12 @@ impl Request {
             | Self::Mytoken(_)
             | Self::Userinfo(_)
             | Self::Clients(_) => Class::Token,
-            Self::Check | Self::Status | Self::StatusJson | Self::LoadedAccounts | Self::AccountInfo => {
-                Class::State
-            }
+            Self::Check
+            | Self::Status
+            | Self::StatusJson
+            | Self::Reminder { .. }
+            | Self::LoadedAccounts
+            | Self::AccountInfo => Class::State,
             Self::Gen(_)
             | Self::Register(_)
             | Self::CodeExchange(_)

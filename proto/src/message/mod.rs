@@ -37,6 +37,8 @@ pub use person::{ClientList, ListedClient, PersonProblem, PersonReport, PersonRe
 pub use provider::{ClientSource, Finding, Prediction, ProviderFact, ProviderReport, ProviderRequest};
 pub use reply::{IdTokenReply, LookupStatus, Registration, Reply, ReplyError, TokenReply};
 pub use request::Request;
-pub use status::{AccountStatus, AgentStatus, IssuerInfo, IssuerInfos, RemoteOutcome, ResetReport};
+pub use status::{
+    AccountStatus, AgentStatus, IssuerInfo, IssuerInfos, KnownBy, Reminder, RemoteOutcome, ResetReport,
+};
 pub use store::FileWriteRequest;
 pub use token::{IdTokenRequest, MytokenProfile, MytokenRequest, Target, TokenRequest, Validity};

@@ -31,6 +31,12 @@ pub enum Request {
     Status,
     /// The same as an object ([`super::AgentStatus`]).
     StatusJson,
+    /// `reminder` (ours): what of an account ends soon and was not told today: [`super::Reminder`], or no `info`. It counts as
+    /// told from then on.
+    Reminder {
+        /// Short name.
+        account: String,
+    },
     /// Names of the loaded accounts, in load order.
     LoadedAccounts,
     /// Issuers and their accounts ([`super::IssuerInfos`]; 5.x).
@@ -148,6 +154,7 @@ impl Request {
             "check" => Self::Check,
             "status" => Self::Status,
             "status_json" => Self::StatusJson,
+            "reminder" => Self::Reminder { account: required(object, "account")? },
             "loaded_accounts" => Self::LoadedAccounts,
             "account_info" => Self::AccountInfo,
             "access_token" => Self::AccessToken(TokenRequest::read(object)?),
@@ -205,7 +212,10 @@ impl Request {
             Self::Mytoken(request) => request.write(&mut object),
             Self::Userinfo(request) | Self::Clients(request) => request.write(&mut object),
             Self::Add(request) => request.write(&mut object),
-            Self::Remove { account } | Self::Reauthenticate { account } | Self::Examine { account } => {
+            Self::Remove { account }
+            | Self::Reauthenticate { account }
+            | Self::Examine { account }
+            | Self::Reminder { account } => {
                 object.insert("account", account.as_str());
             }
             Self::Lock { password } | Self::Unlock { password } => {
@@ -240,6 +250,7 @@ impl Request {
             Self::Check => "check",
             Self::Status => "status",
             Self::StatusJson => "status_json",
+            Self::Reminder { .. } => "reminder",
             Self::LoadedAccounts => "loaded_accounts",
             Self::AccountInfo => "account_info",
             Self::AccessToken(_) => "access_token",
@@ -308,7 +319,10 @@ impl fmt::Debug for Request {
             Self::Mytoken(request) => write!(f, " {request:?}"),
             Self::Userinfo(request) | Self::Clients(request) => write!(f, " {request:?}"),
             Self::Add(request) => write!(f, " {request:?}"),
-            Self::Remove { account } | Self::Reauthenticate { account } | Self::Examine { account } => {
+            Self::Remove { account }
+            | Self::Reauthenticate { account }
+            | Self::Examine { account }
+            | Self::Reminder { account } => {
                 write!(f, " {account:?}")
             }
             Self::Gen(request) => write!(f, " {request:?}"),

@@ -45,9 +45,15 @@ pub struct AccountStatus {
     /// When the cached access token of the account's own scopes expires; absent = none is cached.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub token_expires_at: Option<u64>,
-    /// When the refresh token expires, where it tells.
+    /// When the refresh token expires, where that is known.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub refresh_token_expires_at: Option<u64>,
+    /// How that is known.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub refresh_token_expires_as: Option<KnownBy>,
+    /// When the registration of the client ends, as it said (RFC 7591 section 3.2.1); absent = never, or nobody says.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub client_expires_at: Option<u64>,
     /// Set: the refresh token is dead, with the provider's words.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub login_needed: Option<String>,
@@ -62,6 +68,33 @@ pub struct AccountStatus {
     pub subject_token: Option<String>,
     /// The provider has replaced the refresh token, and the new one could not be saved where it belongs.
     pub unsaved: bool,
+}
+
+/// How the end of something is known.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum KnownBy {
+    /// By `exp` in the token itself.
+    Claim,
+    /// By what the provider said when it gave the token (`refresh_expires_in`).
+    Provider,
+    /// In a way that is not known here.
+    #[serde(other)]
+    Other,
+}
+
+/// `info` of `reminder` (ours): what of an account ends soon, and was not told today. Times are seconds since the epoch.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Reminder {
+    /// Short name.
+    pub account: String,
+    /// When the login ends.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub login_ends_at: Option<u64>,
+    /// When the registration of the client ends.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub client_ends_at: Option<u64>,
 }
 
 /// `info` of `account_info` (5.x): one entry for each issuer, in order.
@@ -135,7 +168,7 @@ macro_rules! as_info {
     )*};
 }
 
-as_info!(AgentStatus, ResetReport);
+as_info!(AgentStatus, Reminder, ResetReport);
 
 impl IssuerInfos {
     /// Reads the `info` of a reply; `None` when it is no object of objects.

@@ -75,7 +75,8 @@ impl Scene {
         let (in_file, used, new) = (token(in_file), token(used), token(new));
         let mut spent = Spent::default();
         spent.note(&used);
-        let rotation = Rotation { in_file: &in_file, durable: &in_file, spent: &spent, new: &new };
+        let rotation =
+            Rotation { in_file: &in_file, durable: &in_file, spent: &spent, new: &new, ends_at: None };
         store(&self.home, &self.lock(), key, &rotation, &mut Room::default())
     }
 
@@ -337,7 +338,8 @@ fn two_agents_take_turns() {
                         token(&format!("rt{valid}"))
                     };
                     let spent = Spent::default();
-                    let rotation = Rotation { in_file: &used, durable: &used, spent: &spent, new: &new };
+                    let rotation =
+                        Rotation { in_file: &used, durable: &used, spent: &spent, new: &new, ends_at: None };
                     let stored = store(&scene.home, &lock, Some(key), &rotation, &mut Room::default());
                     assert_eq!(stored.unwrap(), IN_FILE);
                 }

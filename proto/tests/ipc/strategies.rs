@@ -221,6 +221,7 @@ fn small_request() -> BoxedStrategy<Request> {
         text().prop_map(|account| Request::Remove { account }),
         text().prop_map(|account| Request::Reauthenticate { account }),
         text().prop_map(|account| Request::Examine { account }),
+        text().prop_map(|account| Request::Reminder { account }),
         ".+".prop_map(|text| Request::Lock { password: Password::new(text) }),
         any::<String>().prop_map(|text| Request::Unlock { password: Password::new(text) }),
         (text(), any::<bool>())

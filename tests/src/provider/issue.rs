@@ -30,6 +30,11 @@ pub(super) fn issue(state: &mut State, issue: Issue) -> Value {
         ExpiresIn::Text => answer.insert("expires_in".into(), lifetime.to_string().into()),
         ExpiresIn::Absent => None,
     };
+    if let Some(lifetime) =
+        state.quirks.refresh_token_lifetime.filter(|_| state.quirks.answers_refresh_lifetime)
+    {
+        answer.insert("refresh_expires_in".into(), lifetime.into());
+    }
     if let Some(refresh_token) = issue.refresh_token {
         answer.insert("refresh_token".into(), refresh_token.into());
     }

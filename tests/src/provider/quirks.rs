@@ -43,6 +43,8 @@ pub struct Quirks {
     pub access_token_lifetime: u64,
     /// Seconds a refresh token lives; `None`: for ever.
     pub refresh_token_lifetime: Option<u64>,
+    /// Keycloak: answers say how long the refresh token lives (`refresh_expires_in`).
+    pub answers_refresh_lifetime: bool,
     /// IAM: refresh tokens are unsigned JWTs with `exp` and `jti`.
     pub refresh_token_is_jwt: bool,
     /// How `expires_in` is sent.
@@ -150,6 +152,7 @@ impl Default for Quirks {
             access_token_padding: 0,
             access_token_lifetime: 3600,
             refresh_token_lifetime: None,
+            answers_refresh_lifetime: false,
             refresh_token_is_jwt: false,
             expires_in: ExpiresIn::Number,
             rotation: Rotation::Always,

@@ -33,7 +33,7 @@ use crate::{
 /// How an agent holds an account.
 enum Held {
     /// By an agent of ours, which tells how.
-    So(AccountStatus),
+    So(Box<AccountStatus>),
     /// By one that does not tell whether the person is to be asked before a token is given out.
     Unknown,
 }
@@ -99,7 +99,7 @@ fn unload(session: &mut Session, name: &Shortname, key: &FileKey) -> Result<Opti
     drop(file_key::give(session.context, name, key));
     session.context.call(&Request::Remove { account: name.to_string() })?;
     let known = status.accounts.into_iter().find(|account| account.name == name.as_str());
-    Ok(Some(known.map_or(Held::Unknown, Held::So)))
+    Ok(Some(known.map_or(Held::Unknown, |known| Held::So(Box::new(known)))))
 }
 
 fn rename(

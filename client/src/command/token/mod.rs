@@ -7,7 +7,7 @@ pub mod obtain;
 mod print;
 mod report;
 
-use arguments::TokenCommand;
+use arguments::{TokenArgs, TokenCommand};
 use obtain::Token;
 
 use crate::{
@@ -26,20 +26,27 @@ impl Command for TokenCommand {
         if destinations.lacks_place {
             return Err(UsageError::new("what is to be done needs a place: --for URL").into());
         }
-        if !destinations.wanted.is_empty() {
-            return destination::run(args, destinations, context);
-        }
-        if destinations.explain {
+        if destinations.explain && destinations.wanted.is_empty() {
             return Err(UsageError::new("`--explain` belongs to `--for URL`").into());
         }
-        match obtain::obtain(&args.query(args.target()?, args.wanted()), context)? {
-            Token::Access(access) => {
-                report::shortfall(args, &access, context)?;
-                print::token(&args.format, &access, &mut context.output)
-            }
-            Token::Id(reply) => print::id_token(&reply, &mut context.output),
-            Token::Mytoken(answer) => print::mytoken(&answer, &mut context.output),
+        if destinations.wanted.is_empty() {
+            print_one(args, context)?;
+        } else {
+            destination::run(args, destinations, context)?;
         }
+        report::reminder(args, context);
+        Ok(())
+    }
+}
+
+fn print_one(args: &TokenArgs, context: &mut Context) -> Result<(), Error> {
+    match obtain::obtain(&args.query(args.target()?, args.wanted()), context)? {
+        Token::Access(access) => {
+            report::shortfall(args, &access, context)?;
+            print::token(&args.format, &access, &mut context.output)
+        }
+        Token::Id(reply) => print::id_token(&reply, &mut context.output),
+        Token::Mytoken(answer) => print::mytoken(&answer, &mut context.output),
     }
 }
 

@@ -1,8 +1,12 @@
 //! What is said beside a token.
 
+use jiff::Timestamp;
+use oidc_proto::message::{Reminder, Reply, Request};
+
 use super::{arguments::TokenArgs, granted, obtain::Access};
 use crate::{
-    context::{Context, error::Error},
+    account::issuer_url::is_issuer,
+    context::{Context, error::Error, expiry},
     say::dialect::Dialect,
 };
 
@@ -23,4 +27,19 @@ pub fn shortfall(args: &TokenArgs, access: &Access, context: &mut Context) -> Re
         context.output.remark(&surplus);
     }
     Ok(())
+}
+
+/// Tells a person at a terminal what of the account ends soon. The agent knows whether that was told today; one that does not
+/// know the question has nothing to tell.
+pub fn reminder(args: &TokenArgs, context: &mut Context) {
+    let name = args.account.as_deref().filter(|name| !is_issuer(name));
+    let Some(name) = name.filter(|_| context.output.is_read_by_a_person()) else { return };
+    let Ok(Reply::Success { info: Some(info) }) =
+        context.call(&Request::Reminder { account: name.to_owned() })
+    else {
+        return;
+    };
+    if let Some(told) = Reminder::from_info(&info) {
+        context.output.hint(&expiry::reminder(&told, Timestamp::now()));
+    }
 }

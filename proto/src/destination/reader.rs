@@ -1,0 +1,44 @@
+//! The programs that hand a token on to a destination, and what they mind in it and in its file, as data.
+
+use serde::Deserialize;
+
+use super::{address::Address, rule::is_host};
+
+const READERS: &str = include_str!("readers.json");
+
+/// A program, or a part of one.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Reader {
+    /// Its name.
+    pub name: String,
+    /// The schemes of the addresses that it is used for.
+    pub schemes: Vec<String>,
+    /// The hosts, as in [`super::rule::Rule`]; empty: any.
+    pub hosts: Vec<String>,
+    /// It refuses a file that group or others may do anything with.
+    pub private_file: bool,
+    /// It refuses tokens of this many bytes and more.
+    pub size_below: Option<usize>,
+    /// It looks at no file.
+    pub only_variable: bool,
+    /// Others can be used in its place, so that what it minds is no obstacle.
+    pub is_one_of_several: bool,
+    /// What else the person should know.
+    pub remark: Option<String>,
+    /// How that is known.
+    pub source: String,
+}
+
+impl Reader {
+    /// Those that are used for an address.
+    pub fn of(address: &Address) -> Vec<Self> {
+        let all: Vec<Self> = serde_json::from_str(READERS).expect("the readers that come along are rows");
+        let is_for = |reader: &Self| {
+            let hosts = &reader.hosts;
+            reader.schemes.contains(&address.scheme)
+                && (hosts.is_empty() || hosts.iter().any(|pattern| is_host(pattern, &address.host)))
+        };
+        all.into_iter().filter(is_for).collect()
+    }
+}
