@@ -4,8 +4,8 @@ use std::os::unix::fs::symlink;
 
 use oidc_tests::{
     environment::{Environment, FileFormat},
-    programs::{Finished, program, run},
-    provider::{Provider, Quirks},
+    programs::{Finished, program, run, workspace},
+    provider::{Provider, Quirks, Seed},
     scene::Scene,
 };
 
@@ -124,4 +124,33 @@ fn lines_for_an_agent_work_as_printed() {
             "{line}: {finished:?}"
         );
     }
+}
+
+/// Every line of the page on tokens is typed as it stands, but for those that only a person or another site can answer.
+#[test]
+fn every_line_of_the_page_on_tokens_works() {
+    let page = fs_err::read_to_string(workspace().join("docs/getting-tokens.md")).expect("the page");
+    let site = Site::new();
+    let scope = "openid profile offline_access storage.read:/ storage.create:/ storage.modify:/ compute.create \
+                 compute.read compute.cancel compute.modify";
+    let account = site.scene.provider.seed(&Seed { scope: scope.into(), ..Seed::named("page") });
+    site.scene.environment.add_account(&account, FileFormat::Native);
+    assert_eq!(site.type_line("oidc add --pw-env page").code, Some(0));
+    let mut blocks = page.split("```");
+    let mut lines = Vec::new();
+    while let (Some(_), Some(block)) = (blocks.next(), blocks.next()) {
+        lines.extend(block.strip_prefix("sh\n").unwrap_or_else(|| panic!("another block: {block}")).lines());
+    }
+    assert!(lines.len() > 20, "{lines:?}");
+    let not_here =
+        ["https://service.example", "oidc whoami", "--reauthenticate", "oidc passwd", "oidc reset"];
+    for line in lines.into_iter().filter(|line| !not_here.iter().any(|words| line.contains(words))) {
+        let finished = site.type_line(&line.replace("NAME", "page"));
+        assert_eq!(finished.code, Some(0), "{line}: {finished:?}");
+        let is_silent = line.contains("export ") || line.contains(" > ");
+        assert!(is_silent || !finished.stdout.is_empty(), "{line}: {finished:?}");
+        assert!(!finished.stderr.contains("Warning"), "{line}: {finished:?}");
+    }
+    assert_eq!(site.type_line("oidc passwd page --pw-env --new-pw-cmd 'echo new'").code, Some(0));
+    assert_eq!(site.type_line("oidc reset page --force").code, Some(0));
 }
