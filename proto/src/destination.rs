@@ -2,10 +2,13 @@
 //! 2.2.1), derived from the address of the service or of a file there, each with where that is from.
 
 pub mod address;
+mod judge;
+mod reader;
 pub mod rule;
 
 use std::str::FromStr;
 
+pub use self::judge::{Place, judge};
 use self::{
     address::{Address, AddressError},
     rule::{Kind, Rule},
@@ -57,6 +60,8 @@ pub struct Derived {
     pub address: Address,
     /// The audience.
     pub audience: String,
+    /// Others that services of this kind take, as far as their administrators want that.
+    pub also_taken: Vec<String>,
     /// The scopes; empty where no operation was named.
     pub scopes: Vec<String>,
     /// How it came about, in order.
@@ -104,6 +109,13 @@ pub enum DestinationError {
     /// Files at a computing element, or jobs at a storage: the service, and what it is asked for.
     #[error("{0} does nothing with {1}")]
     NotThere(String, &'static str),
+}
+
+impl Derived {
+    /// The audiences of which a token has to have one.
+    pub fn audiences(&self) -> Vec<String> {
+        std::iter::once(&self.audience).chain(&self.also_taken).cloned().collect()
+    }
 }
 
 impl Topic {
@@ -158,6 +170,9 @@ pub fn derive(url: &str, wishes: &[Wish], rules: &[Rule]) -> Result<Derived, Des
         });
     }
     let audience = audience(&address, &fitting, &mut steps);
+    let others = fitting.iter().rev().find(|rule| !rule.also_taken.is_empty());
+    let others = others.map(|rule| rule.also_taken.as_slice()).unwrap_or_default();
+    let also_taken = others.iter().map(|template| filled_in(template, &address, &fitting)).collect();
     let mut scopes: Vec<String> = Vec::new();
     for wish in wishes {
         let path = match wish.operation.kind() {
@@ -172,23 +187,13 @@ pub fn derive(url: &str, wishes: &[Wish], rules: &[Rule]) -> Result<Derived, Des
         }
     }
     let remarks = fitting.into_iter().filter_map(|rule| rule.remark.clone()).collect();
-    Ok(Derived { address, audience, scopes, steps, remarks })
+    Ok(Derived { address, audience, also_taken, scopes, steps, remarks })
 }
 
 fn audience(address: &Address, fitting: &[&Rule], steps: &mut Vec<Step>) -> String {
-    let default_port = fitting.iter().rev().find_map(|rule| rule.default_port);
-    let port = address.port.or(default_port);
-    let named = port.filter(|port| Some(*port) != default_port);
-    let text = |port: Option<u16>| port.map(|port| port.to_string()).unwrap_or_default();
-    let with_colon = |port: Option<u16>| port.map(|port| format!(":{port}")).unwrap_or_default();
     let rule = fitting.iter().rev().find(|rule| rule.audience.is_some());
     let template = rule.and_then(|rule| rule.audience.as_deref()).unwrap_or_default();
-    let audience = template
-        .replace("{scheme}", &address.scheme)
-        .replace("{host}", &address.host)
-        .replace("{:port}", &with_colon(named))
-        .replace(":{port}", &with_colon(port))
-        .replace("{port}", &text(port));
+    let audience = filled_in(template, address, fitting);
     steps.push(Step {
         topic: Topic::Audience,
         result: audience.clone(),
@@ -196,6 +201,21 @@ fn audience(address: &Address, fitting: &[&Rule], steps: &mut Vec<Step>) -> Stri
         source: rule.map(|rule| rule.source.clone()).unwrap_or_default(),
     });
     audience
+}
+
+/// A template of an audience with the parts of an address.
+fn filled_in(template: &str, address: &Address, fitting: &[&Rule]) -> String {
+    let default_port = fitting.iter().rev().find_map(|rule| rule.default_port);
+    let port = address.port.or(default_port);
+    let named = port.filter(|port| Some(*port) != default_port);
+    let text = |port: Option<u16>| port.map(|port| port.to_string()).unwrap_or_default();
+    let with_colon = |port: Option<u16>| port.map(|port| format!(":{port}")).unwrap_or_default();
+    template
+        .replace("{scheme}", &address.scheme)
+        .replace("{host}", &address.host)
+        .replace("{:port}", &with_colon(named))
+        .replace(":{port}", &with_colon(port))
+        .replace("{port}", &text(port))
 }
 
 fn require_kinds(wishes: &[Wish], fitting: &[&Rule]) -> Result<(), DestinationError> {

@@ -1,6 +1,6 @@
 //! `oidc token --for`: tokens for a storage, a computing element or a service, and what a provider makes of what is asked.
 
-use std::os::unix::process::CommandExt;
+use std::os::unix::{fs::PermissionsExt, process::CommandExt};
 
 use oidc_tests::{
     agent::Agent,
@@ -125,6 +125,42 @@ fn several_tokens_are_equally_young() {
     let said = scene.oidc(&[&["token", ACCOUNT], &further[..], &source].concat()).success();
     let audiences: Vec<_> = said.lines().map(|token| claims(token)["aud"].clone()).collect();
     assert_eq!(audiences, ["https://b.example", "https://fts.example:8446", "https://a.example"]);
+}
+
+#[test]
+fn a_token_is_taken_somewhere_or_each_reason_is_told() {
+    let scene = Scene::loaded();
+    let file = scene.environment.path("token");
+    let url = "root://se.example//x";
+    let token = scene.oidc(&["token", ACCOUNT, "--for", url, "--read"]).success();
+    fs_err::write(&file, token).expect("written");
+    let mode = |mode| fs_err::set_permissions(&file, PermissionsExt::from_mode(mode)).expect("its owner");
+    let file = file.to_str().expect("a path");
+    let inspect = |options: &[&str]| scene.oidc(&[&["inspect", file, "--for"], options].concat());
+
+    mode(0o600);
+    let finished = inspect(&[url, "--read"]);
+    assert_eq!(finished.code, Some(0), "{finished:?}");
+    assert!(finished.stdout.contains(&format!("would be taken at {url}")), "{finished:?}");
+    mode(0o644);
+    let finished = inspect(&[url, "--read"]);
+    assert_eq!(finished.code, Some(18), "{finished:?}");
+    assert!(
+        finished.stdout.contains("would be refused") && finished.stdout.contains("chmod 600"),
+        "{finished:?}"
+    );
+    let finished = inspect(&["davs://other.example/x", "--modify"]);
+    assert_eq!(finished.code, Some(18), "{finished:?}");
+    for reason in ["https://other.example", "storage.modify:/x"] {
+        assert!(finished.stdout.contains(reason), "{reason}: {finished:?}");
+    }
+    let said =
+        scene.oidc(&["inspect", "--account", ACCOUNT, "--json", "--for", STORAGE, "--modify"]).success();
+    let said: Value = serde_json::from_str(&said).expect("one object");
+    assert_eq!(
+        said["tokens"][0]["taken_at"][0],
+        json!({"url": "davs://se.example:443/cellar/store/~me", "taken": true})
+    );
 }
 
 #[test]

@@ -82,7 +82,10 @@ fn read(reader: &Reader, token: &Token, place: Place) -> Vec<Problem> {
     };
     let mut problems = Vec::new();
     if let Some(limit) = reader.size_below.filter(|limit| token.size() >= *limit) {
-        let text = format!("{name} refuses it: it has {} bytes, and less than {limit} are taken ({source})", token.size());
+        let text = format!(
+            "{name} refuses it: it has {} bytes, and less than {limit} are taken ({source})",
+            token.size()
+        );
         problems.push(weigh("destination_size", text));
     }
     match place {
@@ -125,7 +128,8 @@ mod tests {
             NOW + 600,
             "x".repeat(padding)
         );
-        let [header, claims] = [r#"{"alg":"ES256","kid":"k"}"#, &claims].map(|part| BASE64_URL_SAFE_NO_PAD.encode(part));
+        let [header, claims] =
+            [r#"{"alg":"ES256","kid":"k"}"#, &claims].map(|part| BASE64_URL_SAFE_NO_PAD.encode(part));
         Token::parse(&format!("{header}.{claims}.c2ln")).expect("a token")
     }
 
@@ -146,26 +150,110 @@ mod tests {
         let private = Place::File { mode: 0o100_600 };
         let shared = Place::File { mode: 0o100_644 };
         for (url, operation, claims, padding, place, expected) in [
-            ("davs://se.example/x", Read, r#","aud":"https://se.example","scope":"storage.read:/""#, 0, Place::Variable, &[][..]),
-            ("davs://se.example/x", Read, r#","aud":"https://wlcg.cern.ch/jwt/v1/any","scope":"storage.read:/x""#, 0, Place::Unknown, &[]),
-            ("davs://se.example/x", Create, r#","aud":"https://se.example","scope":"storage.modify:/""#, 0, private, &["destination_place"]),
-            ("davs://se.example/foo", Read, r#","aud":"https://se.example","scope":"storage.read:/fo""#, 0, Place::Unknown, &["!destination_scope"]),
-            ("davs://se.example/x", Modify, r#","aud":"https://other","scope":"storage.read:/""#, 0, Place::Unknown, &["!audience", "!destination_scope"]),
-            ("davs://se.example/x", Read, r#","aud":"https://se.example","wlcg.groups":["/cms"]"#, 0, Place::Unknown, &["destination_scope"]),
-            ("root://se.example//x", Read, r#","aud":"root://se.example","scope":"storage.read:/""#, 0, private, &["destination_place"]),
-            ("root://se.example//x", Read, r#","aud":"root://se.example","scope":"storage.read:/""#, 4096, shared, &["!destination_size", "!destination_file_mode", "destination_place"]),
-            ("condor://ce.example", Exec, r#","aud":"condor://ce.example:9619","scope":"compute.create compute.read compute.cancel compute.modify""#, 5000, shared, &[]),
-            ("condor://ce.example", Exec, r#","aud":"ce.example:9619","scope":"compute.create compute.read compute.cancel compute.modify""#, 16_384, private, &["!destination_size"]),
-            ("https://fts3.example:8446", Read, r#","aud":"https://fts3.example:8446","scope":"storage.read:/""#, 0, Place::Unknown, &["destination_reader"]),
+            (
+                "davs://se.example/x",
+                Read,
+                r#","aud":"https://se.example","scope":"storage.read:/""#,
+                0,
+                Place::Variable,
+                &[][..],
+            ),
+            (
+                "davs://se.example/x",
+                Read,
+                r#","aud":"https://wlcg.cern.ch/jwt/v1/any","scope":"storage.read:/x""#,
+                0,
+                Place::Unknown,
+                &[],
+            ),
+            (
+                "davs://se.example/x",
+                Create,
+                r#","aud":"https://se.example","scope":"storage.modify:/""#,
+                0,
+                private,
+                &["destination_place"],
+            ),
+            (
+                "davs://se.example/foo",
+                Read,
+                r#","aud":"https://se.example","scope":"storage.read:/fo""#,
+                0,
+                Place::Unknown,
+                &["!destination_scope"],
+            ),
+            (
+                "davs://se.example/x",
+                Modify,
+                r#","aud":"https://other","scope":"storage.read:/""#,
+                0,
+                Place::Unknown,
+                &["!audience", "!destination_scope"],
+            ),
+            (
+                "davs://se.example/x",
+                Read,
+                r#","aud":"https://se.example","wlcg.groups":["/cms"]"#,
+                0,
+                Place::Unknown,
+                &["destination_scope"],
+            ),
+            (
+                "root://se.example//x",
+                Read,
+                r#","aud":"root://se.example","scope":"storage.read:/""#,
+                0,
+                private,
+                &["destination_place"],
+            ),
+            (
+                "root://se.example//x",
+                Read,
+                r#","aud":"root://se.example","scope":"storage.read:/""#,
+                4096,
+                shared,
+                &["!destination_size", "!destination_file_mode", "destination_place"],
+            ),
+            (
+                "condor://ce.example",
+                Exec,
+                r#","aud":"condor://ce.example:9619","scope":"compute.create compute.read compute.cancel compute.modify""#,
+                5000,
+                shared,
+                &[],
+            ),
+            (
+                "condor://ce.example",
+                Exec,
+                r#","aud":"ce.example:9619","scope":"compute.create compute.read compute.cancel compute.modify""#,
+                16_384,
+                private,
+                &["!destination_size"],
+            ),
+            (
+                "https://fts3.example:8446",
+                Read,
+                r#","aud":"https://fts3.example:8446","scope":"storage.read:/""#,
+                0,
+                Place::Unknown,
+                &["destination_reader"],
+            ),
         ] {
-            assert_eq!(verdict(url, operation, &token(claims, padding), place), expected, "{url} {claims} {place:?}");
+            assert_eq!(
+                verdict(url, operation, &token(claims, padding), place),
+                expected,
+                "{url} {claims} {place:?}"
+            );
         }
     }
 
     #[test]
     fn tokens_of_other_kinds_are_for_others() {
         let opaque = Token::parse("opaque-opaque-opaque").expect("a token");
-        assert_eq!(verdict("davs://se.example/x", Operation::Read, &opaque, Place::Unknown), ["!destination_kind"]);
+        assert_eq!(
+            verdict("davs://se.example/x", Operation::Read, &opaque, Place::Unknown),
+            ["!destination_kind"]
+        );
     }
 
     #[test]

@@ -21,12 +21,15 @@ pub struct Rule {
     /// It fits addresses with one of these schemes, in lower case; empty: any.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub schemes: Vec<String>,
-    /// It fits addresses with one of these hosts, in lower case; `*` at the beginning stands for any text. Empty: any.
+    /// It fits addresses with one of these hosts, in lower case; `*` stands for any text. Empty: any.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub hosts: Vec<String>,
     /// The audience, with `{scheme}`, `{host}`, `{port}` (always) and `{:port}` (where it is not the default one) filled in.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub audience: Option<String>,
+    /// Further ones that such services take where their administrators want that, of the same form.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub also_taken: Vec<String>,
     /// The port where the address names none.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub default_port: Option<u16>,
@@ -87,11 +90,18 @@ impl Rule {
     }
 }
 
-fn is_host(pattern: &str, host: &str) -> bool {
-    match pattern.strip_prefix('*') {
-        Some(end) => host.ends_with(end),
-        None => pattern == host,
+/// Whether a pattern fits a host: each `*` in it stands for any text.
+pub(super) fn is_host(pattern: &str, host: &str) -> bool {
+    let mut parts = pattern.split('*');
+    let Some(mut rest) = parts.next().and_then(|first| host.strip_prefix(first)) else { return false };
+    let Some(last) = parts.next_back() else { return rest.is_empty() };
+    for part in parts {
+        match rest.find(part) {
+            Some(at) => rest = &rest[at + part.len()..],
+            None => return false,
+        }
     }
+    rest.ends_with(last)
 }
 
 #[cfg(test)]
@@ -113,6 +123,23 @@ mod tests {
             assert_eq!(again, *rule);
         }
         assert!(rules[0].schemes.is_empty() && rules[0].audience.is_some(), "every address has an audience");
+    }
+
+    #[test]
+    fn a_star_stands_for_any_text() {
+        for (pattern, host, fits) in [
+            ("a.b", "a.b", true),
+            ("a.b", "a.bc", false),
+            ("*.b", "a.b", true),
+            ("*.b", ".bc", false),
+            ("fts*", "fts3.x", true),
+            ("*rucio*", "cms-rucio.x", true),
+            ("*rucio*", "cms.x", false),
+            ("a*a", "a", false),
+            ("*", "", true),
+        ] {
+            assert_eq!(is_host(pattern, host), fits, "{pattern} {host}");
+        }
     }
 
     #[test]

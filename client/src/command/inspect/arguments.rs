@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use oidc_proto::secret::SecretText;
 
 use super::moment;
-use crate::cli::options::Common;
+use crate::{cli::options::Common, command::token::destination::arguments::DestinationArgs};
 
 /// Say what a token is, what it says, and what is wrong with it
 ///
@@ -23,7 +23,10 @@ Examples:
   oidc token ACCOUNT | oidc inspect -
   oidc inspect --account ACCOUNT --verify --aud https://storage.example
   oidc inspect --verify --jwks keys.json --at 2026-11-26T12:00 token.txt
+  oidc inspect --account ACCOUNT --for davs://se.example/store/x --modify
   [ \"$(oidc inspect --remaining)\" -gt 600 ] || echo 'a new token is needed'
+
+With --for the services' rules are judged as well; with --account the token is one for them.
 
 Exit status: 0 success, 14 to 18 what is wrong with the token; all in `oidc help exit-codes`.")]
 pub struct InspectArgs {
@@ -73,6 +76,9 @@ pub struct InspectArgs {
 
     #[command(flatten)]
     pub only: OnlyArgs,
+
+    #[command(flatten)]
+    pub destinations: DestinationArgs,
 
     #[command(flatten)]
     pub common: Common,

@@ -22,8 +22,18 @@ pub struct Inspected {
     pub expires_at: Option<u64>,
     /// What the provider says of it.
     pub introspection: Option<Introspection>,
+    /// Whether the services that were named would take it.
+    pub taken_at: Vec<TakenAt>,
     /// Why it could not be verified, where that is not the token's fault.
     pub failure: Option<Exit>,
+}
+
+/// Whether a service would take a token.
+pub struct TakenAt {
+    /// The service.
+    pub address: String,
+    /// As far as can be told here.
+    pub is_taken: bool,
 }
 
 impl Inspected {
@@ -64,6 +74,7 @@ impl Inspected {
             "verified": self.verified,
             "problems": problems.collect::<Vec<_>>(),
             "introspection": self.introspection.as_ref().map(Introspection::to_info),
+            "taken_at": self.taken_at.iter().map(|at| json!({"url": at.address, "taken": at.is_taken})).collect::<Vec<_>>(),
         })
     }
 

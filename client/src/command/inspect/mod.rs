@@ -2,6 +2,7 @@
 
 pub mod arguments;
 mod claim;
+mod destination;
 mod inspected;
 mod moment;
 mod person;
@@ -16,7 +17,7 @@ use jiff::{Timestamp, tz::TimeZone};
 use oidc_proto::{
     message::{IntrospectRequest, Introspection, Reply, Request},
     secret::SecretText,
-    token::{Expected, FoundToken, Kind, Problem, check_signature, discovery::Discovery, judge},
+    token::{Expected, FoundToken, Kind, Problem, Signed, check_signature, discovery::Discovery, judge},
 };
 use person::Sheet;
 use serde_json::{Value, json};
@@ -26,6 +27,7 @@ use verify::Keys;
 use crate::{
     account::issuer_url,
     cli::{options::Common, usage::UsageError},
+    command::token::destination::explain,
     context::{Command, Context, error::Error},
     say::exit::Exit,
 };
@@ -43,7 +45,8 @@ impl Command for InspectArgs {
     fn run(&self, context: &mut Context) -> Result<(), Error> {
         self.check()?;
         context.output.quiet = self.only.quiet;
-        let args = self.with_whole_issuer()?;
+        let mut args = self.with_whole_issuer()?;
+        destination::ask_for_it(&mut args, context)?;
         let mut source = Source::look(&args, context)?;
         let now = args.at.unwrap_or_else(Timestamp::now);
         let tokens = std::mem::take(&mut source.found.tokens);
@@ -53,6 +56,7 @@ impl Command for InspectArgs {
             inspected.push(args.inspect(token, &source, &keys, now, context)?);
         }
         args.show(&inspected, &source, now, context)?;
+        args.show_where_taken(&inspected, context)?;
         args.verdict(&inspected)
     }
 }
@@ -65,6 +69,10 @@ impl InspectArgs {
         }
         if !self.verify && self.jwks.is_some() {
             return wrong("`--jwks` belongs to `--verify`");
+        }
+        let destinations = &self.destinations;
+        if destinations.wanted.is_empty() && (destinations.lacks_place || destinations.explain) {
+            return wrong("what is to be done needs a place: --for URL");
         }
         Ok(())
     }
@@ -95,7 +103,7 @@ impl InspectArgs {
             issuer: if self.verify { keys.expected_issuer() } else { self.issuer.as_deref() },
             audiences: &audiences,
         };
-        let problems = judge(&found.token, &kind, expected);
+        let mut problems = judge(&found.token, &kind, expected);
         let introspection = match &self.account {
             Some(account) if self.introspect => Some(introspect(account, &found, context)?),
             _ => None,
@@ -105,8 +113,27 @@ impl InspectArgs {
         let own = found.token.signed().and_then(|jwt| jwt.claims.date("exp").seconds());
         let is_read = found.token.signed().is_some();
         let expires_at = if is_read { own } else { said.or(of_agent) };
-        let mut inspected =
-            Inspected { found, kind, problems, verified: None, expires_at, introspection, failure: None };
+        let issuer = found.token.signed().and_then(Signed::issuer).map(str::to_owned);
+        let issuer = issuer.or_else(|| source.account.as_ref().map(|account| account.issuer.clone()));
+        let derived = destination::derived(self, issuer.as_deref(), context)?;
+        if self.destinations.explain {
+            context.output.note(&explain::text(&derived));
+        }
+        let place = destination::place(self, source);
+        let (mut there, taken_at) =
+            destination::judge_at(&derived, &found, &kind, place, expected.now, &problems);
+        there.retain(|one| one.code != "audience" || !problems.iter().any(|known| known.code == "audience"));
+        problems.append(&mut there);
+        let mut inspected = Inspected {
+            found,
+            kind,
+            problems,
+            verified: None,
+            expires_at,
+            introspection,
+            taken_at,
+            failure: None,
+        };
         if !is_read {
             inspected.judge_from_outside(expected.now);
         }
@@ -157,6 +184,19 @@ impl InspectArgs {
         })
     }
 
+    /// Whether the services take it, where somebody asked and reads on.
+    fn show_where_taken(&self, tokens: &[Inspected], context: &mut Context) -> Result<(), Error> {
+        let is_asked_for_one_thing = self.only.claim.is_some() || self.only.exp || self.only.remaining;
+        if self.only.quiet || is_asked_for_one_thing || context.output.json {
+            return Ok(());
+        }
+        for at in tokens.iter().flat_map(|token| &token.taken_at) {
+            let would = if at.is_taken { "would be taken" } else { "would be refused" };
+            context.output.line(&format!("{would} at {}", at.address))?;
+        }
+        Ok(())
+    }
+
     /// What an option asks for instead of all, of each token.
     fn one_thing(&self, tokens: &[Inspected], now: Timestamp) -> Result<Option<Vec<String>>, Error> {
         let only = &self.only;
@@ -183,7 +223,8 @@ impl InspectArgs {
 
     /// What is wrong is the exit status where somebody asked for a judgement.
     fn verdict(&self, tokens: &[Inspected]) -> Result<(), Error> {
-        if !(self.verify || self.only.quiet) {
+        let is_asked = self.verify || self.only.quiet || !self.destinations.wanted.is_empty();
+        if !is_asked {
             return Ok(());
         }
         let Some(worst) = tokens.iter().find(|token| token.exit() != Exit::Success) else { return Ok(()) };

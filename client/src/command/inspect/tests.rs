@@ -245,6 +245,7 @@ fn every_code_of_a_problem_is_documented() {
     for file in [
         "proto/src/token/judge.rs",
         "proto/src/token/signed_by.rs",
+        "proto/src/destination/judge.rs",
         "client/src/command/inspect/mod.rs",
         "client/src/command/inspect/verify.rs",
     ] {

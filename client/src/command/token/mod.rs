@@ -1,7 +1,7 @@
 //! `oidc token` and `oidc-token`: one request, one reply, one write; several for a destination.
 
 pub mod arguments;
-mod destination;
+pub mod destination;
 mod granted;
 pub mod obtain;
 mod print;

@@ -42,35 +42,35 @@ impl fmt::Debug for Wanted {
 #[derive(Clone, Args)]
 #[command(next_help_heading = HEADING)]
 struct Options {
-    /// Ask for the audience of the service at this address; several get a token each
+    /// A service, by its address or that of a file there; several get a token each
     #[arg(long = "for", value_name = "URL")]
     url: Vec<String>,
 
-    /// Ask to read there, at the path of the URL or another one; this and the next five count for the --for before them
+    /// To read there, at the path of the URL or another one; this and the next five count for the --for before them
     #[arg(long, value_name = "PATH", num_args = 0..=1, require_equals = true, default_missing_value = "", value_parser = path)]
     read: Vec<MaybePath>,
 
-    /// Ask to make new files
+    /// To make new files
     #[arg(long, value_name = "PATH", num_args = 0..=1, require_equals = true, default_missing_value = "", value_parser = path)]
     create: Vec<MaybePath>,
 
-    /// Ask to write, replace and delete files
+    /// To write, replace and delete files
     #[arg(long, value_name = "PATH", num_args = 0..=1, require_equals = true, default_missing_value = "", value_parser = path)]
     modify: Vec<MaybePath>,
 
-    /// Ask to bring files from tape
+    /// To bring files from tape
     #[arg(long, value_name = "PATH", num_args = 0..=1, require_equals = true, default_missing_value = "", value_parser = path)]
     stage: Vec<MaybePath>,
 
-    /// Ask to look whether files are on disk
+    /// To look whether files are on disk
     #[arg(long, value_name = "PATH", num_args = 0..=1, require_equals = true, default_missing_value = "", value_parser = path)]
     poll: Vec<MaybePath>,
 
-    /// Ask to run jobs: submit, look, remove, change
+    /// To run jobs: submit, look, remove, change
     #[arg(long, num_args = 0..=1, require_equals = true, default_missing_value = "", value_parser = nothing, hide_possible_values = true)]
     exec: Vec<MaybePath>,
 
-    /// Say which audience and scopes that comes to, and why; needs neither account nor agent
+    /// Say which audience and scopes that comes to, and why; `oidc token` needs no account for that
     #[arg(long)]
     explain: bool,
 }

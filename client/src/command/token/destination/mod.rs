@@ -2,8 +2,8 @@
 
 pub mod arguments;
 mod equal;
-mod explain;
-mod rules;
+pub mod explain;
+pub mod rules;
 
 use arguments::{DestinationArgs, Wanted as Place};
 use oidc_proto::{
@@ -77,7 +77,8 @@ fn refuse_what_does_not_fit(args: &TokenArgs, places: &DestinationArgs) -> Resul
     Ok(())
 }
 
-fn derive(places: &DestinationArgs, known: &[Rule]) -> Result<Vec<Derived>, Error> {
+/// What a token for each place has to hold, with what is `known` of an issuer.
+pub fn derive(places: &DestinationArgs, known: &[Rule]) -> Result<Vec<Derived>, Error> {
     let one = |place: &Place| {
         let text =
             |error| Error::Other(Exit::Usage, format!("no token for '{}': {error}", shown(&place.url)));
