@@ -330,7 +330,7 @@ fn where_nobody_registers_a_client_from_elsewhere_goes_on_in_the_same_dialogue()
     let other = stage.provider.seed_account("other");
     let mut terminal = Terminal::start(stage.generate());
     terminal.expect("Registration is closed.");
-    terminal.expect("`--client-id`");
+    terminal.expect("It goes on here with a client from elsewhere");
     terminal.expect("Client id:");
     terminal.type_line(other.client_id.as_deref().unwrap_or_default());
     terminal.expect("Client secret");
