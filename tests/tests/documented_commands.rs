@@ -129,7 +129,7 @@ fn lines_for_an_agent_work_as_printed() {
 /// Every line of the page on tokens is typed as it stands, but for those that only a person or another site can answer.
 #[test]
 fn every_line_of_the_page_on_tokens_works() {
-    let page = fs_err::read_to_string(workspace().join("docs/getting-tokens.md")).expect("the page");
+    let page = fs_err::read_to_string(workspace().join("docs/tokens.md")).expect("the page");
     let site = Site::new();
     let scope = "openid profile offline_access storage.read:/ storage.create:/ storage.modify:/ compute.create \
                  compute.read compute.cancel compute.modify";

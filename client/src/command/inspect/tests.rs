@@ -240,7 +240,7 @@ fn keys_come_from_the_agent_and_the_token_stays_here() {
 #[test]
 fn every_code_of_a_problem_is_documented() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
-    let page = fs_err::read_to_string(root.join("docs/tokens.md")).expect("the page");
+    let page = fs_err::read_to_string(root.join("docs/inspect.md")).expect("the page");
     let mut codes = 0;
     for file in [
         "proto/src/token/judge.rs",
