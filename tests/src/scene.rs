@@ -2,6 +2,7 @@
 
 use std::{
     path::Path,
+    process::Command,
     time::{Duration, Instant},
 };
 
@@ -56,6 +57,18 @@ impl Scene {
         Self { agent, environment, provider }
     }
 
+    /// A provider with quirks, and no account.
+    pub fn empty(quirks: Quirks) -> Self {
+        let environment = Environment::new();
+        Self { agent: Agent::start(&environment), environment, provider: Provider::with(quirks) }
+    }
+
+    /// Ends the agent at once, and starts another one.
+    pub fn restart(&mut self) {
+        self.agent.kill();
+        self.agent = Agent::start(&self.environment);
+    }
+
     /// Makes another account and loads it without a file and without asking for a token.
     ///
     /// # Panics
@@ -91,10 +104,22 @@ impl Scene {
         self.environment.read_account(ACCOUNT).refresh_token.expect("a refresh token in the file")
     }
 
-    /// Runs `oidc` with arguments, without an agent being started on demand.
-    pub fn oidc(&self, arguments: &[&str]) -> Finished {
+    /// `oidc` with arguments, without an agent being started on demand.
+    pub fn command(&self, arguments: &[&str]) -> Command {
         let mut command = self.agent.command(&self.environment, "oidc");
         command.args(arguments).env("OIDC_NO_AUTOSTART", "1");
+        command
+    }
+
+    /// Runs it.
+    pub fn oidc(&self, arguments: &[&str]) -> Finished {
+        run(self.command(arguments))
+    }
+
+    /// Runs it with further variables.
+    pub fn oidc_with(&self, arguments: &[&str], variables: &[(&str, &str)]) -> Finished {
+        let mut command = self.command(arguments);
+        command.envs(variables.iter().copied());
         run(command)
     }
 }

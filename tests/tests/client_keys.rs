@@ -4,36 +4,28 @@
 use std::{collections::HashSet, path::PathBuf, sync::Barrier, thread};
 
 use oidc_tests::{
-    agent::Agent,
-    environment::Environment,
-    programs::{Finished, run, workspace},
-    provider::{AssertionAudience, Endpoint, Provider, Quirks, Recorded, Seed},
-    scene::find_in_files,
+    programs::{Finished, workspace},
+    provider::{AssertionAudience, Endpoint, Quirks, Recorded, Seed},
+    scene::{Scene, find_in_files},
 };
 use serde_json::{Value, json};
 
 /// A provider, an agent, and nothing else yet.
 struct Stage {
-    agent: Agent,
-    environment: Environment,
-    provider: Provider,
+    scene: Scene,
 }
 
 impl Stage {
     fn new(quirks: Quirks) -> Self {
-        let environment = Environment::new();
-        let agent = Agent::start(&environment);
-        Self { agent, environment, provider: Provider::with(quirks) }
+        Self { scene: Scene::empty(quirks) }
     }
 
     fn oidc(&self, arguments: &[&str]) -> Finished {
-        let mut command = self.agent.command(&self.environment, "oidc");
-        command.args(arguments).env("OIDC_NO_AUTOSTART", "1");
-        run(command)
+        self.scene.oidc(arguments)
     }
 
     fn generate(&self, name: &str, options: &[&str]) -> Finished {
-        let issuer = self.provider.issuer();
+        let issuer = self.scene.provider.issuer();
         let line = ["gen", name, "--issuer", &issuer, "--prompt=none", "--pw-env"];
         self.oidc(&[&line, options].concat())
     }
@@ -41,17 +33,16 @@ impl Stage {
     /// The id of a client that nothing is registered for yet.
     fn client(&self) -> String {
         let seed = Seed { public: true, managed: false, ..Seed::named("seeded") };
-        self.provider.seed(&seed).client_id.expect("a client")
+        self.scene.provider.seed(&seed).client_id.expect("a client")
     }
 
     fn restart(&mut self) {
-        self.agent.kill();
-        self.agent = Agent::start(&self.environment);
+        self.scene.restart();
     }
 
     /// The requests with an assertion, in order.
     fn signed(&self) -> Vec<Recorded> {
-        let all = self.provider.log().requests().into_iter();
+        let all = self.scene.provider.log().requests().into_iter();
         all.filter(|request| request.form.first("client_assertion").is_some()).collect()
     }
 }
@@ -79,23 +70,23 @@ fn a_key_is_made_kept_shown_and_used_once_it_is_registered() {
     // Nobody has registered it yet.
     assert!(first.stderr.contains(r#"{"keys":[{"#) && first.stderr.contains("oidc gen robot"), "{first:?}");
     assert!(first.failure().contains("invalid_client"));
-    assert!(!stage.environment.account_file("robot").exists());
+    assert!(!stage.scene.environment.account_file("robot").exists());
 
     let printed = stage.oidc(&["gen", "--print-jwks", "robot", "--pw-env"]).success();
     let set = jwks(&printed);
     assert_eq!((&set["keys"][0]["alg"], &set["keys"][0]["kty"]), (&json!("ES256"), &json!("EC")));
     assert_eq!(set["keys"][0].get("d"), None);
-    stage.provider.register_keys(&client, set.clone());
+    stage.scene.provider.register_keys(&client, set.clone());
 
     stage.oidc(&["gen", "robot", "--prompt=none", "--pw-env"]).success();
-    assert!(stage.environment.account_file("robot").exists());
+    assert!(stage.scene.environment.account_file("robot").exists());
     assert_eq!(jwks(&stage.oidc(&["gen", "--print-jwks", "robot", "--pw-env"]).success()), set);
     assert_eq!(jwks(&stage.oidc(&["gen", "--print-jwks", "robot", "--pw-env", "--json"]).success()), set);
-    assert_eq!(find_in_files(&stage.environment.accounts(), "PRIVATE KEY"), None);
+    assert_eq!(find_in_files(&stage.scene.environment.accounts(), "PRIVATE KEY"), None);
 
     stage.restart();
     stage.oidc(&["add", "--pw-env", "robot"]).success();
-    let before = stage.provider.log().count(Endpoint::Token);
+    let before = stage.scene.provider.log().count(Endpoint::Token);
     let herd = Barrier::new(20);
     let tokens: HashSet<String> = thread::scope(|scope| {
         let ask = || {
@@ -106,7 +97,7 @@ fn a_key_is_made_kept_shown_and_used_once_it_is_registered() {
         all.into_iter().map(|one| one.join().expect("no panic")).collect()
     });
     assert_eq!(tokens.len(), 1);
-    assert_eq!(stage.provider.log().count(Endpoint::Token) - before, 1);
+    assert_eq!(stage.scene.provider.log().count(Endpoint::Token) - before, 1);
     // Each assertion is good for once.
     stage.oidc(&["token", "-f", "robot"]).success();
     let assertions: Vec<_> = stage.signed();
@@ -131,7 +122,7 @@ fn keys_of_every_kind_are_given() {
         let (client, file) = (stage.client(), key_file(name));
         let text = fs_err::read_to_string(&file).expect("a key");
         let key = oidc_proto::client_key::ClientKey::parse(&text.as_str().into()).expect("a key");
-        stage.provider.register_keys(&client, key.public_jwks());
+        stage.scene.provider.register_keys(&client, key.public_jwks());
         let account = name.replace('.', "-");
         let file = format!("--client-key-file={}", file.display());
         stage.generate(&account, &["--flow=client_credentials", "--client-id", &client, &file]).success();
@@ -155,8 +146,8 @@ fn what_is_no_key_is_refused_before_anything_is_sent() {
         let said = refused.failure();
         assert!(said.contains(says) && !said.contains("BEGIN"), "{name}: {said}");
     }
-    assert_eq!(stage.provider.log().requests().len(), 0);
-    assert!(!stage.environment.account_file("robot").exists());
+    assert_eq!(stage.scene.provider.log().requests().len(), 0);
+    assert!(!stage.scene.environment.account_file("robot").exists());
 }
 
 #[test]
@@ -164,20 +155,20 @@ fn a_login_signs_at_every_endpoint_and_its_registration_has_the_public_key() {
     let stage = Stage::new(Quirks { device_approved_at_poll: Some(1), ..Quirks::default() });
     let options = ["--flow=device", "--auth-method=private_key_jwt", "--scope=openid offline_access"];
     stage.generate("person", &options).success();
-    let registration = &stage.provider.log().at(Endpoint::Registration)[0];
+    let registration = &stage.scene.provider.log().at(Endpoint::Registration)[0];
     let sent = registration.json.as_ref().expect("JSON");
     assert_eq!(sent["token_endpoint_auth_method"], "private_key_jwt");
     let printed = jwks(&stage.oidc(&["gen", "--print-jwks", "person", "--pw-env"]).success());
     assert_eq!(sent["jwks"], printed);
     stage.oidc(&["token", "-f", "person"]).success();
     stage.oidc(&["gen", "--delete", "person", "--confirm-yes", "--pw-env"]).success();
-    assert_eq!(stage.provider.client_count(), 0);
+    assert_eq!(stage.scene.provider.client_count(), 0);
     let signed: HashSet<_> = stage.signed().into_iter().map(|request| request.endpoint).collect();
     for endpoint in [Endpoint::DeviceAuthorization, Endpoint::Token, Endpoint::Revocation] {
         assert!(signed.contains(&endpoint), "{endpoint:?}: {signed:?}");
     }
     // Nothing was asked in another way.
-    let log = stage.provider.log();
+    let log = stage.scene.provider.log();
     let refused = log.count_where(|request| request.status == Some(401));
     assert_eq!(refused, 0);
 }
@@ -195,7 +186,7 @@ fn what_providers_want_of_an_assertion_is_found_out_once() {
         let (client, file) = (stage.client(), key_file("p256.pem"));
         let key = fs_err::read_to_string(&file).expect("a key");
         let key = oidc_proto::client_key::ClientKey::parse(&key.as_str().into()).expect("a key");
-        stage.provider.register_keys(&client, key.public_jwks());
+        stage.scene.provider.register_keys(&client, key.public_jwks());
         let file = format!("--client-key-file={}", file.display());
         stage.generate("robot", &["--flow=client_credentials", "--client-id", &client, &file]).success();
         assert_eq!(stage.signed().len(), tries, "{quirks:?}");

@@ -13,10 +13,10 @@ use std::{
 use oidc_tests::{
     agent::Agent,
     certificates::self_signed,
-    environment::{Environment, PASSWORD},
+    environment::PASSWORD,
     http,
     programs::run,
-    provider::{Endpoint, Provider, Quirks, Recorded, Registration, Rotation},
+    provider::{Endpoint, Quirks, Recorded, Registration, Rotation},
     scene::{ACCOUNT, Scene},
     terminal::Terminal,
 };
@@ -29,35 +29,28 @@ const EVERYTHING: [&str; 6] =
 
 /// A provider, and an agent without an account.
 struct Stage {
-    agent: Agent,
-    environment: Environment,
-    provider: Provider,
+    scene: Scene,
 }
 
 impl Stage {
     fn new() -> Self {
-        let provider = Provider::with(Quirks { device_interval: Some(1), ..Quirks::default() });
-        let environment = Environment::new();
-        let agent = Agent::start(&environment);
-        Self { agent, environment, provider }
+        Self { scene: Scene::empty(Quirks { device_interval: Some(1), ..Quirks::default() }) }
     }
 
     /// `oidc` at our agent; none is started on demand.
     fn oidc(&self, arguments: &[&str]) -> Command {
-        let mut command = self.agent.command(&self.environment, "oidc");
-        command.args(arguments).env("OIDC_NO_AUTOSTART", "1");
-        command
+        self.scene.command(arguments)
     }
 
     /// `oidc gen` with nothing left to ask.
     fn generate(&self) -> Command {
-        let mut command = self.oidc(&["gen", "acc", "--issuer", &self.provider.issuer()]);
+        let mut command = self.oidc(&["gen", "acc", "--issuer", &self.scene.provider.issuer()]);
         command.args(EVERYTHING);
         command
     }
 
     fn approve_by_itself(&self) {
-        self.provider.change(|quirks| quirks.device_approved_at_poll = Some(1));
+        self.scene.provider.change(|quirks| quirks.device_approved_at_poll = Some(1));
     }
 
     fn token(&self) -> String {
@@ -65,12 +58,12 @@ impl Stage {
     }
 
     fn has_pending(&self) -> bool {
-        self.environment.accounts().join(".acc.pending").exists()
+        self.scene.environment.accounts().join(".acc.pending").exists()
     }
 
     fn wait_for_poll(&self) {
         let polled = |request: &Recorded| request.endpoint == Endpoint::Token;
-        assert!(self.provider.log().wait_for(1, PATIENCE, polled), "no poll");
+        assert!(self.scene.provider.log().wait_for(1, PATIENCE, polled), "no poll");
     }
 }
 
@@ -84,11 +77,11 @@ fn a_newcomer_is_asked_for_everything_and_gets_an_account() {
     terminal.type_line("http://provider.example");
     terminal.expect("http is for this machine only");
     terminal.expect("Issuer");
-    terminal.type_line(&stage.provider.issuer());
+    terminal.type_line(&stage.scene.provider.issuer());
     terminal.expect("The following scopes are supported");
     terminal.type_line("");
     terminal.expect("Enter encryption password for account configuration 'acc':");
-    assert_eq!(stage.provider.client_count(), 0, "nothing is made before the password is known");
+    assert_eq!(stage.scene.provider.client_count(), 0, "nothing is made before the password is known");
     terminal.type_line(PASSWORD);
     terminal.expect("Confirm encryption password:");
     terminal.type_line("mistyped");
@@ -99,16 +92,16 @@ fn a_newcomer_is_asked_for_everything_and_gets_an_account() {
     terminal.type_line(PASSWORD);
     terminal.expect("And enter the code: ");
     terminal.expect("Waiting for the login: ");
-    assert!(stage.provider.decide_device(&stage.provider.user_codes()[0], true));
+    assert!(stage.scene.provider.decide_device(&stage.scene.provider.user_codes()[0], true));
     terminal.expect("success");
     let (code, seen) = terminal.finish();
     assert_eq!(code, 0, "{seen}");
     assert!(!seen.contains(PASSWORD), "{seen}");
 
     assert_eq!(stage.token().split('.').count(), 3);
-    let file = stage.environment.account_file("acc");
+    let file = stage.scene.environment.account_file("acc");
     assert_eq!(std::fs::metadata(file).expect("a file").permissions().mode() & 0o777, 0o600);
-    let account = stage.environment.read_account("acc");
+    let account = stage.scene.environment.read_account("acc");
     assert!(account.client_name.is_some_and(|name| name.starts_with("oidc-agent:acc-")));
     assert!(account.registration_access_token.is_some() && !stage.has_pending());
 }
@@ -118,8 +111,7 @@ fn an_account_survives_the_agent_and_is_deleted_without_a_trace() {
     let mut stage = Stage::new();
     stage.approve_by_itself();
     run(stage.generate()).success();
-    stage.agent.kill();
-    stage.agent = Agent::start(&stage.environment);
+    stage.scene.restart();
     run(stage.oidc(&["add", "acc", "--pw-env"])).success();
     stage.token();
 
@@ -127,9 +119,9 @@ fn an_account_survives_the_agent_and_is_deleted_without_a_trace() {
     let mut delete = stage.oidc(&["gen", "--delete", "acc", "--confirm-yes"]);
     delete.env_remove("OIDC_ENCRYPTION_PW");
     run(delete).success();
-    assert_eq!(stage.provider.client_count(), 0);
-    assert_eq!(stage.provider.log().count(Endpoint::Revocation), 1);
-    assert!(!stage.environment.account_file("acc").exists());
+    assert_eq!(stage.scene.provider.client_count(), 0);
+    assert_eq!(stage.scene.provider.log().count(Endpoint::Revocation), 1);
+    assert!(!stage.scene.environment.account_file("acc").exists());
 }
 
 #[test]
@@ -139,7 +131,7 @@ fn an_account_that_is_not_loaded_is_deleted_with_its_password() {
     run(stage.generate()).success();
     run(stage.oidc(&["remove", "acc"])).success();
     run(stage.oidc(&["gen", "--delete", "acc", "--confirm-yes", "--pw-env"])).success();
-    assert_eq!(stage.provider.client_count(), 0);
+    assert_eq!(stage.scene.provider.client_count(), 0);
 }
 
 #[test]
@@ -151,11 +143,11 @@ fn ctrl_c_leaves_a_registration_that_the_next_run_uses() {
     terminal.expect("stays registered");
     let (code, seen) = terminal.finish();
     assert_eq!(code, 130, "{seen}");
-    assert!(stage.has_pending() && stage.provider.client_count() == 1);
+    assert!(stage.has_pending() && stage.scene.provider.client_count() == 1);
 
     stage.approve_by_itself();
     run(stage.generate()).success();
-    assert_eq!(stage.provider.client_count(), 1, "the same client");
+    assert_eq!(stage.scene.provider.client_count(), 1, "the same client");
     assert!(!stage.has_pending());
     stage.token();
 }
@@ -168,12 +160,12 @@ fn a_client_that_is_killed_leaves_a_registration_that_can_be_removed() {
     let pid = Pid::from_child(&child);
     kill_process(pid, Signal::KILL).expect("a client to kill");
     child.wait().expect("an end");
-    assert!(stage.has_pending() && stage.provider.client_count() == 1);
+    assert!(stage.has_pending() && stage.scene.provider.client_count() == 1);
 
     let shown = run(stage.oidc(&["reset", "acc", "--dry-run"])).success();
-    assert!(shown.contains(&stage.provider.issuer()), "{shown}");
+    assert!(shown.contains(&stage.scene.provider.issuer()), "{shown}");
     run(stage.oidc(&["gen", "--delete", "acc", "--confirm-yes", "--pw-env"])).success();
-    assert!(!stage.has_pending() && stage.provider.client_count() == 0);
+    assert!(!stage.has_pending() && stage.scene.provider.client_count() == 0);
 }
 
 #[test]
@@ -181,15 +173,15 @@ fn an_agent_that_is_killed_costs_no_registration() {
     let mut stage = Stage::new();
     let child = stage.generate().spawn().expect("a client");
     stage.wait_for_poll();
-    stage.agent.kill();
+    stage.scene.agent.kill();
     let status = { child }.wait().expect("an end");
     assert_eq!(status.code(), Some(2), "no agent");
     assert!(stage.has_pending());
 
-    stage.agent = Agent::start(&stage.environment);
+    stage.scene.agent = Agent::start(&stage.scene.environment);
     stage.approve_by_itself();
     run(stage.generate()).success();
-    assert_eq!(stage.provider.client_count(), 1);
+    assert_eq!(stage.scene.provider.client_count(), 1);
 }
 
 #[test]
@@ -197,7 +189,7 @@ fn a_refused_login_keeps_the_registration() {
     let stage = Stage::new();
     let mut terminal = Terminal::start(stage.generate());
     terminal.expect("Waiting for the login: ");
-    assert!(stage.provider.decide_device(&stage.provider.user_codes()[0], false));
+    assert!(stage.scene.provider.decide_device(&stage.scene.provider.user_codes()[0], false));
     terminal.expect("access_denied");
     assert_eq!(terminal.finish().0, 9);
     assert!(stage.has_pending());
@@ -207,7 +199,7 @@ fn a_refused_login_keeps_the_registration() {
 fn a_dropped_scope_is_told_and_the_login_goes_on() {
     let stage = Stage::new();
     stage.approve_by_itself();
-    stage.provider.change(|quirks| quirks.drops_scopes = vec!["storage.modify:/".to_owned()]);
+    stage.scene.provider.change(|quirks| quirks.drops_scopes = vec!["storage.modify:/".to_owned()]);
     let mut command = stage.generate();
     command.args(["--scope", "storage.modify:/"]);
     let finished = run(command);
@@ -218,12 +210,12 @@ fn a_dropped_scope_is_told_and_the_login_goes_on() {
 #[test]
 fn a_refresh_token_is_imported_in_one_command() {
     let stage = Stage::new();
-    let other = stage.provider.seed_account("other");
+    let other = stage.scene.provider.seed_account("other");
     let mut command = stage.oidc(&[
         "gen",
         "acc",
         "--issuer",
-        &stage.provider.issuer(),
+        &stage.scene.provider.issuer(),
         "--prompt=none",
         "--pw-env",
         "--rt-env",
@@ -263,7 +255,7 @@ fn a_browser_that_does_not_open_costs_no_login() {
         ("", false),
     ] {
         let stage = Stage::new();
-        let directory = stage.environment.path("desktop");
+        let directory = stage.scene.environment.path("desktop");
         fs_err::create_dir(&directory).expect("a directory");
         if is_there {
             let program = directory.join("xdg-open");
@@ -274,7 +266,8 @@ fn a_browser_that_does_not_open_costs_no_login() {
             fs_err::write(&program, script).expect("written");
             fs_err::set_permissions(&program, PermissionsExt::from_mode(0o700)).expect("a program");
         }
-        let mut command = stage.oidc(&["gen", "acc", "--issuer", &stage.provider.issuer(), "--flow", "code"]);
+        let mut command =
+            stage.oidc(&["gen", "acc", "--issuer", &stage.scene.provider.issuer(), "--flow", "code"]);
         command.args(["--scope", "openid profile offline_access", "--pw-env", "--confirm-yes"]);
         command.env("PATH", &directory).env("DISPLAY", ":77").stderr(Stdio::piped()).stdout(Stdio::null());
         let mut child = command.spawn().expect("a client");
@@ -307,7 +300,8 @@ fn a_browser_that_does_not_open_costs_no_login() {
 #[test]
 fn an_address_longer_than_a_line_of_the_terminal_can_be_pasted() {
     let stage = Stage::new();
-    let mut command = stage.oidc(&["gen", "acc", "--issuer", &stage.provider.issuer(), "--flow", "code"]);
+    let mut command =
+        stage.oidc(&["gen", "acc", "--issuer", &stage.scene.provider.issuer(), "--flow", "code"]);
     command.args(["--scope", "openid profile offline_access", "--no-webserver", "--pw-env", "--confirm-yes"]);
     let mut terminal = Terminal::start(command);
     terminal.expect("Browser of your choice:");
@@ -326,8 +320,8 @@ fn an_address_longer_than_a_line_of_the_terminal_can_be_pasted() {
 fn where_nobody_registers_a_client_from_elsewhere_goes_on_in_the_same_dialogue() {
     let stage = Stage::new();
     stage.approve_by_itself();
-    stage.provider.change(|quirks| quirks.registration = Registration::Closed);
-    let other = stage.provider.seed_account("other");
+    stage.scene.provider.change(|quirks| quirks.registration = Registration::Closed);
+    let other = stage.scene.provider.seed_account("other");
     let mut terminal = Terminal::start(stage.generate());
     terminal.expect("Registration is closed.");
     terminal.expect("It goes on here with a client from elsewhere");
@@ -345,7 +339,7 @@ fn where_nobody_registers_a_client_from_elsewhere_goes_on_in_the_same_dialogue()
 fn an_initial_access_token_may_be_given_when_it_is_asked_for() {
     let stage = Stage::new();
     stage.approve_by_itself();
-    stage.provider.change(|quirks| quirks.registration = Registration::Bearer("at-admin".into()));
+    stage.scene.provider.change(|quirks| quirks.registration = Registration::Bearer("at-admin".into()));
     let mut command = stage.generate();
     command.arg("--prompt=none");
     let refused = run(command);
@@ -364,14 +358,14 @@ fn an_initial_access_token_may_be_given_when_it_is_asked_for() {
     terminal.type_line("at-admin");
     terminal.expect("success");
     assert_eq!(terminal.finish().0, 0);
-    assert_eq!(stage.provider.client_count(), 1);
+    assert_eq!(stage.scene.provider.client_count(), 1);
 }
 
 #[test]
 fn what_a_registration_had_to_do_without_is_said_at_the_end() {
     let stage = Stage::new();
     stage.approve_by_itself();
-    stage.provider.change(|quirks| quirks.refused_redirects = vec!["edu.kit".into()]);
+    stage.scene.provider.change(|quirks| quirks.refused_redirects = vec!["edu.kit".into()]);
     let finished = run(stage.generate());
     let last = finished.stderr.trim_end().lines().last().unwrap_or_default();
     assert!(
@@ -386,10 +380,10 @@ fn a_client_that_the_provider_has_lost_is_registered_anew() {
     let stage = Stage::new();
     let mut terminal = Terminal::start(stage.generate());
     terminal.expect("Waiting for the login: ");
-    assert!(stage.provider.decide_device(&stage.provider.user_codes()[0], false));
+    assert!(stage.scene.provider.decide_device(&stage.scene.provider.user_codes()[0], false));
     terminal.expect("access_denied");
     terminal.finish();
-    stage.provider.forget_clients();
+    stage.scene.provider.forget_clients();
 
     // Without anybody to tell, the way out is named.
     let mut command = stage.generate();
@@ -404,7 +398,7 @@ fn a_client_that_the_provider_has_lost_is_registered_anew() {
     terminal.expect("most likely the client is gone");
     terminal.expect("success");
     assert_eq!(terminal.finish().0, 0);
-    assert_eq!(stage.provider.client_count(), 1);
+    assert_eq!(stage.scene.provider.client_count(), 1);
     stage.token();
 }
 
@@ -457,7 +451,7 @@ impl Drop for SelfSigned {
 #[test]
 fn a_self_signed_certificate_is_taken_as_its_own_anchor_from_any_directory() {
     let stage = Stage::new();
-    let directory = stage.environment.path("server");
+    let directory = stage.scene.environment.path("server");
     fs_err::create_dir_all(directory.join(".well-known")).expect("a directory");
     let server = SelfSigned::start(&directory);
     let metadata = format!(

@@ -2,17 +2,15 @@
 
 use oidc_proto::secret::{ClientSecret, RefreshToken, RegistrationAccessToken};
 use oidc_tests::{
-    agent::Agent,
-    environment::{Environment, PASSWORD},
-    programs::{Finished, run},
-    provider::{Endpoint, Fault, Provider, Quirks},
+    environment::PASSWORD,
+    programs::Finished,
+    provider::{Endpoint, Fault, Quirks},
+    scene::Scene,
 };
 use serde_json::Value;
 
 struct Stage {
-    agent: Agent,
-    environment: Environment,
-    provider: Provider,
+    scene: Scene,
 }
 
 impl Stage {
@@ -22,8 +20,7 @@ impl Stage {
 
     fn with(quirks: Quirks) -> Self {
         let quirks = Quirks { device_approved_at_poll: Some(1), ..quirks };
-        let environment = Environment::new();
-        Self { agent: Agent::start(&environment), environment, provider: Provider::with(quirks) }
+        Self { scene: Scene::empty(quirks) }
     }
 
     fn oidc(&self, arguments: &[&str]) -> Finished {
@@ -31,14 +28,12 @@ impl Stage {
     }
 
     fn with_password(&self, arguments: &[&str], password: &str) -> Finished {
-        let mut command = self.agent.command(&self.environment, "oidc");
-        command.args(arguments).env("OIDC_ENCRYPTION_PW", password);
-        run(command)
+        self.scene.oidc_with(arguments, &[("OIDC_ENCRYPTION_PW", password)])
     }
 
     /// Makes an account by registration, and gives its client id.
     fn generate(&self, name: &str, more: &[&str]) -> String {
-        let issuer = self.provider.issuer();
+        let issuer = self.scene.provider.issuer();
         let options =
             ["gen", name, "--issuer", &issuer, "--flow", "device", "--prompt", "none", "--pw-env", "--json"];
         let said = self.oidc(&[&options[..], more].concat()).success();
@@ -56,14 +51,14 @@ impl Stage {
     }
 
     fn journal(&self) -> String {
-        let path = self.environment.accounts().join(".registrations.config");
+        let path = self.scene.environment.accounts().join(".registrations.config");
         String::from_utf8_lossy(&fs_err::read(path).expect("a journal")).into_owned()
     }
 
     /// As somebody does who knows no better.
     fn lose(&self, name: &str) {
         self.oidc(&["remove", name]).success();
-        fs_err::remove_file(self.environment.account_file(name)).expect("removed");
+        fs_err::remove_file(self.scene.environment.account_file(name)).expect("removed");
     }
 }
 
@@ -74,7 +69,7 @@ fn a_client_whose_account_is_lost_is_found_and_deleted() {
     assert_eq!(stage.states(), ["used", "used"]);
     stage.lose("lost");
     assert_eq!(stage.states(), ["used", "orphan"]);
-    let told = stage.oidc(&["orphans", &stage.provider.issuer()]).success();
+    let told = stage.oidc(&["orphans", &stage.scene.provider.issuer()]).success();
     assert!(told.contains(&format!("  {kept}  ")) && told.contains("used by kept"), "{told}");
     assert!(
         told.contains(&lost) && told.contains("no account uses it; it was registered for lost"),
@@ -85,11 +80,11 @@ fn a_client_whose_account_is_lost_is_found_and_deleted() {
     // Nobody to ask, and nothing is done.
     let refused = stage.oidc(&["orphans", "--delete", "--pw-env"]).failure();
     assert!(refused.contains("--force"), "{refused}");
-    assert!(stage.provider.has_client(&lost));
+    assert!(stage.scene.provider.has_client(&lost));
 
     let said = stage.oidc(&["orphans", "--delete", "--force", "--pw-env"]).success();
     assert_eq!(said, format!("Deleted the client {lost}\n"));
-    assert!(!stage.provider.has_client(&lost) && stage.provider.has_client(&kept));
+    assert!(!stage.scene.provider.has_client(&lost) && stage.scene.provider.has_client(&kept));
     assert_eq!(stage.states(), ["used"]);
     assert_eq!(stage.oidc(&["orphans", "--delete", "--force"]).success(), "Nothing was deleted.\n");
 }
@@ -100,7 +95,7 @@ fn what_only_the_provider_knows_is_listed_and_left_alone() {
     let stage = Stage::with(Quirks { iam: true, ..Quirks::default() });
     let (kept, lost) = (stage.generate("kept", &[]), stage.generate("lost", &[]));
     // Its name says that a program like this one made it; that may have been on another computer.
-    let other = stage.provider.seed_account("elsewhere").client_id.expect("a client");
+    let other = stage.scene.provider.seed_account("elsewhere").client_id.expect("a client");
     stage.lose("lost");
     let listed = stage.listed();
     let found = |id: &str| {
@@ -117,7 +112,7 @@ fn what_only_the_provider_knows_is_listed_and_left_alone() {
 
     let said = stage.oidc(&["orphans", "--delete", "--force", "--pw-env"]).success();
     assert_eq!(said, format!("Deleted the client {lost}\n"));
-    assert!(stage.provider.has_client(&other) && stage.provider.has_client(&kept));
+    assert!(stage.scene.provider.has_client(&other) && stage.scene.provider.has_client(&kept));
     stage.oidc(&["orphans", "--forget", &other]).failure();
 }
 
@@ -127,7 +122,7 @@ fn a_provider_that_does_not_tell_which_clients_there_are_is_no_hindrance() {
     stage.generate("demo", &[]);
     let html =
         Fault::Bytes { status: 200, content_type: "text/html".into(), body: b"<h1>Sign in</h1>".into() };
-    stage.provider.faults().queue(Endpoint::ClientList, html);
+    stage.scene.provider.faults().queue(Endpoint::ClientList, html);
     let finished = stage.oidc(&["orphans"]);
     assert!(finished.stderr.contains("does not tell which clients you have"), "{finished:?}");
     assert!(finished.success().contains("used by demo"));
@@ -136,14 +131,16 @@ fn a_provider_that_does_not_tell_which_clients_there_are_is_no_hindrance() {
     stage.generate("demo", &[]);
     let finished = stage.oidc(&["orphans"]);
     assert_eq!(finished.stderr, "");
-    assert!(stage.provider.log().requests().iter().all(|request| request.endpoint != Endpoint::ClientList));
+    assert!(
+        stage.scene.provider.log().requests().iter().all(|request| request.endpoint != Endpoint::ClientList)
+    );
 }
 
 #[test]
 fn no_secret_lies_in_the_journal_in_clear() {
     let stage = Stage::new();
     stage.generate("demo", &[]);
-    let account = stage.environment.read_account("demo");
+    let account = stage.scene.environment.read_account("demo");
     let journal = stage.journal();
     for secret in [
         account.registration_access_token.as_ref().map(RegistrationAccessToken::expose),
@@ -156,16 +153,11 @@ fn no_secret_lies_in_the_journal_in_clear() {
     assert_eq!(stage.listed()[0]["can_be_deleted"], true);
 
     // Nor does anything stay under an old password.
-    let mut command = stage.agent.command(&stage.environment, "oidc");
-    command.args(["passwd", "demo", "--pw-env", "--new-pw-env=NEW"]);
-    run_with(command, &[("OIDC_ENCRYPTION_PW", PASSWORD), ("NEW", "another one")]).success();
+    let line = ["passwd", "demo", "--pw-env", "--new-pw-env=NEW"];
+    let variables = [("OIDC_ENCRYPTION_PW", PASSWORD), ("NEW", "another one")];
+    stage.scene.oidc_with(&line, &variables).success();
     assert_eq!(stage.listed()[0]["can_be_deleted"], false);
     assert!(!stage.journal().contains("sealed"), "{}", stage.journal());
-}
-
-fn run_with(mut command: std::process::Command, variables: &[(&str, &str)]) -> Finished {
-    command.envs(variables.iter().copied());
-    run(command)
 }
 
 #[test]
@@ -176,7 +168,7 @@ fn what_is_deleted_by_other_commands_is_on_no_list() {
     stage.generate("second", &[]);
     stage.oidc(&["reset", "--force", "second"]).success();
     assert_eq!(stage.states(), Vec::<String>::new());
-    assert_eq!(stage.provider.client_count(), 0);
+    assert_eq!(stage.scene.provider.client_count(), 0);
     assert!(stage.journal().contains("deleted_at") && !stage.journal().contains("sealed"));
 }
 
@@ -187,7 +179,7 @@ fn a_client_that_cannot_be_deleted_from_here_is_told_with_the_way_out() {
     let uri = stage.listed()[0]["registration_client_uri"].as_str().expect("an address").to_owned();
     stage.lose("demo");
     for (password, says) in [("wrong", "password"), (PASSWORD, "Http Status Code 403")] {
-        stage.provider.faults().set(
+        stage.scene.provider.faults().set(
             Endpoint::ClientConfiguration,
             Fault::Status { status: 403, retry_after: None, body: Some("No".into()) },
         );
@@ -198,13 +190,13 @@ fn a_client_that_cannot_be_deleted_from_here_is_told_with_the_way_out() {
         for part in [says, uri.as_str(), client.as_str(), &forget] {
             assert!(told.contains(part), "{part} is not in {told}");
         }
-        assert!(stage.provider.has_client(&client));
+        assert!(stage.scene.provider.has_client(&client));
         assert_eq!(stage.states(), ["orphan"]);
     }
     stage.oidc(&["orphans", "--forget", &client]).success();
     assert_eq!(stage.states(), Vec::<String>::new());
     stage.oidc(&["orphans", "--forget", &client]).failure();
-    assert!(stage.provider.has_client(&client), "only the list has changed");
+    assert!(stage.scene.provider.has_client(&client), "only the list has changed");
 }
 
 /// Nothing of such a file tells which client it uses.
@@ -214,10 +206,10 @@ fn a_file_of_the_c_suite_keeps_its_client() {
     let client = stage.generate("demo", &["--format", "oidc-agent"]);
     assert_eq!(stage.states(), ["perhaps_used"]);
     stage.oidc(&["orphans", "--delete", "--force", "--pw-env"]).success();
-    assert!(stage.provider.has_client(&client));
+    assert!(stage.scene.provider.has_client(&client));
     stage.lose("demo");
     stage.oidc(&["orphans", "--delete", "--force", "--pw-env"]).success();
-    assert!(!stage.provider.has_client(&client));
+    assert!(!stage.scene.provider.has_client(&client));
 }
 
 /// A login that is not done keeps its client for the next try.
@@ -225,20 +217,20 @@ fn a_file_of_the_c_suite_keeps_its_client() {
 fn a_login_that_is_not_done_makes_no_orphan() {
     let stage = Stage::new();
     let refusal = Fault::OAuthError { status: 400, error: "access_denied".into(), description: None };
-    stage.provider.faults().set(Endpoint::Token, refusal);
-    let issuer = stage.provider.issuer();
+    stage.scene.provider.faults().set(Endpoint::Token, refusal);
+    let issuer = stage.scene.provider.issuer();
     let options = ["gen", "demo", "--issuer", &issuer, "--flow", "device", "--prompt", "none", "--pw-env"];
     stage.oidc(&options).failure();
     assert_eq!(stage.states(), ["used"]);
-    stage.provider.faults().clear_all();
+    stage.scene.provider.faults().clear_all();
     stage.oidc(&options).success();
-    assert_eq!((stage.states(), stage.provider.client_count()), (vec!["used".to_owned()], 1));
+    assert_eq!((stage.states(), stage.scene.provider.client_count()), (vec!["used".to_owned()], 1));
 }
 
 #[test]
 fn a_damaged_journal_costs_no_registration_and_is_told() {
     let stage = Stage::new();
-    let path = stage.environment.accounts().join(".registrations.config");
+    let path = stage.scene.environment.accounts().join(".registrations.config");
     fs_err::write(&path, b"\xff\xfe no JSON\n{\"new\":\"member\"}\n").expect("written");
     stage.generate("demo", &[]);
     let said = stage.oidc(&["orphans"]);
@@ -248,7 +240,7 @@ fn a_damaged_journal_costs_no_registration_and_is_told() {
 
     fs_err::remove_file(&path).expect("removed");
     fs_err::create_dir(&path).expect("a directory");
-    let issuer = stage.provider.issuer();
+    let issuer = stage.scene.provider.issuer();
     let options = ["gen", "other", "--issuer", &issuer, "--flow", "device", "--prompt", "none", "--pw-env"];
     let said = stage.oidc(&options);
     assert!(said.stderr.contains("`oidc orphans` will not know this client"), "{said:?}");

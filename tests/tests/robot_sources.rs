@@ -13,11 +13,9 @@ use std::{
 };
 
 use oidc_tests::{
-    agent::Agent,
-    environment::Environment,
-    programs::{Finished, run},
-    provider::{Endpoint, Provider, Quirks, Seed},
-    scene::find_in_files,
+    programs::Finished,
+    provider::{Endpoint, Quirks, Seed},
+    scene::{Scene, find_in_files},
 };
 use serde_json::{Value, json};
 
@@ -25,40 +23,29 @@ const JWT_BEARER: &str = "urn:ietf:params:oauth:grant-type:jwt-bearer";
 
 /// A provider with a client without a secret, and an agent.
 struct Stage {
-    agent: Agent,
-    environment: Environment,
-    provider: Provider,
+    scene: Scene,
     client: String,
 }
 
 impl Stage {
     fn new(quirks: Quirks) -> Self {
-        let environment = Environment::new();
-        let agent = Agent::start(&environment);
-        let provider = Provider::with(quirks);
-        let client = provider.seed(&Seed { public: true, ..Seed::named("public") }).client_id;
-        Self { agent, environment, provider, client: client.expect("a client") }
+        let scene = Scene::empty(quirks);
+        let client = scene.provider.seed(&Seed { public: true, ..Seed::named("public") }).client_id;
+        Self { scene, client: client.expect("a client") }
     }
 
     fn oidc(&self, arguments: &[&str]) -> Finished {
-        self.oidc_with(arguments, &[])
-    }
-
-    fn oidc_with(&self, arguments: &[&str], variables: &[(&str, &str)]) -> Finished {
-        let mut command = self.agent.command(&self.environment, "oidc");
-        command.args(arguments).env("OIDC_NO_AUTOSTART", "1").envs(variables.iter().copied());
-        run(command)
+        self.scene.oidc(arguments)
     }
 
     fn generate(&self, name: &str, options: &[&str]) -> Finished {
-        let issuer = self.provider.issuer();
+        let issuer = self.scene.provider.issuer();
         let line = ["gen", name, "--issuer", &issuer, "--prompt=none", "--client-id", &self.client];
         self.oidc(&[&line, options].concat())
     }
 
     fn restart(&mut self) {
-        self.agent.kill();
-        self.agent = Agent::start(&self.environment);
+        self.scene.restart();
     }
 
     /// The tokens that a herd gets for a scope that nobody has asked for yet.
@@ -67,7 +54,7 @@ impl Stage {
         thread::scope(|scope| {
             let ask = || {
                 start.wait();
-                let reply = self.agent.token(name, json!({"scope": "storage.read:/"}));
+                let reply = self.scene.agent.token(name, json!({"scope": "storage.read:/"}));
                 reply["access_token"].as_str().unwrap_or_else(|| panic!("no token: {reply}")).to_owned()
             };
             let asking: Vec<_> = (0..30).map(|_| scope.spawn(ask)).collect();
@@ -104,15 +91,16 @@ const TOKEN: &str = "HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n{\"value\":\"fr
 #[test]
 fn an_assertion_from_an_address_is_got_anew_after_a_restart_and_once_for_a_herd() {
     let mut stage = Stage::new(Quirks { without_token_exchange: true, ..Quirks::default() });
-    stage.provider.trust("from.an.address");
+    stage.scene.provider.trust("from.an.address");
     let (address, asked) = site(TOKEN, Duration::ZERO);
     let source = format!("url:{address}");
     stage.generate("job", &["--subject-token", &source, "--flow=jwt_bearer"]).success();
-    assert_eq!(find_in_files(&stage.environment.accounts(), "from.an.address"), None);
+    assert_eq!(find_in_files(&stage.scene.environment.accounts(), "from.an.address"), None);
     stage.restart();
     stage.oidc(&["token", "job"]).success();
-    let granted =
-        |stage: &Stage| stage.provider.log().count_where(|request| request.grant_type() == Some(JWT_BEARER));
+    let granted = |stage: &Stage| {
+        stage.scene.provider.log().count_where(|request| request.grant_type() == Some(JWT_BEARER))
+    };
     let before = (granted(&stage), asked.load(Ordering::Relaxed));
     assert_eq!(stage.herd("job").len(), 1);
     let after = (granted(&stage), asked.load(Ordering::Relaxed));
@@ -141,14 +129,14 @@ fn addresses_that_answer_something_else_are_named_with_what_they_answer() {
         let said = failed.failure();
         assert!(said.contains(&address) && said.contains(says), "{answer}: {said}");
     }
-    assert_eq!(stage.provider.log().count(Endpoint::Token), 0);
-    assert!(!stage.environment.account_file("job").exists());
+    assert_eq!(stage.scene.provider.log().count(Endpoint::Token), 0);
+    assert!(!stage.scene.environment.account_file("job").exists());
 }
 
 #[test]
 fn a_slow_address_and_a_program_that_hangs_hold_up_nobody_for_long() {
     let stage = Stage::new(Quirks::default());
-    stage.provider.trust("quick.subject.token");
+    stage.scene.provider.trust("quick.subject.token");
     let quick = r#"command:["/bin/echo","quick.subject.token"]"#;
     stage.generate("quick", &["--subject-token", quick]).success();
     let (address, _) = site(TOKEN, Duration::from_secs(60));
@@ -193,16 +181,16 @@ fn what_a_program_prints_is_a_token_or_refused() {
         assert!(said.contains("/bin/sh") && said.contains(says), "{script}: {said}");
         assert!(!said.contains("a.b.c") && said.len() < 1000, "{said}");
     }
-    assert_eq!(stage.provider.log().count(Endpoint::Token), 0);
+    assert_eq!(stage.scene.provider.log().count(Endpoint::Token), 0);
 }
 
 #[test]
 fn an_account_without_a_password_gets_one_is_updated_listed_and_reset() {
     let mut stage = Stage::new(Quirks::default());
-    stage.provider.trust("the.subject.token");
+    stage.scene.provider.trust("the.subject.token");
     let source = r#"command:["/bin/echo","the.subject.token"]"#;
     stage.generate("job", &["--subject-token", source]).success();
-    let file = stage.environment.account_file("job");
+    let file = stage.scene.environment.account_file("job");
     let slot = || {
         let text = fs_err::read_to_string(&file).expect("an account file");
         let file: Value = serde_json::from_str(&text).expect("JSON");
@@ -212,7 +200,7 @@ fn an_account_without_a_password_gets_one_is_updated_listed_and_reset() {
     stage.oidc(&["gen", "--update", "job", "--prompt=none"]).success();
     assert_eq!(slot(), "clear");
 
-    stage.oidc_with(&["passwd", "job", "--new-pw-env=NEW"], &[("NEW", "a new one")]).success();
+    stage.scene.oidc_with(&["passwd", "job", "--new-pw-env=NEW"], &[("NEW", "a new one")]).success();
     assert_eq!(slot(), "password");
     stage.restart();
     // It is like any other now: the file alone tells what it is.
@@ -220,13 +208,13 @@ fn an_account_without_a_password_gets_one_is_updated_listed_and_reset() {
     assert_eq!((&listed[0]["name"], &listed[0]["kind"]), (&json!("job"), &json!("token_exchange")));
     let refused = stage.oidc(&["add", "--pw-prompt=none", "job"]);
     assert_ne!(refused.code, Some(0), "{refused:?}");
-    stage.oidc_with(&["add", "--pw-env=NEW", "job"], &[("NEW", "a new one")]).success();
+    stage.scene.oidc_with(&["add", "--pw-env=NEW", "job"], &[("NEW", "a new one")]).success();
     stage.oidc(&["token", "job"]).success();
     assert!(stage.oidc(&["list"]).success().contains("token_exchange"));
     assert!(stage.oidc(&["status"]).success().contains("nobody logs in"));
 
-    let before = stage.provider.log().count(Endpoint::Revocation);
+    let before = stage.scene.provider.log().count(Endpoint::Revocation);
     stage.oidc(&["reset", "job", "--force"]).success();
     assert!(!file.exists());
-    assert_eq!(stage.provider.log().count(Endpoint::Revocation), before);
+    assert_eq!(stage.scene.provider.log().count(Endpoint::Revocation), before);
 }

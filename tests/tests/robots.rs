@@ -14,9 +14,9 @@ use std::{
 use oidc_tests::{
     agent::Agent,
     environment::Environment,
-    programs::{Finished, run},
+    programs::Finished,
     provider::{AudienceParameter, Endpoint, Fault, Provider, Quirks, Seed},
-    scene::{access_token, claims},
+    scene::{Scene, access_token, claims},
 };
 use serde_json::{Value, json};
 
@@ -25,9 +25,7 @@ const JWT_BEARER: &str = "urn:ietf:params:oauth:grant-type:jwt-bearer";
 
 /// A provider, an agent, and nothing else yet.
 struct Stage {
-    agent: Agent,
-    environment: Environment,
-    provider: Provider,
+    scene: Scene,
 }
 
 impl Stage {
@@ -39,23 +37,17 @@ impl Stage {
     fn with_variables(quirks: Quirks, variables: &[(&str, &str)]) -> Self {
         let environment = Environment::new();
         let agent = agent(&environment, "agent", variables);
-        Self { agent, environment, provider: Provider::with(quirks) }
+        Self { scene: Scene { agent, environment, provider: Provider::with(quirks) } }
     }
 
     fn oidc(&self, arguments: &[&str]) -> Finished {
-        self.oidc_with(arguments, &[])
-    }
-
-    fn oidc_with(&self, arguments: &[&str], variables: &[(&str, &str)]) -> Finished {
-        let mut command = self.agent.command(&self.environment, "oidc");
-        command.args(arguments).env("OIDC_NO_AUTOSTART", "1").envs(variables.iter().copied());
-        run(command)
+        self.scene.oidc(arguments)
     }
 
     fn gen_with(&self, name: &str, options: &[&str], variables: &[(&str, &str)]) -> Finished {
-        let issuer = self.provider.issuer();
+        let issuer = self.scene.provider.issuer();
         let line = ["gen", name, "--issuer", &issuer, "--prompt=none"];
-        self.oidc_with(&[&line, options].concat(), variables)
+        self.scene.oidc_with(&[&line, options].concat(), variables)
     }
 
     fn generate(&self, name: &str, options: &[&str]) -> Finished {
@@ -65,24 +57,24 @@ impl Stage {
     /// The id of a client without a secret.
     fn public_client(&self) -> String {
         let seed = Seed { public: true, ..Seed::named("public") };
-        self.provider.seed(&seed).client_id.expect("a client")
+        self.scene.provider.seed(&seed).client_id.expect("a client")
     }
 
     /// A file with a token that the provider believes.
     fn token_file(&self, token: &str) -> PathBuf {
-        let path = self.environment.path("subject");
+        let path = self.scene.environment.path("subject");
         fs_err::write(&path, token).expect("written");
-        self.provider.trust(token);
+        self.scene.provider.trust(token);
         path
     }
 
     fn granted(&self, grant: &str) -> usize {
-        self.provider.log().count_where(|request| request.grant_type() == Some(grant))
+        self.scene.provider.log().count_where(|request| request.grant_type() == Some(grant))
     }
 
     fn restart(&mut self) {
-        self.agent.kill();
-        self.agent = agent(&self.environment, "again", &[]);
+        self.scene.agent.kill();
+        self.scene.agent = agent(&self.scene.environment, "again", &[]);
     }
 }
 
@@ -93,13 +85,13 @@ fn agent(environment: &Environment, name: &str, variables: &[(&str, &str)]) -> A
 }
 
 fn holds(stage: &Stage, text: &str) -> bool {
-    oidc_tests::scene::find_in_files(&stage.environment.accounts(), text).is_some()
+    oidc_tests::scene::find_in_files(&stage.scene.environment.accounts(), text).is_some()
 }
 
 #[test]
 fn a_client_that_asks_for_itself_is_made_without_a_browser() {
     let mut stage = Stage::new(Quirks { audience: AudienceParameter::Either, ..Quirks::default() });
-    let client = stage.provider.seed_account("robot");
+    let client = stage.scene.provider.seed_account("robot");
     let (id, secret) = (client.client_id.expect("an id"), client.client_secret.expect("a secret"));
     let options = [
         "--flow=client_credentials",
@@ -112,11 +104,11 @@ fn a_client_that_asks_for_itself_is_made_without_a_browser() {
     let wrong = stage.gen_with("robot", &options, &[("SECRET", "wrong")]);
     assert_eq!(wrong.code, Some(9), "{wrong:?}");
     assert!(wrong.failure().contains("invalid_client"));
-    assert!(!stage.environment.account_file("robot").exists());
+    assert!(!stage.scene.environment.account_file("robot").exists());
     assert!(stage.oidc(&["status"]).success().contains("none loaded"));
 
     stage.gen_with("robot", &options, &[("SECRET", secret.expose())]).success();
-    assert!(stage.environment.account_file("robot").exists() && !holds(&stage, secret.expose()));
+    assert!(stage.scene.environment.account_file("robot").exists() && !holds(&stage, secret.expose()));
     let first = stage.oidc(&["token", "robot"]).success();
     assert_eq!(claims(first.trim())["scope"], "wlcg");
     let other =
@@ -133,11 +125,11 @@ fn a_client_that_asks_for_itself_is_made_without_a_browser() {
     stage.oidc(&["token", "robot"]).success();
     stage.oidc(&["gen", "--reauthenticate", "robot", "--pw-env"]).success();
     // There is nothing to revoke, and nothing is said of a login.
-    let before = stage.provider.log().count(Endpoint::Revocation);
+    let before = stage.scene.provider.log().count(Endpoint::Revocation);
     let deleted = stage.oidc(&["gen", "--delete", "robot", "--confirm-yes", "--pw-env"]);
     assert!(!deleted.stderr.contains("revoke"), "{deleted:?}");
     deleted.success();
-    assert_eq!(stage.provider.log().count(Endpoint::Revocation), before);
+    assert_eq!(stage.scene.provider.log().count(Endpoint::Revocation), before);
 }
 
 #[test]
@@ -156,14 +148,14 @@ fn a_token_from_a_file_is_exchanged_and_no_password_is_asked_for() {
     // Nothing loads it but the request, and nobody is asked.
     let token = stage.oidc(&["token", "pod"]).success();
     assert_eq!(claims(token.trim())["aud"], "https://a.example");
-    let sent = stage.provider.log().at(Endpoint::Token).pop().expect("a request");
+    let sent = stage.scene.provider.log().at(Endpoint::Token).pop().expect("a request");
     assert_eq!(sent.form.first("subject_token"), Some("first.subject.token"));
     assert_eq!(sent.form.first("subject_token_type"), Some("urn:ietf:params:oauth:token-type:jwt"));
     stage.oidc(&["remove", "pod"]).success();
     stage.oidc(&["add", "--pw-prompt=none", "pod"]).success();
 
     // The file is renewed by whoever keeps it.
-    stage.provider.distrust("first.subject.token");
+    stage.scene.provider.distrust("first.subject.token");
     stage.token_file("second.subject.token");
     stage.oidc(&["token", "-f", "pod"]).success();
 
@@ -172,7 +164,7 @@ fn a_token_from_a_file_is_exchanged_and_no_password_is_asked_for() {
     stage.oidc(&["gen", "--update", "pod", "--prompt=none"]).success();
     stage.oidc(&["token", "-f", "pod"]).success();
     stage.oidc(&["gen", "--delete", "pod", "--confirm-yes"]).success();
-    assert!(!stage.environment.account_file("pod").exists());
+    assert!(!stage.scene.environment.account_file("pod").exists());
 }
 
 #[test]
@@ -182,12 +174,12 @@ fn a_herd_costs_one_exchange_and_a_provider_that_is_down_is_said_to_be() {
     let source = format!("file:{}", stage.token_file("the.subject.token").display());
     stage.generate("pod", &["--client-id", &client, "--subject-token", &source]).success();
     let before = stage.granted(EXCHANGE);
-    stage.provider.faults().queue(Endpoint::Token, Fault::Delay { milliseconds: 300 });
+    stage.scene.provider.faults().queue(Endpoint::Token, Fault::Delay { milliseconds: 300 });
     let start = Barrier::new(50);
     let tokens: Vec<Value> = thread::scope(|scope| {
         let ask = || {
             start.wait();
-            stage.agent.token("pod", json!({"scope": "storage.read:/"}))
+            stage.scene.agent.token("pod", json!({"scope": "storage.read:/"}))
         };
         let asking: Vec<_> = (0..50).map(|_| scope.spawn(ask)).collect();
         asking.into_iter().map(|thread| thread.join().expect("a reply")).collect()
@@ -195,7 +187,7 @@ fn a_herd_costs_one_exchange_and_a_provider_that_is_down_is_said_to_be() {
     assert!(tokens.iter().all(|reply| access_token(reply) == access_token(&tokens[0])));
     assert_eq!(stage.granted(EXCHANGE) - before, 1);
 
-    stage.provider.stop();
+    stage.scene.provider.stop();
     let down = stage.oidc(&["token", "-f", "pod"]);
     assert_eq!(down.code, Some(8), "{down:?}");
 }
@@ -219,7 +211,7 @@ fn what_is_wrong_with_a_token_from_elsewhere_is_said_with_where_it_comes_from() 
             Some(content) => fs_err::write(&file, content).expect("written"),
             None => fs_err::remove_file(&file).expect("removed"),
         }
-        let reply = stage.agent.token("pod", json!({"min_valid_period": -1}));
+        let reply = stage.scene.agent.token("pod", json!({"min_valid_period": -1}));
         assert_eq!(reply["error_code"], "subject_token_unavailable", "{reply}");
         let error = reply["error"].as_str().expect("a text");
         assert!(error.contains(&shown) && error.contains(text) && error.contains("'pod'"), "{reply}");
@@ -239,7 +231,7 @@ fn what_is_wrong_with_a_token_from_elsewhere_is_said_with_where_it_comes_from() 
     fs_err::remove_file(&file).expect("removed");
     let failed = stage.generate("other", &options);
     assert!(failed.failure().contains(&shown));
-    assert!(!stage.environment.account_file("other").exists());
+    assert!(!stage.scene.environment.account_file("other").exists());
 }
 
 #[test]
@@ -262,7 +254,7 @@ fn variables_and_programs_give_tokens_and_an_assertion_is_brought_where_nothing_
     let stage = Stage::with_variables(quirks, &[("CI_TOKEN", "from.a.variable")]);
     let client = stage.public_client();
     for token in ["from.a.variable", "from.a.program"] {
-        stage.provider.trust(token);
+        stage.scene.provider.trust(token);
     }
     stage.generate("ci", &["--client-id", &client, "--subject-token=env:CI_TOKEN"]).success();
     let account = stage.oidc(&["gen", "--print", "ci"]).success();
@@ -271,7 +263,7 @@ fn variables_and_programs_give_tokens_and_an_assertion_is_brought_where_nothing_
 
     let program = r#"command:["/bin/sh","-c","echo '{\"token\":\"from.a.program\"}'"]"#;
     stage.generate("job", &["--client-id", &client, "--subject-token", program]).success();
-    let file = stage.environment.account_file("job");
+    let file = stage.scene.environment.account_file("job");
     let permissions = <std::fs::Permissions as std::os::unix::fs::PermissionsExt>::from_mode(0o666);
     fs_err::set_permissions(&file, permissions).expect("changed");
     let refused = stage.oidc(&["token", "-f", "job"]).failure();
@@ -322,7 +314,7 @@ fn a_job_gets_its_token_from_its_platform() {
         [("ACTIONS_ID_TOKEN_REQUEST_URL", url.as_str()), ("ACTIONS_ID_TOKEN_REQUEST_TOKEN", "job-secret")];
     let stage = Stage::with_variables(Quirks::default(), &variables);
     let client = stage.public_client();
-    stage.provider.trust("from.the.platform");
+    stage.scene.provider.trust("from.the.platform");
     let options =
         ["--client-id", &client, "--subject-token=github-actions", "--subject-audience=https://op.example"];
     stage.generate("job", &options).success();
@@ -341,7 +333,7 @@ fn the_tokens_of_another_account_are_exchanged_but_never_in_a_ring() {
     let source = format!("file:{}", stage.token_file("the.subject.token").display());
     stage.generate("base", &["--client-id", &client, "--subject-token", &source]).success();
     stage.generate("derived", &["--client-id", &client, "--from=base", "--flow=token_exchange"]).success();
-    let sent = stage.provider.log().at(Endpoint::Token).pop().expect("a request");
+    let sent = stage.scene.provider.log().at(Endpoint::Token).pop().expect("a request");
     assert_eq!(sent.form.first("subject_token_type"), Some("urn:ietf:params:oauth:token-type:access_token"));
     stage.restart();
     // Both are loaded for it.
@@ -354,10 +346,10 @@ fn the_tokens_of_another_account_are_exchanged_but_never_in_a_ring() {
     // Made one after the other, the second one closes the ring.
     stage.oidc(&["remove", "base"]).success();
     let account = json!({
-        "name": "base", "issuer_url": stage.provider.issuer(), "client_id": client,
+        "name": "base", "issuer_url": stage.scene.provider.issuer(), "client_id": client,
         "grant_type": EXCHANGE, "subject_token": {"account": "derived"},
     });
-    let reply = stage.agent.request(&json!({"request": "add", "config": account, "plain_add": 1}));
+    let reply = stage.scene.agent.request(&json!({"request": "add", "config": account, "plain_add": 1}));
     let reply = reply.expect("a reply");
     assert!(reply["error"].as_str().is_some_and(|text| text.contains("base <- derived <- base")), "{reply}");
 }
