@@ -6,7 +6,7 @@ use oidc_proto::{
     error_code::ErrorCode,
     jwt::Claims,
     message::{Failure, IntrospectRequest, Introspection},
-    secret::SecretText,
+    secret::{AccessToken, SecretText},
 };
 use serde_json::{Map, Value, json};
 use tokio::time::Instant;
@@ -84,8 +84,9 @@ async fn ask(
         }
         Err(error) => remarks.push(error.to_string()),
     }
-    match provider.user_info(token, deadline).await {
-        Ok(answer) => Some(said("userinfo", Some(true), answer.members().clone())),
+    let client_id = config.client_id.as_deref().unwrap_or_default();
+    match provider.userinfo(&AccessToken::from(token.expose()), client_id, deadline).await {
+        Ok(claims) => Some(said("userinfo", Some(true), claims)),
         Err(error) => {
             remarks.push(error.to_string());
             None
