@@ -44,6 +44,12 @@ fn what_the_provider_said_of_the_login_survives_the_agent() {
     assert_eq!(again["refresh_token_expires_at"], known["refresh_token_expires_at"], "{again}");
     let said = scene.oidc(&["status"]).success();
     assert!(said.contains("login until") && said.contains("as the provider said"), "{said}");
+    let said = scene.oidc(&["inspect", "--account", ACCOUNT]).success();
+    assert!(said.contains("login        until") && said.contains("as the provider said"), "{said}");
+    let said: Value =
+        serde_json::from_str(&scene.oidc(&["inspect", "--json", "--account", ACCOUNT]).success())
+            .expect("an object");
+    assert_eq!(said["account"]["refresh_token_expires_at"], known["refresh_token_expires_at"], "{said}");
 }
 
 #[test]

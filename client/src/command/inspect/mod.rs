@@ -177,6 +177,9 @@ impl InspectArgs {
             }
             sheet.token(token, (tokens.len() > 1).then_some(number + 1));
         }
+        if let Some(status) = source.account.as_ref().and_then(|account| account.status.as_ref()) {
+            sheet.account(status);
+        }
         Ok(context.output.result(&sheet.finish())?).map(|()| {
             if source.found.has_refresh_token {
                 context.output.note("There is a refresh token as well, which is not shown: it gets access tokens, so keep it to yourself.");
@@ -294,6 +297,14 @@ fn to_json(tokens: &[Inspected], source: &Source, now: u64) -> Value {
     if let Some(discovery) = &source.discovery {
         object["places"] = places(discovery);
         object["readers"] = readers(discovery);
+    }
+    if let Some(status) = source.account.as_ref().and_then(|account| account.status.as_ref()) {
+        object["account"] = json!({
+            "name": status.name,
+            "refresh_token_expires_at": status.refresh_token_expires_at,
+            "refresh_token_expires_as": status.refresh_token_expires_as,
+            "client_expires_at": status.client_expires_at,
+        });
     }
     object
 }

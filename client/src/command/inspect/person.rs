@@ -4,6 +4,7 @@ use std::fmt::Write;
 
 use jiff::{Timestamp, tz::TimeZone};
 use oidc_proto::{
+    message::AccountStatus,
     shortname::{is_control, is_format},
     token::{
         Date, Severity, Signed,
@@ -14,6 +15,7 @@ use oidc_proto::{
 use serde_json::Value;
 
 use super::{inspected::Inspected, moment, source};
+use crate::context::expiry;
 
 /// Longest text of a claim that is shown, in characters.
 const MAX_SHOWN: usize = 300;
@@ -186,6 +188,22 @@ impl Sheet {
             let _ = writeln!(self.text, "  {}: {words}", reader.programs);
         }
         self.text.push('\n');
+    }
+
+    /// What ends after an account's token: the login that gets the next one, and the client.
+    pub fn account(&mut self, account: &AccountStatus) {
+        let lines = expiry::chain(account, Timestamp::now());
+        let mut ends = lines
+            .iter()
+            .filter_map(|line| line.split_once(' '))
+            .filter(|(link, _)| *link != "token")
+            .peekable();
+        if ends.peek().is_some() {
+            self.gap();
+        }
+        for (link, end) in ends {
+            self.row(link, &one_line(end));
+        }
     }
 
     /// An empty line.

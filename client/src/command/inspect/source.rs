@@ -7,7 +7,8 @@ use std::{
 };
 
 use oidc_proto::{
-    message::Validity,
+    account::same_issuer,
+    message::{AccountStatus, Target, Validity},
     token::{
         self, Found, FoundToken, Instead, MAX_TEXT_LEN,
         discovery::{Discovery, Holds, Place},
@@ -18,7 +19,7 @@ use zeroize::Zeroizing;
 use super::arguments::InspectArgs;
 use crate::{
     command::token::obtain::{self, TokenQuery, Wanted, obtain},
-    context::{Context, error::Error},
+    context::{Context, agent_state, error::Error},
     say::exit::Exit,
 };
 
@@ -42,6 +43,8 @@ pub struct OfAccount {
     pub issuer: String,
     /// In seconds since the epoch.
     pub expires_at: Option<u64>,
+    /// What else of the account ends when; absent where the agent does not tell.
+    pub status: Option<AccountStatus>,
 }
 
 impl Source {
@@ -71,8 +74,9 @@ impl Source {
                 validity: Validity::AtLeast(0),
             }
         };
+        let target = obtain::target(account)?;
         let query = TokenQuery {
-            target: obtain::target(account)?,
+            target: target.clone(),
             wanted,
             application_hint: "oidc inspect".to_owned(),
             autoload: true,
@@ -80,12 +84,15 @@ impl Source {
         };
         let (token, found_as, of_account) = match obtain(&query, context)? {
             obtain::Token::Access(access) => {
-                let of_account =
-                    OfAccount { issuer: access.reply.issuer, expires_at: access.reply.expires_at };
+                let of_account = OfAccount {
+                    issuer: access.reply.issuer,
+                    expires_at: access.reply.expires_at,
+                    status: None,
+                };
                 (access.reply.access_token.expose().to_owned(), "access_token", of_account)
             }
             obtain::Token::Id(reply) => {
-                let of_account = OfAccount { issuer: reply.issuer, expires_at: None };
+                let of_account = OfAccount { issuer: reply.issuer, expires_at: None, status: None };
                 (reply.id_token.expose().to_owned(), "id_token", of_account)
             }
             obtain::Token::Mytoken(_) => return Err(Error::UnexpectedReply("access_token")),
@@ -96,7 +103,7 @@ impl Source {
         let found = FoundToken { token, found_as: Some(found_as), also_as: Vec::new() };
         Ok(Self {
             found: Found { tokens: vec![found], ..Found::default() },
-            account: Some(of_account),
+            account: Some(OfAccount { status: status(&target, context), ..of_account }),
             ..Self::default()
         })
     }
@@ -149,6 +156,15 @@ fn nowhere(discovery: &Discovery) -> String {
         }
     }
     text
+}
+
+/// What the agent knows of the account beside the token.
+fn status(target: &Target, context: &mut Context) -> Option<AccountStatus> {
+    let accounts = agent_state::ask(context).ok()?.accounts;
+    accounts.into_iter().find(|account| match target {
+        Target::Account(name) => account.name == *name,
+        Target::Issuer(issuer) => same_issuer(&account.issuer, issuer),
+    })
 }
 
 /// What an agent is that does not know a request of ours.
