@@ -88,9 +88,15 @@ impl Claims {
         }
     }
 
-    /// `scope` (RFC 9068 section 2.2.3), or `scp` as Microsoft and others have it; separated by blanks.
+    /// `scope` (RFC 9068 section 2.2.3), or `scp` as Microsoft and others have it; separated by blanks. Empty where the token
+    /// says that it has none.
     pub fn scope(&self) -> Option<String> {
-        scope::of(&self.0, "scope").or_else(|| scope::of(&self.0, "scp"))
+        let none = || match self.0.members().get("scope")? {
+            Value::String(text) if text.is_empty() => Some(String::new()),
+            Value::Array(list) if list.is_empty() => Some(String::new()),
+            _ => None,
+        };
+        scope::of(&self.0, "scope").or_else(|| scope::of(&self.0, "scp")).or_else(none)
     }
 }
 
@@ -127,6 +133,8 @@ mod tests {
             (r#"{"scp":["x","y"]}"#, Some("x y")),
             (r#"{"scope":null,"scp":["x"]}"#, Some("x")),
             (r#"{"scope":7}"#, None),
+            (r#"{"scope":""}"#, Some("")),
+            (r#"{"scope":[]}"#, Some("")),
             ("{}", None),
         ] {
             assert_eq!(Claims::of(&jwt(claims)).expect("a JWT").scope().as_deref(), scope, "{claims}");

@@ -12,12 +12,13 @@ const SOON: u64 = 7 * 24 * 3600;
 /// The chain, a line for each link whose end is known.
 pub fn chain(account: &AccountStatus, now: Timestamp) -> Vec<String> {
     let mut lines = Vec::new();
-    lines.extend(
-        account
-            .token_expires_at
-            .map(|end| format!("token until {}: the next one comes by itself", clock(end, now))),
-    );
+    let next = if account.login_needed.is_some() { "" } else { ": the next one comes by itself" };
+    let token = account.token_expires_at.filter(|end| !is_over(*end, now));
+    lines.extend(token.map(|end| format!("token until {}{next}", clock(end, now))));
     lines.extend(account.refresh_token_expires_at.map(|end| {
+        if is_over(end, now) {
+            return format!("login ended {}: log in again with `{}`", clock(end, now), log_in(&account.name));
+        }
         let how = match account.refresh_token_expires_as {
             Some(KnownBy::Claim) => ", as the refresh token says",
             Some(KnownBy::Provider) => ", as the provider said",
@@ -27,6 +28,12 @@ pub fn chain(account: &AccountStatus, now: Timestamp) -> Vec<String> {
         format!("login until {}{how}{}", clock(end, now), if is_soon(end, now) { &mend } else { "" })
     }));
     lines.extend(account.client_expires_at.map(|end| {
+        if is_over(end, now) {
+            return format!(
+                "client ended {}, as its registration said: make another one with `oidc gen`",
+                clock(end, now)
+            );
+        }
         let mend = if is_soon(end, now) { ": make another one soon, with `oidc gen`" } else { "" };
         format!("client until {}, as its registration said{mend}", clock(end, now))
     }));
@@ -71,6 +78,10 @@ fn when(end: u64, now: Timestamp) -> String {
     format!("{far} ({})", clock(end, now))
 }
 
+fn is_over(end: u64, now: Timestamp) -> bool {
+    end <= u64::try_from(now.as_second()).unwrap_or(0)
+}
+
 fn is_soon(end: u64, now: Timestamp) -> bool {
     end < u64::try_from(now.as_second()).unwrap_or(0).saturating_add(SOON)
 }
@@ -113,6 +124,14 @@ mod tests {
             "{lines:?}"
         );
         assert!(chain(&AccountStatus::default(), Timestamp::UNIX_EPOCH).is_empty());
+        let later = Timestamp::from_second(31 * 24 * 3600).expect("a time");
+        let lines = chain(&account(6 * DAY, KnownBy::Claim, 30 * DAY), later);
+        let [login, client] = &lines[..] else { panic!("{lines:?}") };
+        assert!(
+            login.starts_with("login ended ") && login.ends_with("`oidc gen --reauthenticate a`"),
+            "{login}"
+        );
+        assert!(client.starts_with("client ended "), "{client}");
     }
 
     #[test]

@@ -210,9 +210,19 @@ impl Place {
     }
 }
 
+impl Place {
+    /// `BEARER_TOKEN_FILE` was given a token instead of a file's name: its value is shown to nobody.
+    pub fn is_token_by_mistake(&self) -> bool {
+        let Self::NamedFile(path) = self else { return false };
+        let value = path.to_string_lossy();
+        value.starts_with("eyJ") || (!value.contains('/') && value.len() > 64)
+    }
+}
+
 impl fmt::Display for Place {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
+            Self::NamedFile(_) if self.is_token_by_mistake() => f.write_str(BEARER_TOKEN_FILE),
             Self::Variable => f.write_str(BEARER_TOKEN),
             Self::NamedFile(path) => write!(f, "{} ({BEARER_TOKEN_FILE})", path.display()),
             Self::RuntimeDirectory(path) | Self::Tmp(path) => path.display().fmt(f),

@@ -14,6 +14,8 @@ pub struct Found {
     pub has_refresh_token: bool,
     /// What looks like a token beside them and is none.
     pub malformed: Vec<Malformed>,
+    /// How many tokens there are beyond those that are told.
+    pub left_out: usize,
 }
 
 /// A token and what the text calls it.
@@ -41,6 +43,7 @@ impl Found {
             return;
         }
         if self.tokens.len() >= MAX_TOKENS {
+            self.left_out += 1;
             return;
         }
         match Token::parse(text) {

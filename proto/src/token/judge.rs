@@ -13,6 +13,8 @@ use crate::account::same_issuer;
 
 /// How far `nbf` and `iat` may lie ahead, in seconds: clocks differ (WLCG profile section 4.3.1). `exp` has none.
 pub const NOT_BEFORE_LEEWAY: u64 = 60;
+/// Longest `sub` of the WLCG profile (section 2.1.1), in characters.
+const MAX_SUBJECT: usize = 255;
 /// The audience of the WLCG profile (section 2.1.1) that every service accepts; and what `SciTokens` writes for it.
 const ANY_AUDIENCE: [&str; 2] = ["https://wlcg.cern.ch/jwt/v1/any", "ANY"];
 
@@ -216,11 +218,29 @@ fn profile(jwt: &Signed, kind: &Kind, problems: &mut Vec<Problem>) {
         Class::SciToken => &["aud", "scope"],
         _ => &[],
     };
-    for claim in required.iter().filter(|claim| jwt.claims.get(claim).is_none()) {
+    for claim in required.iter().filter(|claim| is_nothing(jwt.claims.get(claim))) {
         problems.push(Problem::error(
             "claim_missing",
-            format!("a {kind} would have to have the claim '{claim}'"),
+            format!("the claim '{claim}' would have to be there in every {kind}"),
         ));
+    }
+    for claim in ["sub", "jti"].iter().filter(|claim| required.contains(claim)) {
+        match jwt.claims.get(claim) {
+            Some(Value::String(text)) => {
+                if kind.class == Class::Wlcg
+                    && *claim == "sub"
+                    && !(text.is_ascii() && text.len() <= MAX_SUBJECT)
+                {
+                    let text = "the WLCG profile wants a 'sub' of at most 255 ASCII characters";
+                    problems.push(Problem::warning("claim_malformed", text));
+                }
+            }
+            value if is_nothing(value) => {}
+            _ => {
+                problems
+                    .push(Problem::error("claim_malformed", format!("'{claim}' would have to be a text")));
+            }
+        }
     }
     if kind.class == Class::AccessTokenJwt {
         for claim in ["client_id", "jti"].iter().filter(|claim| jwt.claims.get(claim).is_none()) {
@@ -250,6 +270,16 @@ fn profile(jwt: &Signed, kind: &Kind, problems: &mut Vec<Problem>) {
             "scope_malformed",
             "'scope' is a list: the profile demands one text with blanks",
         ));
+    }
+}
+
+/// Not there, or empty.
+fn is_nothing(value: Option<&Value>) -> bool {
+    match value {
+        None | Some(Value::Null) => true,
+        Some(Value::String(text)) => text.is_empty(),
+        Some(Value::Array(list)) => list.is_empty(),
+        Some(_) => false,
     }
 }
 

@@ -22,7 +22,7 @@ impl Severity {
 /// One thing that is wrong with a token.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Problem {
-    /// For scripts: it stays, whatever becomes of the text. `docs/json.md` lists them.
+    /// For scripts: it stays, whatever becomes of the text. `docs/inspect.md` lists them.
     pub code: &'static str,
     /// How bad it is.
     pub severity: Severity,

@@ -14,6 +14,7 @@ use oidc_proto::{
 };
 
 use super::{
+    agent::Silence,
     check::{Check, Seen},
     files,
 };
@@ -40,7 +41,7 @@ pub struct Facts {
     /// What the agent tells of it, where it holds it.
     pub status: Option<AccountStatus>,
     /// Why the agent tells nothing.
-    pub silence: Option<&'static str>,
+    pub silence: Option<Silence>,
     /// What the agent found out of it, or why it did not; `None`: it was not asked to.
     pub report: Option<Result<AccountReport, String>>,
 }
@@ -145,7 +146,7 @@ fn account(facts: &Facts) -> Vec<Seen> {
         }
         (None, Some(_), Some(silence)) => {
             Seen::unchecked(name, format!("whether account '{name}' is loaded is not known: {silence}"))
-                .mend(add())
+                .mend(silence.mend())
         }
         (None, Some(_), None) => Seen::ok(name, format!("account '{name}' is not loaded")).mend(add()),
         (None, None, _) => {
@@ -330,7 +331,7 @@ fn report(facts: &Facts) -> Vec<Seen> {
         (Some(Err(reason)), Some(_)) => {
             vec![Seen::unchecked(name, format!("the agent does not tell more of '{name}': {reason}"))]
         }
-        (None, None) if facts.is_named && facts.file.is_some() => {
+        (None, None) if facts.is_named && facts.file.is_some() && facts.silence.is_none() => {
             vec![
                 Seen::unchecked(
                     name,

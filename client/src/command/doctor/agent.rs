@@ -1,6 +1,6 @@
 //! The agent that answers, and others that run beside it.
 
-use std::path::PathBuf;
+use std::{fmt, path::PathBuf};
 
 use oidc_proto::{
     error_code::ErrorCode,
@@ -87,14 +87,49 @@ impl Answer {
     }
 
     /// Why it cannot be asked for anything else.
-    pub fn why_silent(&self) -> Option<&'static str> {
+    pub fn why_silent(&self) -> Option<Silence> {
         match self {
             Self::Status(_) => None,
-            Self::NoAgent => Some("no agent runs"),
-            Self::Silence => Some("the agent does not answer"),
-            Self::Locked => Some("the agent is locked"),
-            Self::Other(_) => Some("the agent does not say how it is"),
+            Self::NoAgent => Some(Silence::NoAgent),
+            Self::Silence => Some(Silence::NoAnswer),
+            Self::Locked => Some(Silence::Locked),
+            Self::Other(_) => Some(Silence::Other),
         }
+    }
+}
+
+/// Why the agent cannot be asked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Silence {
+    /// There is none.
+    NoAgent,
+    /// It accepts and does not answer.
+    NoAnswer,
+    /// It is locked.
+    Locked,
+    /// It answers something else.
+    Other,
+}
+
+impl Silence {
+    /// The command that mends it.
+    pub const fn mend(self) -> &'static str {
+        match self {
+            Self::NoAgent => "oidc agent start",
+            Self::Locked => "oidc unlock",
+            Self::NoAnswer | Self::Other => "oidc agent stop, then oidc agent start",
+        }
+    }
+}
+
+impl fmt::Display for Silence {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::NoAgent => "no agent runs",
+            Self::NoAnswer => "the agent does not answer",
+            Self::Locked => "the agent is locked",
+            Self::Other => "the agent does not say how it is",
+        })
     }
 }
 

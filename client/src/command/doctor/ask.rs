@@ -5,7 +5,7 @@ use oidc_proto::{
     message::{AccountReport, Failure, ProviderQuery, ProviderReport, ProviderRequest, Reply, Request},
 };
 
-use super::providers;
+use super::{agent::Silence, providers};
 use crate::agent::{Agent, AgentError};
 
 /// What it finds at a provider; with `account` as that loaded account reaches it.
@@ -24,7 +24,7 @@ pub fn provider(agent: &Agent, query: ProviderQuery, account: Option<String>) ->
         Ok(Reply::Failure(failure)) => providers::Report::Failed(Box::new(failure)),
         Ok(_) => providers::Report::NotKnown,
         Err(AgentError::Timeout) => providers::Report::NoAnswer,
-        Err(_) => providers::Report::NotAsked("the agent does not answer any more"),
+        Err(_) => providers::Report::NotAsked(Silence::NoAnswer),
     }
 }
 

@@ -201,7 +201,8 @@ fn second(facts: &Facts) -> Vec<Seen> {
     let Some((_, in_use)) = used(facts) else { return Vec::new() };
     let seen = |path: &PathBuf| {
         let shown = path.display().to_string();
-        let mend = format!("mv -n {}/* {}/", shell::quoted(&shown), shell::quoted(&in_use));
+        // Hidden files belong to accounts, and a newer refresh token may be in one: a pattern of the shell leaves them behind.
+        let mend = format!("oidc agent stop; cp -an {}/. {}/", shell::quoted(&shown), shell::quoted(&in_use));
         Seen::warning(&shown, format!("there are accounts in {shown} too, and {in_use} is used")).mend(mend)
     };
     facts.others.iter().map(seen).collect()

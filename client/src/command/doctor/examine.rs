@@ -16,7 +16,7 @@ use oidc_proto::{
 
 use super::{
     accounts,
-    agent::{self, Answer},
+    agent::{self, Answer, Silence},
     ask,
     check::judge,
     desk, directory, environment, files, network,
@@ -212,7 +212,7 @@ struct Next {
 struct AwaitedProvider {
     issuer: String,
     host: Option<(String, Awaited<Lookup>)>,
-    report: Result<Awaited<providers::Report>, &'static str>,
+    report: Result<Awaited<providers::Report>, Silence>,
 }
 
 impl Next {

@@ -10,7 +10,10 @@ use oidc_proto::{
 };
 use url::{Host, Url};
 
-use super::check::{Check, Seen};
+use super::{
+    agent::Silence,
+    check::{Check, Seen},
+};
 
 /// How far clocks may be apart before it is worth a word, and before logins fail, in seconds.
 const CLOCKS_APART: u64 = 60;
@@ -47,7 +50,7 @@ pub enum Report {
     #[default]
     NoAnswer,
     /// Nobody could be asked, for this reason.
-    NotAsked(&'static str),
+    NotAsked(Silence),
     /// It is an agent that does not know the request.
     NotKnown,
     /// The provider cannot be used, in these words.
@@ -135,7 +138,7 @@ fn reached(facts: &Facts) -> Vec<Seen> {
                 .mend(shell::command("oidc provider probe", issuer))
         }
         Report::NotAsked(reason) => {
-            Seen::unchecked(issuer, format!("{issuer} was not asked: {reason}")).mend("oidc agent start")
+            Seen::unchecked(issuer, format!("{issuer} was not asked: {reason}")).mend(reason.mend())
         }
         Report::NotKnown => {
             Seen::unchecked(issuer, format!("{issuer} was not asked: this agent does not know how"))

@@ -219,12 +219,22 @@ fn socket(facts: &Facts) -> Vec<Seen> {
 fn stale(facts: &Facts) -> Vec<Seen> {
     let seen = |place: &Place| {
         let shown = place.path.display().to_string();
-        let text = match place.there {
-            There::Stale => format!("{shown} is a socket at which nobody listens"),
-            There::NoSocket => format!("{shown} is no socket"),
-            _ => return None,
-        };
-        Some(Seen::warning(&shown, text).mend(shell::command("rm", &shown)))
+        match place.there {
+            There::Stale => {
+                let text = format!("{shown} is a socket at which nobody listens");
+                Some(Seen::warning(&shown, text).mend(shell::command("rm", &shown)))
+            }
+            // It may be anything, an account file too, where a variable names it.
+            There::NoSocket => {
+                let mend = if facts.is_named {
+                    "unset OIDC_SOCK".to_owned()
+                } else {
+                    shell::command("ls -l", &shown)
+                };
+                Some(Seen::warning(&shown, format!("{shown} is no socket")).mend(mend))
+            }
+            _ => None,
+        }
     };
     facts.places.iter().filter_map(seen).collect()
 }
@@ -255,15 +265,16 @@ fn foreign(facts: &Facts) -> Vec<Seen> {
 
 fn abandoned_sockets(facts: &Facts) -> Vec<Seen> {
     let Some(first) = facts.abandoned.first() else { return Vec::new() };
-    let holders: Vec<_> = facts
-        .abandoned
-        .iter()
-        .filter_map(|path| path.parent()?.to_str())
-        .map(|path| shell::quoted(path).to_string())
-        .collect();
-    let text =
-        format!("{} sockets of agents that have ended, such as {}", facts.abandoned.len(), first.display());
-    vec![Seen::warning(first.display().to_string(), text).mend(format!("rm -r {}", holders.join(" ")))]
+    let quoted = |path: &Path| path.to_str().map(|path| shell::quoted(path).to_string());
+    let sockets: Vec<_> = facts.abandoned.iter().filter_map(|path| quoted(path)).collect();
+    let holders: Vec<_> = facts.abandoned.iter().filter_map(|path| quoted(path.parent()?)).collect();
+    let text = match facts.abandoned.len() {
+        1 => format!("an agent that has ended left its socket, {}", first.display()),
+        count => format!("{count} agents that have ended left their sockets, such as {}", first.display()),
+    };
+    // Whatever else lies in a directory stays, and the directory with it.
+    let mend = format!("rm {}; rmdir {}", sockets.join(" "), holders.join(" "));
+    vec![Seen::warning(first.display().to_string(), text).mend(mend)]
 }
 
 #[cfg(test)]

@@ -37,6 +37,8 @@ pub struct Found {
     pub file: Option<String>,
     /// It is the file in `/tmp`.
     pub is_in_tmp: bool,
+    /// It is the file that `BEARER_TOKEN_FILE` names.
+    pub is_named: bool,
     /// Why it is no token; `None`: it is one.
     pub fault: Option<String>,
     /// The token's size in bytes.
@@ -67,7 +69,12 @@ impl Facts {
 
 impl Found {
     fn of(candidate: &Candidate) -> Option<Self> {
+        let is_named = matches!(candidate.place, Place::NamedFile(_));
         let fault = match &candidate.holds {
+            _ if candidate.place.is_token_by_mistake() => {
+                Some("seems to hold a token itself, not a file's name".to_owned())
+            }
+            Holds::Nothing if is_named => Some("is not there".to_owned()),
             Holds::Nothing => return None,
             Holds::Token(_) => None,
             Holds::Empty => Some("is empty".to_owned()),
@@ -84,6 +91,7 @@ impl Found {
             place: candidate.place.to_string(),
             file: candidate.place.path().map(|path| path.display().to_string()),
             is_in_tmp: matches!(candidate.place, Place::Tmp(_)),
+            is_named,
             fault,
             size: candidate.size(),
             expires_at: claims.and_then(|claims| claims.expires_at()),
@@ -131,7 +139,9 @@ fn found(facts: &Facts) -> Vec<Seen> {
     let seen = |found: &Found| {
         let place = &found.place;
         let mend = match &found.file {
-            Some(file) => shell::command("rm", file),
+            // Whatever the variable names by mistake is not to be deleted.
+            _ if found.is_named => "unset BEARER_TOKEN_FILE".to_owned(),
+            Some(file) => shell::command("ls -l", file),
             None => "unset BEARER_TOKEN".to_owned(),
         };
         match found.expires_at {
@@ -166,6 +176,9 @@ fn mode(facts: &Facts) -> Vec<Seen> {
         if found.owner.is_some_and(|owner| owner != facts.uid) {
             let text = format!("{place} belongs to user {}", found.owner.unwrap_or_default());
             return Some(Seen::problem(place, text).mend("name another file in BEARER_TOKEN_FILE"));
+        }
+        if found.fault.is_some() {
+            return None;
         }
         let mend = shell::command("chmod 600", file);
         let text = format!("{place} can be read by others (mode {mode:o})");
@@ -222,6 +235,7 @@ mod tests {
             place: "/run/user/1000/bt_u1000".into(),
             file: Some("/run/user/1000/bt_u1000".into()),
             is_in_tmp: false,
+            is_named: false,
             fault: None,
             size: Some(1200),
             expires_at: Some(NOW + 600),

@@ -85,7 +85,8 @@ impl Inspected {
 }
 
 /// Of several problems the first in this order counts.
-fn rank(exit: Exit) -> usize {
+/// Which of several is told: a wrong signature first.
+pub fn rank(exit: Exit) -> usize {
     const ORDER: [Exit; 3] = [Exit::BadSignature, Exit::TokenExpired, Exit::TokenNotYetValid];
     ORDER.iter().position(|other| *other == exit).unwrap_or(ORDER.len())
 }

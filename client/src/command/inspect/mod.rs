@@ -12,7 +12,7 @@ mod tests;
 mod verify;
 
 use arguments::InspectArgs;
-use inspected::Inspected;
+use inspected::{Inspected, rank};
 use jiff::{Timestamp, tz::TimeZone};
 use oidc_proto::{
     message::{IntrospectRequest, Introspection, Reply, Request},
@@ -57,7 +57,7 @@ impl Command for InspectArgs {
         }
         args.show(&inspected, &source, now, context)?;
         args.show_where_taken(&inspected, context)?;
-        args.verdict(&inspected)
+        args.verdict(&inspected, &source)
     }
 }
 
@@ -66,6 +66,9 @@ impl InspectArgs {
         let wrong = |text: &str| Err(UsageError::new(text).into());
         if self.what.is_some() && self.account.is_some() && !self.introspect {
             return wrong("give WHAT or `--account`, not both (but with `--introspect`)");
+        }
+        if self.only.claim.is_some() && self.common.json {
+            return wrong("`--claim` prints a value as it stands; with `--json` it is in `claims`");
         }
         if !self.verify && self.jwks.is_some() {
             return wrong("`--jwks` belongs to `--verify`");
@@ -134,12 +137,11 @@ impl InspectArgs {
             taken_at,
             failure: None,
         };
-        if !is_read {
-            inspected.judge_from_outside(expected.now);
-        }
+        inspected.judge_from_outside(expected.now);
         if self.verify {
             verify(&mut inspected, keys, context);
         }
+        inspected.refuse_everywhere();
         Ok(inspected)
     }
 
@@ -161,7 +163,7 @@ impl InspectArgs {
             }
             return Ok(context.output.result(&format!("{shown}\n"))?);
         }
-        for warning in &source.warnings {
+        for warning in source.warnings.iter().chain(&unread(source)) {
             context.output.warning(warning);
         }
         if context.output.json {
@@ -225,12 +227,17 @@ impl InspectArgs {
     }
 
     /// What is wrong is the exit status where somebody asked for a judgement.
-    fn verdict(&self, tokens: &[Inspected]) -> Result<(), Error> {
+    fn verdict(&self, tokens: &[Inspected], source: &Source) -> Result<(), Error> {
         let is_asked = self.verify || self.only.quiet || !self.destinations.wanted.is_empty();
         if !is_asked {
             return Ok(());
         }
-        let Some(worst) = tokens.iter().find(|token| token.exit() != Exit::Success) else { return Ok(()) };
+        let bad = tokens.iter().filter(|token| token.exit() != Exit::Success);
+        let Some(worst) = bad.min_by_key(|token| rank(token.exit())) else {
+            // What was not judged does not count as good.
+            let unread = unread(source);
+            return unread.first().map_or(Ok(()), |text| Err(Error::Other(Exit::TokenRefused, text.clone())));
+        };
         let refusals: Vec<_> =
             worst.problems.iter().filter(|problem| problem.refuses()).map(|problem| problem.code).collect();
         Err(Error::Other(worst.exit(), format!("the token has to be refused ({})", refusals.join(", "))))
@@ -238,15 +245,37 @@ impl InspectArgs {
 }
 
 impl Inspected {
-    /// One that says nothing itself is judged by what others say of it.
+    /// What others say of it; of one that says nothing itself also when it ends.
     fn judge_from_outside(&mut self, now: u64) {
-        if self.expires_at.is_some_and(|end| end <= now) {
+        let is_read = self.found.token.signed().is_some();
+        if !is_read && self.expires_at.is_some_and(|end| end <= now) {
             self.problems.push(Problem::error("expired", "it has expired: a new one is needed"));
         }
         if self.introspection.as_ref().is_some_and(|said| said.active == Some(false)) {
             self.problems.push(Problem::error("inactive", "the provider says that it is not valid"));
         }
     }
+
+    /// No service takes a token that has to be refused whatever it is for.
+    fn refuse_everywhere(&mut self) {
+        let is_general =
+            |problem: &Problem| problem.code != "audience" && !problem.code.starts_with("destination_");
+        if self.problems.iter().any(|problem| problem.refuses() && is_general(problem)) {
+            self.taken_at.iter_mut().for_each(|at| at.is_taken = false);
+        }
+    }
+}
+
+/// What the text holds beside the tokens that were judged.
+fn unread(source: &Source) -> Vec<String> {
+    let mut texts = Vec::new();
+    if source.found.left_out > 0 {
+        texts.push(format!("there are more tokens, of which nothing is said: {}", source.found.left_out));
+    }
+    if let Some(malformed) = source.found.malformed.first() {
+        texts.push(format!("something beside them looks like a token and is none: {malformed}"));
+    }
+    texts
 }
 
 fn verify(inspected: &mut Inspected, keys: &Keys<'_>, context: &mut Context) {
@@ -314,7 +343,7 @@ fn places(discovery: &Discovery) -> Value {
     let place = |candidate: &oidc_proto::token::discovery::Candidate| {
         json!({
             "place": candidate.place.name(),
-            "path": candidate.place.path().map(|path| path.display().to_string()),
+            "path": candidate.place.path().filter(|_| !candidate.place.is_token_by_mistake()).map(|path| path.display().to_string()),
             "holds": candidate.holds.name(),
             "used": used == Some(&candidate.place),
         })

@@ -23,6 +23,9 @@ use crate::{
     say::exit::Exit,
 };
 
+/// The longest name of a file that is said aloud where there is no such file, in bytes: secrets are longer.
+const MAX_NAME: usize = 20;
+
 /// The tokens and what is known of where they come from.
 #[derive(Debug, Default)]
 pub struct Source {
@@ -115,14 +118,14 @@ impl Source {
             (Holds::Token(token), _) => Self::of_text(token.as_bytes(), &place)?,
             (Holds::NoToken, Some(path)) => {
                 let mut source = Self::of_text(&read_file(path)?, &place)?;
-                source.warnings.push(format!(
-                    "{place} is no bare token: programs that look there refuse it, and do not look any further"
-                ));
+                source.warnings.push(no_bare_token(&place));
                 source
             }
             (Holds::NoToken, None) => {
-                let value = std::env::var_os(place).unwrap_or_default();
-                Self::of_text(value.as_encoded_bytes(), "BEARER_TOKEN")?
+                let value = std::env::var_os(&place).unwrap_or_default();
+                let mut source = Self::of_text(value.as_encoded_bytes(), "BEARER_TOKEN")?;
+                source.warnings.push(no_bare_token(&place));
+                source
             }
             (holds, _) => return Err(no_token(&format!("{place} {}", in_words(holds)))),
         };
@@ -170,6 +173,10 @@ fn status(target: &Target, context: &mut Context) -> Option<AccountStatus> {
 /// What an agent is that does not know a request of ours.
 pub const OTHER_AGENT: &str = "it is of another program or older than this one";
 
+fn no_bare_token(place: &str) -> String {
+    format!("{place} is no bare token: programs that look there refuse it, and do not look any further")
+}
+
 fn no_token(text: &str) -> Error {
     Error::Other(Exit::NoToken, text.to_owned())
 }
@@ -194,8 +201,13 @@ fn read(what: &str) -> Result<Zeroizing<Vec<u8>>, Error> {
         return read_file(path);
     }
     // Only what cannot be a token, or a part of one, is said aloud.
-    if looks_like_a_path(what) || matches!(token::find(what.as_bytes()), Err(Instead::Text)) {
+    let is_a_name = |c: char| c.is_ascii_alphanumeric() || "-_.".contains(c);
+    let is_text = matches!(token::find(what.as_bytes()), Err(Instead::Text));
+    if looks_like_a_path(what) || is_text && what.len() <= MAX_NAME && what.chars().all(is_a_name) {
         return Err(no_token(&format!("'{what}' is neither a token nor a file that is there")));
+    }
+    if is_text {
+        return Err(no_token("the argument is neither a token nor a file that is there"));
     }
     Ok(Zeroizing::new(what.as_bytes().to_vec()))
 }

@@ -186,6 +186,8 @@ fn a_token_may_stand_in_the_argument_itself() {
     let ran = Bench::new().run(&["oidc", "inspect", "no-such-file"]);
     assert_eq!(exit(&ran), Exit::NoToken);
     assert!(said(&ran).contains("'no-such-file' is neither a token nor a file"), "{ran:?}");
+    let ran = Bench::new().run(&["oidc", "inspect", "hunter2-secret-@-opaque"]);
+    assert!(exit(&ran) == Exit::NoToken && !said(&ran).contains("hunter2"), "{ran:?}");
     let ran = Bench::new().run(&["oidc", "inspect", &token[..60]]);
     assert!(said(&ran).contains("it has 2 parts"), "{ran:?}");
     assert!(!said(&ran).contains(&token[..60]), "{ran:?}");
@@ -286,4 +288,42 @@ fn an_opaque_token_of_an_account_has_what_others_say() {
     let ran = bench.run(&["oidc", "inspect", "--account", "acc", "--json", AT]);
     expect_documented("| `oidc inspect` |", &ran.stdout);
     assert!(!ran.stdout.contains("canary"));
+}
+
+#[test]
+fn of_several_the_worst_is_told_and_what_was_not_judged_is_not_good() {
+    let jwks = sample("jwks.json");
+    let judged = |texts: &[String]| {
+        let directory = tempfile::tempdir().expect("a directory");
+        let file = directory.path().join("tokens");
+        fs_err::write(&file, texts.join("\n\n")).expect("a file");
+        let file = file.to_str().expect("text").to_owned();
+        exit(&Bench::new().run(&["oidc", "inspect", "--quiet", "--verify", "--jwks", &jwks, AT, &file]))
+    };
+    let (good, expired, forged) =
+        (text("wlcg-rs256.jwt"), text("not-yet-valid.jwt"), text("forged-other-key.jwt"));
+    assert_eq!(judged(&[good.clone()]), Exit::Success);
+    assert_eq!(judged(&[good.clone(), expired.clone(), forged.clone()]), Exit::BadSignature);
+    assert_eq!(judged(&[good.clone(), forged, expired]), Exit::BadSignature);
+    assert_eq!(judged(&[good, "eyJhbGciOiJFUzI1NiJ9.eyJzdWIi.x.y.z".to_owned()]), Exit::TokenRefused);
+}
+
+#[test]
+fn a_token_that_has_to_be_refused_is_taken_nowhere() {
+    let forged = sample("forged-other-key.jwt");
+    let jwks = sample("jwks.json");
+    let ran = Bench::new().run(&[
+        "oidc",
+        "inspect",
+        "--json",
+        "--verify",
+        "--jwks",
+        &jwks,
+        AT,
+        "--for",
+        "davs://se.example/store/temp/user",
+        "--read",
+        &forged,
+    ]);
+    assert!(ran.stdout.contains("\"taken\":false"), "{}", ran.stdout);
 }

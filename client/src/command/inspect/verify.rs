@@ -1,6 +1,6 @@
 //! The issuer's keys: from a file, or from the agent, which fetches and keeps them. The token stays here.
 
-use std::path::Path;
+use std::{io::Read, path::Path};
 
 use oidc_proto::{
     account::same_issuer,
@@ -135,6 +135,9 @@ fn read(path: &Path) -> Result<KeySet, Error> {
     if metadata.len() > MAX_KEY_SET_LEN {
         return Err(wrong(format!("{} is too large for a set of keys", path.display())));
     }
-    let document = fs_err::read(path).map_err(|error| wrong(error.to_string()))?;
+    let file = fs_err::File::open(path).map_err(|error| wrong(error.to_string()))?;
+    let mut document = Vec::new();
+    // What is no file has no length.
+    file.take(MAX_KEY_SET_LEN).read_to_end(&mut document).map_err(|error| wrong(error.to_string()))?;
     KeySet::parse(&document).ok_or_else(|| wrong(format!("{} holds no set of keys (JWKS)", path.display())))
 }

@@ -31,7 +31,7 @@ fn each_fault_is_told() {
         (unloaded(), "account", Some(State::Ok)),
         (Facts { file: None, ..loaded(|_, _| ()) }, "account", Some(State::Warning)),
         (Facts { file: None, ..unloaded() }, "account", Some(State::Problem)),
-        (Facts { silence: Some("no agent runs"), ..unloaded() }, "account", Some(State::Unchecked)),
+        (Facts { silence: Some(Silence::NoAgent), ..unloaded() }, "account", Some(State::Unchecked)),
         (loaded(|_, _| ()), "account_issuer", None),
         (loaded(|status, _| status.issuer = "https://x".into()), "account_issuer", Some(State::Warning)),
         (loaded(|_, _| ()), "login", Some(State::Unchecked)),

@@ -30,7 +30,7 @@ fn each_fault_is_told() {
     for (facts, code, expected) in [
         (found(|_| ()), "provider", Some(State::Ok)),
         (facts(Report::NoAnswer), "provider", Some(State::Problem)),
-        (facts(Report::NotAsked("no agent runs")), "provider", Some(State::Unchecked)),
+        (facts(Report::NotAsked(Silence::NoAgent)), "provider", Some(State::Unchecked)),
         (facts(Report::NotKnown), "provider", Some(State::Unchecked)),
         (failed(ErrorCode::ProviderUnreachable), "provider", Some(State::Problem)),
         (failed(ErrorCode::ProviderTimeout), "provider", Some(State::Problem)),
