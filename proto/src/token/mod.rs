@@ -1,5 +1,5 @@
-//! What a token is and says: found in what people have at hand ([`find`]), told by the rules of one table ([`Kind`]),
-//! judged ([`judge`], [`KeySet`]), and looked for where programs look for it ([`discovery`]).
+//! What a token is and says: found in what people have at hand ([`find()`]), told by the rules of one table ([`Kind`]),
+//! judged ([`judge()`], [`KeySet`]), and looked for where programs look for it ([`discovery`]).
 //!
 //! Nothing of a token is believed here before it is judged, and nothing here shows a signature. Texts of problems quote
 //! the token: whoever prints them escapes them.

@@ -10,7 +10,7 @@ use super::{
 
 /// Checks the signature with the issuer's keys. Nothing comes back where it is good.
 ///
-/// What is not a JWS, is not signed at all or under a key that the issuer shares is told by [`super::judge`], and again
+/// What is not a JWS, is not signed at all or under a key that the issuer shares is told by [`super::judge()`], and again
 /// here for nobody to believe it: such a token never passes.
 pub fn check_signature(token: &Token, keys: &KeySet) -> Option<Problem> {
     let (Some(jwt), Some((signed, signature))) = (token.signed(), token.signature()) else {

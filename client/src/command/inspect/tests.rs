@@ -302,7 +302,7 @@ fn of_several_the_worst_is_told_and_what_was_not_judged_is_not_good() {
     };
     let (good, expired, forged) =
         (text("wlcg-rs256.jwt"), text("not-yet-valid.jwt"), text("forged-other-key.jwt"));
-    assert_eq!(judged(&[good.clone()]), Exit::Success);
+    assert_eq!(judged(std::slice::from_ref(&good)), Exit::Success);
     assert_eq!(judged(&[good.clone(), expired.clone(), forged.clone()]), Exit::BadSignature);
     assert_eq!(judged(&[good.clone(), forged, expired]), Exit::BadSignature);
     assert_eq!(judged(&[good, "eyJhbGciOiJFUzI1NiJ9.eyJzdWIi.x.y.z".to_owned()]), Exit::TokenRefused);
