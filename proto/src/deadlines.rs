@@ -23,5 +23,8 @@ pub const LOAD: Duration = Duration::from_secs(60);
 pub const REPLY: Duration =
     Duration::from_secs(2 * (LOAD.as_secs() + QUESTION.as_secs() + TOKEN.as_secs()) + SLACK.as_secs());
 
+/// How long a client waits for what the agent knows without asking anybody.
+pub const STATE: Duration = SLACK;
+
 /// For what takes moments: files, key derivations, a busy machine.
 const SLACK: Duration = Duration::from_secs(30);

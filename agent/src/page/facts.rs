@@ -2,7 +2,7 @@
 
 use oidc_proto::{
     shortname::{is_control, is_format},
-    token::{Date, Kind, Signed, Token, in_words},
+    token::{Date, Kind, Token, in_words},
 };
 use serde_json::{Value, json};
 
@@ -46,7 +46,7 @@ pub fn details(token: &Token) -> Vec<Value> {
     };
     rows.extend([row("Signed", [text(&signed, None)]), size]);
     let members = jwt.claims.object().members();
-    let others = members.iter().filter(|(name, _)| !Signed::is_shown_by_itself(name)).take(MAX_LIST);
+    let others = members.iter().filter(|(name, _)| !jwt.is_shown_by_itself(name)).take(MAX_LIST);
     rows.extend(others.map(|(name, value)| row(&plain(name), [text(&shown(value), None)])));
     rows
 }

@@ -10,7 +10,7 @@ use std::{
 use oidc_proto::{
     channel::{ClientChannel, ClientStep},
     deadlines,
-    message::{Reply, Request},
+    message::{Class, Reply, Request},
 };
 use zeroize::Zeroizing;
 
@@ -56,7 +56,8 @@ pub fn exchange(mut stream: impl Timed, request: &Request, wire: Wire) -> Result
     };
     let (mut channel, first) = begin(request.to_json());
     send(&mut stream, &first)?;
-    let mut deadline = Instant::now() + if wire == Wire::Clear { deadlines::REPLY } else { STEP_TIMEOUT };
+    let patience = if request.class() == Class::State { deadlines::STATE } else { deadlines::REPLY };
+    let mut deadline = Instant::now() + if wire == Wire::Clear { patience } else { STEP_TIMEOUT };
     let mut buffer = Zeroizing::new(vec![0; CHUNK]);
     let mut received = 0;
     loop {
@@ -64,7 +65,7 @@ pub fn exchange(mut stream: impl Timed, request: &Request, wire: Wire) -> Result
             ClientStep::Reply(reply) => return Ok(Reply::parse(&reply)?),
             ClientStep::Send(message) => {
                 send(&mut stream, &message)?;
-                deadline = Instant::now() + deadlines::REPLY;
+                deadline = Instant::now() + patience;
                 received = 0;
             }
             ClientStep::NeedMore => {

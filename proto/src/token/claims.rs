@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::compact::Signed;
+use super::{compact::Signed, date::Date};
 
 /// A claim that is a list, as it was written.
 #[derive(Clone, Debug, PartialEq)]
@@ -39,6 +39,8 @@ impl<'a> Claim<'a> {
     }
 }
 
+/// The claims that hold scopes; the first that is there counts.
+const SCOPES: [&str; 2] = ["scope", "scp"];
 /// The claims that hold groups, the most specific first: the WLCG profile's, then those of INDIGO IAM and Keycloak, and
 /// of the AARC guidelines.
 const GROUPS: [&str; 5] =
@@ -67,7 +69,7 @@ impl Signed {
 
     /// `scope` (RFC 9068 section 2.2.3), or `scp` as Microsoft and others have it, as it was written.
     pub fn scope(&self) -> Claim<'_> {
-        Claim::of(["scope", "scp"].iter().find_map(|name| self.claims.get(name).filter(|v| !v.is_null())))
+        Claim::of(self.first(&SCOPES).and_then(|name| self.claims.get(name)))
     }
 
     /// The scopes, each by itself.
@@ -77,14 +79,30 @@ impl Signed {
 
     /// The groups, from the first claim that has any.
     pub fn groups(&self) -> Vec<&str> {
-        let groups = GROUPS.iter().map(|name| Claim::of(self.claims.get(name)).texts());
-        groups.into_iter().find(|groups| !groups.is_empty()).unwrap_or_default()
+        self.named_groups().map(|(_, groups)| groups).unwrap_or_default()
     }
 
-    /// Whether it is a claim that has a line of its own, beside those for times: what a list of all others leaves out.
-    pub fn is_shown_by_itself(name: &str) -> bool {
-        matches!(name, "iss" | "sub" | "aud" | "scope" | "scp" | "exp" | "nbf" | "iat")
-            || GROUPS.contains(&name)
+    /// Whether what this claim says is among what [`Signed::issuer`] and the like give: what a list of all others leaves out.
+    /// One that is not in the shape that it should have is not.
+    pub fn is_shown_by_itself(&self, name: &str) -> bool {
+        match name {
+            "iss" => self.issuer().is_some(),
+            "sub" => self.subject().is_some(),
+            "aud" => !self.audiences().is_empty(),
+            "scope" | "scp" => self.first(&SCOPES) == Some(name) && !matches!(self.scope(), Claim::Other),
+            "exp" | "nbf" | "iat" => matches!(self.claims.date(name), Date::At(_)),
+            _ => self.named_groups().is_some_and(|(group, _)| group == name),
+        }
+    }
+
+    /// The first of these claims that is there.
+    fn first(&self, names: &[&'static str]) -> Option<&'static str> {
+        names.iter().copied().find(|name| self.claims.get(name).is_some_and(|value| !value.is_null()))
+    }
+
+    fn named_groups(&self) -> Option<(&'static str, Vec<&str>)> {
+        let groups = GROUPS.into_iter().map(|name| (name, Claim::of(self.claims.get(name)).texts()));
+        groups.into_iter().find(|(_, groups)| !groups.is_empty())
     }
 
     /// `alg` of the header.

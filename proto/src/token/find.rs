@@ -4,7 +4,12 @@ use std::borrow::Cow;
 
 use zeroize::Zeroizing;
 
-use super::{found::Found, in_json, in_text, instead::Instead};
+use super::{
+    found::{Found, FoundToken},
+    in_json, in_text,
+    instead::Instead,
+    kind::{Class, Kind},
+};
 
 /// The longest text that is searched, in bytes.
 pub const MAX_TEXT_LEN: usize = 4 << 20;
@@ -21,10 +26,24 @@ pub fn find(bytes: &[u8]) -> Result<Found, Instead> {
     if found.tokens.is_empty() && found.malformed.is_empty() && Instead::recognised(bytes, &text).is_none() {
         in_text::search_opaque(&text, &mut found);
     }
+    set_refresh_tokens_aside(&mut found);
     if found.tokens.is_empty() {
         return Err(Instead::of(bytes, &text, found.malformed.first().copied()));
     }
     Ok(found)
+}
+
+/// A refresh token beside others is not told: it is a secret that nobody wants to see by the way.
+fn set_refresh_tokens_aside(found: &mut Found) {
+    let is_refresh = |one: &FoundToken| {
+        matches!(Kind::of(&one.token, one.found_as).class, Class::IamRefresh | Class::KeycloakRefresh)
+    };
+    if found.tokens.iter().all(is_refresh) {
+        return;
+    }
+    let count = found.tokens.len();
+    found.tokens.retain(|one| !is_refresh(one));
+    found.has_refresh_token |= found.tokens.len() < count;
 }
 
 /// The text as characters: without a byte order mark, from UTF-16 where it has one of that.

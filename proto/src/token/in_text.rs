@@ -16,9 +16,17 @@ const MIN_OPAQUE_LEN: usize = 16;
 /// How often a beginning is tried within characters that stand together.
 const MAX_TRIED: usize = 4;
 /// What stands before an opaque token, in lower case.
-const LABELS: [&str; 7] =
-    ["bearer ", "bearer%20", "bearer_token=", "access_token=", "accesstoken:", "access_token:", "oauth2:"];
-const REFRESH_LABELS: [&str; 2] = ["refreshtoken:", "refresh_token="];
+const LABELS: [&str; 8] = [
+    "bearer ",
+    "bearer%20",
+    "bearer_token=",
+    "access_token=",
+    "accesstoken:",
+    "access_token:",
+    "\"access_token\":",
+    "oauth2:",
+];
+const REFRESH_LABELS: [&str; 3] = ["refreshtoken:", "refresh_token=", "\"refresh_token\":"];
 
 /// Searches for what is or looks like a JWT.
 pub(super) fn search(text: &str, found: &mut Found) {
@@ -38,7 +46,7 @@ pub(super) fn search(text: &str, found: &mut Found) {
         }
         rest = &rest[begin + token.read..];
     }
-    let lower = text.get(..text.len().min(4096)).map(str::to_ascii_lowercase).unwrap_or_default();
+    let lower: Zeroizing<String> = Zeroizing::new(text.to_ascii_lowercase());
     found.has_refresh_token |= REFRESH_LABELS.iter().any(|label| lower.contains(label));
 }
 

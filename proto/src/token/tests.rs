@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use base64::prelude::{BASE64_URL_SAFE_NO_PAD, Engine};
 use proptest::prelude::*;
 use serde_json::Value;
 
@@ -156,6 +157,35 @@ fn a_refresh_token_is_told_of_where_there_is_nothing_else() {
     let pelican = find(br#"{"access_token":"an-opaque-token","refresh_token":"r"}"#).expect("a token");
     assert_eq!((pelican.tokens.len(), pelican.tokens[0].found_as), (1, Some("access_token")));
     assert!(pelican.has_refresh_token);
+}
+
+/// A token of these claims, with a signature that is none.
+fn written(header: &str, claims: &str) -> String {
+    let part = |text: &str| BASE64_URL_SAFE_NO_PAD.encode(text);
+    format!("{}.{}.{}", part(header), part(claims), part("no signature at all, but long enough"))
+}
+
+#[test]
+fn a_refresh_token_beside_others_is_set_aside() {
+    let access = String::from_utf8(sample("keycloak-access.jwt")).expect("text");
+    let refresh = written(r#"{"alg":"HS512"}"#, r#"{"typ":"Refresh","iss":"https://op","jti":"canary"}"#);
+    let page = format!("{}\nAccessToken:\n{access}\nRefreshToken:\n{refresh}\n", "é".repeat(4095));
+    let found = find(page.as_bytes()).expect("tokens");
+    assert_eq!((found.tokens.len(), found.has_refresh_token), (1, true));
+    let alone = find(refresh.as_bytes()).expect("a token");
+    assert_eq!((alone.tokens.len(), alone.has_refresh_token), (1, false));
+}
+
+#[test]
+fn a_claim_without_a_line_of_its_own_is_among_the_others() {
+    let text = written(
+        r#"{"alg":"ES256"}"#,
+        r#"{"iss":5,"sub":"me","aud":5,"exp":"soon","iat":1,"scope":"a","scp":"b","wlcg.groups":["/g"],"groups":["h"]}"#,
+    );
+    let token = Token::parse(&text).expect("a token");
+    let jwt = token.signed().expect("a JWT");
+    let others = jwt.claims.object().members().keys().filter(|name| !jwt.is_shown_by_itself(name));
+    assert_eq!(others.collect::<Vec<_>>(), ["iss", "aud", "exp", "scp", "groups"]);
 }
 
 #[test]

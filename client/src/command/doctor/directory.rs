@@ -1,6 +1,7 @@
 //! The oidc-agent directory itself: which one it is, whose, who may change it, whether anything can be written there.
 
 use std::{
+    io,
     os::unix::fs::MetadataExt,
     path::{Path, PathBuf},
 };
@@ -21,6 +22,9 @@ use super::{
 
 /// Less than that in bytes, and a new refresh token may find no room: an account file, and the old one beside it.
 const LITTLE: u64 = 256 * 1024;
+
+/// Where the directory is, below the home directory.
+const BELOW_HOME: [&str; 2] = [".config/oidc-agent", ".oidc-agent"];
 
 /// What was found out.
 #[derive(Debug, Clone, Default)]
@@ -58,12 +62,13 @@ impl Facts {
         let own = (surroundings.uid, getegid().as_raw());
         let home = match Home::find() {
             Ok(home) => home,
-            Err(HomeError::NoDirectory) => return Self { own, ..Self::default() },
+            Err(HomeError::NoDirectory) => {
+                return Self { own, error: hidden_from_us(surroundings), ..Self::default() };
+            }
             Err(error) => return Self { own, error: Some(error.to_string()), ..Self::default() },
         };
-        let below_home = [".config/oidc-agent", ".oidc-agent"];
         let candidates =
-            surroundings.path("HOME").into_iter().flat_map(|home| below_home.map(|path| home.join(path)));
+            surroundings.path("HOME").into_iter().flat_map(|home| BELOW_HOME.map(|path| home.join(path)));
         let is_other = |path: &PathBuf| {
             path.canonicalize().ok() != home.path().canonicalize().ok() && has_accounts(path)
         };
@@ -89,6 +94,19 @@ impl Used {
             files_left: space.filter(|space| space.f_files > 0).map(|space| space.f_favail),
         }
     }
+}
+
+/// A directory that is there and may not be entered is none to the search for it.
+fn hidden_from_us(surroundings: &Surroundings) -> Option<String> {
+    let below_home =
+        surroundings.path("HOME").into_iter().flat_map(|home| BELOW_HOME.map(|path| home.join(path)));
+    let is_closed = |path: &PathBuf| {
+        let refused = |error: &io::Error| error.kind() == io::ErrorKind::PermissionDenied;
+        path.symlink_metadata()
+            .map_or_else(|error| refused(&error), |_| path.read_dir().as_ref().err().is_some_and(refused))
+    };
+    let mut places = surroundings.path("OIDC_CONFIG_DIR").into_iter().chain(below_home);
+    places.find(is_closed).map(|path| format!("{} may not be read by you", path.display()))
 }
 
 fn has_accounts(path: &Path) -> bool {

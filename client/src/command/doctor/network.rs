@@ -82,14 +82,14 @@ fn proxy(facts: &Facts) -> Vec<Seen> {
         PROXIES.into_iter().filter_map(|name| Some((name, facts.surroundings.text(name)?))).collect();
     let mut seen = Vec::new();
     match set.first() {
-        None if facts.surroundings.text("HTTP_PROXY").is_some() => seen.push(
-            Seen::warning(
-                "HTTP_PROXY",
-                "HTTP_PROXY is set, and https_proxy is not: providers are reached directly",
-            )
-            .mend("export https_proxy=\"$HTTP_PROXY\", and start the agent anew"),
-        ),
-        None => {}
+        None => {
+            let is_set = |name: &&str| facts.surroundings.text(name).is_some();
+            seen.extend(["http_proxy", "HTTP_PROXY"].into_iter().find(is_set).map(|name| {
+                let text = format!("{name} is set, and https_proxy is not: providers are reached directly");
+                Seen::warning(name, text)
+                    .mend(format!("export https_proxy=\"${name}\", and start the agent anew"))
+            }));
+        }
         Some((name, address)) => seen.push(match readable(address) {
             Ok(shown) => Seen::ok(*name, format!("{name} names the proxy {shown}")),
             Err(reason) => Seen::problem(*name, format!("the address in {name} cannot be used: {reason}"))
@@ -161,6 +161,7 @@ mod tests {
             (&[("https_proxy", "http://[")], Some(State::Problem)),
             (&[("https_proxy", "gopher://proxy")], Some(State::Problem)),
             (&[("HTTP_PROXY", "http://proxy")], Some(State::Warning)),
+            (&[("http_proxy", "http://proxy")], Some(State::Warning)),
             (&[("https_proxy", "http://a"), ("HTTPS_PROXY", "http://b")], Some(State::Warning)),
         ] {
             assert_eq!(state_of(CHECKS, "proxy", &facts(variables)), expected, "{variables:?}");

@@ -15,7 +15,7 @@ use oidc_proto::{
 };
 
 /// Variables whose values may be looked at, though not always be shown.
-const LOOKED_AT: [&str; 24] = [
+const LOOKED_AT: [&str; 25] = [
     "ALL_PROXY",
     "DISPLAY",
     "GPG_TTY",
@@ -38,6 +38,7 @@ const LOOKED_AT: [&str; 24] = [
     "WAYLAND_DISPLAY",
     "XDG_RUNTIME_DIR",
     "all_proxy",
+    "http_proxy",
     "https_proxy",
     "no_proxy",
 ];

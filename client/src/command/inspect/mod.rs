@@ -206,11 +206,15 @@ impl InspectArgs {
     fn one_thing(&self, tokens: &[Inspected], now: Timestamp) -> Result<Option<Vec<String>>, Error> {
         let only = &self.only;
         if let Some(name) = &only.claim {
-            let claim = |token: &Inspected| {
+            let claim = |(number, token): (usize, &Inspected)| {
                 let value = claim::raw(&token.found.token, name).map(std::borrow::Cow::into_owned);
-                value.ok_or_else(|| Error::Other(Exit::Failure, format!("the token has no claim '{name}'")))
+                let which = match tokens.len() {
+                    1 => "the token".to_owned(),
+                    count => format!("token {} of {count} ({})", number + 1, token.kind),
+                };
+                value.ok_or_else(|| Error::Other(Exit::Failure, format!("{which} has no claim '{name}'")))
             };
-            return tokens.iter().map(claim).collect::<Result<_, _>>().map(Some);
+            return tokens.iter().enumerate().map(claim).collect::<Result<_, _>>().map(Some);
         }
         let unknown = || Error::Other(Exit::Failure, "the token does not say when it expires".to_owned());
         if only.exp {

@@ -46,7 +46,9 @@ impl Sheet {
     /// A token with all that is known of it.
     pub fn token(&mut self, inspected: &Inspected, number: Option<usize>) {
         let mut title = inspected.kind.to_string();
-        if let Some(name) = inspected.found.found_as.filter(|_| number.is_some()) {
+        if let Some(name) =
+            inspected.found.found_as.filter(|name| number.is_some() || *name == "refresh_token")
+        {
             let _ = write!(title, " (as {name})");
         }
         if let Some(number) = number {
@@ -105,8 +107,7 @@ impl Sheet {
 
     fn other_claims(&mut self, jwt: &Signed) {
         let members = jwt.claims.object().members();
-        let mut others: Vec<_> =
-            members.iter().filter(|(name, _)| !Signed::is_shown_by_itself(name)).collect();
+        let mut others: Vec<_> = members.iter().filter(|(name, _)| !jwt.is_shown_by_itself(name)).collect();
         others.sort_by_key(|(name, _)| name.as_str());
         if others.is_empty() {
             return;

@@ -30,6 +30,7 @@ fn each_fault_is_told() {
         (file(whole(), 0o600, 1000), "file_link", None),
         (file(whole(), 0o600, 1001), "file_owner", Some(State::Problem)),
         (file(whole(), 0o600, 0), "file_owner", None),
+        (file(Content::Link, 0o777, 1001), "file_owner", None),
         (file(whole(), 0o600, 1000), "file_mode", None),
         (file(whole(), 0o644, 1000), "file_mode", Some(State::Warning)),
         (file(whole(), 0o660, 1000), "file_mode", Some(State::Warning)),

@@ -36,6 +36,13 @@ pub fn run(args: &TokenArgs, places: &DestinationArgs, context: &mut Context) ->
     let mut derived = derive(places, &known)?;
     let queries =
         |derived: &[Derived]| -> Vec<_> { derived.iter().map(|one| query(args, &target, one)).collect() };
+    let explain = |derived: &[Derived], context: &mut Context| {
+        if places.explain {
+            context.output.note(&explain::text(derived));
+        }
+    };
+    // Above all where the token is refused somebody wants to know what was asked for.
+    explain(&derived, context);
     let mut tokens = equal::obtain(&queries(&derived), context)?;
     if let (None, Some(access)) = (&issuer, tokens.first()) {
         // The account was not loaded, and its file did not tell whose it is.
@@ -47,14 +54,13 @@ pub fn run(args: &TokenArgs, places: &DestinationArgs, context: &mut Context) ->
             .ne(derived.iter().map(|one| (&one.audience, &one.scopes)))
         {
             derived = again;
+            explain(&derived, context);
             tokens = equal::obtain(&queries(&derived), context)?;
         }
     }
-    if places.explain {
-        context.output.note(&explain::text(&derived));
-    }
     for (access, derived) in tokens.iter().zip(&derived) {
-        for remark in &derived.remarks {
+        // An explanation has them.
+        for remark in derived.remarks.iter().filter(|_| !places.explain) {
             context.output.remark(&format!("{}: {remark}", derived.address));
         }
         report::shortfall(args, access, context)?;
