@@ -181,6 +181,7 @@ const FAULTS: &[Planted] = &[
     ("token_file", "warning", |e| token(e, 0o600, "canary canary")),
     ("token_file_mode", "warning", |e| token(e, 0o644, "canary")),
     ("token_size", "warning", |e| token(e, 0o600, &"canary".repeat(1000))),
+    ("token_file", "warning", |e| set(e, "BEARER_TOKEN_FILE", "eyJhbGciOiJub25lIn0.canary.canary")),
     ("pinentry", "warning", |e| set(e, "OIDC_PINENTRY", "/no/such")),
     ("pinentry", "problem", |e| {
         let hangs = script(e, "exec sleep 60");

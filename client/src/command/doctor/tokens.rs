@@ -139,9 +139,8 @@ fn found(facts: &Facts) -> Vec<Seen> {
     let seen = |found: &Found| {
         let place = &found.place;
         let mend = match &found.file {
-            // Whatever the variable names by mistake is not to be deleted.
             _ if found.is_named => "unset BEARER_TOKEN_FILE".to_owned(),
-            Some(file) => shell::command("ls -l", file),
+            Some(file) => shell::command("rm", file),
             None => "unset BEARER_TOKEN".to_owned(),
         };
         match found.expires_at {
@@ -162,7 +161,9 @@ fn file(facts: &Facts) -> Vec<Seen> {
     let seen = |found: &Found| {
         let (place, fault) = (&found.place, found.fault.as_ref()?);
         let mend = match &found.file {
-            Some(file) => shell::command("rm", file),
+            // Whatever the variable names by mistake is not to be deleted, and a token not to be shown.
+            _ if found.is_named => "unset BEARER_TOKEN_FILE".to_owned(),
+            Some(file) => shell::command("ls -l", file),
             None => "unset BEARER_TOKEN".to_owned(),
         };
         Some(Seen::warning(place, format!("{place} {fault}")).mend(mend))
