@@ -80,7 +80,9 @@ impl Pty {
         let (mut master, slave) = pair();
         let before = modes(&master);
         master.write_all(ahead).expect("typed");
-        let mut wrapped = Command::new("setsid");
+        // Whoever runs the tests may ignore signals, as nohup does, and programs inherit that.
+        let mut wrapped = Command::new("env");
+        wrapped.args(["--default-signal", "setsid"]);
         if shell != Shell::WithoutControl {
             wrapped.arg("--ctty");
         }
