@@ -31,3 +31,4 @@ pub mod timespan;
 pub mod token;
 pub mod trust;
 pub mod vault;
+pub mod wildcard;

@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use oidc_proto::wildcard;
 use serde::Deserialize;
 
 /// A pattern. It fits a text as a whole.
@@ -10,19 +11,9 @@ use serde::Deserialize;
 pub(crate) struct Pattern(String);
 
 impl Pattern {
-    /// Whether it fits. Takes at most the product of both lengths in steps.
+    /// Whether it fits.
     pub(crate) fn fits(&self, text: &str) -> bool {
-        let mut parts = self.0.split('*');
-        let first = parts.next().unwrap_or_default();
-        let Some(mut rest) = text.strip_prefix(first) else { return false };
-        let Some(last) = parts.next_back() else { return rest.is_empty() };
-        for part in parts {
-            match rest.find(part) {
-                Some(at) => rest = &rest[at + part.len()..],
-                None => return false,
-            }
-        }
-        rest.ends_with(last)
+        wildcard::fits(&self.0, text)
     }
 }
 

@@ -2,7 +2,8 @@
 
 use serde::Deserialize;
 
-use super::{address::Address, rule::is_host};
+use super::address::Address;
+use crate::wildcard;
 
 const READERS: &str = include_str!("readers.json");
 
@@ -37,7 +38,7 @@ impl Reader {
         let is_for = |reader: &Self| {
             let hosts = &reader.hosts;
             reader.schemes.contains(&address.scheme)
-                && (hosts.is_empty() || hosts.iter().any(|pattern| is_host(pattern, &address.host)))
+                && (hosts.is_empty() || hosts.iter().any(|pattern| wildcard::fits(pattern, &address.host)))
         };
         all.into_iter().filter(is_for).collect()
     }

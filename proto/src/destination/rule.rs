@@ -4,7 +4,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::address::Address;
-use crate::scope::path::ScopePath;
+use crate::{scope::path::ScopePath, wildcard};
 
 const SERVICES: &str = include_str!("services.json");
 
@@ -70,7 +70,7 @@ impl Rule {
     pub fn fits_place(&self, address: &Address) -> bool {
         let any = |list: &[String], fits: &dyn Fn(&String) -> bool| list.is_empty() || list.iter().any(fits);
         any(&self.schemes, &|scheme| *scheme == address.scheme)
-            && any(&self.hosts, &|pattern| is_host(pattern, &address.host))
+            && any(&self.hosts, &|pattern| wildcard::fits(pattern, &address.host))
     }
 
     /// Whether the row is about this path.
@@ -88,20 +88,6 @@ impl Rule {
             (None, None) => None,
         }
     }
-}
-
-/// Whether a pattern fits a host: each `*` in it stands for any text.
-pub(super) fn is_host(pattern: &str, host: &str) -> bool {
-    let mut parts = pattern.split('*');
-    let Some(mut rest) = parts.next().and_then(|first| host.strip_prefix(first)) else { return false };
-    let Some(last) = parts.next_back() else { return rest.is_empty() };
-    for part in parts {
-        match rest.find(part) {
-            Some(at) => rest = &rest[at + part.len()..],
-            None => return false,
-        }
-    }
-    rest.ends_with(last)
 }
 
 #[cfg(test)]
@@ -138,7 +124,7 @@ mod tests {
             ("a*a", "a", false),
             ("*", "", true),
         ] {
-            assert_eq!(is_host(pattern, host), fits, "{pattern} {host}");
+            assert_eq!(wildcard::fits(pattern, host), fits, "{pattern} {host}");
         }
     }
 
