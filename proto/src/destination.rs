@@ -13,10 +13,10 @@ use self::{
     address::{Address, AddressError},
     rule::{Kind, Rule},
 };
-use crate::scope::path::ScopePath;
+use crate::{scope::path::ScopePath, token};
 
 /// Taken by every service that follows the WLCG profile (section 2.1.1).
-pub const ANY_AUDIENCE: &str = "https://wlcg.cern.ch/jwt/v1/any";
+pub const ANY_AUDIENCE: &str = token::ANY_AUDIENCE[0];
 const RELATIVE: &str = "WLCG profile 2.2.1: relative to what the issuer grants at the storage";
 /// What a computing element wants of whoever submits jobs, looks after them and removes them (section 2.2.1).
 const COMPUTE: [&str; 4] = ["compute.create", "compute.read", "compute.cancel", "compute.modify"];

@@ -2,14 +2,12 @@
 
 use oidc_proto::{
     shortname::{is_control, is_format},
-    token::{Date, Kind, Token, in_words},
+    token::{ANY_AUDIENCE, Date, Kind, Token, in_words},
 };
 use serde_json::{Value, json};
 
 /// Longest text of a claim that is shown, in characters.
 const MAX_TEXT: usize = 300;
-/// The audiences of the WLCG profile (section 2.1.1) and of `SciTokens` that every service accepts.
-const ANY_AUDIENCE: [&str; 2] = ["https://wlcg.cern.ch/jwt/v1/any", "ANY"];
 /// Most texts of one list that are shown.
 const MAX_LIST: usize = 50;
 

@@ -16,7 +16,7 @@ pub const NOT_BEFORE_LEEWAY: u64 = 60;
 /// Longest `sub` of the WLCG profile (section 2.1.1), in characters.
 const MAX_SUBJECT: usize = 255;
 /// The audience of the WLCG profile (section 2.1.1) that every service accepts; and what `SciTokens` writes for it.
-const ANY_AUDIENCE: [&str; 2] = ["https://wlcg.cern.ch/jwt/v1/any", "ANY"];
+pub const ANY_AUDIENCE: [&str; 2] = ["https://wlcg.cern.ch/jwt/v1/any", "ANY"];
 
 /// What a token has to fit.
 #[derive(Clone, Copy, Debug)]

@@ -32,7 +32,7 @@ pub use self::{
     find::{MAX_TEXT_LEN, find},
     found::{Found, FoundToken},
     instead::Instead,
-    judge::{Expected, NOT_BEFORE_LEEWAY, judge},
+    judge::{ANY_AUDIENCE, Expected, NOT_BEFORE_LEEWAY, judge},
     key_set::{KeySet, NoKey},
     kind::{Class, Kind},
     member::Members,
