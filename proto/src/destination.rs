@@ -8,6 +8,8 @@ pub mod rule;
 
 use std::str::FromStr;
 
+use serde::{Deserialize, Serialize};
+
 pub use self::judge::{Place, judge};
 use self::{
     address::{Address, AddressError},
@@ -22,7 +24,8 @@ const RELATIVE: &str = "WLCG profile 2.2.1: relative to what the issuer grants a
 const COMPUTE: [&str; 4] = ["compute.create", "compute.read", "compute.cancel", "compute.modify"];
 
 /// What is to be done at a destination.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum Operation {
     /// `storage.read`.
     Read,
@@ -39,7 +42,7 @@ pub enum Operation {
 }
 
 /// An operation that is wanted.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Wish {
     /// What is to be done.
     pub operation: Operation,

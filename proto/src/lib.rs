@@ -12,6 +12,7 @@ pub mod distinguished_name;
 pub mod environment;
 pub mod error_code;
 pub mod fault_point;
+pub mod files;
 pub mod framing;
 pub mod home;
 pub mod issuers;

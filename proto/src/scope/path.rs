@@ -11,7 +11,7 @@ const MAX_BYTES: usize = 4096;
 
 /// An absolute path in its one normal form: no empty components, no `.` and `..`, nothing percent-encoded that a scope may
 /// contain (RFC 6749 section 3.3), hexadecimal digits in capitals. `Default` is `/`.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ScopePath(Vec<String>);
 
 /// Why a text is no path of a scope.
