@@ -98,6 +98,12 @@ error_codes! {
     NoPerson = "no_person";
     /// `file_read` of a name that was not written.
     FileNotFound = "file_not_found";
+    /// No managed file has this name.
+    FileNotManaged = "file_not_managed";
+    /// A managed file has not become fresh in time.
+    FileNotReady = "file_not_ready";
+    /// The configuration of managed files is not as it should be.
+    FilesConfiguration = "files_configuration";
     /// Try again later.
     TooManyRequests = "too_many_requests";
     /// A sealed message did not open.

@@ -101,9 +101,12 @@ impl Dispatch {
             Request::FileWrite(request) => login.file_write(request),
             Request::FileRead { filename } => login.file_read(&filename),
             Request::FileRemove { filename } => login.file_remove(&filename),
-            other @ (Request::Mytoken(_) | Request::MytokenSupportedProviders(_)) => {
-                Err(Failure::not_supported_yet(other.name()))
-            }
+            other @ (Request::Mytoken(_)
+            | Request::MytokenSupportedProviders(_)
+            | Request::FilesStatus(_)
+            | Request::FilesRenew { .. }
+            | Request::FilesReload
+            | Request::FilesWait(_)) => Err(Failure::not_supported_yet(other.name())),
         }
     }
 

@@ -56,7 +56,9 @@ pub fn exchange(mut stream: impl Timed, request: &Request, wire: Wire) -> Result
     };
     let (mut channel, first) = begin(request.to_json());
     send(&mut stream, &first)?;
-    let patience = if request.class() == Class::State { deadlines::STATE } else { deadlines::REPLY };
+    // Who waits for a file asks for a state that is yet to come.
+    let knows = request.class() == Class::State && !request.only_asks();
+    let patience = if knows { deadlines::STATE } else { deadlines::REPLY };
     let mut deadline = Instant::now() + if wire == Wire::Clear { patience } else { STEP_TIMEOUT };
     let mut buffer = Zeroizing::new(vec![0; CHUNK]);
     let mut received = 0;

@@ -36,7 +36,9 @@ impl Request {
             | Self::StatusJson
             | Self::Reminder { .. }
             | Self::LoadedAccounts
-            | Self::AccountInfo => Class::State,
+            | Self::AccountInfo
+            | Self::FilesStatus(_)
+            | Self::FilesWait(_) => Class::State,
             Self::Gen(_)
             | Self::Register(_)
             | Self::CodeExchange(_)
@@ -63,7 +65,9 @@ impl Request {
             | Self::Passwd(_)
             // It may store a registration access token that the provider has replaced.
             | Self::Examine { .. }
-            | Self::Page(_) => Class::Management,
+            | Self::Page(_)
+            | Self::FilesRenew { .. }
+            | Self::FilesReload => Class::Management,
         }
     }
 
@@ -73,13 +77,14 @@ impl Request {
         matches!(self.class(), Class::Token)
             || matches!(self, Self::Scopes(_) | Self::Provider(_) | Self::MytokenSupportedProviders(_))
             || matches!(self, Self::IssuerKeys(_) | Self::Introspect(_))
-            || matches!(self, Self::CodeExchange(_) | Self::Device(_))
+            || matches!(self, Self::CodeExchange(_) | Self::Device(_) | Self::FilesWait(_))
     }
 
-    /// Whether a locked agent answers it: what tells that it is there, what issuers there are, the ways out of the lock,
-    /// and what closes a way in.
+    /// Whether a locked agent answers it: what tells that it is there, what issuers there are, how its files are (which other
+    /// programs read meanwhile), the ways out of the lock, and what closes a way in.
     pub const fn is_answered_while_locked(&self) -> bool {
         matches!(self, Self::Check | Self::AccountInfo | Self::Unlock { .. } | Self::Reset(_))
+            || matches!(self, Self::FilesStatus(_) | Self::FilesWait(_))
             || matches!(self, Self::Page(request) if request.stop)
     }
 }
@@ -115,6 +120,10 @@ mod tests {
             (r#"{"request":"reset","account":"a"}"#, Class::Management, false, true),
             (r#"{"request":"page"}"#, Class::Management, false, false),
             (r#"{"request":"page","stop":1}"#, Class::Management, false, true),
+            (r#"{"request":"files_status"}"#, Class::State, false, true),
+            (r#"{"request":"files_wait","name":"x"}"#, Class::State, true, true),
+            (r#"{"request":"files_renew"}"#, Class::Management, false, false),
+            (r#"{"request":"files_reload"}"#, Class::Management, false, false),
         ] {
             let parsed = parse(request);
             assert_eq!(parsed.class(), class, "{request}");

@@ -8,6 +8,7 @@ mod class;
 mod examine;
 mod failure;
 mod field;
+mod files;
 mod inspection;
 mod issuer;
 mod login;
@@ -26,6 +27,9 @@ pub use account::{
 pub use class::Class;
 pub use examine::{AccountReport, ClientStanding};
 pub use failure::Failure;
+pub use files::{
+    Condition, FileProblem, FileState, FilesQuery, FilesStatus, FilesWaitRequest, HookOutcome, HookReport,
+};
 pub use inspection::{IntrospectRequest, Introspection, IssuerKeysRequest};
 pub use issuer::ProviderQuery;
 pub use login::{

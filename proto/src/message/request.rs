@@ -7,9 +7,9 @@ use zeroize::Zeroizing;
 
 use super::{
     AddRequest, CodeExchangeRequest, DeleteClientRequest, DeviceRequest, Failure, FileWriteRequest,
-    GenRequest, IdTokenRequest, IntrospectRequest, IssuerKeysRequest, MytokenRequest, PageRequest,
-    PasswdRequest, PersonRequest, ProviderQuery, ProviderRequest, RegisterRequest, ResetRequest,
-    TokenRequest,
+    FilesQuery, FilesWaitRequest, GenRequest, IdTokenRequest, IntrospectRequest, IssuerKeysRequest,
+    MytokenRequest, PageRequest, PasswdRequest, PersonRequest, ProviderQuery, ProviderRequest,
+    RegisterRequest, ResetRequest, TokenRequest,
     field::{put, required, required_object, verbatim},
 };
 use crate::{
@@ -130,6 +130,17 @@ pub enum Request {
     },
     /// Ours: the agent's web page begins, stays, or ends.
     Page(PageRequest),
+    /// Ours: how it stands with managed token files ([`super::FilesStatus`]).
+    FilesStatus(FilesQuery),
+    /// Ours: new tokens for managed files now, also where that had been given up.
+    FilesRenew {
+        /// The entry's name; `None` for all.
+        name: Option<String>,
+    },
+    /// Ours: the configuration of managed files is read again, and taken as a whole or not at all.
+    FilesReload,
+    /// Ours: until a managed file is fresh.
+    FilesWait(FilesWaitRequest),
 }
 
 impl Request {
@@ -192,6 +203,10 @@ impl Request {
             "passwd" => Self::Passwd(PasswdRequest::read(object)?),
             "examine" => Self::Examine { account: required(object, "account")? },
             "page" => Self::Page(PageRequest::read(object)),
+            "files_status" => Self::FilesStatus(FilesQuery::read(object)),
+            "files_renew" => Self::FilesRenew { name: object.string("name") },
+            "files_reload" => Self::FilesReload,
+            "files_wait" => Self::FilesWait(FilesWaitRequest::read(object)?),
             _ => return Err(Failure::unknown_request()),
         })
     }
@@ -206,7 +221,8 @@ impl Request {
             | Self::StatusJson
             | Self::LoadedAccounts
             | Self::AccountInfo
-            | Self::RemoveAll => {}
+            | Self::RemoveAll
+            | Self::FilesReload => {}
             Self::AccessToken(request) => request.write(&mut object),
             Self::IdToken(request) => request.write(&mut object),
             Self::Mytoken(request) => request.write(&mut object),
@@ -240,6 +256,9 @@ impl Request {
             Self::Reset(request) => request.write(&mut object),
             Self::Passwd(request) => request.write(&mut object),
             Self::Page(request) => request.write(&mut object),
+            Self::FilesStatus(query) => query.write(&mut object),
+            Self::FilesRenew { name } => put(&mut object, "name", name.as_deref()),
+            Self::FilesWait(request) => request.write(&mut object),
         }
         object.to_json()
     }
@@ -284,6 +303,10 @@ impl Request {
             Self::Passwd(_) => "passwd",
             Self::Examine { .. } => "examine",
             Self::Page(_) => "page",
+            Self::FilesStatus(_) => "files_status",
+            Self::FilesRenew { .. } => "files_renew",
+            Self::FilesReload => "files_reload",
+            Self::FilesWait(_) => "files_wait",
         }
     }
 }
@@ -336,6 +359,9 @@ impl fmt::Debug for Request {
             Self::Reset(request) => write!(f, " {request:?}"),
             Self::Passwd(request) => write!(f, " {request:?}"),
             Self::Page(request) => write!(f, " {request:?}"),
+            Self::FilesStatus(query) => write!(f, " {query:?}"),
+            Self::FilesRenew { name } => write!(f, " {name:?}"),
+            Self::FilesWait(request) => write!(f, " {request:?}"),
             _ => Ok(()),
         }
     }
