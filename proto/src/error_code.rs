@@ -96,6 +96,10 @@ error_codes! {
     SubjectTokenUnavailable = "subject_token_unavailable";
     /// Nobody logs in with the account: its tokens are the client's own.
     NoPerson = "no_person";
+    /// A security token service gives no credentials for the token.
+    StsRefused = "sts_refused";
+    /// A security token service cannot be reached, or is not able to answer.
+    StsUnavailable = "sts_unavailable";
     /// `file_read` of a name that was not written.
     FileNotFound = "file_not_found";
     /// No managed file has this name.

@@ -15,6 +15,7 @@ use serde_json::Value;
 use zeroize::Zeroizing;
 
 use super::{
+    aws_cache::AwsCache,
     lock,
     look::{Known, Stamp},
     password_source::PasswordSource,
@@ -51,6 +52,8 @@ pub struct Open {
     pub password_source: Option<Box<PasswordSource>>,
     /// Access tokens.
     pub cache: TokenCache,
+    /// Temporary credentials.
+    pub aws: AwsCache,
     /// The refresh token that could not be saved lies in the runtime directory.
     pub kept_at_hand: bool,
     /// Whether new tokens can be had.
@@ -80,6 +83,7 @@ impl Open {
             stamp: None,
             password_source: None,
             cache: TokenCache::default(),
+            aws: AwsCache::default(),
             kept_at_hand: false,
             standing: Standing::Usable,
             pause: None,
@@ -166,6 +170,7 @@ impl Open {
             object.insert("password_source", source.to_value());
         }
         object.insert("cache", self.cache.to_value());
+        object.insert("aws", self.aws.to_value());
         object.to_json()
     }
 
@@ -178,6 +183,7 @@ impl Open {
         open.password_source =
             object.object("password_source").as_ref().and_then(PasswordSource::from_object).map(Box::new);
         open.cache.restore(object.remove("cache").unwrap_or_default());
+        open.aws.restore(object.remove("aws").unwrap_or_default());
         Some(open)
     }
 }

@@ -13,6 +13,7 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use super::{
     account::Account,
+    aws::AwsUnderWay,
     deps::Deps,
     loading::Loading,
     lock::{Covered, LockKey},
@@ -32,6 +33,7 @@ pub(super) struct Shared {
     /// An account was put on the list.
     inserted: Notify,
     pub(super) tries: Tries,
+    pub(super) aws: AwsUnderWay,
     pub(super) lifetimes_changed: Notify,
     pub(super) tasks: TaskTracker,
     /// No refresh is begun any more.
@@ -58,6 +60,7 @@ impl Accounts {
             loading: Loading::default(),
             inserted: Notify::new(),
             tries: Tries::default(),
+            aws: AwsUnderWay::default(),
             lifetimes_changed: Notify::new(),
             tasks: TaskTracker::new(),
             ending: CancellationToken::new(),

@@ -7,6 +7,10 @@
 pub mod account;
 mod adopt;
 mod autoload;
+mod aws;
+mod aws_cache;
+mod aws_failure;
+mod aws_wish;
 mod consent;
 mod deps;
 mod disk;

@@ -40,13 +40,23 @@ impl Accounts {
             Validity::AtLeast(seconds) => Some(seconds),
             Validity::ForceNew => None,
         };
+        self.token_for(&account, purpose, min_valid).await
+    }
+
+    /// The same without a question. `min_valid` in seconds; `None`: a new token in any case.
+    pub(super) async fn token_for(
+        &self,
+        account: &Arc<Account>,
+        purpose: Purpose,
+        min_valid: Option<u64>,
+    ) -> Result<Arc<CachedToken>, Failure> {
         if let Answer::Cached(token, near_its_end) = account.answer(&purpose, min_valid, self.now())? {
             if near_its_end {
-                self.obtain_ahead(&account, &purpose);
+                self.obtain_ahead(account, &purpose);
             }
             return Ok(token);
         }
-        Box::pin(self.obtained(&account, purpose, min_valid)).await.map(|obtained| obtained.token)
+        Box::pin(self.obtained(account, purpose, min_valid)).await.map(|obtained| obtained.token)
     }
 
     /// An ID token: always a new one, and only with the person's consent.
@@ -66,8 +76,16 @@ impl Accounts {
             let wanted = Wanted { what: "an access token", scope: None, audience: None };
             self.consent(&account, &asking, &wanted).await?;
         }
-        let purpose = Purpose::new(request.scope.as_deref(), None);
-        let obtained = self.obtained(&account, purpose, None).await?;
+        self.new_id_token(&account, request.scope.as_deref()).await
+    }
+
+    /// The same without a question.
+    pub(super) async fn new_id_token(
+        &self,
+        account: &Arc<Account>,
+        scope: Option<&str>,
+    ) -> Result<(Arc<ReceivedIdToken>, Arc<str>), Failure> {
+        let obtained = self.obtained(account, Purpose::new(scope, None), None).await?;
         let Some(id_token) = obtained.id_token else {
             return Err(Failure::new(
                 ErrorCode::NotSupportedByProvider,
@@ -75,7 +93,7 @@ impl Accounts {
             )
             .with_info("An ID token comes only with the scope 'openid'."));
         };
-        self.judge(&account, &id_token).await?;
+        self.judge(account, &id_token).await?;
         Ok((id_token, Arc::clone(&obtained.token.issuer)))
     }
 

@@ -74,6 +74,11 @@ pub enum ProviderErrorKind {
         /// What it is instead.
         found: String,
     },
+    /// An answer that is none of AWS's query protocol.
+    NotXml {
+        /// What it is instead.
+        found: String,
+    },
     /// An answer that is not what the specification asks for.
     BadResponse {
         /// What is wrong with it.
@@ -259,6 +264,7 @@ impl ProviderError {
             | ProviderErrorKind::Redirect { .. }
             | ProviderErrorKind::TooLarge
             | ProviderErrorKind::NotJson { .. }
+            | ProviderErrorKind::NotXml { .. }
             | ProviderErrorKind::NoMetadata { .. }
             | ProviderErrorKind::BadResponse { .. }
             | ProviderErrorKind::IdToken { .. }

@@ -43,6 +43,8 @@ mod registration;
 mod registration_attempt;
 mod revocation;
 mod scope;
+mod sts;
+mod sts_answer;
 mod subject_endpoint;
 #[cfg(test)]
 pub(crate) mod testing;
@@ -75,6 +77,7 @@ pub use self::{
     refresh::Refresh,
     registration::{Missing, Registered, Registration},
     registration_attempt::tell as tell_left_out,
+    sts::{AssumeRole, Assumed, Refusal, StsError},
     token_exchange::TokenExchange,
     token_response::TokenResponse,
 };

@@ -13,7 +13,7 @@ use oidc_proto::account::AccountConfig;
 use super::{
     error::{ProviderError, ProviderErrorKind},
     handle::{IssuerSettings, Provider},
-    http::{HttpClients, is_system_bundle},
+    http::{Http, HttpClients, is_system_bundle},
 };
 use crate::clock::Clock;
 
@@ -80,6 +80,12 @@ impl Providers {
         )?);
         known.put(identity, provider.clone());
         Ok(provider)
+    }
+
+    /// HTTP to another service, under its name in error texts. `on_this_machine`: it may be spoken to without TLS.
+    pub(super) fn http(&self, service: Arc<str>, cert_path: Option<&str>, on_this_machine: bool) -> Http {
+        let cert_path = cert_path.filter(|path| !is_system_bundle(path)).map(PathBuf::from);
+        self.clients.http(service, cert_path, on_this_machine)
     }
 
     /// How many are remembered.

@@ -181,6 +181,9 @@ impl fmt::Display for ProviderError {
                     "Provider answered with unexpected response, JSON expected: {provider} sent {found}"
                 )
             }
+            ProviderErrorKind::NotXml { found } => {
+                write!(f, "{provider} sent {found}, and no XML of such a service")
+            }
             ProviderErrorKind::BadResponse { what } => {
                 write!(f, "Provider answered with unexpected response, {what} expected ({provider})")
             }
@@ -340,6 +343,7 @@ mod tests {
             ProviderErrorKind::LoginProbablyNeeded { status: 400, said: Some("no".into()) },
             ProviderErrorKind::WouldNarrow { lost: "a".into() },
             ProviderErrorKind::NotJson { found: "a web page".into() },
+            ProviderErrorKind::NotXml { found: "a web page".into() },
             ProviderErrorKind::NoMetadata { looked: vec![("https://x".into(), "a web page".into())] },
             ProviderErrorKind::Redirect { to: None },
             ProviderErrorKind::TooLarge,

@@ -59,6 +59,9 @@ impl Dispatch {
             Request::Clients(request) => {
                 Ok(Reply::success_with(Box::pin(accounts.clients(request, caller)).await?.to_info()))
             }
+            Request::AwsCredentials(request) => {
+                Ok(Reply::AwsCredentials(Box::pin(accounts.aws_credentials(*request, caller)).await?))
+            }
             Request::Add(request) => Box::pin(accounts.add(*request)).await.map(added),
             Request::Remove { account } => self.remove(&account),
             Request::RemoveAll => {

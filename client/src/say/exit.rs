@@ -73,9 +73,10 @@ impl From<ErrorCode> for Exit {
             Code::AgentLocked => Self::Locked,
             Code::WrongPassword => Self::Password,
             Code::LoginNeeded | Code::NoRefreshToken => Self::LoginNeeded,
-            Code::ProviderUnreachable | Code::ProviderTimeout | Code::TooManyRequests => {
-                Self::ProviderUnavailable
-            }
+            Code::ProviderUnreachable
+            | Code::ProviderTimeout
+            | Code::StsUnavailable
+            | Code::TooManyRequests => Self::ProviderUnavailable,
             Code::InvalidClient
             | Code::InvalidScope
             | Code::ProviderRefused
@@ -83,6 +84,7 @@ impl From<ErrorCode> for Exit {
             | Code::ProviderBadResponse
             | Code::ProviderMismatch
             | Code::NotSupportedByProvider
+            | Code::StsRefused
             | Code::RegistrationClosed
             | Code::RegistrationTokenNeeded => Self::ProviderRefused,
             Code::OperationForbidden | Code::PromptCancelled | Code::PromptUnavailable => Self::Refused,

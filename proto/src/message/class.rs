@@ -30,7 +30,8 @@ impl Request {
             | Self::IdToken(_)
             | Self::Mytoken(_)
             | Self::Userinfo(_)
-            | Self::Clients(_) => Class::Token,
+            | Self::Clients(_)
+            | Self::AwsCredentials(_) => Class::Token,
             Self::Check
             | Self::Status
             | Self::StatusJson
@@ -105,6 +106,7 @@ mod tests {
             (r#"{"request":"mytoken","account":"a"}"#, Class::Token, true, false),
             (r#"{"request":"userinfo","account":"a"}"#, Class::Token, true, false),
             (r#"{"request":"clients","account":"a"}"#, Class::Token, true, false),
+            (r#"{"request":"aws_credentials","account":"a","role":"r"}"#, Class::Token, true, false),
             (r#"{"request":"check"}"#, Class::State, false, true),
             (r#"{"request":"status_json"}"#, Class::State, false, false),
             (r#"{"request":"account_info"}"#, Class::State, false, true),

@@ -4,6 +4,7 @@
 //! `Debug` of requests and replies never shows a password, a token or an account config.
 
 mod account;
+mod aws;
 mod class;
 mod examine;
 mod failure;
@@ -24,6 +25,7 @@ mod token;
 pub use account::{
     AddRequest, FileFormat, NewProtection, PasswdRequest, PasswordEntry, PasswordSources, ResetRequest,
 };
+pub use aws::{AwsCredentials, AwsCredentialsRequest};
 pub use class::Class;
 pub use examine::{AccountReport, ClientStanding};
 pub use failure::Failure;

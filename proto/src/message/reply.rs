@@ -6,7 +6,7 @@ use serde_json::Value;
 use zeroize::Zeroizing;
 
 use super::{
-    DeviceAuthorization, Failure, PageReply,
+    AwsCredentials, DeviceAuthorization, Failure, PageReply, aws,
     field::{put, verbatim},
 };
 use crate::{
@@ -50,6 +50,8 @@ pub enum Reply {
         /// For people.
         info: String,
     },
+    /// To `aws_credentials`.
+    AwsCredentials(AwsCredentials),
     /// To `page`, unless that is to end.
     Page(PageReply),
     /// To `file_read`.
@@ -185,6 +187,9 @@ impl Reply {
         } else if has("page") {
             let page = object.object("page").as_ref().and_then(PageReply::from_object);
             Self::Page(page.ok_or(ReplyError::Malformed("page"))?)
+        } else if has(aws::MEMBER) {
+            let credentials = object.object(aws::MEMBER).as_ref().and_then(AwsCredentials::from_object);
+            Self::AwsCredentials(credentials.ok_or(ReplyError::Malformed(aws::MEMBER))?)
         } else if let Some(data) = verbatim(object, "data") {
             Self::FileData(SecretText::new(data))
         } else {
@@ -226,6 +231,9 @@ impl Reply {
             }
             Self::StateLookup { info, .. } => object.insert("info", info.as_str()),
             Self::Page(page) => object.insert("page", page.to_object().into_value()),
+            Self::AwsCredentials(credentials) => {
+                object.insert(aws::MEMBER, credentials.to_object().into_value());
+            }
             Self::FileData(data) => object.insert("data", data.expose()),
         }
         object
@@ -323,6 +331,7 @@ impl fmt::Debug for Reply {
             Self::Registered(registration) => write!(f, "{registration:?}"),
             Self::StateLookup { status, .. } => write!(f, "StateLookup({status:?}, ..)"),
             Self::Page(page) => write!(f, "{page:?}"),
+            Self::AwsCredentials(credentials) => write!(f, "{credentials:?}"),
             Self::FileData(_) => f.write_str("FileData(..)"),
             Self::Failure(failure) => write!(f, "{failure:?}"),
         }

@@ -6,10 +6,10 @@ use serde_json::Value;
 use zeroize::Zeroizing;
 
 use super::{
-    AddRequest, CodeExchangeRequest, DeleteClientRequest, DeviceRequest, Failure, FileWriteRequest,
-    FilesQuery, FilesWaitRequest, GenRequest, IdTokenRequest, IntrospectRequest, IssuerKeysRequest,
-    MytokenRequest, PageRequest, PasswdRequest, PersonRequest, ProviderQuery, ProviderRequest,
-    RegisterRequest, ResetRequest, TokenRequest,
+    AddRequest, AwsCredentialsRequest, CodeExchangeRequest, DeleteClientRequest, DeviceRequest, Failure,
+    FileWriteRequest, FilesQuery, FilesWaitRequest, GenRequest, IdTokenRequest, IntrospectRequest,
+    IssuerKeysRequest, MytokenRequest, PageRequest, PasswdRequest, PersonRequest, ProviderQuery,
+    ProviderRequest, RegisterRequest, ResetRequest, TokenRequest,
     field::{put, required, required_object, verbatim},
 };
 use crate::{
@@ -51,6 +51,8 @@ pub enum Request {
     Userinfo(PersonRequest),
     /// Ours: the clients that the provider says this person has ([`super::ClientList`]).
     Clients(PersonRequest),
+    /// Ours: temporary credentials of AWS, Ceph or MinIO for a token ([`super::AwsCredentials`]).
+    AwsCredentials(Box<AwsCredentialsRequest>),
     /// Load a decrypted account.
     Add(Box<AddRequest>),
     /// Unload an account.
@@ -173,6 +175,7 @@ impl Request {
             "mytoken" => Self::Mytoken(MytokenRequest::read(object)?),
             "userinfo" => Self::Userinfo(PersonRequest::read(object)?),
             "clients" => Self::Clients(PersonRequest::read(object)?),
+            "aws_credentials" => Self::AwsCredentials(Box::new(AwsCredentialsRequest::read(object)?)),
             "add" => Self::Add(Box::new(AddRequest::read(object)?)),
             "remove" => Self::Remove { account: account_to_remove(object)? },
             "remove_all" => Self::RemoveAll,
@@ -227,6 +230,7 @@ impl Request {
             Self::IdToken(request) => request.write(&mut object),
             Self::Mytoken(request) => request.write(&mut object),
             Self::Userinfo(request) | Self::Clients(request) => request.write(&mut object),
+            Self::AwsCredentials(request) => request.write(&mut object),
             Self::Add(request) => request.write(&mut object),
             Self::Remove { account }
             | Self::Reauthenticate { account }
@@ -277,6 +281,7 @@ impl Request {
             Self::Mytoken(_) => "mytoken",
             Self::Userinfo(_) => "userinfo",
             Self::Clients(_) => "clients",
+            Self::AwsCredentials(_) => "aws_credentials",
             Self::Add(_) => "add",
             Self::Remove { .. } => "remove",
             Self::RemoveAll => "remove_all",
@@ -341,6 +346,7 @@ impl fmt::Debug for Request {
             Self::IdToken(request) => write!(f, " {request:?}"),
             Self::Mytoken(request) => write!(f, " {request:?}"),
             Self::Userinfo(request) | Self::Clients(request) => write!(f, " {request:?}"),
+            Self::AwsCredentials(request) => write!(f, " {request:?}"),
             Self::Add(request) => write!(f, " {request:?}"),
             Self::Remove { account }
             | Self::Reauthenticate { account }

@@ -35,6 +35,8 @@ pub(crate) struct Request<'a> {
 pub(crate) enum Content {
     /// `application/x-www-form-urlencoded`.
     Form(Zeroizing<Vec<u8>>),
+    /// The same, of a service that answers in XML: AWS's query protocol.
+    Query(Zeroizing<Vec<u8>>),
     /// `application/json`.
     Json(Zeroizing<Vec<u8>>),
 }
@@ -63,6 +65,8 @@ impl Prepared {
         let is_of_a_person = request.method == Method::GET && request.authorization.is_some();
         let accepted = if is_of_a_person {
             "application/json, application/scim+json, application/jwt"
+        } else if matches!(request.content, Some(Content::Query(_))) {
+            "application/xml, text/xml"
         } else {
             "application/json"
         };
@@ -78,7 +82,7 @@ impl Prepared {
         }
         let body = request.content.map(|content| {
             let (media_type, body) = match content {
-                Content::Form(body) => ("application/x-www-form-urlencoded", body),
+                Content::Form(body) | Content::Query(body) => ("application/x-www-form-urlencoded", body),
                 Content::Json(body) => ("application/json", body),
             };
             headers.insert(CONTENT_TYPE, HeaderValue::from_static(media_type));

@@ -1,0 +1,183 @@
+//! `aws_credentials` (ours): temporary credentials of AWS, Ceph or MinIO for a token of an account.
+//!
+//! The agent shows a token to a security token service (`AssumeRoleWithWebIdentity` of the AWS STS API, version 2011-06-15)
+//! and hands on what it gives. The token itself stays in the agent.
+
+use std::fmt;
+
+use super::{
+    Failure,
+    field::{put, put_flag, required, seconds},
+    token::{may_prompt, put_no_prompt},
+};
+use crate::{json::Object, secret::SecretText};
+
+/// The member of a reply.
+pub(super) const MEMBER: &str = "aws_credentials";
+
+/// `aws_credentials`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AwsCredentialsRequest {
+    /// Short name of the account whose token is shown.
+    pub account: String,
+    /// Scopes of that token, separated by blanks; `None` for those of the account.
+    pub scope: Option<String>,
+    /// Audiences of that token, separated by blanks.
+    pub audience: Option<String>,
+    /// Whether an ID token is shown, and no access token.
+    pub id_token: bool,
+    /// `RoleArn`.
+    pub role: String,
+    /// `RoleSessionName`: 2 to 64 of `[A-Za-z0-9_=,.@-]`; `None` for one that names agent and account.
+    pub session: Option<String>,
+    /// The service: `https` to anywhere, or `http` to this machine. `None` for AWS itself.
+    pub endpoint: Option<String>,
+    /// The AWS region whose service is asked where there is no `endpoint`; `None` for the global one.
+    pub region: Option<String>,
+    /// `DurationSeconds`; `None` for an hour. At least a quarter of an hour, at most twelve hours.
+    pub duration: Option<u64>,
+    /// CA bundle for the service instead of the system's.
+    pub cert_path: Option<String>,
+    /// Name of the program that wants them, shown in prompts.
+    pub application_hint: Option<String>,
+    /// Whether the agent may ask the person through its prompt program.
+    pub prompt: bool,
+}
+
+/// What AWS calls temporary security credentials.
+#[derive(Clone, PartialEq, Eq)]
+pub struct AwsCredentials {
+    /// `AccessKeyId`: names the key, and is no secret.
+    pub access_key_id: String,
+    /// `SecretAccessKey`.
+    pub secret_access_key: SecretText,
+    /// `SessionToken`.
+    pub session_token: SecretText,
+    /// When they end, in seconds since the epoch.
+    pub expires_at: u64,
+}
+
+impl AwsCredentialsRequest {
+    /// A request for an hour with the account's own token.
+    pub fn new(account: impl Into<String>, role: impl Into<String>) -> Self {
+        Self {
+            account: account.into(),
+            scope: None,
+            audience: None,
+            id_token: false,
+            role: role.into(),
+            session: None,
+            endpoint: None,
+            region: None,
+            duration: None,
+            cert_path: None,
+            application_hint: None,
+            prompt: true,
+        }
+    }
+
+    pub(super) fn read(object: &Object) -> Result<Self, Failure> {
+        Ok(Self {
+            account: required(object, "account")?,
+            scope: object.string("scope"),
+            audience: object.string("audience"),
+            id_token: object.flag("id_token"),
+            role: required(object, "role")?,
+            session: object.string("session"),
+            endpoint: object.string("endpoint"),
+            region: object.string("region"),
+            duration: seconds(object, "duration"),
+            cert_path: object.string("cert_path"),
+            application_hint: object.string("application_hint"),
+            prompt: may_prompt(object),
+        })
+    }
+
+    pub(super) fn write(&self, object: &mut Object) {
+        object.insert("account", self.account.as_str());
+        put(object, "scope", self.scope.as_deref());
+        put(object, "audience", self.audience.as_deref());
+        put_flag(object, "id_token", self.id_token);
+        object.insert("role", self.role.as_str());
+        put(object, "session", self.session.as_deref());
+        put(object, "endpoint", self.endpoint.as_deref());
+        put(object, "region", self.region.as_deref());
+        if let Some(duration) = self.duration {
+            object.insert("duration", duration);
+        }
+        put(object, "cert_path", self.cert_path.as_deref());
+        put(object, "application_hint", self.application_hint.as_deref());
+        put_no_prompt(object, self.prompt);
+    }
+}
+
+impl AwsCredentials {
+    pub(super) fn from_object(object: &Object) -> Option<Self> {
+        Some(Self {
+            access_key_id: object.string("access_key_id")?,
+            secret_access_key: SecretText::new(object.string("secret_access_key")?),
+            session_token: SecretText::new(object.string("session_token")?),
+            expires_at: seconds(object, "expires_at")?,
+        })
+    }
+
+    pub(super) fn to_object(&self) -> Object {
+        let mut object = Object::default();
+        object.insert("access_key_id", self.access_key_id.as_str());
+        object.insert("secret_access_key", self.secret_access_key.expose());
+        object.insert("session_token", self.session_token.expose());
+        object.insert("expires_at", self.expires_at);
+        object
+    }
+}
+
+/// The name of the key and its end.
+impl fmt::Debug for AwsCredentials {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("AwsCredentials")
+            .field("access_key_id", &self.access_key_id)
+            .field("expires_at", &self.expires_at)
+            .finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{
+        super::{Reply, Request},
+        *,
+    };
+
+    #[test]
+    fn request_and_reply_survive_the_wire() {
+        let request = AwsCredentialsRequest {
+            scope: Some("openid".to_owned()),
+            audience: Some("sts.example".to_owned()),
+            id_token: true,
+            session: Some("me".to_owned()),
+            endpoint: Some("https://s3.example".to_owned()),
+            region: Some("eu-west-1".to_owned()),
+            duration: Some(7200),
+            cert_path: Some("/ca.pem".to_owned()),
+            application_hint: Some("aws".to_owned()),
+            prompt: false,
+            ..AwsCredentialsRequest::new("demo", "arn:aws:iam::1:role/r")
+        };
+        let sent = Request::AwsCredentials(Box::new(request));
+        assert_eq!(Request::parse(sent.to_json().as_bytes()).expect("a request"), sent);
+        let reply = Reply::AwsCredentials(AwsCredentials {
+            access_key_id: "ASIA".to_owned(),
+            secret_access_key: "canary-secret".into(),
+            session_token: "canary-token".into(),
+            expires_at: 1_800_000_000,
+        });
+        assert_eq!(Reply::parse(reply.to_json().as_bytes()), Ok(reply.clone()));
+        assert!(!format!("{reply:?}").contains("canary"));
+    }
+
+    #[test]
+    fn a_role_is_needed() {
+        let refused = Request::parse(br#"{"request":"aws_credentials","account":"a"}"#).expect_err("no role");
+        assert!(refused.error.contains("'role'"), "{refused}");
+    }
+}
