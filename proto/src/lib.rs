@@ -20,6 +20,7 @@ pub mod json;
 pub mod jwt;
 pub mod message;
 pub mod peer;
+pub mod private_file;
 pub mod proc_stat;
 pub mod process;
 pub mod rotation;

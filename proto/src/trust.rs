@@ -192,7 +192,7 @@ fn metadata_of(path: &Path) -> Result<Metadata, TrustError> {
 }
 
 /// Whether the number stands for users without one in this user namespace (`user_namespaces(7)`), and is no user's.
-fn is_unmapped(uid: u32) -> bool {
+pub(crate) fn is_unmapped(uid: u32) -> bool {
     let overflow = fs_err::read_to_string("/proc/sys/kernel/overflowuid");
     let is_overflow = overflow.is_ok_and(|overflow| overflow.trim().parse() == Ok(uid));
     is_overflow && fs_err::read_to_string("/proc/self/uid_map").is_ok_and(|map| !is_mapped(&map, uid))

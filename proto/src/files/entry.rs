@@ -5,7 +5,7 @@ use std::{path::PathBuf, time::Duration};
 
 use serde::{Deserialize, Serialize};
 
-use crate::{destination::Wish, shortname::Shortname};
+use crate::{destination::Wish, private_file::Target, shortname::Shortname};
 
 /// One managed token: which one, where it goes, when it is renewed, and what happens besides.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -91,6 +91,19 @@ pub struct FileSink {
     pub write: Write,
     /// What else the format needs, such as the host of a netrc line.
     pub host: Option<String>,
+}
+
+impl FileSink {
+    /// How it is written.
+    pub fn target(&self) -> Target<'_> {
+        Target {
+            path: &self.path,
+            mode: self.mode,
+            group: self.group,
+            create_directories: self.create_dirs,
+            in_place: self.write == Write::InPlace,
+        }
+    }
 }
 
 /// What a file with a token looks like.

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use super::{Home, error::HomeError, names};
+use super::{Home, error::HomeError};
 
 /// More entries than any directory of accounts has.
 const MOST_ENTRIES: usize = 100_000;
@@ -64,7 +64,8 @@ fn kind_of(file_name: &str) -> Option<(&str, HiddenKind)> {
         "lock" => HiddenKind::Lock,
         _ => {
             let stem = stem.rsplit_once('.').map_or("", |(stem, _)| stem);
-            return names::is_temporary(file_name, stem).then_some((stem, HiddenKind::Temporary));
+            return crate::private_file::is_temporary(file_name, stem)
+                .then_some((stem, HiddenKind::Temporary));
         }
     };
     Some((stem, kind))
@@ -72,7 +73,7 @@ fn kind_of(file_name: &str) -> Option<(&str, HiddenKind)> {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use super::{super::names, *};
     use crate::shortname::Shortname;
 
     #[test]

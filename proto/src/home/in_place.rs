@@ -4,15 +4,17 @@
 //! Where the oidc-agent directory can be written, a journal with the old and the new content lies there first, whole and
 //! synced. As long as it is there it is what counts: a file that consists of pieces of the two is read as the new one.
 
-use std::{io, os::unix::fs::FileExt, path::Path};
+use std::{io, path::Path};
 
 use base64::{Engine, engine::general_purpose::STANDARD};
 use rustix::fs::{Mode, OFlags};
 use serde_json::json;
 use zeroize::Zeroizing;
 
-use super::temporary::sync;
-use crate::json::Object;
+use crate::{
+    json::Object,
+    private_file::{Synced, put},
+};
 
 const FORMAT: &str = "oidc-in-place/1";
 /// No disk tears a smaller piece.
@@ -35,20 +37,14 @@ impl InPlace<'_> {
     }
 
     /// Rewrites the file. On an error it holds what it held.
-    pub(super) fn overwrite(&self, path: &Path) -> io::Result<()> {
+    pub(super) fn overwrite(&self, path: &Path) -> io::Result<Synced> {
         let flags = OFlags::WRONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
         let opened = std::fs::File::from(rustix::fs::open(path, flags, Mode::empty())?);
         if !opened.metadata()?.is_file() {
             return Err(io::ErrorKind::InvalidInput.into());
         }
-        put(&opened, self.new, path).inspect_err(|_| drop(put(&opened, self.old, path)))
+        put(&opened, self.new).inspect_err(|_| drop(put(&opened, self.old)))
     }
-}
-
-fn put(opened: &std::fs::File, bytes: &[u8], path: &Path) -> io::Result<()> {
-    opened.write_all_at(bytes, 0)?;
-    opened.set_len(bytes.len() as u64)?;
-    sync(opened, path)
 }
 
 /// What a file holds in truth, next to which a journal lies: `found`, or where its rewriting was cut off, the new content.

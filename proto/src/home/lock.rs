@@ -61,7 +61,7 @@ impl AccountLock {
     /// Removes what writers left that were killed before their rename: under the lock nobody else writes. How many.
     pub(super) fn remove_temporary_files(&self) -> usize {
         let Ok(entries) = fs_err::read_dir(&self.directory) else { return 0 };
-        let is_ours = |name: &str| names::is_temporary(name, &self.stem());
+        let is_ours = |name: &str| crate::private_file::is_temporary(name, &self.stem());
         entries
             .flatten()
             .filter(|entry| entry.file_name().to_str().is_some_and(is_ours))

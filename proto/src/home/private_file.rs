@@ -1,7 +1,8 @@
-//! A file that only its owner may read, written so that no other program ever sees half of it: temporary file (0600), `fsync`,
-//! rename, `fsync` of the directory. Where it cannot be replaced it is rewritten in place, under a journal.
+//! A file of the oidc-agent directory, written as every private file is, in room that was made before, over the content that
+//! was expected. Where it cannot be replaced it is rewritten in place, under a journal.
 
 use std::{
+    ffi::OsStr,
     io::{self, Read},
     path::Path,
 };
@@ -86,9 +87,9 @@ impl PrivateFile<'_> {
         {
             return Err(HomeError::Changed(self.path.into()));
         }
-        if let Err(refused) = temporary.persist(self.path) {
+        if let Err(refused) = temporary.persist(self.name()) {
             let refused_as = HomeError::at(self.path, &refused.error);
-            room.give_back(refused.file);
+            room.give_back(self.directory(), refused.temporary);
             return Err(refused_as);
         }
         fault_point::reached("renamed");
@@ -99,11 +100,15 @@ impl PrivateFile<'_> {
     /// meanwhile.
     pub(crate) fn create(&self, bytes: &[u8]) -> Result<(), HomeError> {
         let temporary = temporary::written(self.path, self.stem, bytes, &mut Room::default())?;
-        temporary.persist_noclobber(self.path).map_err(|e| match e.error.kind() {
+        temporary.persist_new(self.name()).map_err(|e| match e.error.kind() {
             io::ErrorKind::AlreadyExists => HomeError::Exists(self.path.into()),
             _ => HomeError::at(self.path, &e.error),
         })?;
         sync_directory(self.directory())
+    }
+
+    fn name(&self) -> &OsStr {
+        self.path.file_name().unwrap_or(self.path.as_os_str())
     }
 
     fn directory(&self) -> &Path {
@@ -132,7 +137,8 @@ impl PrivateFile<'_> {
         let written = change.overwrite(self.path);
         fault_point::reached("rewritten");
         journal.map(remove);
-        written.map_err(|error| HomeError::at(self.path, &error))
+        temporary::note(written.map_err(|error| HomeError::at(self.path, &error))?, self.path);
+        Ok(())
     }
 }
 
@@ -191,6 +197,5 @@ pub(crate) fn remove(path: &Path) -> Result<bool, HomeError> {
 
 /// Makes renames and removals in a directory durable.
 pub(crate) fn sync_directory(directory: &Path) -> Result<(), HomeError> {
-    let opened = fs_err::File::open(directory).map_err(|e| HomeError::at(directory, &e))?;
-    temporary::sync(opened.file(), directory).map_err(|e| HomeError::at(directory, &e))
+    temporary::sync_directory(directory).map_err(|e| HomeError::at(directory, &e))
 }

@@ -1,36 +1,36 @@
-//! Temporary files: hidden, readable for their owner only (0600) before anything is in them, and synced before they take a
-//! file's place.
+//! Temporary files of account files, in room that was made before it is needed.
 
 use std::{
     io::{self, Seek, Write},
-    os::unix::fs::PermissionsExt,
-    path::Path,
+    path::{Path, PathBuf},
 };
 
-use tempfile::NamedTempFile;
+use super::{error::HomeError, remark::remark};
+use crate::{
+    private_file::{Directory, Synced, Temporary, sync},
+    secret::random,
+};
 
-use super::{error::HomeError, names, remark::remark};
-use crate::secret::random;
+/// Only for the owner.
+const MODE: u32 = 0o600;
 
 /// Room that was made on a disk before it is needed: a temporary file that has the size already and is synced.
 #[derive(Debug, Default)]
-pub struct Room(Option<NamedTempFile>);
+pub struct Room(Option<(PathBuf, Temporary)>);
 
 impl Room {
     /// Makes room for `size` bytes in a directory, and proves that files can be made there.
     pub(crate) fn make(directory: &Path, stem: &str, size: usize) -> Result<Self, HomeError> {
         let mut temporary = new_temporary(directory, stem)?;
         if size > 0 {
-            let path = temporary.path().to_owned();
             // What is all zeros takes no room where a file system compresses.
             let mut filling = vec![0; size];
             random(&mut filling);
-            temporary
-                .write_all(&filling)
-                .and_then(|()| sync(temporary.as_file(), &path))
-                .map_err(|e| HomeError::at(directory, &e))?;
+            let file = temporary.file();
+            let synced = file.write_all(&filling).and_then(|()| sync(file));
+            note(synced.map_err(|e| HomeError::at(directory, &e))?, directory);
         }
-        Ok(Self(Some(temporary)))
+        Ok(Self(Some((directory.into(), temporary))))
     }
 
     /// Whether no temporary file is kept.
@@ -39,15 +39,15 @@ impl Room {
     }
 
     /// Takes back a temporary file that could not be put in its place.
-    pub(super) fn give_back(&mut self, temporary: NamedTempFile) {
-        self.0 = Some(temporary);
+    pub(super) fn give_back(&mut self, directory: &Path, temporary: Temporary) {
+        self.0 = Some((directory.into(), temporary));
     }
 
     /// A temporary file to write to, begun anew.
-    fn take(&mut self, directory: &Path, stem: &str) -> Result<NamedTempFile, HomeError> {
-        match self.0.take_if(|temporary| temporary.path().parent() == Some(directory)) {
-            Some(mut temporary) => {
-                temporary.rewind().map_err(|e| HomeError::at(directory, &e))?;
+    fn take(&mut self, directory: &Path, stem: &str) -> Result<Temporary, HomeError> {
+        match self.0.take_if(|(made_in, _)| *made_in == directory) {
+            Some((_, mut temporary)) => {
+                temporary.file().rewind().map_err(|e| HomeError::at(directory, &e))?;
                 Ok(temporary)
             }
             None => new_temporary(directory, stem),
@@ -55,14 +55,9 @@ impl Room {
     }
 }
 
-fn new_temporary(directory: &Path, stem: &str) -> Result<NamedTempFile, HomeError> {
-    tempfile::Builder::new()
-        .prefix(&names::temporary_prefix(stem))
-        .suffix(names::TEMPORARY_SUFFIX)
-        .rand_bytes(names::RANDOM_LEN)
-        .permissions(std::fs::Permissions::from_mode(0o600))
-        .tempfile_in(directory)
-        .map_err(|e| HomeError::at(directory, &e))
+fn new_temporary(directory: &Path, stem: &str) -> Result<Temporary, HomeError> {
+    let made = Directory::open(directory).and_then(|opened| Temporary::create(&opened, stem, MODE));
+    made.map_err(|e| HomeError::at(directory, &e))
 }
 
 /// The bytes on disk, in a temporary file beside `path`, named after `stem`; in the room, if it is in that directory.
@@ -71,14 +66,10 @@ pub(super) fn written(
     stem: &str,
     bytes: &[u8],
     room: &mut Room,
-) -> Result<NamedTempFile, HomeError> {
+) -> Result<Temporary, HomeError> {
     let directory = path.parent().ok_or_else(|| HomeError::NotARegularFile(path.into()))?;
     let mut temporary = room.take(directory, stem).map_err(|error| of_file(error, path))?;
-    let written = temporary
-        .write_all(bytes)
-        .and_then(|()| temporary.as_file().set_len(bytes.len() as u64))
-        .and_then(|()| sync(temporary.as_file(), path));
-    written.map_err(|e| HomeError::at(path, &e))?;
+    note(temporary.fill(bytes).map_err(|e| HomeError::at(path, &e))?, path);
     Ok(temporary)
 }
 
@@ -91,16 +82,16 @@ fn of_file(error: HomeError, path: &Path) -> HomeError {
     }
 }
 
-/// `fsync`. Some file systems cannot do it (`EINVAL`, `ENOSYS`, `EOPNOTSUPP`); what was written stands all the same.
-pub(super) fn sync(file: &std::fs::File, path: &Path) -> io::Result<()> {
-    match file.sync_all() {
-        Err(e) if matches!(e.kind(), io::ErrorKind::InvalidInput | io::ErrorKind::Unsupported) => {
-            let path = path.display();
-            remark(format!(
-                "{path}: its file system cannot sync, so a crash of the machine may undo a write ({e})"
-            ));
-            Ok(())
-        }
-        synced => synced,
+/// `fsync` of a directory.
+pub(super) fn sync_directory(path: &Path) -> io::Result<()> {
+    note(Directory::open(path)?.sync()?, path);
+    Ok(())
+}
+
+/// Says so where the file system cannot sync.
+pub(super) fn note(synced: Synced, path: &Path) {
+    if synced == Synced::Unsupported {
+        let path = path.display();
+        remark(format!("{path}: its file system cannot sync, so a crash of the machine may undo a write"));
     }
 }
