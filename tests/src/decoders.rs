@@ -14,6 +14,7 @@ use oidc_proto::{
     client_key::ClientKey,
     destination::{self, Operation},
     distinguished_name::DistinguishedName,
+    files::{Surroundings, TokenFiles, entry::Entry},
     framing::{Expected, Frame, Scanner},
     home::Home,
     issuers::{self, Issuers},
@@ -41,6 +42,7 @@ pub const CHECKS: &[Check] = &[
     ("client_key", client_key),
     ("destination", destination),
     ("distinguished_name", distinguished_name),
+    ("files", files),
     ("framing", framing),
     ("getopt", getopt),
     ("issuer_data", issuer_data),
@@ -77,6 +79,34 @@ pub fn distinguished_name(text: &[u8]) {
     let Some(name) = std::str::from_utf8(text).ok().and_then(DistinguishedName::parse) else { return };
     let shown = name.with_slashes();
     assert!(shown.starts_with('/') && shown.bytes().all(|byte| matches!(byte, b' '..=b'~')), "{shown}");
+}
+
+/// A configuration of managed token files: it is read, with one origin for each entry and each name once, or refused with problems that show no control characters.
+pub fn files(text: &[u8]) {
+    let Ok(text) = std::str::from_utf8(text) else { return };
+    let directory = std::path::Path::new("/home/me/.config/oidc-agent");
+    let surroundings = Surroundings {
+        uid: 1000,
+        user: Some("me".into()),
+        home: Some("/home/me".into()),
+        runtime_dir: Some("/run/user/1000".into()),
+        system: "/nonexistent".into(),
+    };
+    match TokenFiles::parse(&directory.join("files.toml"), text, directory, &surroundings) {
+        Ok(files) => {
+            assert_eq!(files.entries.len(), files.origins.len());
+            let names: std::collections::HashSet<_> = files.entries.iter().map(|entry| &entry.name).collect();
+            assert_eq!(names.len(), files.entries.len());
+            for entry in &files.entries {
+                let json = serde_json::to_string(entry).expect("an entry as JSON");
+                assert_eq!(serde_json::from_str::<Entry>(&json).expect("the same entry"), *entry);
+            }
+        }
+        Err(problems) => {
+            assert!(!problems.0.is_empty());
+            assert!(!problems.to_string().contains('\u{1b}'), "{problems}");
+        }
+    }
 }
 
 /// Bytes from a socket: where a message ends does not depend on how they were cut, and both sides of a channel survive whatever comes. The first byte says where to cut.

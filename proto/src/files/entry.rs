@@ -91,6 +91,9 @@ pub struct FileSink {
     pub write: Write,
     /// What else the format needs, such as the host of a netrc line.
     pub host: Option<String>,
+    /// The programs that read it, by their names in `readers.json`: a token that one of them refuses is told.
+    #[serde(default)]
+    pub readers: Vec<String>,
 }
 
 impl FileSink {

@@ -1,0 +1,223 @@
+//! All files together: which ones are meant, and what must be one of a kind.
+
+use std::{
+    collections::HashMap,
+    path::{Path, PathBuf},
+};
+
+use super::{
+    account_table::{AccountPassword, account},
+    document::{Document, Section, quoted},
+    entry::{Entry, Sink},
+    entry_table::{Origin, check_defaults, entry},
+    keys::{Table, allowed},
+    problem::Problem,
+    sources::Text,
+    surroundings::Surroundings,
+    value,
+    values::Values,
+};
+use crate::shortname::Shortname;
+
+/// No configuration has more entries.
+pub const MAX_ENTRIES: usize = 10_000;
+
+/// What was read so far.
+#[derive(Default)]
+pub(super) struct Gathered {
+    pub(super) entries: Vec<Entry>,
+    pub(super) origins: Vec<Origin>,
+    pub(super) accounts: Vec<AccountPassword>,
+    pub(super) problems: Vec<Problem>,
+    pub(super) remarks: Vec<Problem>,
+}
+
+/// Reads texts. The first one's defaults count for those of the same directory too.
+pub(super) fn gather(texts: &[Text], directory: &Path, surroundings: &Surroundings, gathered: &mut Gathered) {
+    let mut documents = Vec::new();
+    for text in texts {
+        let mut problems = Vec::new();
+        let document = Document::parse(&text.path, &text.content, &mut problems);
+        if text.is_system && !is_for_this_user(&document, surroundings, gathered) {
+            continue;
+        }
+        gathered.problems.append(&mut problems);
+        documents.push((document, text.is_system));
+    }
+    let main = documents.iter().find(|(_, is_system)| !is_system).map(|(document, _)| document);
+    let main = main.filter(|main| main.path.parent() == Some(directory)).and_then(|main| defaults(main));
+    for (document, is_system) in &documents {
+        let own = defaults(document);
+        let others = main.filter(|main| !is_system && !std::ptr::eq(main.document, document));
+        let defaults: Vec<_> = own.into_iter().chain(others).collect();
+        read(document, *is_system, &defaults, surroundings, gathered);
+    }
+    if gathered.entries.len() > MAX_ENTRIES {
+        let what = format!("there are more than {MAX_ENTRIES} entries");
+        gathered.problems.push(Problem::of_file(directory, what));
+    }
+    tell_twice(gathered);
+    tell_dangers(directory, gathered);
+}
+
+fn is_for_this_user(document: &Document<'_>, surroundings: &Surroundings, gathered: &mut Gathered) -> bool {
+    let user = document.section().get("user").map(|(value, _)| value.get_ref());
+    let text = user.and_then(|user| {
+        user.as_str().map(str::to_owned).or_else(|| value::number(user).ok().map(|number| number.to_string()))
+    });
+    if text.is_none() {
+        gathered.remarks.push(Problem::of_file(
+            document.path,
+            "it counts for nobody: it has to say for whom, as in user = \"NAME\"",
+        ));
+    }
+    text.is_some_and(|user| surroundings.is(&user))
+}
+
+fn defaults<'a>(document: &'a Document<'a>) -> Option<Section<'a>> {
+    let table = document.section().get("defaults")?.0.get_ref().as_table()?;
+    Some(Section { document, table, kind: Table::Defaults })
+}
+
+fn read<'a>(
+    document: &'a Document<'a>,
+    is_system: bool,
+    defaults: &[Section<'a>],
+    surroundings: &Surroundings,
+    gathered: &mut Gathered,
+) {
+    let top = document.section();
+    let mut values = Values::new(vec![top], String::new(), &mut gathered.problems);
+    if values.get("version", value::number).is_some_and(|version| version != 1) {
+        values.tell_here("version", format!("must be {}; a newer program wrote this", allowed("version")));
+    }
+    if !is_system && values.has("user") {
+        values.tell_here("user", "is for files in /etc/oidc-agent/files.d alone; this one is yours");
+    }
+    if values.within("defaults", "", Table::Defaults).is_some()
+        && let Some(own) = defaults.iter().find(|section| std::ptr::eq(section.document, document))
+    {
+        let mut values = Values::new(vec![*own], "defaults".into(), &mut gathered.problems);
+        check_defaults(&mut values);
+        super::hook_table::hook(&mut values, surroundings);
+    }
+    for (key, kind) in [("file", Table::File), ("condor", Table::Condor)] {
+        for (table, place) in tables(top, key, gathered) {
+            let name = table.get("name").and_then(|name| name.get_ref().as_str()).map(quoted);
+            let label = format!("{key} {}", name.unwrap_or(format!("number {place}")));
+            let own = Section { document, table, kind };
+            let sections = std::iter::once(own).chain(defaults.iter().copied()).collect();
+            let mut values = Values::new(sections, label, &mut gathered.problems);
+            if let Some((entry, origin)) = entry(&mut values, kind, surroundings) {
+                gathered.entries.push(entry);
+                gathered.origins.push(origin);
+            }
+        }
+    }
+    accounts(document, surroundings, gathered);
+}
+
+/// The tables of a list of tables, each with its number from 1.
+fn tables<'a>(
+    top: Section<'a>,
+    key: &str,
+    gathered: &mut Gathered,
+) -> Vec<(&'a toml::de::DeTable<'a>, usize)> {
+    let Some((value, line)) = top.get(key) else { return Vec::new() };
+    let list = value.get_ref().as_array().map(|list| list.iter().map(|one| one.get_ref().as_table()));
+    let Some(tables) = list.and_then(Iterator::collect::<Option<Vec<_>>>) else {
+        gathered.problems.push(Problem {
+            path: top.document.path.into(),
+            line: Some(line),
+            key: key.into(),
+            what: format!("must be {}", allowed(key)),
+        });
+        return Vec::new();
+    };
+    // The rest would be too many anyway.
+    tables.into_iter().zip(1..).take(MAX_ENTRIES + 1).collect()
+}
+
+fn accounts<'a>(document: &'a Document<'a>, surroundings: &Surroundings, gathered: &mut Gathered) {
+    let Some((value, line)) = document.section().get("accounts") else { return };
+    let tell = |line, key: String, what: String, gathered: &mut Gathered| {
+        gathered.problems.push(Problem { path: document.path.into(), line: Some(line), key, what });
+    };
+    let Some(accounts) = value.get_ref().as_table() else {
+        return tell(line, "accounts".into(), format!("must be {}", allowed("accounts")), gathered);
+    };
+    for (name, value) in accounts {
+        let line = document.line(&name.span());
+        let label = format!("accounts.{}", quoted(name.get_ref()));
+        let shortname = name.get_ref().parse::<Shortname>();
+        match (shortname, value.get_ref().as_table()) {
+            (Ok(shortname), Some(table)) => {
+                let own = Section { document, table, kind: Table::Account };
+                let mut values = Values::new(vec![own], label, &mut gathered.problems);
+                let account = account(&shortname, &mut values, surroundings);
+                gathered.accounts.extend(account);
+            }
+            (Err(error), _) => tell(line, label, error.to_string(), gathered),
+            (Ok(_), None) => tell(line, label, format!("must be {}", allowed("accounts")), gathered),
+        }
+    }
+}
+
+/// What must be there once only.
+fn tell_twice(gathered: &mut Gathered) {
+    let mut seen: HashMap<String, (PathBuf, usize)> = HashMap::new();
+    let mut things: Vec<(String, String, &Path, usize)> = Vec::new();
+    for (entry, origin) in gathered.entries.iter().zip(&gathered.origins) {
+        let at = (origin.path.as_path(), origin.line);
+        things.push((format!("the name {}", entry.name), format!("{}: name", entry.name), at.0, at.1));
+        let sink = match &entry.sink {
+            Sink::File(file) => format!("the path {}", file.path.display()),
+            Sink::Condor(condor) => format!(
+                "the service {}{}",
+                condor.service,
+                condor.handle.as_ref().map(|handle| format!(" with the handle {handle}")).unwrap_or_default()
+            ),
+        };
+        things.push((sink, entry.name.clone(), at.0, at.1));
+    }
+    for account in &gathered.accounts {
+        let what = format!("a password for the account {}", account.account);
+        things.push((
+            what,
+            format!("accounts.{}", quoted(account.account.as_str())),
+            &account.path,
+            account.line,
+        ));
+    }
+    let mut problems = Vec::new();
+    for (what, key, path, line) in things {
+        if let Some((first, at)) = seen.get(&what) {
+            let what = format!("{what} is given twice; first in {}:{at}", first.display());
+            problems.push(Problem { path: path.into(), line: Some(line), key, what });
+        } else {
+            seen.insert(what, (path.into(), line));
+        }
+    }
+    gathered.problems.append(&mut problems);
+}
+
+/// What works, and may be a mistake; and what would destroy something.
+fn tell_dangers(directory: &Path, gathered: &mut Gathered) {
+    for (entry, origin) in gathered.entries.iter().zip(&gathered.origins) {
+        let Sink::File(file) = &entry.sink else { continue };
+        let at = |key: &str, what: &str| Problem {
+            path: origin.path.clone(),
+            line: Some(origin.line),
+            key: format!("file {}: {key}", entry.name),
+            what: what.into(),
+        };
+        if file.path.starts_with(directory) {
+            let what = "must not be in the oidc-agent directory: there it could replace an account";
+            gathered.problems.push(at("path", what));
+        }
+        if file.mode & 0o004 != 0 {
+            let what = "everybody on this machine can read the token and do what you can do with it";
+            gathered.remarks.push(at("mode", what));
+        }
+    }
+}

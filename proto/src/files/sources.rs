@@ -1,0 +1,116 @@
+//! The files of a configuration: which there are, and whether they may count.
+
+use std::{
+    os::unix::fs::MetadataExt,
+    path::{Path, PathBuf},
+};
+
+use super::{problem::Problem, surroundings::Surroundings};
+use crate::home::{HomeError, private_file};
+
+/// The user's file, in the oidc-agent directory.
+pub const FILES_TOML: &str = "files.toml";
+/// The directory of further ones, beside it and in the site's directory.
+pub const FILES_D: &str = "files.d";
+/// No configuration has more files.
+const MAX_FILES: usize = 1000;
+
+/// A file and what it holds.
+pub(super) struct Text {
+    pub(super) path: PathBuf,
+    pub(super) content: String,
+    /// It is one of the site's, which counts for the user that it names.
+    pub(super) is_system: bool,
+}
+
+/// The texts of all files that there are: `files.toml` first, then those beside it by name, then the site's.
+pub(super) fn texts(
+    directory: &Path,
+    surroundings: &Surroundings,
+    problems: &mut Vec<Problem>,
+    remarks: &mut Vec<Problem>,
+) -> Vec<Text> {
+    let mut paths = vec![(directory.join(FILES_TOML), false)];
+    for (directory, is_system) in [(directory, false), (&surroundings.system, true)] {
+        let found =
+            dropped_in(&directory.join(FILES_D), if is_system { &mut *remarks } else { &mut *problems });
+        paths.extend(found.into_iter().map(|path| (path, is_system)));
+    }
+    let read = |(path, is_system): (PathBuf, bool)| match text(&path, surroundings) {
+        Ok(text) => Some(Text { path, content: text?, is_system }),
+        Err(what) => {
+            // What somebody else's file is like is no obstacle to this user.
+            let told = if is_system { &mut *remarks } else { &mut *problems };
+            told.push(Problem::of_file(&path, what));
+            None
+        }
+    };
+    paths.into_iter().filter_map(read).collect()
+}
+
+/// A file's text; `None` where there is none.
+fn text(path: &Path, surroundings: &Surroundings) -> Result<Option<String>, String> {
+    // People keep such files elsewhere, and link to them.
+    let Ok(target) = fs_err::canonicalize(path) else {
+        return if fs_err::symlink_metadata(path).is_ok() {
+            Err("it is a link that leads nowhere, or may not be followed".into())
+        } else {
+            Ok(None)
+        };
+    };
+    let bytes = match private_file::read(&target) {
+        Ok(bytes) => bytes,
+        Err(HomeError::NotFound(_)) => return Ok(None),
+        Err(HomeError::TooLarge(_)) => return Err("it is larger than 1 MiB".into()),
+        Err(error) => return Err(error.to_string()),
+    };
+    if let Some(why) =
+        fs_err::metadata(&target).ok().and_then(|metadata| distrust(&metadata, surroundings.uid))
+    {
+        return Err(why);
+    }
+    String::from_utf8(bytes.to_vec()).map(Some).map_err(|_| "it is not UTF-8 text".into())
+}
+
+/// Whoever can change the file has programs run.
+fn distrust(metadata: &std::fs::Metadata, uid: u32) -> Option<String> {
+    // Root looks like nobody where this user namespace does not know it.
+    const NOBODY: u32 = 65_534;
+    if ![0, uid, NOBODY].contains(&metadata.uid()) {
+        return Some(format!(
+            "it belongs to another user (uid {}), and it names programs that are run",
+            metadata.uid()
+        ));
+    }
+    if metadata.mode() & 0o002 != 0 {
+        return Some("everybody can change it, and it names programs that are run; chmod o-w".into());
+    }
+    let own_group = rustix::process::getegid().as_raw();
+    if metadata.mode() & 0o020 != 0 && ![0, own_group].contains(&metadata.gid()) {
+        return Some("another group can change it, and it names programs that are run; chmod g-w".into());
+    }
+    None
+}
+
+/// The files of a `.d` directory that end in `.toml`, by name; hidden ones are left out.
+fn dropped_in(directory: &Path, problems: &mut Vec<Problem>) -> Vec<PathBuf> {
+    let entries = match fs_err::read_dir(directory) {
+        Ok(entries) => entries,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Vec::new(),
+        Err(error) => {
+            problems.push(Problem::of_file(directory, format!("it cannot be read: {}", error.kind())));
+            return Vec::new();
+        }
+    };
+    let is_meant = |path: &PathBuf| {
+        let name = path.file_name().unwrap_or_default().to_string_lossy();
+        !name.starts_with('.') && name.ends_with(".toml")
+    };
+    let mut paths: Vec<_> = entries.flatten().map(|entry| entry.path()).filter(is_meant).collect();
+    paths.sort();
+    if paths.len() > MAX_FILES {
+        problems.push(Problem::of_file(directory, format!("it holds more than {MAX_FILES} files")));
+        paths.truncate(MAX_FILES);
+    }
+    paths
+}
