@@ -3,7 +3,7 @@
 
 pub mod address;
 mod judge;
-mod reader;
+pub mod reader;
 pub mod rule;
 
 use std::str::FromStr;

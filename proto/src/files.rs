@@ -6,9 +6,14 @@ mod configuration;
 mod document;
 pub mod entry;
 mod entry_table;
+pub mod formats;
+pub mod gate;
 mod hook_table;
 pub mod keys;
+pub mod osg;
+mod osg_entries;
 mod problem;
+pub mod readers;
 mod sources;
 mod surroundings;
 mod value;
@@ -20,8 +25,9 @@ pub use self::{
     account_table::{AccountPassword, PasswordSource},
     configuration::MAX_ENTRIES,
     entry_table::Origin,
+    osg_entries::{client_credentials, to_toml},
     problem::{Problem, Problems},
-    sources::{FILES_D, FILES_TOML},
+    sources::{FILES_D, FILES_TOML, text_of},
     surroundings::Surroundings,
     values::{Source, Value},
 };
@@ -57,10 +63,19 @@ impl TokenFiles {
         let Gathered { problems, remarks, .. } = &mut gathered;
         let texts = sources::texts(home.path(), surroundings, problems, remarks);
         gather(&texts, home.path(), surroundings, &mut gathered);
+        let named = std::mem::take(&mut gathered.osg);
+        for osg in named {
+            match sources::osg(&osg.path, surroundings) {
+                Ok(text) => osg_entries::gather_osg(&osg.path, &text, surroundings, &mut gathered),
+                Err(what) => gathered.problems.push(Problem { what, ..osg.place }),
+            }
+        }
+        gathered.check_whole(home.path());
         Self::from(gathered)
     }
 
-    /// Reads one text as if it stood in the file `path`; `directory` is the oidc-agent directory.
+    /// Reads one text as if it stood in the file `path`; `directory` is the oidc-agent directory. Files of the OSG renewer
+    /// that it names are left alone.
     pub fn parse(
         path: &Path,
         text: &str,
@@ -70,11 +85,12 @@ impl TokenFiles {
         let texts = [Text { path: path.into(), content: text.into(), is_system: false }];
         let mut gathered = Gathered::default();
         gather(&texts, directory, surroundings, &mut gathered);
+        gathered.check_whole(directory);
         Self::from(gathered)
     }
 
     fn from(gathered: Gathered) -> Result<Self, Problems> {
-        let Gathered { entries, origins, accounts, mut problems, mut remarks } = gathered;
+        let Gathered { entries, origins, accounts, mut problems, mut remarks, .. } = gathered;
         if problems.is_empty() {
             remarks.truncate(MAX_PROBLEMS);
             return Ok(Self { entries, origins, accounts, remarks });

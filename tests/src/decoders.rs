@@ -81,7 +81,7 @@ pub fn distinguished_name(text: &[u8]) {
     assert!(shown.starts_with('/') && shown.bytes().all(|byte| matches!(byte, b' '..=b'~')), "{shown}");
 }
 
-/// A configuration of managed token files: it is read, with one origin for each entry and each name once, or refused with problems that show no control characters.
+/// A configuration of managed token files: it is read, with one origin for each entry and each name once, or refused with problems that show no control characters. The same text as the OSG renewer's configuration.
 pub fn files(text: &[u8]) {
     let Ok(text) = std::str::from_utf8(text) else { return };
     let directory = std::path::Path::new("/home/me/.config/oidc-agent");
@@ -92,6 +92,9 @@ pub fn files(text: &[u8]) {
         runtime_dir: Some("/run/user/1000".into()),
         system: "/nonexistent".into(),
     };
+    if let Ok(osg) = oidc_proto::files::osg::parse(text) {
+        let _ = oidc_proto::files::to_toml(&osg);
+    }
     match TokenFiles::parse(&directory.join("files.toml"), text, directory, &surroundings) {
         Ok(files) => {
             assert_eq!(files.entries.len(), files.origins.len());

@@ -13,6 +13,14 @@ const READERS: &str = include_str!("readers.json");
 pub struct Reader {
     /// Its name.
     pub name: String,
+    /// What it is called in `readers` of `files.toml`; empty: it is not named there.
+    pub key: String,
+    /// The forms of a file that it reads, by their names in `files.toml`; empty: `raw`.
+    pub formats: Vec<String>,
+    /// It takes a newline at the end for a part of the token.
+    pub no_newline: bool,
+    /// The variable that tells it of a file, with `{path}` for the path; empty: none does.
+    pub variable: String,
     /// The schemes of the addresses that it is used for.
     pub schemes: Vec<String>,
     /// The hosts, as in [`super::rule::Rule`]; empty: any.
@@ -41,5 +49,16 @@ impl Reader {
                 && (hosts.is_empty() || hosts.iter().any(|pattern| wildcard::fits(pattern, &address.host)))
         };
         all.into_iter().filter(is_for).collect()
+    }
+
+    /// Those that `files.toml` can name.
+    pub fn named() -> Vec<Self> {
+        let all: Vec<Self> = serde_json::from_str(READERS).expect("the readers that come along are rows");
+        all.into_iter().filter(|reader| !reader.key.is_empty()).collect()
+    }
+
+    /// Whether it reads files of that form.
+    pub fn takes(&self, format: &str) -> bool {
+        if self.formats.is_empty() { format == "raw" } else { self.formats.iter().any(|one| one == format) }
     }
 }

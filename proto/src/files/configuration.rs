@@ -30,6 +30,27 @@ pub(super) struct Gathered {
     pub(super) accounts: Vec<AccountPassword>,
     pub(super) problems: Vec<Problem>,
     pub(super) remarks: Vec<Problem>,
+    /// Configurations of the OSG renewer that are named, to be read after the rest.
+    pub(super) osg: Vec<NamedOsg>,
+}
+
+/// A configuration of the OSG renewer, and where it is named.
+pub(super) struct NamedOsg {
+    pub(super) path: PathBuf,
+    /// For what is wrong with it as a whole.
+    pub(super) place: Problem,
+}
+
+impl Gathered {
+    /// What only shows once everything is there.
+    pub(super) fn check_whole(&mut self, directory: &Path) {
+        if self.entries.len() > MAX_ENTRIES {
+            let what = format!("there are more than {MAX_ENTRIES} entries");
+            self.problems.push(Problem::of_file(directory, what));
+        }
+        tell_twice(self);
+        tell_dangers(directory, self);
+    }
 }
 
 /// Reads texts. The first one's defaults count for those of the same directory too.
@@ -52,12 +73,6 @@ pub(super) fn gather(texts: &[Text], directory: &Path, surroundings: &Surroundin
         let defaults: Vec<_> = own.into_iter().chain(others).collect();
         read(document, *is_system, &defaults, surroundings, gathered);
     }
-    if gathered.entries.len() > MAX_ENTRIES {
-        let what = format!("there are more than {MAX_ENTRIES} entries");
-        gathered.problems.push(Problem::of_file(directory, what));
-    }
-    tell_twice(gathered);
-    tell_dangers(directory, gathered);
 }
 
 fn is_for_this_user(document: &Document<'_>, surroundings: &Surroundings, gathered: &mut Gathered) -> bool {
@@ -94,6 +109,10 @@ fn read<'a>(
     if !is_system && values.has("user") {
         values.tell_here("user", "is for files in /etc/oidc-agent/files.d alone; this one is yours");
     }
+    let osg = values.get("osg", |given| {
+        value::list(given, 16)?.iter().map(|path| surroundings.expand(path)).collect::<Result<Vec<_>, _>>()
+    });
+    let line = top.get("osg").map(|(_, line)| line);
     if values.within("defaults", "", Table::Defaults).is_some()
         && let Some(own) = defaults.iter().find(|section| std::ptr::eq(section.document, document))
     {
@@ -115,6 +134,10 @@ fn read<'a>(
         }
     }
     accounts(document, surroundings, gathered);
+    gathered.osg.extend(osg.unwrap_or_default().into_iter().map(|path| {
+        let place = Problem { path: document.path.into(), line, key: "osg".into(), what: String::new() };
+        NamedOsg { path, place }
+    }));
 }
 
 /// The tables of a list of tables, each with its number from 1.

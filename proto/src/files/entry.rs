@@ -126,6 +126,22 @@ pub enum Format {
     Netrc,
 }
 
+impl Format {
+    /// All of them.
+    pub const ALL: [Self; 5] = [Self::Raw, Self::Json, Self::Oauth2, Self::Header, Self::Netrc];
+
+    /// The name in `files.toml`.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Raw => "raw",
+            Self::Json => "json",
+            Self::Oauth2 => "oauth2",
+            Self::Header => "header",
+            Self::Netrc => "netrc",
+        }
+    }
+}
+
 /// How a file is written.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]

@@ -9,6 +9,7 @@ use super::{
     },
     hook_table::hook,
     keys::Table,
+    readers,
     surroundings::Surroundings,
     value,
     values::{Source, Value, Values},
@@ -95,11 +96,21 @@ fn rest(values: &mut Values<'_, '_>) -> Require {
 
 /// What a file looks like, and how it is written.
 fn look(values: &mut Values<'_, '_>) -> FileSink {
-    let readers = values.get_or("readers", Vec::new(), |given| value::list(given, 32));
+    let readers = values.get_or("readers", Vec::new(), value::readers);
+    let meant = readers::suggest(&readers);
+    // What the readers need is better than what is built in for everybody.
+    let format = values.get("format", value::format).unwrap_or_else(|| {
+        values.note_built_in("format", meant.format.as_str());
+        meant.format
+    });
+    let newline = values.get("newline", value::flag).unwrap_or_else(|| {
+        values.note_built_in("newline", if meant.newline { "true" } else { "false" });
+        meant.newline
+    });
     FileSink {
         path: PathBuf::new(),
-        format: values.get_or("format", Format::Raw, value::format),
-        newline: values.get_or("newline", true, value::flag),
+        format,
+        newline,
         mode: values.get_or("mode", 0o600, value::mode),
         group: values.get("group", value::group),
         create_dirs: values.get_or("create_dirs", false, value::flag),
@@ -153,11 +164,15 @@ fn file(
     } else if sink.format != Format::Netrc && values.has("host") {
         values.tell_here("host", "is for the format netrc alone");
     }
-    Some(FileSink { path: path?, ..sink })
+    let sink = FileSink { path: path?, ..sink };
+    for (key, what) in readers::refusals(&sink) {
+        values.tell_here(key, what);
+    }
+    Some(sink)
 }
 
 fn condor(values: &mut Values<'_, '_>) -> Option<CondorSink> {
-    let service = values.required("service", |given| value::name(given, b".-", 100));
+    let service = values.required("service", |given| value::name(given, b"._-", 100));
     let handle = values.get("handle", |given| value::name(given, b"._-", 100));
     Some(CondorSink { service: service?, handle })
 }

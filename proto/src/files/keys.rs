@@ -53,6 +53,12 @@ pub const KEYS: &[Key] = &[
     key("defaults", &[Top], "", "a table"),
     key("file", &[Top], "", "a list of tables, each begun by [[file]]"),
     key("condor", &[Top], "", "a list of tables, each begun by [[condor]]"),
+    key(
+        "osg",
+        &[Top],
+        "[]",
+        "a list of files of the OSG token renewer, such as \"/etc/osg/token-renewer/config.ini\"",
+    ),
     key("accounts", &[Top], "", "tables, each begun by [accounts.NAME]"),
     key(
         "name",
@@ -67,7 +73,12 @@ pub const KEYS: &[Key] = &[
         "${XDG_RUNTIME_DIR}/bt_u${UID}-NAME",
         "the path of a file: absolute, or with ~/, ${XDG_RUNTIME_DIR}, ${UID}, ${USER}, ${HOME}",
     ),
-    key("service", &[Condor], "", "the name of a service at HTCondor's credd: letters, digits, '.' or '-'"),
+    key(
+        "service",
+        &[Condor],
+        "",
+        "the name of a service at HTCondor's credd: letters, digits, '.', '_' or '-'",
+    ),
     key("handle", &[Condor], "", "a handle at HTCondor's credd: letters, digits, '.', '_' or '-'"),
     key("for", SINKS, "", "the address of a service or of a file there, or a list of at most 16"),
     key(

@@ -48,6 +48,18 @@ pub(super) fn texts(
     paths.into_iter().filter_map(read).collect()
 }
 
+/// A text that somebody else's program reads too: a configuration of the OSG renewer. Like ours it names files that are
+/// written, so that it is trusted no further.
+pub(super) fn osg(path: &Path, surroundings: &Surroundings) -> Result<String, String> {
+    let wrong = |what: String| format!("{}: {what}", path.display());
+    text(path, surroundings).map_err(wrong)?.ok_or_else(|| wrong("it does not exist".into()))
+}
+
+/// The text of a configuration file, as strictly as the agent reads it; `None` where there is none.
+pub fn text_of(path: &Path, surroundings: &Surroundings) -> Result<Option<String>, Problem> {
+    text(path, surroundings).map_err(|what| Problem::of_file(path, what))
+}
+
 /// A file's text; `None` where there is none.
 fn text(path: &Path, surroundings: &Surroundings) -> Result<Option<String>, String> {
     // People keep such files elsewhere, and link to them.

@@ -67,7 +67,7 @@ scope = ["openid", "a"]
 audience = "b a"
 format = "json"
 newline = false
-readers = ["xrootd"]
+readers = ["pelican"]
 mode = 0o600
 group = 7
 create_dirs = true
@@ -103,7 +103,7 @@ password_command = ["pass", "other"]
     assert_eq!((sink.mode, sink.group, sink.create_dirs, sink.write), (0o600, Some(7), true, Write::InPlace));
     assert_eq!(
         (sink.format, sink.newline, sink.readers.as_slice()),
-        (Format::Json, false, &["xrootd".to_owned()][..])
+        (Format::Json, false, &["pelican".to_owned()][..])
     );
     assert_eq!(file.token.scope.as_deref(), Some("a openid"));
     assert_eq!(file.token.audience.as_deref(), Some("a b"));
@@ -295,6 +295,22 @@ fn files_are_read_in_order_and_those_of_the_site_for_their_user() {
     let [remark] = files.remarks.as_slice() else { panic!("{:?}", files.remarks) };
     assert!(remark.to_string().contains("nobody.toml: it counts for nobody"), "{remark}");
     assert!(Place::new().names().is_empty(), "no files, no entries");
+}
+
+#[test]
+fn configurations_of_the_osg_renewer_are_read_beside_ours() {
+    let ini =
+        "[account demo]\npassword_file = /demo.pw\n[token write]\naccount = demo\ntoken_path = /t/write\n";
+    let place = Place::new().with("osg.ini", ini);
+    let osg = format!("osg = [{:?}]\n", place.root.path().join("osg.ini"));
+    let place = place.with("home/files.toml", &(osg.clone() + &named("main")));
+    assert_eq!(place.names(), ["main", "write"]);
+    assert_eq!(place.read().expect("a configuration").accounts.len(), 1);
+    let place = place.with("home/files.toml", &(osg.clone() + &named("write")));
+    assert!(place.read().expect_err("a problem").to_string().contains("the name write is given twice"));
+    fs_err::remove_file(place.root.path().join("osg.ini")).expect("removed");
+    let problems = place.read().expect_err("a problem").to_string();
+    assert!(problems.contains("files.toml:1: osg: ") && problems.contains("does not exist"), "{problems}");
 }
 
 #[test]

@@ -11,7 +11,7 @@ use super::{
     surroundings::group_id,
 };
 use crate::{
-    destination::{Operation, Wish},
+    destination::{Operation, Wish, reader::Reader},
     timespan,
 };
 
@@ -218,6 +218,16 @@ pub(super) fn wishes(value: &DeValue<'_>) -> Converted<Vec<Wish>> {
         Ok(Wish { operation, path })
     };
     list(value, 64)?.into_iter().map(wish).collect()
+}
+
+pub(super) fn readers(value: &DeValue<'_>) -> Converted<Vec<String>> {
+    let readers = list(value, 32)?;
+    let known = Reader::named();
+    if readers.iter().all(|reader| known.iter().any(|known| known.key == *reader)) {
+        return Ok(readers);
+    }
+    let names: Vec<_> = known.into_iter().map(|reader| reader.key).collect();
+    Err(format!("must be a list of {}; for others leave it out and say what they need", names.join(", ")))
 }
 
 /// Words, sorted, each once, separated by blanks; `None` for an empty list. A word has no characters but those that `fits`.
