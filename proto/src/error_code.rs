@@ -94,6 +94,8 @@ error_codes! {
     NoRefreshToken = "no_refresh_token";
     /// The token that the account exchanges for its own could not be had.
     SubjectTokenUnavailable = "subject_token_unavailable";
+    /// A service refuses the account's tokens, also one that was got anew.
+    TokenRefused = "token_refused";
     /// Nobody logs in with the account: its tokens are the client's own.
     NoPerson = "no_person";
     /// A security token service gives no credentials for the token.

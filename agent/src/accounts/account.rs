@@ -10,6 +10,7 @@ use super::{
     held::{Held, Open, Sealed},
     password_source::PasswordSource,
     pending::{Pending, PendingRequests},
+    refused::memory::Memory,
     token_cache::{CachedToken, Purpose},
 };
 use crate::clock::{BootTime, Expiry, Moment};
@@ -34,6 +35,8 @@ pub struct Account {
     pub always_allow_id_token: bool,
     /// Held by whoever asks its source for a token: one at a time, because that may replace the refresh token.
     pub turn: Arc<tokio::sync::Mutex<()>>,
+    /// What services refused of its tokens.
+    pub refused: Memory,
     state: Mutex<State>,
 }
 
@@ -64,6 +67,7 @@ impl Account {
             confirm: flags.confirm,
             always_allow_id_token: flags.always_allow_id_token,
             turn: Arc::default(),
+            refused: Memory::default(),
             state: Mutex::new(State {
                 held: Held::Open(Box::new(open)),
                 pending: PendingRequests::default(),

@@ -156,6 +156,7 @@ impl Accounts {
             // The person says so: what the provider refused is asked for once more.
             open.refusals.clear();
         });
+        account.refused.clear();
         // There may be a password to forget.
         self.0.lifetimes_changed.notify_one();
         if request.lifetime.is_none() || (unload_at.is_none() && !had_lifetime) {

@@ -35,6 +35,7 @@ mod pending;
 mod person;
 mod refresh_tokens;
 mod refusals;
+mod refused;
 mod registrations;
 mod renewal;
 mod ring;
@@ -51,5 +52,6 @@ mod token_cache;
 mod tries;
 
 pub use self::{
-    deps::Deps, load::Added, loaded::Accounts, lock::Covered, shown::Shown, token_cache::CachedToken,
+    deps::Deps, load::Added, loaded::Accounts, lock::Covered, refused::Given, shown::Shown,
+    token_cache::CachedToken,
 };

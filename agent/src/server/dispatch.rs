@@ -9,7 +9,7 @@ use oidc_proto::{
 
 use super::{handler::Handler, report};
 use crate::{
-    accounts::{Accounts, Added, CachedToken},
+    accounts::{Accounts, Added, CachedToken, Given},
     caller::Caller,
     clock::Moment,
     login::Login,
@@ -53,6 +53,13 @@ impl Dispatch {
                 Ok(token(&granted, accounts.deps().clock.now()))
             }
             Request::IdToken(request) => Box::pin(accounts.id_token(request, caller)).await.map(id_token),
+            Request::Refused(request) => Ok(match Box::pin(accounts.refused(request, caller)).await? {
+                Given::Access(granted, warning) => {
+                    let now = accounts.deps().clock.now();
+                    token_with(&granted, warning, now)
+                }
+                Given::Id(received, issuer) => id_token((received, issuer)),
+            }),
             Request::Userinfo(request) => {
                 Ok(Reply::success_with(Box::pin(accounts.userinfo(request, caller)).await?.to_info()))
             }
@@ -140,12 +147,17 @@ fn names(names: &[Shortname]) -> Vec<&str> {
 }
 
 fn token(token: &CachedToken, now: Moment) -> Reply {
+    token_with(token, None, now)
+}
+
+/// With a warning besides its own.
+fn token_with(token: &CachedToken, warning: Option<String>, now: Moment) -> Reply {
     Reply::Token(TokenReply {
         access_token: token.access_token.clone(),
         issuer: token.issuer.to_string(),
         expires_at: token.expires_at(now),
         scope: token.scope.as_deref().map(str::to_owned),
-        warnings: token.warnings.clone(),
+        warnings: token.warnings.iter().cloned().chain(warning).collect(),
         refresh_token: None,
     })
 }

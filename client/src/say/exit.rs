@@ -52,8 +52,8 @@ exits! {
     TokenNotYetValid = 16, "inspect: the token is not valid yet";
     /// `inspect`: there is none.
     NoToken = 17, "inspect: there is no token";
-    /// `inspect`: for another reason, such as its audience.
-    TokenRefused = 18, "inspect: the token has to be refused for another reason";
+    /// `inspect`: for another reason, such as its audience. `helper`: a service refuses it.
+    TokenRefused = 18, "inspect: the token has to be refused for another reason; helper: a service refuses it";
     /// `oidc doctor`: nothing stands in the way, and something may soon.
     Warnings = 19, "doctor: there are warnings, and no problems";
     /// `oidc doctor`: something has to be mended.
@@ -89,6 +89,7 @@ impl From<ErrorCode> for Exit {
             | Code::RegistrationTokenNeeded => Self::ProviderRefused,
             Code::OperationForbidden | Code::PromptCancelled | Code::PromptUnavailable => Self::Refused,
             Code::WriteFailed => Self::File,
+            Code::TokenRefused => Self::TokenRefused,
             _ => Self::Failure,
         }
     }

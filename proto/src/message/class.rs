@@ -29,6 +29,7 @@ impl Request {
             Self::AccessToken(_)
             | Self::IdToken(_)
             | Self::Mytoken(_)
+            | Self::Refused(_)
             | Self::Userinfo(_)
             | Self::Clients(_)
             | Self::AwsCredentials(_) => Class::Token,
@@ -104,6 +105,12 @@ mod tests {
             (r#"{"request":"access_token","account":"a"}"#, Class::Token, true, false),
             (r#"{"request":"id_token","account":"a"}"#, Class::Token, true, false),
             (r#"{"request":"mytoken","account":"a"}"#, Class::Token, true, false),
+            (
+                r#"{"request":"refused","account":"a","destination":"d","process":"1"}"#,
+                Class::Token,
+                true,
+                false,
+            ),
             (r#"{"request":"userinfo","account":"a"}"#, Class::Token, true, false),
             (r#"{"request":"clients","account":"a"}"#, Class::Token, true, false),
             (r#"{"request":"aws_credentials","account":"a","role":"r"}"#, Class::Token, true, false),

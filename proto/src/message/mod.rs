@@ -16,6 +16,7 @@ mod login;
 mod page;
 mod person;
 mod provider;
+mod refused;
 mod reply;
 mod request;
 mod status;
@@ -41,6 +42,7 @@ pub use login::{
 pub use page::{PageReply, PageRequest};
 pub use person::{ClientList, ListedClient, PersonProblem, PersonReport, PersonRequest};
 pub use provider::{ClientSource, Finding, Prediction, ProviderFact, ProviderReport, ProviderRequest};
+pub use refused::{RefusedRequest, Sign};
 pub use reply::{IdTokenReply, LookupStatus, Registration, Reply, ReplyError, TokenReply};
 pub use request::Request;
 pub use status::{

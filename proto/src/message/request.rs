@@ -9,7 +9,7 @@ use super::{
     AddRequest, AwsCredentialsRequest, CodeExchangeRequest, DeleteClientRequest, DeviceRequest, Failure,
     FileWriteRequest, FilesQuery, FilesWaitRequest, GenRequest, IdTokenRequest, IntrospectRequest,
     IssuerKeysRequest, MytokenRequest, PageRequest, PasswdRequest, PersonRequest, ProviderQuery,
-    ProviderRequest, RegisterRequest, ResetRequest, TokenRequest,
+    ProviderRequest, RefusedRequest, RegisterRequest, ResetRequest, TokenRequest,
     field::{put, required, required_object, verbatim},
 };
 use crate::{
@@ -47,6 +47,8 @@ pub enum Request {
     IdToken(IdTokenRequest),
     /// A mytoken (5.x).
     Mytoken(MytokenRequest),
+    /// Ours: a service refused a token; a new one, or why.
+    Refused(RefusedRequest),
     /// Ours: what the provider says of an account's person ([`super::PersonReport`]).
     Userinfo(PersonRequest),
     /// Ours: the clients that the provider says this person has ([`super::ClientList`]).
@@ -173,6 +175,7 @@ impl Request {
             "access_token" => Self::AccessToken(TokenRequest::read(object)?),
             "id_token" => Self::IdToken(IdTokenRequest::read(object)?),
             "mytoken" => Self::Mytoken(MytokenRequest::read(object)?),
+            "refused" => Self::Refused(RefusedRequest::read(object)?),
             "userinfo" => Self::Userinfo(PersonRequest::read(object)?),
             "clients" => Self::Clients(PersonRequest::read(object)?),
             "aws_credentials" => Self::AwsCredentials(Box::new(AwsCredentialsRequest::read(object)?)),
@@ -229,6 +232,7 @@ impl Request {
             Self::AccessToken(request) => request.write(&mut object),
             Self::IdToken(request) => request.write(&mut object),
             Self::Mytoken(request) => request.write(&mut object),
+            Self::Refused(request) => request.write(&mut object),
             Self::Userinfo(request) | Self::Clients(request) => request.write(&mut object),
             Self::AwsCredentials(request) => request.write(&mut object),
             Self::Add(request) => request.write(&mut object),
@@ -279,6 +283,7 @@ impl Request {
             Self::AccessToken(_) => "access_token",
             Self::IdToken(_) => "id_token",
             Self::Mytoken(_) => "mytoken",
+            Self::Refused(_) => "refused",
             Self::Userinfo(_) => "userinfo",
             Self::Clients(_) => "clients",
             Self::AwsCredentials(_) => "aws_credentials",
@@ -345,6 +350,7 @@ impl fmt::Debug for Request {
             Self::AccessToken(request) => write!(f, " {request:?}"),
             Self::IdToken(request) => write!(f, " {request:?}"),
             Self::Mytoken(request) => write!(f, " {request:?}"),
+            Self::Refused(request) => write!(f, " {request:?}"),
             Self::Userinfo(request) | Self::Clients(request) => write!(f, " {request:?}"),
             Self::AwsCredentials(request) => write!(f, " {request:?}"),
             Self::Add(request) => write!(f, " {request:?}"),

@@ -77,13 +77,13 @@ pub enum MytokenProfile {
 }
 
 impl Target {
-    fn read(object: &Object) -> Result<Self, Failure> {
+    pub(super) fn read(object: &Object) -> Result<Self, Failure> {
         let account = object.string("account").map(Self::Account);
         let target = account.or_else(|| object.string("issuer").map(Self::Issuer));
         target.ok_or_else(|| Failure::missing_field("account' or 'issuer"))
     }
 
-    fn write(&self, object: &mut Object) {
+    pub(super) fn write(&self, object: &mut Object) {
         match self {
             Self::Account(account) => object.insert("account", account.as_str()),
             Self::Issuer(issuer) => object.insert("issuer", issuer.as_str()),

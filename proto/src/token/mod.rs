@@ -7,6 +7,7 @@
 mod claims;
 mod compact;
 mod date;
+mod digest;
 pub mod discovery;
 mod find;
 mod found;
@@ -29,6 +30,7 @@ pub use self::{
     claims::Claim,
     compact::{Malformed, Signed, Token, is_b64token},
     date::{Date, MAX_DATE},
+    digest::{NotADigest, TokenDigest},
     find::{MAX_TEXT_LEN, find},
     found::{Found, FoundToken},
     instead::Instead,
