@@ -41,6 +41,11 @@ for name in oidc-add oidc-token oidc-gen; do
     ln -sf oidc "$root$prefix/bin/$name"
     echo "$prefix/bin/$name" >>"$list.new"
 done
+# What git, Bazel and cargo look for.
+for name in git-credential-oidc oidc-credential-helper cargo-credential-oidc; do
+    ln -sf oidc "$root$prefix/bin/$name"
+    echo "$prefix/bin/$name" >>"$list.new"
+done
 put 0644 "$prefix/share/man/man1" "$stage"/man/*.1
 put 0644 "$prefix/share/bash-completion/completions" "$stage"/bash/*
 put 0644 "$prefix/share/zsh/site-functions" "$stage"/zsh/*

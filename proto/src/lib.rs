@@ -14,6 +14,7 @@ pub mod error_code;
 pub mod fault_point;
 pub mod files;
 pub mod framing;
+pub mod helpers;
 pub mod home;
 pub mod issuers;
 pub mod json;

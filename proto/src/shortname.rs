@@ -48,7 +48,7 @@ impl Shortname {
     pub fn is_listed(&self) -> bool {
         let name = self.as_str();
         let without_digits = name.trim_end_matches(|c: char| c.is_ascii_digit());
-        let hidden = name.starts_with('.') || name == "config";
+        let hidden = name.starts_with('.') || name == "config" || name == "helpers.toml";
         let suffixed = [".config", ".log", ".stats"].iter().any(|suffix| name.ends_with(suffix));
         !(hidden || suffixed || without_digits.ends_with(".clientconfig"))
     }
@@ -130,9 +130,16 @@ mod tests {
         for name in ["wlcg", "acc~", "issuer.config.bak", "oidc-agent-service.options", "a.clientconfigx"] {
             assert!(listed(name), "{name}");
         }
-        for name in
-            [".x", "issuer.config", "config", "a.log", "a.stats", "a.clientconfig", "a.clientconfig12"]
-        {
+        for name in [
+            ".x",
+            "issuer.config",
+            "config",
+            "helpers.toml",
+            "a.log",
+            "a.stats",
+            "a.clientconfig",
+            "a.clientconfig12",
+        ] {
             assert!(!listed(name), "{name}");
         }
     }

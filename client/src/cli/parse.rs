@@ -15,7 +15,7 @@ use super::{
     environment,
     getopt::{self, Rewritten},
     options::WITHOUT_EFFECT,
-    table::{Entry, Table},
+    table::{Entry, Group, Table},
     tree,
     usage::{self, UsageError},
 };
@@ -52,6 +52,9 @@ pub fn parse<C>(
     if let Some(entry) = table.c_suite.iter().find(|entry| entry.name == called) {
         return run(entry, entry.name, arguments.collect(), Dialect::CSuite);
     }
+    if let Some(entry) = table.also_called(called) {
+        return run(entry, called, arguments.collect(), Dialect::Ours);
+    }
     if let Some(entry) = called.strip_prefix("oidc-").and_then(|name| table.find(name)) {
         return run(entry, called, arguments.collect(), Dialect::Ours);
     }
@@ -72,15 +75,63 @@ fn parse_subcommand<C>(table: &Table<C>, mut arguments: Vec<OsString>) -> Result
     };
     let name = arguments.remove(at);
     match name.to_str() {
-        Some("help") => help_about(table, arguments.first().and_then(|topic| topic.to_str())),
+        Some("help") => {
+            let topics: Vec<_> = arguments.iter().filter_map(|topic| topic.to_str()).collect();
+            help_about(table, &topics)
+        }
         known => match known.and_then(|name| table.find(name)) {
             Some(entry) => run(entry, &format!("oidc {}", entry.name), arguments, Dialect::Ours),
-            None => Err(no_command(table, &name.to_string_lossy())),
+            None => match known.and_then(|name| table.group(name)) {
+                Some(group) => parse_member(group, at, arguments),
+                None => Err(no_command(table, &name.to_string_lossy())),
+            },
         },
     }
 }
 
-fn help_about<C>(table: &Table<C>, topic: Option<&str>) -> Result<Invocation<C>, UsageError> {
+/// `oidc [OPTION...] GROUP [OPTION...] COMMAND ...`, without the group, whose place was `from`.
+fn parse_member<C>(
+    group: &Group<C>,
+    from: usize,
+    mut arguments: Vec<OsString>,
+) -> Result<Invocation<C>, UsageError> {
+    let is_option = |argument: &OsString| argument.as_encoded_bytes().starts_with(b"-");
+    let called = format!("oidc {}", group.name);
+    let Some(at) = arguments.iter().skip(from).position(|argument| !is_option(argument)) else {
+        return match arguments.get(from).and_then(|argument| argument.to_str()) {
+            Some("--help" | "-h" | "-?") => Ok(Invocation::Show(tree::help_of(&mut group.command()))),
+            Some("--version" | "-V") => Ok(Invocation::Show(version(&called))),
+            Some("--usage") => Ok(Invocation::Show(group.command().render_usage().to_string())),
+            Some(option) => Err(UsageError::of(&called, &format!("unrecognized option '{option}'"), None)),
+            None => Err(UsageError::new(tree::help_of(&mut group.command()))),
+        };
+    };
+    let name = arguments.remove(from + at);
+    let name = name.to_string_lossy();
+    match group.find(&name) {
+        Some(entry) => run(entry, &format!("{called} {}", entry.name), arguments, Dialect::Ours),
+        None => Err(no_member(group, &name)),
+    }
+}
+
+fn no_member<C>(group: &Group<C>, name: &str) -> UsageError {
+    let called = format!("oidc {}", group.name);
+    let meant = usage::closest(name, group.commands.iter().map(|entry| entry.name));
+    let meant = meant.map(|meant| format!("{called} {meant}"));
+    UsageError::of(&called, &format!("no command '{name}'"), meant.as_deref())
+}
+
+fn help_about<C>(table: &Table<C>, topics: &[&str]) -> Result<Invocation<C>, UsageError> {
+    let topic = topics.first().copied();
+    if let Some(group) = topic.and_then(|name| table.group(name)) {
+        return Ok(Invocation::Show(match topics.get(1) {
+            None => tree::help_of(&mut group.command()),
+            Some(name) => {
+                let entry = group.find(name).ok_or_else(|| no_member(group, name))?;
+                tree::help_of(&mut entry.command().bin_name(format!("oidc {} {name}", group.name)))
+            }
+        }));
+    }
     match topic {
         None | Some("help") => Ok(Invocation::Show(tree::help(table))),
         Some("exit-codes") => Ok(Invocation::Show(exit::table())),

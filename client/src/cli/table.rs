@@ -6,8 +6,22 @@ use clap::{Arg, ArgAction, ArgMatches, Parser};
 pub struct Table<C: 'static> {
     /// The words after `oidc`, in the order of its help.
     pub commands: &'static [Entry<C>],
+    /// Words after `oidc` that another word follows.
+    pub groups: &'static [Group<C>],
     /// The C suite's tools whose names this program answers to.
     pub c_suite: &'static [Entry<C>],
+}
+
+/// Commands that share their first word: `oidc helper git`.
+pub struct Group<C: 'static> {
+    /// The first word.
+    pub name: &'static str,
+    /// What they are for, in a line of the help.
+    pub about: &'static str,
+    /// What else there is to say of all of them.
+    pub after_help: &'static str,
+    /// The second words.
+    pub commands: &'static [Entry<C>],
 }
 
 /// A command of a [`Table`].
@@ -16,6 +30,8 @@ pub struct Entry<C> {
     pub name: &'static str,
     /// Shown in the help.
     pub is_visible: bool,
+    /// Another name of a program that means this command: what a host program looks for.
+    pub also: Option<&'static str>,
     arguments: fn() -> clap::Command,
     pub(super) read: fn(&ArgMatches) -> Result<C, clap::Error>,
     /// What a word that is no option means, where it is all there is.
@@ -28,9 +44,44 @@ impl<C> Table<C> {
         self.commands.iter().find(|entry| entry.name == name)
     }
 
+    /// The group of this name.
+    pub fn group(&self, name: &str) -> Option<&Group<C>> {
+        self.groups.iter().find(|group| group.name == name)
+    }
+
+    /// The command that a program's name means, other than by the words after `oidc`.
+    pub fn also_called(&self, called: &str) -> Option<&Entry<C>> {
+        let in_groups = self.groups.iter().flat_map(|group| group.commands);
+        self.commands.iter().chain(in_groups).find(|entry| entry.also == Some(called))
+    }
+
     /// The names that the help shows.
     pub fn visible_names(&self) -> impl Iterator<Item = &'static str> {
-        self.commands.iter().filter(|entry| entry.is_visible).map(|entry| entry.name)
+        let commands = self.commands.iter().filter(|entry| entry.is_visible).map(|entry| entry.name);
+        commands.chain(self.groups.iter().map(|group| group.name))
+    }
+}
+
+impl<C> Group<C> {
+    /// The command whose second word this is.
+    pub fn find(&self, name: &str) -> Option<&Entry<C>> {
+        self.commands.iter().find(|entry| entry.name == name)
+    }
+
+    /// All of them as one command, for what describes them.
+    pub fn command(&self) -> clap::Command {
+        let bin_name = format!("oidc {}", self.name);
+        let commands = self.commands.iter().map(|entry| {
+            entry.command().bin_name(format!("{bin_name} {}", entry.name)).hide(!entry.is_visible)
+        });
+        clap::Command::new(self.name)
+            .bin_name(bin_name.clone())
+            .about(self.about)
+            .after_help(self.after_help)
+            .disable_help_flag(true)
+            .disable_help_subcommand(true)
+            .subcommand_required(true)
+            .subcommands(commands)
     }
 }
 
@@ -45,6 +96,7 @@ impl<C> Entry<C> {
         Self {
             name,
             is_visible: true,
+            also: None,
             arguments: T::command,
             read: |matches| T::from_arg_matches(matches).map(|arguments| arguments.into().into()),
             one_word: None,
@@ -54,6 +106,11 @@ impl<C> Entry<C> {
     /// The same, for which a single word is read without building the parser. It must come to the same.
     pub const fn or_one_word(self, read: fn(String) -> C) -> Self {
         Self { one_word: Some(read), ..self }
+    }
+
+    /// The same, which another name of the program means too.
+    pub const fn also(self, name: &'static str) -> Self {
+        Self { also: Some(name), ..self }
     }
 
     /// The same, but not shown in the help.

@@ -28,6 +28,7 @@ const PUBLIC: &[&str] = &[
     "forget",
     "from",
     "gpg",
+    "host",
     "issuer",
     "jwks",
     "mytoken",
@@ -58,7 +59,8 @@ const CANARY: &str = "canary_7";
 #[test]
 fn no_secret_is_in_a_debug_text() {
     let mut hidden = Vec::new();
-    for entry in TABLE.c_suite.iter().chain(TABLE.commands) {
+    let in_groups = TABLE.groups.iter().flat_map(|group| group.commands);
+    for entry in TABLE.c_suite.iter().chain(TABLE.commands).chain(in_groups) {
         for option in entry.command().get_arguments().filter(|arg| arg.get_action().takes_values()) {
             let Some(name) = option.get_long() else { continue };
             let line = [entry.name.to_owned(), format!("--{name}={CANARY}"), "acc".to_owned()];

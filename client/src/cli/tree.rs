@@ -2,7 +2,7 @@
 
 use clap::Command;
 
-use super::table::Table;
+use super::table::{Group, Table};
 
 /// `oidc` with every command below it.
 pub fn oidc<C>(table: &Table<C>) -> Command {
@@ -13,6 +13,7 @@ pub fn oidc<C>(table: &Table<C>) -> Command {
         .subcommand_required(true)
         .disable_help_subcommand(true)
         .subcommands(subcommands)
+        .subcommands(table.groups.iter().map(Group::command))
         .after_help(
             "`oidc help COMMAND` tells more, `oidc help exit-codes` what an exit status means, `oidc help environment` \
              which variables are read.\n\n\
@@ -56,6 +57,13 @@ mod tests {
         insta::assert_snapshot!("oidc", shown(oidc(&TABLE)));
         for entry in TABLE.commands.iter().filter(|entry| entry.is_visible) {
             insta::assert_snapshot!(format!("oidc_{}", entry.name), shown(entry.command()));
+        }
+        for group in TABLE.groups {
+            insta::assert_snapshot!(format!("oidc_{}", group.name), shown(group.command()));
+            for entry in group.commands.iter().filter(|entry| entry.is_visible) {
+                let command = entry.command().bin_name(format!("oidc {} {}", group.name, entry.name));
+                insta::assert_snapshot!(format!("oidc_{}_{}", group.name, entry.name), shown(command));
+            }
         }
         for command in c_suite(&TABLE) {
             insta::assert_snapshot!(command.get_name().to_owned(), shown(command));

@@ -5,6 +5,7 @@ mod agent;
 mod doctor;
 mod r#gen;
 mod generate;
+mod helper;
 mod inspect;
 #[cfg(test)]
 mod json_tests;
@@ -48,6 +49,7 @@ pub static TABLE: Table<Box<dyn Command>> = Table {
         Entry::of::<agent::AgentArgs>("agent"),
         Entry::of::<generate::GenerateArgs>("generate").hidden(),
     ],
+    groups: &[helper::GROUP],
     c_suite: &[
         Entry::as_of_c_suite::<token::arguments::CSuiteTokenArgs, token::arguments::TokenCommand>(
             "oidc-token",

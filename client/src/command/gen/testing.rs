@@ -41,6 +41,7 @@ use crate::{
 /// `gen` alone, so that its arguments are at hand.
 static GEN: Table<GenArgs> = Table {
     commands: &[Entry::of::<GenArgs>("gen")],
+    groups: &[],
     c_suite: &[Entry::as_of_c_suite::<CSuiteGenArgs, GenArgs>("oidc-gen")],
 };
 

@@ -30,7 +30,10 @@ pub fn write_pages(programs: Vec<Command>, directory: &Path) -> io::Result<()> {
         let name = command.get_name().to_owned();
         let has_page = |sub: &&Command| !sub.is_hide_set() && sub.get_name() != "agent";
         for sub in command.get_subcommands().filter(has_page) {
-            pages.push((format!("{name}-{}", sub.get_name()), sub.clone()));
+            let name = format!("{name}-{}", sub.get_name());
+            let below = sub.get_subcommands().filter(|below| !below.is_hide_set());
+            pages.extend(below.map(|below| (format!("{name}-{}", below.get_name()), below.clone())));
+            pages.push((name, sub.clone()));
         }
         pages.push((name, command));
     }

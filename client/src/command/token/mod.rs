@@ -2,10 +2,10 @@
 
 pub mod arguments;
 pub mod destination;
-mod granted;
+pub mod granted;
 pub mod obtain;
 mod print;
-mod report;
+pub mod report;
 
 use arguments::{TokenArgs, TokenCommand};
 use obtain::Token;

@@ -71,7 +71,8 @@ pub fn run(args: &TokenArgs, places: &DestinationArgs, context: &mut Context) ->
     write(args, places, &derived, &tokens, context)
 }
 
-fn refuse_what_does_not_fit(args: &TokenArgs, places: &DestinationArgs) -> Result<(), Error> {
+/// What is no token for a service, or cannot be printed.
+pub fn refuse_what_does_not_fit(args: &TokenArgs, places: &DestinationArgs) -> Result<(), Error> {
     if args.id_token || args.mytoken.is_some() {
         return Err(UsageError::new("`--for` is for access tokens").into());
     }
@@ -103,7 +104,7 @@ fn shown(url: &str) -> String {
 }
 
 /// What is derived, and what the options say besides: further scopes, and another audience.
-fn query(args: &TokenArgs, target: &Target, derived: &Derived) -> TokenQuery {
+pub fn query(args: &TokenArgs, target: &Target, derived: &Derived) -> TokenQuery {
     let Wanted::AccessToken { scope, audience, validity } = args.wanted() else {
         return args.query(target.clone(), args.wanted());
     };
