@@ -74,6 +74,20 @@ fetch_c_suite() {
     is_right_c_suite "$debian" || missing "the C suite 4.2.6 (Debian 12: oidc-agent-cli, liboidc-agent4)"
 }
 
+# A storage server that takes tokens, and the library that it checks them with; they run from below .tools.
+fetch_xrootd() {
+    libraries=$debian/usr/lib/$(uname -m)-linux-gnu
+    if ! LD_LIBRARY_PATH=$libraries "$debian/usr/bin/xrootd" -v >/dev/null 2>&1; then
+        say "unpacking xrootd and scitokens-cpp into .tools"
+        unpack xrootd-server xrootd-client xrootd-plugins xrootd-server-plugins xrootd-client-plugins \
+            xrootd-scitokens-plugins libxrdapputils2 libxrdcl3 libxrdcrypto2 libxrdcryptolite2 libxrdhttputils2 \
+            libxrdposix3 libxrdserver3 libxrdutils3 libxrdxml3 libtinyxml2.6.2v5 libscitokens0 scitokens-cpp || true
+    fi
+    LD_LIBRARY_PATH=$libraries "$debian/usr/bin/xrootd" -v >/dev/null 2>&1 &&
+        [ -x "$debian/usr/bin/scitokens-verify" ] ||
+        missing "xrootd 5.5 and scitokens-cpp (Debian 12: xrootd-server, xrootd-scitokens-plugins, scitokens-cpp)"
+}
+
 # Programs that do not work from another place: installed where root allows it, else asked for.
 fetch_program() {
     have "$1" && return
@@ -86,13 +100,31 @@ fetch_program() {
     have "$1" || missing "$1 (Debian package $2)"
 }
 
+# Readers and SDKs in Python, in an environment of their own.
+fetch_python_packages() {
+    python=$tools/python
+    if ! have python3; then
+        missing "python3 (for botocore, scitokens and htcondor)"
+        return
+    fi
+    "$python/bin/python3" -c 'import botocore, scitokens, htcondor2' 2>/dev/null && return
+    say "installing botocore, scitokens and htcondor into .tools/python"
+    rm -rf "$python"
+    quietly python3 -m venv "$python" &&
+        quietly "$python/bin/pip" install --quiet --disable-pip-version-check \
+            botocore==1.44.8 scitokens==1.9.7 htcondor==25.14.1 ||
+        missing "the Python packages botocore, scitokens and htcondor"
+}
+
 mkdir -p "$tools"
 fetch_node_packages
 fetch_c_suite
+fetch_xrootd
 fetch_program strace strace
 fetch_program gpg gnupg
 fetch_program python3 python3
 fetch_program chromium chromium
 fetch_program chromedriver chromium-driver
 fetch_program faketime faketime
+fetch_python_packages
 all_or_no_ci

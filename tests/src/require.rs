@@ -63,6 +63,29 @@ pub fn python() -> Option<PathBuf> {
     tool("python3").or_else(|| not_run("python3"))
 }
 
+/// Python 3 with the packages of `scripts/fetch-test-tools.sh`: botocore, scitokens, htcondor.
+pub fn python_packages() -> Option<PathBuf> {
+    let python = workspace().join(".tools/python/bin/python3");
+    let works = || {
+        let imported = Command::new(&python).args(["-c", "import botocore, scitokens, htcondor2"]).output();
+        imported.is_ok_and(|output| output.status.success())
+    };
+    let is_there = python.exists() && works();
+    is_there.then_some(python).or_else(|| not_run("the Python packages botocore, scitokens and htcondor"))
+}
+
+/// Where xrootd 5.5 and scitokens-cpp are, with the directory of their libraries.
+pub fn xrootd() -> Option<(PathBuf, PathBuf)> {
+    let tools = workspace().join(".tools/debian/usr");
+    let libraries = tools.join(format!("lib/{}-linux-gnu", std::env::consts::ARCH));
+    let is_there =
+        ["xrootd", "xrdfs", "scitokens-verify"].iter().all(|name| tools.join("bin").join(name).exists());
+    let has_plugins = libraries.join("libXrdAccSciTokens-5.so").exists() && on_path("openssl").is_some();
+    (is_there && has_plugins)
+        .then(|| (tools.join("bin"), libraries))
+        .or_else(|| not_run("xrootd 5.5 and scitokens-cpp (Debian packages), and openssl"))
+}
+
 /// Whether this runs as root: some tests need a second user or a small file system.
 pub fn root() -> Option<()> {
     rustix::process::geteuid().is_root().then_some(()).or_else(|| not_run("root"))
