@@ -41,11 +41,6 @@ for name in oidc-add oidc-token oidc-gen; do
     ln -sf oidc "$root$prefix/bin/$name"
     echo "$prefix/bin/$name" >>"$list.new"
 done
-# What git, Bazel and cargo look for.
-for name in git-credential-oidc oidc-credential-helper cargo-credential-oidc; do
-    ln -sf oidc "$root$prefix/bin/$name"
-    echo "$prefix/bin/$name" >>"$list.new"
-done
 put 0644 "$prefix/share/man/man1" "$stage"/man/*.1
 put 0644 "$prefix/share/bash-completion/completions" "$stage"/bash/*
 put 0644 "$prefix/share/zsh/site-functions" "$stage"/zsh/*
@@ -58,4 +53,9 @@ for unit in oidc-agent.service oidc-agent.socket; do
     sed "s|@BINDIR@|$prefix/bin|" "contrib/systemd/user/$unit" >"$units/$unit"
 done
 put 0644 "$unit_directory" "$units"/*
+# Not enabled and for administrators to copy: what runs for whom is theirs to say.
+system=$(mktemp -d)
+trap 'rm -rf "$units" "$system"' EXIT
+sed "s|@BINDIR@|$prefix/bin|" "contrib/systemd/system/oidc-agent@.service" >"$system/oidc-agent@.service"
+put 0644 "$prefix/share/oidc-agent/systemd" "$system"/*
 mv "$list.new" "$list"

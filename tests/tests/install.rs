@@ -11,8 +11,6 @@ use oidc_tests::{
     programs::{program, run, workspace},
 };
 
-/// Without man pages and completions: programs call them.
-const FOR_PROGRAMS: [&str; 3] = ["git-credential-oidc", "oidc-credential-helper", "cargo-credential-oidc"];
 const NAMES: [&str; 4] = ["oidc", "oidc-add", "oidc-gen", "oidc-token"];
 
 /// What `make build` leaves, of the programs under test.
@@ -77,9 +75,6 @@ fn every_place_gets_its_files_and_uninstall_takes_them_away() {
         assert!(share.join(format!("fish/vendor_completions.d/{name}.fish")).exists(), "{name}");
         assert!(share.join(format!("man/man1/{name}.1")).exists(), "{name}");
     }
-    for name in FOR_PROGRAMS {
-        assert!(root.join("usr/local/bin").join(name).exists(), "{name}");
-    }
     assert!(share.join("man/man1/oidc-agent.1").exists());
     assert!(share.join("oidc-agent/issuer.config.d/wlcg.json").exists());
 
@@ -110,6 +105,27 @@ fn systemd_accepts_the_units_and_starts_the_installed_agent() {
     let verified = run(verify);
     let ours = |line: &&str| line.contains("oidc-agent");
     let complaints: Vec<&str> = verified.stderr.lines().filter(ours).collect();
+    assert!(complaints.is_empty(), "{complaints:#?}");
+}
+
+#[test]
+fn systemd_accepts_the_unit_for_service_users() {
+    let environment = Environment::new();
+    let root = installed(&environment);
+    let path = root.join("usr/local/share/oidc-agent/systemd/oidc-agent@.service");
+    let unit = fs_err::read_to_string(&path).expect("a unit");
+    assert!(unit.contains("ExecStart=/usr/local/bin/oidc-agent --console"), "{unit}");
+    if !judge("systemd-analyze") {
+        return;
+    }
+    let here = root.join("usr/local/bin");
+    fs_err::write(&path, unit.replace("/usr/local/bin", here.to_str().expect("UTF-8"))).expect("a unit");
+    let instance = path.with_file_name("oidc-agent@daemon.service");
+    fs_err::copy(&path, &instance).expect("a copy");
+    let mut verify = environment.command_at(Path::new("systemd-analyze"));
+    verify.args(["--man=no", "verify"]).arg(&instance);
+    let verified = run(verify);
+    let complaints: Vec<&str> = verified.stderr.lines().filter(|line| line.contains("oidc-agent")).collect();
     assert!(complaints.is_empty(), "{complaints:#?}");
 }
 
