@@ -46,6 +46,8 @@ enum Way<'a> {
     Socket(BorrowedFd<'a>),
     /// By the agent's own page, in a browser.
     Page,
+    /// Not at all: the agent itself.
+    Within,
 }
 
 /// What somebody who came in is here.
@@ -86,7 +88,12 @@ impl<'a> Caller<'a> {
         Caller { peer, role: Role::Owner, way: Way::Page }
     }
 
-    /// Whether that is so.
+    /// The agent itself, which keeps files fresh.
+    pub fn itself() -> Caller<'static> {
+        Caller { way: Way::Within, ..Self::at_page() }
+    }
+
+    /// Whether it is that page.
     pub fn is_at_page(&self) -> bool {
         matches!(self.way, Way::Page)
     }

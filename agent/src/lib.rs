@@ -3,6 +3,7 @@
 pub mod accounts;
 pub mod caller;
 pub mod clock;
+pub mod files;
 pub mod hardening;
 pub mod login;
 mod output;

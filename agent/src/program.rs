@@ -7,6 +7,7 @@ use oidc_proto::home::{Home, on_remark};
 use crate::{
     accounts::{Accounts, Deps},
     clock::Clock,
+    files::Files,
     login::Login,
     page::Page,
     process::start,
@@ -38,7 +39,8 @@ fn dispatch(options: Options, socket: &Path) -> Dispatch {
     let accounts = Accounts::start(Deps { home, issuers, providers, options, prompts, clock });
     let login = Login::new(accounts.clone(), socket.to_owned());
     let page = Page::new(accounts.clone());
-    Dispatch::new(accounts, login, page)
+    let files = Files::start(accounts.clone());
+    Dispatch::new(accounts, login, page, files)
 }
 
 /// To the log, which is on the terminal as long as this process has one.

@@ -69,6 +69,17 @@ pub enum Warning {
     NotSynced,
 }
 
+impl Warning {
+    /// A stable name for programs.
+    pub fn code(self) -> &'static str {
+        match self {
+            Self::Network(_) => "network_file_system",
+            Self::NotAtomic => "not_atomic",
+            Self::NotSynced => "not_synced",
+        }
+    }
+}
+
 /// Writes a file, new or over the old one, which must be a regular file of this user. On any error the old one stands as it
 /// was.
 pub fn write(target: &Target<'_>, bytes: &[u8]) -> Result<Written, WriteError> {

@@ -163,15 +163,23 @@ impl Accounts {
         self.load_unlocked(name, unlocked).await
     }
 
-    async fn read_file(&self, name: &Shortname) -> Result<Zeroizing<Vec<u8>>, Failure> {
+    pub(super) async fn read_file(&self, name: &Shortname) -> Result<Zeroizing<Vec<u8>>, Failure> {
         let (home, file) = (self.deps().home.clone(), name.clone());
         off_thread(move || home.read(&file)).await.map_err(|error| unreadable(name, &error))
     }
 
     async fn load_unlocked(&self, name: &Shortname, unlocked: Unlocked) -> Result<Arc<Account>, Failure> {
+        let open = self.opened(name, unlocked).await;
+        let lifetime = self.deps().options.lifetime;
+        let unload_at = lifetime.map(|lifetime| Expiry::after(self.now(), lifetime));
+        self.load(name.clone(), open, Flags::default(), unload_at, false).await
+    }
+
+    /// An account as its file has it, with what was left unsaved of it.
+    pub(super) async fn opened(&self, name: &Shortname, unlocked: Unlocked) -> Open {
         let Unlocked { account, key, .. } = unlocked;
         let (accounts, name_in_home) = (self.clone(), name.clone());
-        let open = off_thread(move || {
+        off_thread(move || {
             let mut open = Open::new(account);
             open.take_key(key);
             // Another program may have changed the file meanwhile.
@@ -179,10 +187,7 @@ impl Accounts {
             accounts.take_over_unsaved(&name_in_home, &mut open);
             open
         })
-        .await;
-        let lifetime = self.deps().options.lifetime;
-        let unload_at = lifetime.map(|lifetime| Expiry::after(self.now(), lifetime));
-        self.load(name.clone(), open, Flags::default(), unload_at, false).await
+        .await
     }
 
     async fn unlock_by_asking(
@@ -244,7 +249,7 @@ fn unreadable(name: &Shortname, error: &HomeError) -> Failure {
     }
 }
 
-fn unopened(name: &Shortname, error: &VaultError) -> Failure {
+pub(super) fn unopened(name: &Shortname, error: &VaultError) -> Failure {
     match error {
         VaultError::WrongPassword => Failure::wrong_password(),
         _ => Failure::new(

@@ -70,6 +70,8 @@ pub struct Open {
 pub struct Pause {
     until: BootTime,
     length: Duration,
+    /// Until when the provider wants to be left alone, however long that is.
+    asked: Option<BootTime>,
     failure: Failure,
 }
 
@@ -137,12 +139,18 @@ impl Open {
         self.pause.as_ref().filter(|pause| now < pause.until).map(|pause| pause.failure.clone())
     }
 
+    /// For how long the provider wants to be left alone; nobody but the agent's own work waits for that.
+    pub fn asked_to_wait(&self, now: BootTime) -> Option<Duration> {
+        self.pause.as_ref()?.asked.map(|until| until.since(now)).filter(|left| !left.is_zero())
+    }
+
     /// Notes a failure that may pass: until the pause is over it answers for the provider. Pauses double while
     /// failures go on, and last at least as long as the provider asked.
     pub fn pause_after(&mut self, failure: Failure, retry_after: Option<Duration>, now: BootTime) {
         let grown = self.pause.as_ref().map_or(FIRST_PAUSE, |pause| (pause.length * 2).min(LONGEST_PAUSE));
         let length = retry_after.map_or(grown, |asked| asked.clamp(grown, LONGEST_PAUSE.max(grown)));
-        self.pause = Some(Box::new(Pause { until: now.plus(length), length, failure }));
+        let asked = retry_after.map(|asked| now.plus(asked));
+        self.pause = Some(Box::new(Pause { until: now.plus(length), length, asked, failure }));
     }
 
     /// Goes on with a refresh token that another login or another program brought: what was wrong with the one before

@@ -8,7 +8,7 @@ use oidc_proto::{
     message::{AccountStatus, Failure, Reminder},
     shortname::Shortname,
 };
-use tokio::sync::{Notify, OwnedMutexGuard};
+use tokio::sync::{Notify, OwnedMutexGuard, watch};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use super::{
@@ -35,6 +35,8 @@ pub(super) struct Shared {
     pub(super) tries: Tries,
     pub(super) aws: AwsUnderWay,
     pub(super) lifetimes_changed: Notify,
+    /// Which accounts can be used is not as it was.
+    pub(super) changed: watch::Sender<()>,
     pub(super) tasks: TaskTracker,
     /// No refresh is begun any more.
     pub(super) ending: CancellationToken,
@@ -62,6 +64,7 @@ impl Accounts {
             tries: Tries::default(),
             aws: AwsUnderWay::default(),
             lifetimes_changed: Notify::new(),
+            changed: watch::Sender::default(),
             tasks: TaskTracker::new(),
             ending: CancellationToken::new(),
         }))
@@ -119,7 +122,10 @@ impl Accounts {
         let mut state = self.state();
         let before = state.loaded.len();
         state.loaded.retain(|account| account.name != *name);
-        state.loaded.len() != before
+        let removed = state.loaded.len() != before;
+        drop(state);
+        self.0.changed.send_replace(());
+        removed
     }
 
     /// Unloads an account that is given up: what of it did not reach the disk is given up as well.
@@ -131,6 +137,7 @@ impl Accounts {
     /// Unloads all accounts.
     pub fn remove_all(&self) {
         self.state().loaded.clear();
+        self.0.changed.send_replace(());
     }
 
     /// Does something that is not to be cut off once it has begun, such as spending a refresh token: it runs to its end
@@ -171,6 +178,7 @@ impl Accounts {
         }
         self.0.lifetimes_changed.notify_one();
         self.0.inserted.notify_waiters();
+        self.0.changed.send_replace(());
         Ok(())
     }
 

@@ -34,6 +34,8 @@ impl Accounts {
             state.loaded.iter().chain(&state.unsaved).for_each(|account| account.seal(key.public()));
             state.covered.iter().filter_map(Weak::upgrade).for_each(|secrets| secrets.seal(key.public()));
             state.lock = Some(key);
+            drop(state);
+            accounts.0.changed.send_replace(());
             Ok(())
         })
         .await
@@ -81,6 +83,8 @@ impl Accounts {
         state.loaded.retain(|account| account.unseal(&secret));
         state.covered.iter().filter_map(Weak::upgrade).for_each(|secrets| secrets.unseal(&secret));
         state.lock = None;
+        drop(state);
+        self.0.changed.send_replace(());
         Ok(())
     }
 }

@@ -28,6 +28,7 @@ mod loading;
 pub(crate) mod lock;
 mod locking;
 mod look;
+mod managed;
 mod obtain;
 mod off_thread;
 mod password_source;
@@ -50,8 +51,18 @@ pub(crate) mod testing;
 mod token;
 mod token_cache;
 mod tries;
+mod unattended;
 
+pub(crate) use self::off_thread::off_thread;
 pub use self::{
-    deps::Deps, load::Added, loaded::Accounts, lock::Covered, refused::Given, shown::Shown,
+    deps::Deps,
+    load::Added,
+    loaded::Accounts,
+    lock::Covered,
+    managed::{Loading, ManagedWish, NoToken, Trouble},
+    password_source::{password_of_command, password_of_file},
+    refused::Given,
+    shown::Shown,
     token_cache::CachedToken,
+    unattended::Unloaded,
 };

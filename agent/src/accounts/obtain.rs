@@ -41,6 +41,7 @@ pub async fn obtain(
     pending: &Pending,
 ) -> Outcome {
     let (deps, purpose) = (accounts.deps(), pending.purpose());
+    let was_usable = account.is_usable().unwrap_or(true);
     let looking = look_at_file(account, accounts);
     let (source, mut renewal) =
         ending.run_until_cancelled(looking).await.ok_or_else(|| self::ending(account))??;
@@ -79,6 +80,9 @@ pub async fn obtain(
                 None => None,
             };
             note_login_end(account, successor.as_ref(), ends_at);
+            if !was_usable {
+                accounts.0.changed.send_replace(());
+            }
             keep(account, purpose, min_valid, response, obtained, successor)
         }
         Err(Unanswered::Provider(error)) => Err(refuse(account, purpose, &error, deps.clock.boot())),

@@ -4,7 +4,7 @@
 pub(super) mod command;
 pub(super) mod file;
 
-use std::{io, sync::atomic::AtomicUsize, sync::atomic::Ordering, time::Duration};
+use std::{io, process::Command, sync::atomic::AtomicUsize, sync::atomic::Ordering, time::Duration};
 
 use oidc_proto::{
     json::Object,
@@ -113,6 +113,19 @@ impl PasswordSource {
         });
         Self { entry, forgotten }.usable()
     }
+}
+
+/// The first line of what a program prints, as a password. Blocks for as long as `deadline`.
+pub fn password_of_command(command: &mut Command, deadline: Duration) -> io::Result<Password> {
+    let mut line = command::output(command, MAX_LENGTH, deadline)?;
+    let end = line.iter().position(|byte| *byte == b'\n').unwrap_or(line.len());
+    line.truncate(end);
+    password(line)
+}
+
+/// The first line of a file, as a password. Blocks for as long as `deadline`.
+pub fn password_of_file(path: &str, deadline: Duration) -> io::Result<Password> {
+    file::first_line(path, MAX_LENGTH as u64, deadline).and_then(password)
 }
 
 /// The password from outside, unless too many are waited for already.

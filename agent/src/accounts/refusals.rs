@@ -26,6 +26,8 @@ pub struct Refusals(Vec<Refusal>);
 struct Refusal {
     concerns: Concerns,
     failure: Failure,
+    /// The provider has said so, by an OAuth error.
+    is_final: bool,
     length: Duration,
     until: BootTime,
 }
@@ -54,6 +56,14 @@ impl Refusals {
         Some(refusal.failure.clone().with_info(info))
     }
 
+    /// Whether what was refused last of tokens for this purpose is wrong with the account or the purpose, and not just with the
+    /// provider as it is now. `None`: nothing was refused.
+    pub fn is_final(&self, purpose: &Purpose) -> Option<bool> {
+        let mut refusals = self.0.iter().filter(|refusal| refusal.answers(purpose)).peekable();
+        refusals.peek()?;
+        Some(refusals.all(|refusal| refusal.is_final))
+    }
+
     /// Why the account's client was refused last. Known until a token is granted, also while the provider may be asked again.
     pub fn of_client(&self) -> Option<&Failure> {
         let is_client = |refusal: &&Refusal| refusal.concerns == Concerns::Client;
@@ -71,7 +81,10 @@ impl Refusals {
         {
             self.0.swap_remove(first);
         }
-        self.0.push(Refusal { concerns, failure: failure.clone(), length, until: now.plus(length) });
+        let is_final =
+            matches!(error.kind(), ProviderErrorKind::Refused(_) | ProviderErrorKind::Unsupported(_));
+        let failure = failure.clone();
+        self.0.push(Refusal { concerns, failure, is_final, length, until: now.plus(length) });
     }
 
     /// The provider granted a token: nothing is wrong with the account, nor with this purpose.

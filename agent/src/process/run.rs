@@ -104,7 +104,7 @@ async fn live<H: Handler>(
         served
     };
     let ending = async {
-        let reason = end.next().await;
+        let reason = end.next(&handler).await;
         info!(reason, "ending");
         activation::stopping();
         // While somebody still listens: who finds nobody there any more shall find out why.
@@ -112,7 +112,7 @@ async fn live<H: Handler>(
             debug!(%error, "an agent that starts here meanwhile cannot be told");
         }
         stop.cancel();
-        let reason = timeout(FINISH, end.next()).await.unwrap_or("it took too long");
+        let reason = timeout(FINISH, end.next(&handler)).await.unwrap_or("it took too long");
         warn!(reason, "ending at once");
         Ok(())
     };
@@ -154,12 +154,14 @@ impl End {
         })
     }
 
-    /// The next of them.
-    async fn next(&mut self) -> &'static str {
+    /// The next of them. A hang-up signal that does not end the agent has its configuration read again.
+    async fn next<H: Handler>(&mut self, handler: &Arc<H>) -> &'static str {
         let Self { terminate, interrupt, hang_up, ends_with_terminal, parent_ended } = self;
         let terminal_closed = async {
             while hang_up.recv().await.is_some() && !*ends_with_terminal {
-                info!("a hang-up signal is ignored");
+                info!("a hang-up signal: what is configured is read again");
+                let handler = Arc::clone(handler);
+                tokio::spawn(async move { handler.hang_up().await });
             }
         };
         let command_ended = async {

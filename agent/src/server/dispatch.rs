@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use oidc_proto::{
-    message::{Failure, IdTokenReply, Reply, Request, TokenReply},
+    message::{Failure, FilesStatus, IdTokenReply, Reply, Request, TokenReply},
     shortname::Shortname,
 };
 
@@ -12,6 +12,7 @@ use crate::{
     accounts::{Accounts, Added, CachedToken, Given},
     caller::Caller,
     clock::Moment,
+    files::Files,
     login::Login,
     page::Page,
     provider::ReceivedIdToken,
@@ -22,12 +23,13 @@ pub struct Dispatch {
     accounts: Accounts,
     login: Login,
     page: Page,
+    files: Files,
 }
 
 impl Dispatch {
-    /// Over these accounts and logins, and the page that shows them.
-    pub fn new(accounts: Accounts, login: Login, page: Page) -> Self {
-        Self { accounts, login, page }
+    /// Over these accounts and logins, and the page that shows them; and the files that are kept fresh.
+    pub fn new(accounts: Accounts, login: Login, page: Page, files: Files) -> Self {
+        Self { accounts, login, page, files }
     }
 
     async fn answer(&self, request: Request, caller: Caller<'_>) -> Result<Reply, Failure> {
@@ -111,12 +113,13 @@ impl Dispatch {
             Request::FileWrite(request) => login.file_write(request),
             Request::FileRead { filename } => login.file_read(&filename),
             Request::FileRemove { filename } => login.file_remove(&filename),
-            other @ (Request::Mytoken(_)
-            | Request::MytokenSupportedProviders(_)
-            | Request::FilesStatus(_)
-            | Request::FilesRenew { .. }
-            | Request::FilesReload
-            | Request::FilesWait(_)) => Err(Failure::not_supported_yet(other.name())),
+            Request::FilesStatus(query) => self.files.status(&query).map(told),
+            Request::FilesRenew { name } => self.files.renew(name.as_deref()).map(told),
+            Request::FilesReload => Box::pin(self.files.reload()).await.map(told),
+            Request::FilesWait(request) => Box::pin(self.files.wait(&request)).await.map(told),
+            other @ (Request::Mytoken(_) | Request::MytokenSupportedProviders(_)) => {
+                Err(Failure::not_supported_yet(other.name()))
+            }
         }
     }
 
@@ -136,10 +139,21 @@ impl Handler for Dispatch {
         self.accounts.require_unlocked().err().unwrap_or(failure).into()
     }
 
+    async fn hang_up(&self) {
+        // What is wrong is told by `files_status`.
+        let _ = self.files.reload().await;
+    }
+
     async fn finish(&self) {
         self.page.stop();
+        self.files.stop();
         self.accounts.settle().await;
     }
+}
+
+#[allow(clippy::needless_pass_by_value, reason = "for `map`")]
+fn told(status: FilesStatus) -> Reply {
+    Reply::success_with(status.to_info())
 }
 
 fn names(names: &[Shortname]) -> Vec<&str> {

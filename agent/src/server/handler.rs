@@ -18,6 +18,11 @@ pub trait Handler: Send + Sync + 'static {
         failure.into()
     }
 
+    /// A hang-up signal came, which asks a daemon to read its configuration again.
+    fn hang_up(&self) -> impl Future<Output = ()> + Send {
+        std::future::ready(())
+    }
+
     /// Called at the end, perhaps more than once: completes what outlives requests, and begins nothing that might not
     /// be completed. Bounded by the caller.
     fn finish(&self) -> impl Future<Output = ()> + Send {

@@ -1,0 +1,187 @@
+//! The configuration, read as a whole or not at all, and the accounts that it has loaded.
+
+use std::{io, os::unix::fs::MetadataExt, path::PathBuf, time::Duration};
+
+use oidc_proto::{
+    error_code::ErrorCode,
+    files::{
+        AccountPassword, FILES_D, FILES_TOML, PasswordSource, Problem, Problems, TokenFiles, entry::Sink,
+    },
+    message::{Failure, FileProblem, FilesQuery, FilesStatus},
+    private_file,
+    secret::Password,
+};
+use tracing::{info, warn};
+
+use super::{Files, driver::problem_of, publish, schedule::Found};
+use crate::accounts::{Unloaded, off_thread, password_of_command, password_of_file};
+
+/// How long a file and a program have to give a password.
+const FILE_DEADLINE: Duration = Duration::from_secs(10);
+const COMMAND_DEADLINE: Duration = Duration::from_secs(30);
+
+impl Files {
+    /// Whether there may be a configuration.
+    pub(super) fn is_configured(&self) -> bool {
+        let home = self.0.accounts.deps().home.path();
+        [home.join(FILES_TOML), home.join(FILES_D), self.0.surroundings.system.join(FILES_D)]
+            .iter()
+            .any(|path| path.exists())
+    }
+
+    /// `files_reload`, and the hang-up signal.
+    pub async fn reload(&self) -> Result<FilesStatus, Failure> {
+        self.read().await;
+        let status = self.status(&FilesQuery::default())?;
+        match &status.refused {
+            None => Ok(status),
+            Some(refused) => Err(Failure::new(
+                ErrorCode::FilesConfiguration,
+                "the configuration of managed files is not as it should be; the one before goes on",
+            )
+            .with_info(&*refused.text)),
+        }
+    }
+
+    /// Reads the configuration and takes it, if nothing is wrong with it.
+    pub(super) async fn read(&self) {
+        let _one_at_a_time = self.0.reloading.lock().await;
+        let (home, surroundings, now) =
+            (self.0.accounts.deps().home.clone(), self.0.surroundings.clone(), self.now());
+        let read = off_thread(move || {
+            let files = TokenFiles::read(&home, &surroundings)?;
+            let paths = files.entries.iter().filter_map(|entry| match &entry.sink {
+                Sink::File(file) => Some(file.path.as_path()),
+                Sink::Condor(_) => None,
+            });
+            private_file::remove_leftovers(paths);
+            let found = files.entries.iter().map(|entry| Found {
+                token: match &entry.sink {
+                    Sink::File(sink) => publish::found(&entry.token, entry.require, sink, now),
+                    Sink::Condor(_) => None,
+                },
+                entry: entry.clone(),
+            });
+            let found: Vec<_> = found.collect();
+            Ok::<_, Problems>((files, found))
+        });
+        match read.await {
+            Err(problems) => {
+                warn!(problems = problems.0.len(), "the configuration of managed files is not taken");
+                self.change(|state, now| state.refused = Some(told(&problems, now.wall)));
+            }
+            Ok((files, found)) => {
+                info!(entries = files.entries.len(), "the configuration of managed files is taken");
+                self.take(files, found);
+                self.load_accounts().await;
+            }
+        }
+    }
+
+    fn take(&self, files: TokenFiles, found: Vec<Found>) {
+        let TokenFiles { origins, accounts, remarks, .. } = files;
+        self.change(|state, now| {
+            state.sources = origins
+                .into_iter()
+                .map(|origin| origin.path)
+                .chain(accounts.iter().map(|account| account.path.clone()))
+                .collect();
+            state.sources.sort();
+            state.sources.dedup();
+            (state.loaded_at, state.refused) = (Some(now.wall), None);
+            state.remarks = remarks.iter().map(|remark| problem(remark, now.wall)).collect();
+            state.passwords = accounts;
+            state.schedule.replace(found, now);
+            let (schedule, hooks) = (&state.schedule, &mut state.hooks);
+            hooks.retain(|id, _| schedule.entry(*id).is_some());
+        });
+    }
+
+    /// Loads the accounts of `[accounts]` with their passwords, and the others of entries where that needs nobody.
+    async fn load_accounts(&self) {
+        let (passwords, names) = {
+            let state = self.state();
+            (state.passwords.clone(), state.schedule.accounts().cloned().collect::<Vec<_>>())
+        };
+        let mut problems = Vec::new();
+        for account in &passwords {
+            self.load_account(account, &mut problems).await;
+        }
+        self.change(|state, _| state.of_accounts = problems);
+        for name in names {
+            let files = self.clone();
+            // A provider that does not answer holds up no other account.
+            tokio::spawn(async move {
+                if let Err(no) = files.0.accounts.unattended(&name).await
+                    && no.trouble == crate::accounts::Trouble::Unmanaged
+                {
+                    files.change(|state, now| {
+                        state.schedule.unmanaged(&name, &problem_of(&no.failure, now), now);
+                    });
+                }
+            });
+        }
+    }
+
+    async fn load_account(&self, account: &AccountPassword, problems: &mut Vec<FileProblem>) {
+        let wall = self.now().wall;
+        let mut tell = |code: &str, what: String| {
+            let (path, line) = (account.path.clone(), Some(account.line));
+            let problem = Problem { path, line, key: format!("accounts.{}", account.account), what };
+            problems.push(FileProblem::new(code, problem.to_string(), wall));
+        };
+        let source = account.source.clone();
+        if let Some(path) = file_of(&source).ok().flatten()
+            && fs_err::metadata(&path).is_ok_and(|metadata| metadata.mode() & 0o077 != 0)
+        {
+            tell(
+                "password_readable",
+                format!("other users can read the password in {}: run `chmod 600` on it", path.display()),
+            );
+        }
+        match self.0.accounts.load_unattended(&account.account, move || password(&source)).await {
+            Ok(()) => {}
+            Err(Unloaded::NoPassword(error)) => tell("no_password", format!("there is no password: {error}")),
+            Err(Unloaded::NotOpened(error)) => tell("not_opened", error.to_string()),
+            Err(Unloaded::Failed(failure)) => {
+                tell(failure.code.as_str(), problem_of(&failure, self.now()).text);
+            }
+        }
+    }
+}
+
+/// The file that a password is in.
+fn file_of(source: &PasswordSource) -> io::Result<Option<PathBuf>> {
+    Ok(match source {
+        PasswordSource::File(path) => Some(path.clone()),
+        PasswordSource::Credential(name) => {
+            let directory = std::env::var_os("CREDENTIALS_DIRECTORY").ok_or_else(|| {
+                io::Error::other(
+                    "CREDENTIALS_DIRECTORY is not set: `LoadCredential=` of the agent's unit sets it",
+                )
+            })?;
+            Some(PathBuf::from(directory).join(name))
+        }
+        PasswordSource::Command(_) => None,
+    })
+}
+
+fn password(source: &PasswordSource) -> io::Result<Password> {
+    if let PasswordSource::Command(argv) = source {
+        let (program, arguments) =
+            argv.split_first().ok_or_else(|| io::Error::other("no program is named"))?;
+        let mut command = std::process::Command::new(program);
+        return password_of_command(command.args(arguments), COMMAND_DEADLINE);
+    }
+    let path = file_of(source)?.ok_or_else(|| io::Error::other("no file is named"))?;
+    let path = path.to_str().ok_or_else(|| io::Error::other("the path is not UTF-8"))?;
+    password_of_file(path, FILE_DEADLINE)
+}
+
+fn problem(problem: &Problem, wall: u64) -> FileProblem {
+    FileProblem::new("configuration", problem.to_string(), wall)
+}
+
+fn told(problems: &Problems, wall: u64) -> FileProblem {
+    FileProblem::new("configuration", problems.to_string(), wall)
+}

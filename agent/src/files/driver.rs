@@ -1,0 +1,269 @@
+//! Carries out what the schedule says.
+
+use oidc_proto::{
+    destination::{DestinationError, derive},
+    error_code::ErrorCode,
+    files::entry::{Sink, TokenKind, WantedToken},
+    message::{Failure, FileProblem, Validity},
+    private_file::{self, Warning},
+};
+use tracing::{debug, info};
+
+use super::{
+    Files, State,
+    issued::Issued,
+    publish::{self, Published, Unpublished},
+    schedule::{Action, EntryId, TokenId, Trouble},
+};
+use crate::{
+    accounts::{self, ManagedWish, NoToken, off_thread},
+    clock::Moment,
+};
+
+/// Runs as long as there are entries.
+pub(super) async fn run(files: Files) {
+    let mut accounts = files.0.accounts.changes();
+    files.look_at_accounts(true);
+    loop {
+        let (actions, wake_at) = {
+            let (mut state, now) = (files.state(), files.now());
+            if state.schedule.is_empty() || files.0.ending.is_cancelled() {
+                state.runs = false;
+                return;
+            }
+            let actions = state.schedule.next(now);
+            (actions, state.schedule.wake_at(now))
+        };
+        for action in actions {
+            files.carry_out(action);
+        }
+        let sleep = async {
+            match wake_at {
+                Some(at) => files.0.accounts.deps().clock.sleep_until(at).await,
+                None => std::future::pending().await,
+            }
+        };
+        tokio::select! {
+            () = files.0.wake.notified() => {}
+            changed = accounts.changed() => if changed.is_ok() { files.look_at_accounts(true) },
+            () = files.0.ending.cancelled() => {}
+            () = sleep => {}
+        }
+    }
+}
+
+impl Files {
+    fn carry_out(&self, action: Action) {
+        let files = self.clone();
+        match action {
+            Action::Ask { token, wanted, min_valid } => {
+                tokio::spawn(async move { files.ask(token, wanted, min_valid).await });
+            }
+            Action::Write { entry, token } => {
+                tokio::spawn(async move { files.write(entry, token).await });
+            }
+            Action::Expire(entry) => {
+                tokio::spawn(async move { files.expire(entry).await });
+            }
+            Action::Tell(entry, event) => self.tell(entry, event),
+        }
+    }
+
+    /// Which accounts can be used by now. Where `resumes`, what waits for them goes on.
+    pub(super) fn look_at_accounts(&self, resumes: bool) {
+        let accounts = &self.0.accounts;
+        let (mut state, now) = (self.state(), self.now());
+        let State { schedule, loadings, at_hand, .. } = &mut *state;
+        let is_locked = accounts.is_locked();
+        if is_locked {
+            // The lock covers what the agent holds.
+            at_hand.clear();
+        }
+        for name in schedule.accounts().cloned().collect::<Vec<_>>() {
+            if is_locked {
+                schedule.unmanaged(&name, &FileProblem::of(&Failure::agent_locked(), now.wall), now);
+                continue;
+            }
+            match accounts.loading_of(&name) {
+                None => {
+                    if loadings.remove(&name).is_some() {
+                        schedule.unmanaged(
+                            &name,
+                            &FileProblem::of(&Failure::account_not_loaded(), now.wall),
+                            now,
+                        );
+                    }
+                }
+                Some(loading) if resumes => {
+                    let is_new = loadings.get(&name) != Some(&loading);
+                    loadings.insert(name.clone(), loading);
+                    if is_new {
+                        schedule.usable(&name, now);
+                    } else {
+                        schedule.look_again(&name, now);
+                    }
+                }
+                Some(_) => {}
+            }
+        }
+    }
+
+    async fn ask(&self, id: TokenId, wanted: WantedToken, min_valid: Option<u64>) {
+        let issued = self.issued(&wanted, min_valid).await;
+        self.change(|state, now| match issued {
+            Ok(issued) => {
+                state.schedule.granted(id, issued.life(), now);
+                if state.schedule.is_needed(id) && !self.0.accounts.is_locked() {
+                    state.at_hand.insert(id, issued);
+                }
+            }
+            Err((trouble, problem)) => {
+                debug!(account = %wanted.account, code = problem.code, "no token for managed files");
+                state.schedule.failed(id, trouble, &problem, now);
+            }
+        });
+    }
+
+    async fn issued(
+        &self,
+        wanted: &WantedToken,
+        min_valid: Option<u64>,
+    ) -> Result<Issued, (Trouble, FileProblem)> {
+        let problem = |failure: &Failure| problem_of(failure, self.now());
+        let trouble = |no: NoToken| (trouble_of(no.trouble), problem(&no.failure));
+        // Its issuer has rules of its own for services.
+        self.0.accounts.unattended(&wanted.account).await.map_err(trouble)?;
+        let (scope, audiences) = self.derived(wanted).await.map_err(|error| {
+            let failure = Failure::new(
+                ErrorCode::BadRequest,
+                format!("nothing can be derived for the services: {error}"),
+            );
+            (Trouble::Refused, problem(&failure))
+        })?;
+        let asked: Vec<_> = audiences.iter().filter_map(|names| names.first().map(String::as_str)).collect();
+        let wish = ManagedWish {
+            account: wanted.account.clone(),
+            scope: scope.clone(),
+            audience: Some(asked.join(" ")).filter(|asked| !asked.is_empty()),
+            id_token: wanted.kind == TokenKind::Id,
+            validity: min_valid.map_or(Validity::ForceNew, Validity::AtLeast),
+        };
+        let token = self.0.accounts.managed_token(wish).await.map_err(trouble)?;
+        Ok(Issued { token, scope, audiences })
+    }
+
+    /// The scopes, and for each audience the names of which one will do.
+    pub(super) async fn derived(
+        &self,
+        wanted: &WantedToken,
+    ) -> Result<(Option<String>, Vec<Vec<String>>), DestinationError> {
+        let words = |text: &Option<String>| -> Vec<String> {
+            text.iter().flat_map(|text| text.split_ascii_whitespace()).map(str::to_owned).collect()
+        };
+        let (mut scopes, mut audiences) = (words(&wanted.scope), Vec::new());
+        audiences.extend(words(&wanted.audience).into_iter().map(|audience| vec![audience]));
+        if !wanted.services.is_empty() {
+            let rules = self.0.accounts.destination_rules(&wanted.account).await;
+            for service in &wanted.services {
+                let derived = derive(&service.url, &service.operations, &rules)?;
+                let names = derived.audiences();
+                if !audiences.contains(&names) {
+                    audiences.push(names);
+                }
+                scopes.extend(derived.scopes);
+            }
+        }
+        scopes.sort();
+        scopes.dedup();
+        let asks = wanted.scope.is_some() || !scopes.is_empty();
+        Ok((asks.then(|| scopes.join(" ")), audiences))
+    }
+
+    async fn write(&self, id: EntryId, token: TokenId) {
+        let Ok(_permit) = self.0.writers.acquire().await else { return };
+        let (issued, entry) = {
+            let state = self.state();
+            (state.at_hand.get(&token).cloned(), state.schedule.entry(id).cloned())
+        };
+        let Some(entry) = entry else { return };
+        let Some(issued) = issued else {
+            return self.change(|state, now| state.schedule.lost(id, now));
+        };
+        let (life, now) = (issued.life(), self.now());
+        let published = match entry.sink {
+            Sink::File(sink) => {
+                let issued = issued.clone();
+                off_thread(move || publish::publish(&entry.token, entry.require, &sink, &issued, now)).await
+            }
+            Sink::Condor(_) => {
+                let failure = Failure::not_supported_yet("condor");
+                return self.change(|state, now| state.schedule.withheld(id, problem_of(&failure, now), now));
+            }
+        };
+        self.change(|state, now| {
+            match published {
+                Ok(Published::Written(written)) => {
+                    let warning =
+                        |warning: &Warning| FileProblem::new(warning.code(), warning.to_string(), now.wall);
+                    let warnings = written.warnings.iter().map(warning).collect();
+                    state.schedule.written(id, life, written.created, warnings, now);
+                }
+                Ok(Published::AsGood(there)) => state.schedule.is_as_good(id, Some(there), now),
+                Err(Unpublished::Gate(gate)) => {
+                    let problem = FileProblem::new(gate.code(), gate.to_string(), now.wall);
+                    if gate.may_pass() {
+                        state.schedule.lost(id, now);
+                        state.schedule.failed(token, Trouble::Passing(None), &problem, now);
+                    } else {
+                        state.schedule.withheld(id, problem, now);
+                    }
+                }
+                Err(Unpublished::Write(error)) => {
+                    info!(code = error.code(), "a managed file could not be written");
+                    state.schedule.unwritten(
+                        id,
+                        FileProblem::new(error.code(), error.to_string(), now.wall),
+                        now,
+                    );
+                }
+            }
+            if !state.schedule.is_needed(token) {
+                state.at_hand.remove(&token);
+            }
+        });
+    }
+
+    async fn expire(&self, id: EntryId) {
+        let entry = self.state().schedule.entry(id).cloned();
+        let Some((entry, Sink::File(sink))) = entry.map(|entry| (entry.clone(), entry.sink)) else { return };
+        let now = self.now();
+        let found = off_thread(move || {
+            if publish::is_over(&sink, now) {
+                private_file::remove(&sink.path).map(|_| None)
+            } else {
+                // Somebody else put it there.
+                Ok(publish::found(&entry.token, entry.require, &sink, now))
+            }
+        });
+        match found.await {
+            Ok(found) => self.change(|state, now| state.schedule.removed(id, found, now)),
+            Err(error) => info!(code = error.code(), "an expired managed file could not be removed"),
+        }
+    }
+}
+
+fn trouble_of(trouble: accounts::Trouble) -> Trouble {
+    match trouble {
+        accounts::Trouble::Unmanaged => Trouble::Unmanaged,
+        accounts::Trouble::LoginNeeded => Trouble::LoginNeeded,
+        accounts::Trouble::Refused => Trouble::Refused,
+        accounts::Trouble::Passing(asked) => Trouble::Passing(asked),
+    }
+}
+
+/// A failure with what helps against it, on one line.
+pub(super) fn problem_of(failure: &Failure, now: Moment) -> FileProblem {
+    let info = failure.info.as_deref().map(|info| info.split_whitespace().collect::<Vec<_>>().join(" "));
+    let text = info.map_or_else(|| failure.to_string(), |info| format!("{failure}. {info}"));
+    FileProblem::new(failure.code.as_str(), text, now.wall)
+}
