@@ -11,6 +11,9 @@ use oidc_tests::{
     programs::{program, run, workspace},
 };
 
+/// Without man pages and completions: programs call them, or habit.
+const OTHER_NAMES: [&str; 4] =
+    ["git-credential-oidc", "oidc-credential-helper", "cargo-credential-oidc", "oidc-tokensh"];
 const NAMES: [&str; 4] = ["oidc", "oidc-add", "oidc-gen", "oidc-token"];
 
 /// What `make build` leaves, of the programs under test.
@@ -74,6 +77,9 @@ fn every_place_gets_its_files_and_uninstall_takes_them_away() {
         assert!(share.join(format!("zsh/site-functions/_{name}")).exists(), "{name}");
         assert!(share.join(format!("fish/vendor_completions.d/{name}.fish")).exists(), "{name}");
         assert!(share.join(format!("man/man1/{name}.1")).exists(), "{name}");
+    }
+    for name in OTHER_NAMES {
+        assert!(root.join("usr/local/bin").join(name).exists(), "{name}");
     }
     assert!(share.join("man/man1/oidc-agent.1").exists());
     assert!(share.join("oidc-agent/issuer.config.d/wlcg.json").exists());

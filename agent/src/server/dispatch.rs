@@ -117,7 +117,7 @@ impl Dispatch {
             Request::FilesRenew { name } => self.files.renew(name.as_deref()).map(told),
             Request::FilesReload => Box::pin(self.files.reload()).await.map(told),
             Request::FilesWait(request) => Box::pin(self.files.wait(&request)).await.map(told),
-            other @ (Request::Mytoken(_) | Request::MytokenSupportedProviders(_)) => {
+            other @ (Request::Mytoken(_) | Request::Lease(_) | Request::MytokenSupportedProviders(_)) => {
                 Err(Failure::not_supported_yet(other.name()))
             }
         }

@@ -68,10 +68,16 @@ pub fn rewrite(
 ) -> Result<Rewritten, GetoptError> {
     let mut arguments = arguments.into_iter();
     let (mut options, mut positionals) = (Vec::new(), Vec::new());
+    // What is behind the `--` may be something else than what is before it.
+    let has_last = command.get_positionals().any(Arg::is_last_set);
     while let Some(argument) = arguments.next() {
         let bytes = argument.as_bytes();
         let found = match bytes {
             b"--" => {
+                if has_last {
+                    options.append(&mut positionals);
+                    positionals.push(argument);
+                }
                 positionals.extend(arguments);
                 break;
             }
@@ -91,7 +97,9 @@ pub fn rewrite(
             }
         }
     }
-    options.push("--".into());
+    if !has_last {
+        options.push("--".into());
+    }
     options.append(&mut positionals);
     Ok(Rewritten::Arguments(options))
 }

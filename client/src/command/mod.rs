@@ -3,6 +3,7 @@
 mod add;
 mod agent;
 mod doctor;
+mod exec;
 mod r#gen;
 mod generate;
 mod helper;
@@ -31,6 +32,7 @@ use crate::{
 pub static TABLE: Table<Box<dyn Command>> = Table {
     commands: &[
         Entry::of::<token::arguments::TokenCommand>("token").or_one_word(token_of),
+        Entry::of::<exec::arguments::ExecArgs>("exec"),
         Entry::of::<add::AddArgs>("add"),
         Entry::of::<r#gen::arguments::GenArgs>("gen"),
         Entry::of::<remove::RemoveArgs>("remove"),
@@ -47,6 +49,8 @@ pub static TABLE: Table<Box<dyn Command>> = Table {
         Entry::of::<lock::LockArgs>("lock"),
         Entry::of::<unlock::UnlockArgs>("unlock"),
         Entry::of::<agent::AgentArgs>("agent"),
+        Entry::as_of_c_suite::<exec::tokensh::TokenshArgs, exec::arguments::ExecArgs>("tokensh").hidden(),
+        Entry::of::<exec::renewer::RenewerArgs>("renew-for-exec").hidden(),
         Entry::of::<generate::GenerateArgs>("generate").hidden(),
     ],
     groups: &[helper::GROUP],

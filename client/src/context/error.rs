@@ -225,6 +225,8 @@ impl Error {
             Exit::TokenRefused => "token_refused",
             Exit::Warnings => "warnings",
             Exit::Problems => "problems",
+            Exit::CannotRun => "cannot_run",
+            Exit::NoCommand => "no_command",
             Exit::Usage => "usage",
             Exit::Interrupted => "interrupted",
             Exit::Failure => "other",

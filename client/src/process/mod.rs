@@ -2,6 +2,7 @@
 //! on it.
 
 pub mod browser;
+pub mod descriptors;
 pub mod display;
 pub mod kinship;
 pub mod signals;

@@ -60,6 +60,10 @@ exits! {
     Problems = 20, "doctor: there are problems";
     /// The command line cannot be understood (`EX_USAGE`).
     Usage = 64, "wrong options or arguments";
+    /// `oidc exec`: the command is there and cannot be run, as a shell says it.
+    CannotRun = 126, "exec: the command cannot be run";
+    /// `oidc exec`: there is no such command, as a shell says it.
+    NoCommand = 127, "exec: there is no such command";
     /// Ctrl-C at a prompt.
     Interrupted = 130, "interrupted at a prompt";
 }
@@ -137,7 +141,10 @@ mod tests {
     #[test]
     fn codes_do_not_change() {
         let codes: Vec<u8> = MEANINGS.iter().map(|(exit, _)| *exit as u8).collect();
-        assert_eq!(codes, [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 14, 15, 16, 17, 18, 19, 20, 64, 130]);
+        assert_eq!(
+            codes,
+            [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 14, 15, 16, 17, 18, 19, 20, 64, 126, 127, 130]
+        );
     }
 
     #[test]

@@ -12,6 +12,7 @@ mod field;
 mod files;
 mod inspection;
 mod issuer;
+mod lease;
 mod login;
 mod page;
 mod person;
@@ -35,6 +36,7 @@ pub use files::{
 };
 pub use inspection::{IntrospectRequest, Introspection, IssuerKeysRequest};
 pub use issuer::ProviderQuery;
+pub use lease::LeaseRequest;
 pub use login::{
     CodeExchangeRequest, DeleteClientRequest, DeviceAuthorization, DeviceRequest, Flow, GenRequest,
     RegisterRequest,

@@ -1,0 +1,282 @@
+//! Token files for the life of a process, as `oidc exec` makes them, and what is noted beside them: so that whoever renewed
+//! them may end, and another agent takes them over, or removes them where the process has ended.
+//!
+//! The note, `.bt_uUID.sh-PID.lease`, lies in the directory of [`directory`], has no secret in it, and tells which process is
+//! meant: its number, when it was started, in which PID namespace of which machine since which boot.
+
+use std::{
+    ffi::OsString,
+    os::unix::fs::MetadataExt,
+    path::{Path, PathBuf},
+};
+
+use rustix::process::geteuid;
+use serde::{Deserialize, Serialize};
+
+use super::entry::{Entry, Sink};
+use crate::{
+    private_file::{self, Target, WriteError},
+    proc_stat::ProcStat,
+};
+
+/// The longest note that is read, in bytes.
+const LONGEST: u64 = 1024 * 1024;
+/// The most notes that are looked at.
+const MOST: usize = 10_000;
+/// How a note's name ends.
+const SUFFIX: &str = ".lease";
+/// What others than the owner may do.
+const OTHERS: u32 = 0o077;
+
+/// Token files for the life of a process.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Lease {
+    /// For which process.
+    pub process: Leaseholder,
+    /// The files, and which tokens are in them.
+    pub entries: Vec<Entry>,
+}
+
+/// One process, told from every other one that has its number at another time or place.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Leaseholder {
+    /// Its number.
+    pub pid: i32,
+    /// When it was started, in ticks since the boot.
+    pub started: Option<String>,
+    /// Its PID namespace, as `/proc/self/ns/pid` names it.
+    pub namespace: Option<String>,
+    /// Of the machine's boot: `/proc/sys/kernel/random/boot_id`.
+    pub boot: Option<String>,
+    /// The machine's name.
+    pub host: String,
+}
+
+/// What is known of a process.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Life {
+    /// It runs.
+    Running,
+    /// It has ended.
+    Ended,
+    /// It cannot be seen from here.
+    Unseen,
+}
+
+impl Leaseholder {
+    /// This process. It stays the same through execve(2).
+    pub fn this_process() -> Self {
+        let pid = rustix::process::getpid().as_raw_nonzero().get();
+        let text = |path: &str| fs_err::read_to_string(path).ok().map(|text| text.trim().to_owned());
+        Self {
+            pid,
+            started: started(pid),
+            namespace: namespace(),
+            boot: text("/proc/sys/kernel/random/boot_id"),
+            host: rustix::system::uname().nodename().to_string_lossy().into_owned(),
+        }
+    }
+
+    /// Whether it runs. One that has ended and is not waited for does not.
+    pub fn life(&self) -> Life {
+        let here = Self::this_process();
+        if self.host != here.host {
+            return Life::Unseen;
+        }
+        if self.boot != here.boot {
+            return Life::Ended;
+        }
+        if self.namespace != here.namespace || here.started.is_none() {
+            return Life::Unseen;
+        }
+        if self.started.is_some() && started(self.pid) == self.started { Life::Running } else { Life::Ended }
+    }
+}
+
+impl Lease {
+    /// Writes the note into a directory.
+    pub fn note(&self, directory: &Path) -> Result<PathBuf, WriteError> {
+        let path = path(directory, self.process.pid);
+        let text = serde_json::to_vec(self).unwrap_or_default();
+        private_file::write(&Target::private(&path), &text)?;
+        Ok(path)
+    }
+
+    /// The paths of its files.
+    pub fn files(&self) -> impl Iterator<Item = &Path> {
+        self.entries.iter().filter_map(|entry| match &entry.sink {
+            Sink::File(file) => Some(&*file.path),
+            Sink::Condor(_) => None,
+        })
+    }
+
+    /// Removes its files and its note. What cannot be removed stays.
+    pub fn clear(&self, directory: &Path) {
+        for file in self.files() {
+            drop(private_file::remove(file));
+        }
+        drop(private_file::remove(&path(directory, self.process.pid)));
+    }
+}
+
+/// The notes in a directory. What is no note of this user is left out.
+pub fn noted(directory: &Path) -> Vec<Lease> {
+    let Ok(entries) = fs_err::read_dir(directory) else { return Vec::new() };
+    let prefix = format!(".{}", prefix());
+    let is_note = |name: &str| name.starts_with(&prefix) && name.ends_with(SUFFIX);
+    entries
+        .flatten()
+        .filter(|entry| entry.file_name().to_str().is_some_and(is_note))
+        .take(MOST)
+        .filter_map(|entry| read(&entry.path()))
+        .filter(|lease| lease.files().all(Path::is_absolute))
+        .collect()
+}
+
+/// Removes the files of processes that have ended, and returns the leases of those that run.
+pub fn tidy(directory: &Path) -> Vec<Lease> {
+    let mut running = Vec::new();
+    for lease in noted(directory) {
+        match lease.process.life() {
+            Life::Running => running.push(lease),
+            Life::Ended => lease.clear(directory),
+            Life::Unseen => {}
+        }
+    }
+    running
+}
+
+/// The directory for files that go with a process: the user's runtime directory, or else a directory of its own below
+/// `/tmp`, which need not be there.
+pub fn directory(variable: impl Fn(&str) -> Option<OsString>) -> PathBuf {
+    let uid = geteuid().as_raw();
+    let named = variable("XDG_RUNTIME_DIR").filter(|path| !path.is_empty()).map(PathBuf::from);
+    let usual = PathBuf::from(format!("/run/user/{uid}"));
+    let runtime =
+        [named, Some(usual)].into_iter().flatten().find(|path| path.is_absolute() && is_private(path));
+    runtime.unwrap_or_else(|| PathBuf::from(format!("/tmp/oidc-exec-{uid}")))
+}
+
+/// The directory of [`directory`] for this process, made if it is missing. `None` where another user has taken its place.
+pub fn made_directory(variable: impl Fn(&str) -> Option<OsString>) -> Option<PathBuf> {
+    let directory = directory(variable);
+    // Whether there is one, and whose, the look behind it tells.
+    let _ = rustix::fs::mkdir(&directory, rustix::fs::Mode::from_raw_mode(0o700));
+    is_private(&directory).then_some(directory)
+}
+
+/// How the names of token files of processes begin.
+pub fn prefix() -> String {
+    format!("bt_u{}.sh-", geteuid().as_raw())
+}
+
+fn path(directory: &Path, pid: i32) -> PathBuf {
+    directory.join(format!(".{}{pid}{SUFFIX}", prefix()))
+}
+
+fn read(path: &Path) -> Option<Lease> {
+    let metadata = path.symlink_metadata().ok()?;
+    let is_ours = metadata.is_file() && metadata.uid() == geteuid().as_raw();
+    if !is_ours || metadata.len() > LONGEST {
+        return None;
+    }
+    serde_json::from_slice(&fs_err::read(path).ok()?).ok()
+}
+
+/// Whether a path is a directory of ours that nobody else may use.
+fn is_private(path: &Path) -> bool {
+    path.symlink_metadata().is_ok_and(|metadata| {
+        metadata.is_dir() && metadata.uid() == geteuid().as_raw() && (metadata.mode() & OTHERS) == 0
+    })
+}
+
+fn namespace() -> Option<String> {
+    fs_err::read_link("/proc/self/ns/pid").ok().map(|link| link.to_string_lossy().into_owned())
+}
+
+fn started(pid: i32) -> Option<String> {
+    let stat = ProcStat::read(&pid.to_string()).ok()?;
+    let has_ended = matches!(stat.field(3)?, "Z" | "X");
+    stat.field(22).filter(|_| !has_ended).map(str::to_owned)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{os::unix::fs::PermissionsExt, time::Duration};
+
+    use super::*;
+    use crate::files::entry::{
+        FileSink, Format, OnExpiry, Require, Span, Timing, TokenKind, WantedToken, Write,
+    };
+
+    fn lease(process: Leaseholder, path: &Path) -> Lease {
+        let entry = Entry {
+            name: "x".into(),
+            token: WantedToken {
+                account: "demo".parse().expect("a name"),
+                scope: None,
+                audience: None,
+                kind: TokenKind::Access,
+                services: Vec::new(),
+            },
+            sink: Sink::File(FileSink {
+                path: path.into(),
+                format: Format::Raw,
+                newline: true,
+                mode: 0o600,
+                group: None,
+                create_dirs: false,
+                write: Write::Rename,
+                host: None,
+                readers: Vec::new(),
+            }),
+            timing: Timing {
+                min_lifetime: Duration::from_secs(60),
+                renew_before: Span::Percent(33),
+                jitter: 0,
+                min_backoff: Duration::from_secs(5),
+                max_backoff: Duration::from_secs(300),
+            },
+            require: Require::Warn,
+            on_expiry: OnExpiry::Remove,
+            hook: None,
+        };
+        Lease { process, entries: vec![entry] }
+    }
+
+    #[test]
+    fn what_ended_processes_left_is_removed_and_nothing_else() {
+        let kept = tempfile::tempdir().expect("a directory");
+        let directory = kept.path();
+        let this = Leaseholder::this_process();
+        let ended = Leaseholder { pid: 1_000_001, started: Some("1".into()), ..this.clone() };
+        // The number is somebody else's now.
+        let reused = Leaseholder { pid: 1, started: Some("surely not".into()), ..this.clone() };
+        let elsewhere = Leaseholder { pid: 1_000_002, host: "elsewhere".into(), ..this.clone() };
+        let boxed = Leaseholder { pid: 1_000_003, namespace: Some("pid:[1]".into()), ..this.clone() };
+        let before = Leaseholder { pid: 1_000_004, boot: Some("before".into()), ..this.clone() };
+        let mut files = Vec::new();
+        for (number, process) in [&this, &ended, &reused, &elsewhere, &boxed, &before].into_iter().enumerate()
+        {
+            let file = directory.join(number.to_string());
+            fs_err::write(&file, "token").expect("written");
+            lease(process.clone(), &file).note(directory).expect("noted");
+            files.push(file);
+        }
+        fs_err::write(directory.join(format!(".{}7.lease", prefix())), "{}").expect("written");
+        assert_eq!(tidy(directory), [lease(this, &files[0])]);
+        let there: Vec<bool> = files.iter().map(|file| file.exists()).collect();
+        assert_eq!(there, [true, false, false, true, true, false]);
+        assert_eq!(noted(directory).len(), 3);
+    }
+
+    #[test]
+    fn a_runtime_directory_is_used_if_nobody_else_may_use_it() {
+        let kept = tempfile::tempdir().expect("a directory");
+        let variable = |_: &str| Some(kept.path().into());
+        fs_err::set_permissions(kept.path(), std::fs::Permissions::from_mode(0o700)).expect("set");
+        assert_eq!(directory(variable), kept.path());
+        fs_err::set_permissions(kept.path(), std::fs::Permissions::from_mode(0o755)).expect("set");
+        assert_ne!(directory(variable), kept.path());
+    }
+}
