@@ -123,6 +123,9 @@ fetch_xrootd
 fetch_program strace strace
 fetch_program gpg gnupg
 fetch_program python3 python3
+fetch_program git git
+fetch_program rclone rclone
+have kubectl || missing "kubectl (https://kubernetes.io/docs/tasks/tools/)"
 fetch_program chromium chromium
 fetch_program chromedriver chromium-driver
 fetch_program faketime faketime

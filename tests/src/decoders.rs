@@ -16,6 +16,7 @@ use oidc_proto::{
     distinguished_name::DistinguishedName,
     files::{Surroundings, TokenFiles, entry::Entry},
     framing::{Expected, Frame, Scanner},
+    helpers::{HelperHosts, HelpersError},
     home::Home,
     issuers::{self, Issuers},
     message::{AccountReport, AgentStatus, IssuerInfos, ProviderReport, Reply, Request, ResetReport},
@@ -32,6 +33,10 @@ use tempfile::TempDir;
 #[allow(dead_code, unreachable_pub, reason = "a module of the client, which is no library")]
 mod getopt;
 
+#[path = "../../client/src/command/helper/git/attributes.rs"]
+#[allow(dead_code, unreachable_pub, reason = "a module of the client, which is no library")]
+mod attributes;
+
 /// A decoder's name, as of its fuzz target, and its check.
 pub type Check = (&'static str, fn(&[u8]));
 
@@ -45,6 +50,8 @@ pub const CHECKS: &[Check] = &[
     ("files", files),
     ("framing", framing),
     ("getopt", getopt),
+    ("git_credential", git_credential),
+    ("helper_hosts", helper_hosts),
     ("issuer_data", issuer_data),
     ("message", message),
     ("provider_metadata", provider_metadata),
@@ -71,6 +78,38 @@ pub fn destination(text: &[u8]) {
     for word in derived.scopes.iter().chain([&derived.audience]) {
         assert!(word.bytes().all(|byte| byte.is_ascii_graphic() && !b"\"\\".contains(&byte)), "{word}");
         assert!(!word.split('/').any(|component| component == ".."), "{word}");
+    }
+}
+
+/// What git asks its credential helper: it is read or refused, and values are single lines within bounds.
+pub fn git_credential(text: &[u8]) {
+    let Ok(asked) = attributes::Attributes::parse(text) else { return };
+    let _ = format!("{asked:?}");
+    for name in ["host", "protocol", "username", "password", "path"] {
+        let Some(value) = asked.get(name) else { continue };
+        assert!(value.len() <= 65535 && !value.contains(['\n', '\0']), "{name}");
+    }
+    assert!(asked.all("state[]").len() <= 256);
+}
+
+/// Which account is for which host: the file is read as a whole or refused with a line that it has, and no entry fits everything.
+pub fn helper_hosts(text: &[u8]) {
+    let Ok(text) = std::str::from_utf8(text) else { return };
+    match HelperHosts::parse(text) {
+        Ok(hosts) => {
+            for host in &hosts.hosts {
+                assert!(
+                    !host.account.trim().is_empty()
+                        && host.host.bytes().any(|byte| byte.is_ascii_alphanumeric())
+                );
+            }
+            assert_eq!(hosts.find(""), None);
+            let _ = (hosts.find("git.example:8443"), hosts.find("[::1]:1"));
+        }
+        Err(HelpersError::Line(line, problem)) => {
+            assert!(line >= 1 && line <= text.lines().count().max(1) + 1 && !problem.is_empty(), "{line}");
+        }
+        Err(other) => panic!("{other}"),
     }
 }
 

@@ -19,4 +19,5 @@ pub mod pty;
 pub mod require;
 pub mod scene;
 pub mod servers;
+pub mod service;
 pub mod terminal;

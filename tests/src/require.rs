@@ -58,6 +58,22 @@ pub fn pinentry_curses() -> Option<PathBuf> {
     on_path("pinentry-curses").or_else(|| not_run("pinentry-curses"))
 }
 
+/// Git; `OIDC_TESTS_GIT` names another one than that of the path.
+pub fn git() -> Option<PathBuf> {
+    let named = std::env::var_os("OIDC_TESTS_GIT").map(PathBuf::from);
+    named.or_else(|| tool("git")).or_else(|| not_run("git"))
+}
+
+/// Rclone.
+pub fn rclone() -> Option<PathBuf> {
+    tool("rclone").or_else(|| not_run("rclone"))
+}
+
+/// Kubernetes' client.
+pub fn kubectl() -> Option<PathBuf> {
+    tool("kubectl").or_else(|| not_run("kubectl"))
+}
+
 /// Python 3, which calls C libraries without a compiler.
 pub fn python() -> Option<PathBuf> {
     tool("python3").or_else(|| not_run("python3"))

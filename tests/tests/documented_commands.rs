@@ -2,6 +2,7 @@
 
 use std::os::unix::fs::symlink;
 
+use oidc_proto::helpers::HelperHosts;
 use oidc_tests::{
     environment::{Environment, FileFormat},
     programs::{Finished, program, run, workspace},
@@ -124,6 +125,32 @@ fn lines_for_an_agent_work_as_printed() {
             "{line}: {finished:?}"
         );
     }
+}
+
+/// Every line of the page on helpers is typed as it stands, but for those that another site or program has to answer.
+#[test]
+fn every_line_of_the_page_on_helpers_works() {
+    let page = fs_err::read_to_string(workspace().join("docs/helpers.md")).expect("the page");
+    let site = Site::new();
+    assert_eq!(site.type_line("oidc-add --pw-env ACCOUNT").code, Some(0));
+    fs_err::create_dir_all(site.scene.environment.home().join(".config/rclone")).expect("a directory");
+    let blocks = page.split("```").skip(1).step_by(2).filter_map(|block| block.strip_prefix("sh\n"));
+    let lines: Vec<_> = blocks.flat_map(str::lines).collect();
+    assert!(lines.len() >= 10, "{lines:?}");
+    for line in lines.into_iter().filter(|line| !line.starts_with("dvc ")) {
+        // Nobody answers at services that are examples: what is sent to them is shown instead.
+        let typed = line.replace("curl -H @", "cat ").replace(" https://service.example/", "");
+        let finished = site.type_line(&typed);
+        assert_eq!(finished.code, Some(0), "{line}: {finished:?}");
+        assert_eq!(
+            finished.stdout.is_empty(),
+            line.contains("> ") && !line.contains("chmod"),
+            "{line}: {finished:?}"
+        );
+    }
+    let toml = page.split("```toml\n").nth(1).and_then(|rest| rest.split("```").next()).expect("an example");
+    let hosts = HelperHosts::parse(toml).expect("an example that is right");
+    assert_eq!(hosts.find("x.gitlab.example").map(|host| host.account.as_str()), Some("home"));
 }
 
 /// Every line of the page on tokens is typed as it stands, but for those that only a person or another site can answer.

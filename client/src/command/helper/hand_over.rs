@@ -179,3 +179,106 @@ fn handed(args: &TokenArgs, token: Token, context: &mut Context) -> Result<Hande
         Err(Error::UnexpectedReply("access_token"))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use oidc_proto::{message::Failure, secret::AccessToken, token::TokenDigest};
+
+    use super::*;
+    use crate::{
+        say::{dialect::Dialect, exit::Exit},
+        testing::{Bench, PASSWORD, loaded},
+    };
+
+    fn token(text: &str) -> Reply {
+        Reply::Token(TokenReply {
+            access_token: AccessToken::from(text),
+            issuer: "https://op.example/".into(),
+            expires_at: Some(4_000_000_000),
+            scope: None,
+            warnings: Vec::new(),
+            refresh_token: None,
+        })
+    }
+
+    fn wanted(sign: Option<Sign>, may_ask: bool) -> For<'static> {
+        For { program: "test", destination: "https://service.example", sign, may_ask }
+    }
+
+    fn handed(bench: &Bench, sign: Option<Sign>, may_ask: bool) -> Result<String, Error> {
+        let args = HelperArgs { account: Some("acc".into()), time: 60, ..HelperArgs::default() };
+        let mut handed = None;
+        let ran = bench.run_as(Dialect::Ours, false, |context| {
+            let chosen = args.require(None, context)?;
+            handed = Some(hand_over(&args, &chosen, wanted(sign, may_ask), context)?);
+            Ok(())
+        });
+        ran.result.map(|()| handed.expect("a token").token.to_string())
+    }
+
+    /// An agent that holds nothing yet.
+    fn empty() -> impl FnMut(&Request) -> Reply {
+        let mut is_loaded = false;
+        move |request| match request {
+            Request::LoadedAccounts => loaded(if is_loaded { &["acc"] } else { &[] }),
+            Request::Add(_) => {
+                is_loaded = true;
+                Reply::success()
+            }
+            Request::AccessToken(_) | Request::Refused(_) if is_loaded => token("tok"),
+            _ => Failure::account_not_loaded().into(),
+        }
+    }
+
+    #[test]
+    fn the_person_is_asked_only_on_a_terminal_and_where_the_program_wants_that() {
+        let process = || Some(Sign::Process("17.1".into()));
+        for sign in [None, process()] {
+            let bench = || Bench::new().with_account("acc").with_agent(empty());
+            let there = bench().with_person(&[PASSWORD]);
+            assert_eq!(handed(&there, sign.clone(), true).expect("loaded"), "tok");
+            let unwanted = bench().with_person(&[PASSWORD]);
+            for bench in [unwanted, bench()] {
+                let error = handed(&bench, sign.clone(), false).expect_err("not loaded");
+                assert_eq!(error.exit(), Exit::NotLoaded);
+                let prompts = bench.requests().into_iter().any(|request| match request {
+                    Request::AccessToken(request) => request.prompt,
+                    Request::Refused(request) => request.prompt,
+                    _ => false,
+                });
+                assert!(!prompts, "the agent shall ask nobody either");
+            }
+        }
+    }
+
+    #[test]
+    fn an_agent_that_knows_no_refusals_replaces_what_was_refused() {
+        for (sign, validity) in [
+            (Sign::Token(TokenDigest::of("old")), Validity::ForceNew),
+            (Sign::Process("17.1".into()), Validity::AtLeast(60)),
+        ] {
+            let bench = Bench::new().with_agent(|request| match request {
+                Request::AccessToken(_) => token("tok"),
+                _ => Failure::unknown_request().into(),
+            });
+            assert_eq!(handed(&bench, Some(sign), true).expect("a token"), "tok");
+            let Some(Request::AccessToken(asked)) = bench.requests().pop() else { panic!("no request") };
+            assert_eq!(asked.validity, validity);
+        }
+    }
+
+    #[test]
+    fn a_token_that_breaks_out_of_its_text_is_none() {
+        for text in ["a\nb", "a\"b", "a b", ""] {
+            let bench = Bench::new().with_agent(move |_| token(text));
+            assert!(handed(&bench, None, true).is_err(), "{text:?}");
+        }
+    }
+
+    #[test]
+    fn the_process_that_asks_is_told_from_others() {
+        let Some(Sign::Process(process)) = asking_process() else { return };
+        assert_eq!(asking_process(), Some(Sign::Process(process.clone())));
+        assert!(process.split('.').all(|number| number.parse::<u64>().is_ok()), "{process}");
+    }
+}

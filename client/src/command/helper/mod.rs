@@ -5,6 +5,7 @@
 
 pub mod arguments;
 mod cargo;
+mod curl_header;
 mod generic;
 mod git;
 mod google;
@@ -32,6 +33,7 @@ pub const GROUP: Group<Box<dyn Command>> = Group {
         Entry::of::<rclone::RcloneArgs>("rclone"),
         Entry::of::<generic::GenericArgs>("generic").also("oidc-credential-helper"),
         Entry::of::<google::GoogleArgs>("google"),
+        Entry::of::<curl_header::CurlHeaderArgs>("curl-header"),
         Entry::of::<cargo::CargoArgs>("cargo").also("cargo-credential-oidc"),
     ],
 };
