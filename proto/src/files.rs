@@ -60,9 +60,25 @@ impl TokenFiles {
     /// for this user. All or nothing: with a single problem no part of the configuration counts. Without any file it is
     /// empty.
     pub fn read(home: &Home, surroundings: &Surroundings) -> Result<Self, Problems> {
+        Self::read_instead(home, surroundings, None)
+    }
+
+    /// [`TokenFiles::read`], as if a file held another text, or as if it held one where there is none yet.
+    pub fn read_instead(
+        home: &Home,
+        surroundings: &Surroundings,
+        instead: Option<(&Path, &str)>,
+    ) -> Result<Self, Problems> {
         let mut gathered = Gathered::default();
         let Gathered { problems, remarks, .. } = &mut gathered;
-        let texts = sources::texts(home.path(), surroundings, problems, remarks);
+        let mut texts = sources::texts(home.path(), surroundings, problems, remarks);
+        if let Some((path, text)) = instead {
+            match texts.iter_mut().find(|text| text.path == path) {
+                Some(found) => found.content = text.into(),
+                // The first one's defaults count for all.
+                None => texts.insert(0, Text { path: path.into(), content: text.into(), is_system: false }),
+            }
+        }
         gather(&texts, home.path(), surroundings, &mut gathered);
         let named = std::mem::take(&mut gathered.osg);
         for osg in named {

@@ -24,7 +24,7 @@ use std::{
 };
 
 use rustix::{
-    fs::{AtFlags, FileType, Stat, statat, unlinkat},
+    fs::{Access, AtFlags, FileType, Stat, accessat, fstat, statat, unlinkat},
     process::geteuid,
 };
 
@@ -61,6 +61,11 @@ pub enum Warning {
         "it is on a network file system ({0}): a reader that has the old file open may get ESTALE when it is replaced, and other machines may see the new one late"
     )]
     Network(NetworkFileSystem),
+    /// Everybody may write in the directory, which is not sticky.
+    #[error(
+        "everybody may put another file in its place, because its directory is open to all and not sticky"
+    )]
+    OpenDirectory,
     /// It was rewritten as it is.
     #[error("it was written in place: a reader may see half of it")]
     NotAtomic,
@@ -101,6 +106,34 @@ pub fn write(target: &Target<'_>, bytes: &[u8]) -> Result<Written, WriteError> {
         warnings.push(Warning::NotSynced);
     }
     Ok(Written { created: old.is_none(), warnings })
+}
+
+/// What stands in the way of writing a file, and what readers may run into, as far as looking tells; nothing is changed. A
+/// directory that is to be made is no obstacle.
+pub fn examine(target: &Target<'_>) -> Result<Vec<Warning>, WriteError> {
+    let (directory, name) = match open_directory(target.path, false) {
+        Err(WriteError::NoDirectory(_)) if target.create_directories => return Ok(Vec::new()),
+        opened => opened?,
+    };
+    let old = look(&directory, name, target.path)?;
+    let mut warnings = Vec::new();
+    warnings.extend(file_system::network(directory.as_fd()).map(Warning::Network));
+    if old.is_some() && target.in_place {
+        warnings.push(Warning::NotAtomic);
+        return Ok(warnings);
+    }
+    let at = |errno: rustix::io::Errno| WriteError::at(target.path, &errno.into(), &directory);
+    accessat(&directory, ".", Access::WRITE_OK | Access::EXEC_OK, AtFlags::EACCESS).map_err(at)?;
+    if old.is_some()
+        && let Some(mount) = mount::at(target.path)
+    {
+        return Err(WriteError::Mounted { path: target.path.into(), mount: Some(mount) });
+    }
+    let found = fstat(&directory).map_err(at)?;
+    if found.st_mode & 0o1002 == 0o002 {
+        warnings.push(Warning::OpenDirectory);
+    }
+    Ok(warnings)
 }
 
 /// Removes a regular file of this user. Whether it was there.

@@ -4,6 +4,7 @@ mod add;
 mod agent;
 mod doctor;
 mod exec;
+mod files;
 mod r#gen;
 mod generate;
 mod helper;
@@ -53,7 +54,7 @@ pub static TABLE: Table<Box<dyn Command>> = Table {
         Entry::of::<exec::renewer::RenewerArgs>("renew-for-exec").hidden(),
         Entry::of::<generate::GenerateArgs>("generate").hidden(),
     ],
-    groups: &[helper::GROUP],
+    groups: &[files::GROUP, helper::GROUP],
     c_suite: &[
         Entry::as_of_c_suite::<token::arguments::CSuiteTokenArgs, token::arguments::TokenCommand>(
             "oidc-token",

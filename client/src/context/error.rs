@@ -229,6 +229,8 @@ impl Error {
             Exit::NoCommand => "no_command",
             Exit::Usage => "usage",
             Exit::Interrupted => "interrupted",
+            Exit::FilesAttention => "files_attention",
+            Exit::FilesFailed => "files_failed",
             Exit::Failure => "other",
         }
     }

@@ -58,6 +58,10 @@ exits! {
     Warnings = 19, "doctor: there are warnings, and no problems";
     /// `oidc doctor`: something has to be mended.
     Problems = 20, "doctor: there are problems";
+    /// `oidc files`: readers may soon be without a good token.
+    FilesAttention = 21, "files: an entry is stale, waits for its first token, or nobody keeps it fresh";
+    /// `oidc files`: readers are without one, or will be.
+    FilesFailed = 22, "files: an entry has expired, needs a login, or is refused";
     /// The command line cannot be understood (`EX_USAGE`).
     Usage = 64, "wrong options or arguments";
     /// `oidc exec`: the command is there and cannot be run, as a shell says it.
@@ -143,7 +147,9 @@ mod tests {
         let codes: Vec<u8> = MEANINGS.iter().map(|(exit, _)| *exit as u8).collect();
         assert_eq!(
             codes,
-            [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 14, 15, 16, 17, 18, 19, 20, 64, 126, 127, 130]
+            [
+                0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 14, 15, 16, 17, 18, 19, 20, 21, 22, 64, 126, 127, 130
+            ]
         );
     }
 

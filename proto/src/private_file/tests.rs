@@ -159,6 +159,26 @@ fn only_what_dead_writers_left_long_ago_is_removed() {
 }
 
 #[test]
+fn looking_changes_nothing_and_says_what_writing_would() {
+    let (_kept, root) = root();
+    let path = root.join("new/token");
+    let target = Target::private(&path);
+    assert!(matches!(examine(&target), Err(WriteError::NoDirectory(_))));
+    assert_eq!(examine(&Target { create_directories: true, ..target }).expect("can be made"), []);
+    assert!(!root.join("new").exists());
+    let path = root.join("token");
+    let target = Target { in_place: true, ..Target::private(&path) };
+    assert_eq!(examine(&target).expect("nothing there"), []);
+    write(&target, b"t").expect("written");
+    assert_eq!(examine(&target).expect("there"), [Warning::NotAtomic]);
+    fs_err::set_permissions(&root, Permissions::from_mode(0o777)).expect("a mode");
+    assert_eq!(examine(&Target::private(&path)).expect("there"), [Warning::OpenDirectory]);
+    fs_err::remove_file(&path).expect("removed");
+    symlink("x", &path).expect("linked");
+    assert!(matches!(examine(&Target::private(&path)), Err(WriteError::Link(_))));
+}
+
+#[test]
 fn a_file_is_removed_once() {
     let (_kept, root) = root();
     let path = root.join("token");

@@ -90,7 +90,8 @@ fn nothing(text: &str) -> Result<MaybePath, String> {
     if text.is_empty() { Ok(MaybePath(None)) } else { Err("jobs have no path".to_owned()) }
 }
 
-const OPERATIONS: [(&str, Operation); 6] = [
+/// The options that name operations.
+pub const OPERATIONS: [(&str, Operation); 6] = [
     ("read", Operation::Read),
     ("create", Operation::Create),
     ("modify", Operation::Modify),

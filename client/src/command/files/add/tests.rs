@@ -1,0 +1,119 @@
+use oidc_proto::message::{FileState, FilesStatus, Reply, Request};
+
+use super::*;
+use crate::testing::Bench;
+
+fn answer(state: Condition) -> impl FnMut(&Request) -> Reply {
+    move |request| match request {
+        Request::FilesReload => Reply::Success { info: Some(FilesStatus::default().to_info()) },
+        Request::FilesWait(request) => {
+            let entry = FileState {
+                name: request.name.clone(),
+                account: "cms".into(),
+                state,
+                ..FileState::default()
+            };
+            let status = FilesStatus { entries: vec![entry], ..FilesStatus::default() };
+            Reply::Success { info: Some(status.to_info()) }
+        }
+        other => panic!("{other:?}"),
+    }
+}
+
+fn place() -> (tempfile::TempDir, String) {
+    let place = tempfile::tempdir().expect("a directory");
+    let path = fs_err::canonicalize(place.path()).expect("a path").join("token");
+    let path = path.to_str().expect("text").to_owned();
+    (place, path)
+}
+
+#[test]
+fn an_entry_is_written_told_and_waited_for() {
+    let bench = Bench::new().with_account("cms").with_agent(answer(Condition::Fresh));
+    let (_place, path) = place();
+    let ran = bench.run(&["oidc", "files", "add", "cms", &path, "--scope", "b a", "--reader", "aws"]);
+    assert!(ran.result.is_ok(), "{:?}", ran.result);
+    assert!(ran.stdout.contains("token is fresh."), "{}", ran.stdout);
+    assert!(ran.stderr.contains("AWS_WEB_IDENTITY_TOKEN_FILE="), "{}", ran.stderr);
+    let text = fs_err::read_to_string(bench.file(FILES_TOML)).expect("written");
+    assert!(text.contains("name = \"token\"\naccount = \"cms\"\n"), "{text}");
+    assert!(text.contains("scope = [\"b\", \"a\"]\nreaders = [\"aws\"]\n"), "{text}");
+    let ran = bench.run(&["oidc", "files", "add", "cms", &path, "--name", "other"]);
+    assert!(ran.result.expect_err("twice").to_string().contains("is given twice"));
+    assert_eq!(fs_err::read_to_string(bench.file(FILES_TOML)).expect("there"), text, "nothing was changed");
+}
+
+#[test]
+fn what_would_not_work_is_refused_before_anything_is_written() {
+    let bench = Bench::new().with_account("cms").with_agent(answer(Condition::Fresh));
+    let (_place, path) = place();
+    for (line, why) in [
+        (&["cms", "/nonexistent/token"][..], "does not exist"),
+        (&["cms", &path, "--reader", "gfal2"], "reads no file"),
+        (&["cms", &path, "--mode", "0666"], "others could put"),
+        (&["cms", &path, "--read"], "--for URL"),
+        (&["cms", &path, "--for", "nonsense"], "no scheme"),
+    ] {
+        let ran = bench.run(&[&["oidc", "files", "add"], line].concat());
+        let error = ran.result.expect_err(why).to_string();
+        assert!(error.contains(why), "{error}");
+        assert!(!bench.file(FILES_TOML).exists());
+    }
+}
+
+#[test]
+fn a_login_that_is_needed_is_said() {
+    let bench = Bench::new().with_account("cms").with_agent(answer(Condition::LoginNeeded));
+    let (_place, path) = place();
+    let ran = bench.run(&["oidc", "files", "add", "cms", &path]);
+    assert_eq!(ran.result.expect_err("no token").exit(), Exit::FilesFailed);
+    assert!(ran.stdout.contains("oidc gen --reauthenticate cms"), "{}", ran.stdout);
+}
+
+#[test]
+fn without_an_agent_the_entry_waits_for_one() {
+    let bench = Bench::new().with_account("cms");
+    let (_place, path) = place();
+    let ran = bench.run(&["oidc", "files", "add", "cms", &path]);
+    assert!(ran.result.is_ok(), "{:?}", ran.result);
+    assert!(ran.stdout.contains("is in the configuration"), "{}", ran.stdout);
+    let ran = bench.run(&["oidc", "files", "status"]);
+    assert_eq!(ran.result.expect_err("nobody renews it").exit(), Exit::FilesAttention);
+    assert!(ran.stdout.starts_with("unmanaged  token  "), "{}", ran.stdout);
+    let ran = bench.run(&["oidc", "files", "check"]);
+    assert!(ran.result.is_ok() && ran.stdout.contains("good: 1 entries"), "{}", ran.stdout);
+    let ran = bench.run(&["oidc", "files", "remove", "token"]);
+    assert!(ran.stdout.contains("is removed."), "{}", ran.stdout);
+    let ran = bench.run(&["oidc", "files", "status"]);
+    assert!(ran.result.is_ok() && ran.stdout.contains("No managed files"), "{}", ran.stdout);
+}
+
+#[test]
+fn an_older_agent_is_told_from_ours() {
+    let old = |request: &Request| match request {
+        Request::FilesStatus(_) => Reply::Failure(oidc_proto::message::Failure::new(
+            oidc_proto::error_code::ErrorCode::UnknownRequest,
+            "Bad Request",
+        )),
+        other => panic!("{other:?}"),
+    };
+    let ran = Bench::new().with_agent(old).run(&["oidc", "files", "status"]);
+    assert!(ran.result.expect_err("no").to_string().contains("knows no managed token files"));
+}
+
+#[test]
+fn check_tells_everything_with_its_line() {
+    let toml = "[[file]]\nname = \"a\"\naccount = \"gone\"\npath = \"/nonexistent/t\"\n[accounts.x]\npassword_file = \"/nonexistent/pw\"\n";
+    let bench = Bench::new().with_file(FILES_TOML, toml.as_bytes());
+    let ran = bench.run(&["oidc", "files", "check"]);
+    assert_eq!(ran.result.expect_err("problems").exit(), Exit::Problems);
+    for part in [
+        "files.toml:2: a: there is no account gone",
+        "directory /nonexistent does not exist",
+        "files.toml:6: accounts.x: its password",
+    ] {
+        assert!(ran.stdout.contains(part), "{part}\n{}", ran.stdout);
+    }
+    let ran = bench.run(&["oidc", "files", "check", "--json"]);
+    assert!(ran.stdout.contains("\"code\":\"no_account\""), "{}", ran.stdout);
+}

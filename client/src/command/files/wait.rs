@@ -1,0 +1,70 @@
+//! `oidc files wait`: until a file is fresh.
+
+use std::time::{Duration, Instant};
+
+use clap::Parser;
+use oidc_proto::{
+    message::{Condition, FilesStatus, FilesWaitRequest, Request},
+    timespan::seconds,
+};
+
+use super::{configuration, show, status};
+use crate::{
+    cli::options::Common,
+    context::{Command, Context, error::Error},
+};
+
+/// Wait until a managed file is fresh
+#[derive(Debug, Clone, Parser)]
+#[command(after_help = "\
+Ends at once where waiting does not help: when a login is needed, or the provider refuses. The exit status is that of \
+`oidc files status`.")]
+pub struct WaitArgs {
+    /// The entry
+    #[arg(value_name = "NAME")]
+    pub name: String,
+
+    /// For how long, in seconds (also 30m, 8h)
+    #[arg(short, long, value_name = "SECONDS", default_value = "60", value_parser = seconds)]
+    pub timeout: u64,
+
+    #[command(flatten)]
+    pub common: Common,
+}
+
+impl Command for WaitArgs {
+    fn common(&self) -> &Common {
+        &self.common
+    }
+
+    fn run(&self, context: &mut Context) -> Result<(), Error> {
+        let status = until_fresh(&self.name, self.timeout, context)?;
+        status::print(&status, context)
+    }
+}
+
+/// The state of an entry once it is fresh, once waiting does not help any more, or after so many seconds.
+pub fn until_fresh(name: &str, timeout: u64, context: &mut Context) -> Result<FilesStatus, Error> {
+    let begun = Instant::now();
+    let timeout = Duration::from_secs(timeout);
+    loop {
+        let left = timeout.saturating_sub(begun.elapsed());
+        let seconds = left.as_secs().min(FilesWaitRequest::LONGEST);
+        let request = FilesWaitRequest { name: name.to_owned(), timeout: seconds };
+        let asked = Instant::now();
+        let status = configuration::ask(&Request::FilesWait(request), context)?;
+        let may_change = status
+            .entries
+            .iter()
+            .any(|entry| matches!(entry.state, Condition::Waiting | Condition::Stale | Condition::Expired));
+        // An agent that does not wait is not asked as fast as it answers.
+        let has_waited = asked.elapsed() + Duration::from_secs(1) >= Duration::from_secs(seconds);
+        if !may_change
+            || show::exit_of(&status.entries) == crate::say::exit::Exit::Success
+            || !has_waited
+            || left.as_secs() <= seconds
+        {
+            return Ok(status);
+        }
+    }
+}
