@@ -97,6 +97,8 @@ impl From<ErrorCode> for Exit {
             | Code::RegistrationTokenNeeded => Self::ProviderRefused,
             Code::OperationForbidden | Code::PromptCancelled | Code::PromptUnavailable => Self::Refused,
             Code::WriteFailed => Self::File,
+            Code::FilesConfiguration => Self::Problems,
+            Code::FileNotReady => Self::FilesAttention,
             Code::TokenRefused => Self::TokenRefused,
             _ => Self::Failure,
         }

@@ -171,3 +171,40 @@ pub(super) fn allowed(name: &str) -> &'static str {
 pub(super) fn default(name: &str) -> &'static str {
     KEYS.iter().find(|key| key.name == name).map_or("", |key| key.default)
 }
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::*;
+
+    #[test]
+    fn the_documentation_has_every_key_as_the_parser_has_it() {
+        let page = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/files.md");
+        let page = fs_err::read_to_string(page).expect("the page");
+        let name = |table: &Table| match table {
+            Top => "top",
+            Defaults => "defaults",
+            File => "file",
+            Condor => "condor",
+            Hook => "hook",
+            Account => "accounts",
+        };
+        for key in KEYS {
+            let tables: Vec<_> = key.tables.iter().map(name).collect();
+            let row =
+                format!("| `{}` | {} | {} | {} |", key.name, tables.join(", "), key.allowed, key.default);
+            assert!(page.lines().any(|line| line == row), "docs/files.md has no row\n{row}");
+        }
+        let of_keys = page.split("| Key | Tables |").nth(1).and_then(|rest| rest.split("\n\n").next());
+        let rows = of_keys.expect("the table").lines().filter(|line| line.starts_with("| `")).count();
+        assert_eq!(rows, KEYS.len(), "a row of a key that there is no more");
+    }
+
+    #[test]
+    fn a_key_that_is_meant_is_found() {
+        assert!(Table::File.says_of("accout").contains("is account meant"));
+        assert!(Table::Account.says_of("zzz").contains("there are password_file"));
+        assert!(Table::Top.has("version") && !Table::Top.has("name"));
+    }
+}

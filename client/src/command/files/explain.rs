@@ -115,26 +115,25 @@ fn timing(entry: &Entry) -> Vec<String> {
         Span::Percent(percent) => (format!("{percent}% of its life"), EXAMPLE * u64::from(percent) / 100),
     };
     let jitter = EXAMPLE * u64::from(timing.jitter) / 100;
-    let margin = promised.max(of_example);
+    // What asking and writing may take, as the agent has it: a tenth of the life, a minute at most.
+    let margin = 60;
+    let latest = of_example.max(promised + margin);
+    let earliest = latest + jitter;
+    let bound = |before: u64| show::span(before.min(EXAMPLE * 2 / 3));
     let mut lines = vec![format!(
-        "a token is renewed once no more is left of it than {} (min_lifetime) or {before} (renew_before), whichever is more,",
+        "once what is left is {} (min_lifetime) and a minute for asking and writing, or {before} (renew_before), if that is \
+         earlier",
         show::span(promised)
     )];
     lines.push(format!(
-        "and up to {}% of its life earlier, always by the same amount on this host (jitter)",
+        "up to {}% of its life earlier than that, always by the same amount on this host (jitter); not in the first third of \
+         its life",
         timing.jitter
     ));
-    lines.push(if EXAMPLE <= 2 * promised {
-        format!(
-            "one of an hour lives less than twice {}: it is renewed after half of its life",
-            show::span(promised)
-        )
+    lines.push(if promised + margin > EXAMPLE / 2 {
+        "a token of an hour is too short for that: it is renewed after half of its life".to_owned()
     } else {
-        format!(
-            "one of an hour: between {} and {} before its end",
-            show::span(margin),
-            show::span((margin + jitter).min(EXAMPLE))
-        )
+        format!("a token of an hour: between {} and {} before its end", bound(earliest), bound(latest))
     });
     lines.push(format!(
         "after a failure it is tried again in {} to {}, sooner where the end is near",
@@ -191,8 +190,8 @@ mod tests {
             "\"5m\"  (defaults, line 2)",
             "/run/user/1000/bt_u1000-eos  (built in)",
             "storage.read:/store/x",
-            "no more is left of it than 5m 0s (min_lifetime) or 33% of its life (renew_before)",
-            "one of an hour: between 19m 48s and 25m 48s before its end",
+            "once what is left is 5m 0s (min_lifetime) and a minute for asking and writing, or 33% of its life (renew_before)",
+            "a token of an hour: between 25m 48s and 19m 48s before its end",
             "XRootD (ztn): ",
             "BEARER_TOKEN_FILE=/run/user/1000/bt_u1000-eos",
         ] {

@@ -4,11 +4,12 @@ use std::time::{Duration, Instant};
 
 use clap::Parser;
 use oidc_proto::{
-    message::{Condition, FilesStatus, FilesWaitRequest, Request},
+    error_code::ErrorCode,
+    message::{Condition, FileState, FilesStatus, FilesWaitRequest, Request},
     timespan::seconds,
 };
 
-use super::{configuration, show, status};
+use super::{configuration, status};
 use crate::{
     cli::options::Common,
     context::{Command, Context, error::Error},
@@ -48,22 +49,24 @@ pub fn until_fresh(name: &str, timeout: u64, context: &mut Context) -> Result<Fi
     let begun = Instant::now();
     let timeout = Duration::from_secs(timeout);
     loop {
-        let left = timeout.saturating_sub(begun.elapsed());
-        let seconds = left.as_secs().min(FilesWaitRequest::LONGEST);
+        let left = timeout.saturating_sub(begun.elapsed()).as_secs();
+        let seconds = left.min(FilesWaitRequest::LONGEST);
         let request = FilesWaitRequest { name: name.to_owned(), timeout: seconds };
-        let asked = Instant::now();
-        let status = configuration::ask(&Request::FilesWait(request), context)?;
-        let may_change = status
-            .entries
-            .iter()
-            .any(|entry| matches!(entry.state, Condition::Waiting | Condition::Stale | Condition::Expired));
-        // An agent that does not wait is not asked as fast as it answers.
-        let has_waited = asked.elapsed() + Duration::from_secs(1) >= Duration::from_secs(seconds);
-        if !may_change
-            || show::exit_of(&status.entries) == crate::say::exit::Exit::Success
-            || !has_waited
-            || left.as_secs() <= seconds
-        {
+        let error = match configuration::ask(&Request::FilesWait(request), context) {
+            Ok(status) => return Ok(status),
+            Err(error) => error,
+        };
+        match error.failure_code() {
+            None | Some(ErrorCode::FileNotManaged | ErrorCode::AgentLocked) => return Err(error),
+            Some(ErrorCode::FileNotReady) => {}
+            Some(_) => return status::all(Some(name), context),
+        }
+        // What the agent says of the entry tells more than that it is not ready.
+        let status = status::all(Some(name), context)?;
+        let may_change = |entry: &FileState| {
+            matches!(entry.state, Condition::Waiting | Condition::Stale | Condition::Expired)
+        };
+        if left <= seconds || !status.entries.iter().any(may_change) {
             return Ok(status);
         }
     }

@@ -1,14 +1,20 @@
-use oidc_proto::message::{FileState, FilesStatus, Reply, Request};
+use oidc_proto::{
+    error_code::ErrorCode,
+    message::{Failure, FileState, FilesQuery, FilesStatus, FilesWaitRequest, Reply, Request},
+};
 
 use super::*;
-use crate::testing::Bench;
+use crate::{command::json_tests::expect_documented, testing::Bench};
 
 fn answer(state: Condition) -> impl FnMut(&Request) -> Reply {
     move |request| match request {
         Request::FilesReload => Reply::Success { info: Some(FilesStatus::default().to_info()) },
-        Request::FilesWait(request) => {
+        Request::FilesWait(_) if state != Condition::Fresh => {
+            Reply::Failure(Failure::new(ErrorCode::LoginNeeded, "the managed file 'token' is login-needed"))
+        }
+        Request::FilesWait(FilesWaitRequest { name, .. }) | Request::FilesStatus(FilesQuery { name: Some(name), .. }) => {
             let entry = FileState {
-                name: request.name.clone(),
+                name: name.clone(),
                 account: "cms".into(),
                 state,
                 ..FileState::default()
@@ -91,8 +97,8 @@ fn without_an_agent_the_entry_waits_for_one() {
 #[test]
 fn an_older_agent_is_told_from_ours() {
     let old = |request: &Request| match request {
-        Request::FilesStatus(_) => Reply::Failure(oidc_proto::message::Failure::new(
-            oidc_proto::error_code::ErrorCode::UnknownRequest,
+        Request::FilesStatus(_) => Reply::Failure(Failure::new(
+            ErrorCode::UnknownRequest,
             "Bad Request",
         )),
         other => panic!("{other:?}"),
@@ -116,4 +122,20 @@ fn check_tells_everything_with_its_line() {
     }
     let ran = bench.run(&["oidc", "files", "check", "--json"]);
     assert!(ran.stdout.contains("\"code\":\"no_account\""), "{}", ran.stdout);
+}
+
+#[test]
+fn results_as_json_are_documented() {
+    let (_place, path) = place();
+    let bench = Bench::new().with_account("cms");
+    let run = |line: &[&str]| bench.run(&[&["oidc", "files"], line, &["--json"]].concat()).stdout;
+    expect_documented("| `oidc files add`", &run(&["add", "cms", &path]));
+    expect_documented("| `oidc files check`", &run(&["check"]));
+    expect_documented("| `oidc files explain`", &run(&["explain", "token"]));
+    expect_documented("| `oidc files status`", &run(&["status"]));
+    expect_documented("| `oidc files remove`", &run(&["remove", "token"]));
+    let ini = bench.file("osg.ini");
+    fs_err::write(&ini, "[account a]\npassword_file = /a.pw\n[token t]\naccount = a\ntoken_path = /t\n")
+        .expect("written");
+    expect_documented("| `oidc files import-osg`", &run(&["import-osg", ini.to_str().expect("text")]));
 }

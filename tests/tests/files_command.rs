@@ -1,0 +1,127 @@
+//! `oidc files` with the real agent: a first file by hand, what is told when the provider goes, and mistakes in the
+//! configuration.
+
+use std::time::{Duration, Instant};
+
+use oidc_tests::{
+    provider::Quirks,
+    scene::{ACCOUNT, Scene},
+};
+use serde_json::Value;
+
+const PATIENCE: Duration = Duration::from_secs(60);
+
+fn status(scene: &Scene) -> Value {
+    let shown = scene.oidc(&["files", "status", "--json"]);
+    serde_json::from_str(&shown.stdout).unwrap_or_else(|error| panic!("{error}: {shown:?}"))
+}
+
+/// Waits until the status says so; nothing announces a failure that the scheduler is to come upon by itself.
+fn wait_for(scene: &Scene, wanted: impl Fn(&Value) -> bool) -> Value {
+    let began = Instant::now();
+    loop {
+        let status = status(scene);
+        if wanted(&status["entries"][0]) {
+            return status;
+        }
+        assert!(began.elapsed() < PATIENCE, "{status}");
+        std::thread::sleep(Duration::from_millis(50));
+    }
+}
+
+#[test]
+fn a_first_file_takes_one_command() {
+    let scene = Scene::loaded();
+    let path = scene.environment.path("tokens/eos");
+    let shown = path.to_str().expect("text");
+    let added = scene.oidc(&["files", "add", ACCOUNT, shown, "--create-dirs", "--reader", "xrootd"]);
+    assert!(added.stdout.contains("is fresh"), "{added:?}");
+    assert!(added.stderr.contains(&format!("BEARER_TOKEN_FILE={shown}")), "{added:?}");
+    let token = fs_err::read_to_string(&path).expect("the file");
+    assert_eq!(token.trim_end().split('.').count(), 3, "{token}");
+    let listed = scene.oidc(&["files", "status"]).success();
+    assert!(listed.starts_with("fresh  eos  ") && listed.contains("renewed in"), "{listed}");
+    assert!(!listed.contains(token.trim_end()));
+    assert!(scene.oidc(&["files", "wait", "eos"]).success().starts_with("fresh"));
+    let checked = scene.oidc(&["files", "check"]).success();
+    assert!(checked.contains("good: 1 entries"), "{checked}");
+    let explained = scene.oidc(&["files", "explain", "eos"]).success();
+    assert!(explained.contains("readers") && explained.contains("XRootD"), "{explained}");
+    scene.oidc(&["files", "renew", "eos"]);
+    wait_for(&scene, |entry| entry["renewals"].as_u64() >= Some(2) && entry["state"] == "fresh");
+    assert_ne!(fs_err::read_to_string(&path).expect("the file"), token, "a new token came");
+    let removed = scene.oidc(&["files", "remove", "eos"]).success();
+    assert!(removed.contains("stays"), "{removed}");
+    assert!(scene.oidc(&["files", "status"]).success().contains("No managed files"));
+    assert!(path.exists());
+}
+
+#[test]
+fn state_and_reason_are_told_while_the_provider_is_gone() {
+    let mut scene = Scene::loaded_with(Quirks { access_token_lifetime: 3600, ..Quirks::default() });
+    let path = scene.environment.path("token");
+    scene.oidc(&["files", "add", ACCOUNT, path.to_str().expect("text")]).success();
+    scene.provider.stop();
+    scene.oidc(&["files", "renew"]);
+    let gone = wait_for(&scene, |entry| entry["failures"].as_u64() >= Some(1));
+    assert!(gone["entries"][0]["problem"]["text"].as_str().is_some_and(|text| !text.is_empty()), "{gone}");
+    let told = scene.oidc(&["files", "status"]).stdout;
+    assert!(told.contains("tried again"), "{told}");
+    scene.provider.resume().expect("the provider returns");
+    scene.oidc(&["files", "renew"]);
+    wait_for(&scene, |entry| entry["failures"] == 0 && entry["state"] == "fresh");
+    assert!(scene.oidc(&["files", "status"]).success().starts_with("fresh"));
+}
+
+#[test]
+fn a_mistake_changes_nothing_for_the_agent() {
+    let scene = Scene::loaded();
+    let path = scene.environment.path("token");
+    scene.oidc(&["files", "add", ACCOUNT, path.to_str().expect("text")]).success();
+    let configuration = scene.environment.accounts().join("files.toml");
+    let good = fs_err::read_to_string(&configuration).expect("the configuration");
+    fs_err::write(&configuration, format!("{good}mode = \"0666\"\n")).expect("written");
+    let refused = scene.oidc(&["files", "reload"]);
+    assert_eq!(refused.code, Some(20), "{refused:?}");
+    assert!(refused.stderr.contains("mode: others could put another token there"), "{refused:?}");
+    let checked = scene.oidc(&["files", "check"]);
+    assert_eq!(checked.code, Some(20), "{checked:?}");
+    let told = scene.oidc(&["files", "status"]);
+    assert_eq!(told.code, Some(21), "{told:?}");
+    assert!(told.stdout.starts_with("fresh") && told.stderr.contains("not taken"), "{told:?}");
+    fs_err::write(&configuration, good).expect("written");
+    assert!(scene.oidc(&["files", "reload"]).success().contains("1 managed files"));
+    scene.oidc(&["files", "status"]).success();
+}
+
+#[test]
+fn without_the_account_it_is_said_what_to_do() {
+    let scene = Scene::new();
+    let path = scene.environment.path("token");
+    let added = scene.oidc(&["files", "add", ACCOUNT, path.to_str().expect("text")]);
+    assert_eq!(added.code, Some(21), "{added:?}");
+    assert!(added.stdout.contains(&format!("oidc add {ACCOUNT}")), "{added:?}");
+    scene.load(ACCOUNT);
+    assert!(scene.oidc(&["files", "wait", "token"]).success().starts_with("fresh"));
+    let unknown = scene.oidc(&["files", "add", "nobody", "/nonexistent/t"]);
+    assert_eq!(unknown.code, Some(3), "{unknown:?}");
+}
+
+#[test]
+fn the_osg_renewers_configuration_is_taken_over() {
+    let scene = Scene::loaded();
+    let ini = scene.environment.path("config.ini");
+    let path = scene.environment.path("osg.token");
+    let text = format!(
+        "[account {ACCOUNT}]\npassword_file = /nonexistent.pw\n[token osg]\naccount = {ACCOUNT}\ntoken_path = {}\n",
+        path.display()
+    );
+    fs_err::write(&ini, text).expect("written");
+    let toml = scene.oidc(&["files", "import-osg", ini.to_str().expect("text")]).success();
+    // The account is loaded already, so that its password is not needed.
+    let entries = toml.split("[accounts.").next().expect("the entries");
+    fs_err::write(scene.environment.accounts().join("files.toml"), entries).expect("written");
+    scene.oidc(&["files", "reload"]).success();
+    assert!(scene.oidc(&["files", "wait", "osg"]).success().starts_with("fresh"));
+    assert!(path.exists());
+}
