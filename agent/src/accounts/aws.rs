@@ -1,21 +1,14 @@
 //! `aws_credentials`: temporary credentials for a token of an account, kept until they are old.
 
-use std::{
-    collections::HashMap,
-    sync::{Arc, Mutex, PoisonError, Weak},
-};
+use std::sync::Arc;
 
 use oidc_proto::{
     deadlines,
     error_code::ErrorCode,
     message::{AwsCredentials, AwsCredentialsRequest, Failure, Target},
     secret::SecretText,
-    shortname::Shortname,
 };
-use tokio::{
-    sync::OwnedMutexGuard,
-    time::{Instant, timeout_at},
-};
+use tokio::time::Instant;
 
 use super::{
     account::Account,
@@ -32,32 +25,6 @@ use crate::{caller::Caller, clock::Moment, provider::StsError};
 const MIN_VALID: u64 = 60;
 /// What a failure may be bridged with: credentials that are good for that many seconds more.
 const GOOD_ENOUGH: u64 = 60;
-
-/// Held by whoever asks a service.
-type Gate = tokio::sync::Mutex<()>;
-
-/// One request to a service at a time for the same credentials.
-#[derive(Default)]
-pub(super) struct AwsUnderWay(Mutex<HashMap<(Shortname, For), Weak<Gate>>>);
-
-impl AwsUnderWay {
-    async fn only_one(
-        &self,
-        account: &Shortname,
-        what: &For,
-        deadline: Instant,
-    ) -> Option<OwnedMutexGuard<()>> {
-        let gate = {
-            let mut gates = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-            gates.retain(|_, gate| gate.strong_count() > 0);
-            let key = (account.clone(), what.clone());
-            let gate = gates.get(&key).and_then(Weak::upgrade).unwrap_or_default();
-            gates.insert(key, Arc::downgrade(&gate));
-            gate
-        };
-        timeout_at(deadline, gate.lock_owned()).await.ok()
-    }
-}
 
 impl Accounts {
     /// Temporary credentials of a role. From the cache while 20 minutes of them are left.

@@ -13,7 +13,7 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use super::{
     account::Account,
-    aws::AwsUnderWay,
+    aws_under_way::AwsUnderWay,
     deps::Deps,
     loading::Loading,
     lock::{Covered, LockKey},

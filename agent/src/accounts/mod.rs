@@ -10,6 +10,7 @@ mod autoload;
 mod aws;
 mod aws_cache;
 mod aws_failure;
+mod aws_under_way;
 mod aws_wish;
 mod consent;
 mod deps;
