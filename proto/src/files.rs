@@ -2,6 +2,7 @@
 //! checks, shows and writes the configuration.
 
 mod account_table;
+pub mod condor;
 mod configuration;
 mod document;
 pub mod entry;

@@ -2,6 +2,7 @@
 
 mod add;
 mod agent;
+mod condor;
 mod doctor;
 mod exec;
 mod files;
@@ -54,7 +55,7 @@ pub static TABLE: Table<Box<dyn Command>> = Table {
         Entry::of::<exec::renewer::RenewerArgs>("renew-for-exec").hidden(),
         Entry::of::<generate::GenerateArgs>("generate").hidden(),
     ],
-    groups: &[files::GROUP, helper::GROUP],
+    groups: &[files::GROUP, condor::GROUP, helper::GROUP],
     c_suite: &[
         Entry::as_of_c_suite::<token::arguments::CSuiteTokenArgs, token::arguments::TokenCommand>(
             "oidc-token",

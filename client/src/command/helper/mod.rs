@@ -4,12 +4,14 @@
 //! A helper that fails leaves standard output empty, unless its program wants to be told of failures there.
 
 pub mod arguments;
+mod aws;
 mod cargo;
 mod curl_header;
 mod generic;
 mod git;
 mod google;
 pub mod hand_over;
+mod htcondor;
 mod input;
 mod kubectl;
 mod pasted;
@@ -34,6 +36,8 @@ pub const GROUP: Group<Box<dyn Command>> = Group {
         Entry::of::<generic::GenericArgs>("generic").also("oidc-credential-helper"),
         Entry::of::<google::GoogleArgs>("google"),
         Entry::of::<curl_header::CurlHeaderArgs>("curl-header"),
+        Entry::of::<aws::AwsArgs>("aws"),
+        Entry::of::<htcondor::HtcondorArgs>("htcondor").also("condor_credential_storer_oidc"),
         Entry::of::<cargo::CargoArgs>("cargo").also("cargo-credential-oidc"),
     ],
 };

@@ -77,7 +77,7 @@ pub fn blank_separated(words: &[String]) -> Result<String, Error> {
 }
 
 /// Where this program is.
-fn program() -> Result<String, Error> {
+pub fn program() -> Result<String, Error> {
     let unknown = |why: String| {
         Error::Other(Exit::Failure, format!("where this program is cannot be found out: {why}"))
     };

@@ -1,0 +1,175 @@
+//! HTCondor's `condor_store_cred`, run by hand: with the token on its standard input, and for a bounded time.
+
+use std::{
+    env,
+    ffi::OsString,
+    fs::File,
+    io::{self, Read, Seek, SeekFrom, Write},
+    os::unix::process::CommandExt,
+    process::{Child, Command, ExitStatus, Stdio},
+    thread,
+    time::{Duration, Instant},
+};
+
+use oidc_proto::files::{condor, entry::CondorSink};
+use rustix::process::{Pid, Signal, kill_process_group};
+
+use crate::{context::error::Error, say::exit::Exit};
+
+/// How long it may take: a credd may be starting.
+const DEADLINE: Duration = Duration::from_secs(60);
+/// So much of what it says is kept.
+const MAX_OUTPUT: u64 = 8 << 10;
+/// Longest words of it that are told.
+const MAX_TOLD: usize = 300;
+
+/// What the stock program takes for other users, where a service stores for them.
+const USER: &str = "CONDOR_VAULT_STORER_USER";
+
+/// HTCondor's credd, as this user reaches it.
+#[derive(Debug, Clone, Default)]
+pub struct Credd {
+    /// The user for whom is stored, where that is another.
+    user: Option<OsString>,
+}
+
+impl Credd {
+    /// In this process's environment.
+    pub fn here() -> Self {
+        Self { user: env::var_os(USER).filter(|user| !user.is_empty()) }
+    }
+
+    /// Whether tokens are stored for somebody else: nobody but whoever does it knows for whom.
+    pub fn is_for_another(&self) -> bool {
+        self.user.is_some()
+    }
+
+    /// Stores a token.
+    pub fn add(&self, sink: &CondorSink, token: &str) -> Result<(), Error> {
+        let (status, said) = self.run(sink.add(), Some(token))?;
+        if status.success() {
+            return Ok(());
+        }
+        Err(Error::Other(
+            Exit::Failure,
+            format!(
+                "{} did not store '{}' ({status}): {}",
+                condor::PROGRAM,
+                sink.credential(),
+                last_line(&said, token)
+            ),
+        ))
+    }
+
+    /// Whether something is stored.
+    pub fn has(&self, sink: &CondorSink) -> Result<bool, Error> {
+        Ok(self.run(sink.query(), None)?.0.success())
+    }
+
+    /// Deletes what is stored.
+    pub fn delete(&self, sink: &CondorSink) -> Result<(), Error> {
+        let (status, said) = self.run(sink.delete(), None)?;
+        if status.success() {
+            return Ok(());
+        }
+        let text = format!(
+            "{} did not delete '{}' ({status}): {}",
+            condor::PROGRAM,
+            sink.credential(),
+            last_line(&said, "")
+        );
+        Err(Error::Other(Exit::Failure, text))
+    }
+
+    fn run(&self, mut arguments: Vec<OsString>, input: Option<&str>) -> Result<(ExitStatus, Vec<u8>), Error> {
+        let program = condor::find(env::var_os("PATH").as_deref()).ok_or_else(no_htcondor)?;
+        let failed = |error: io::Error| {
+            Error::Other(Exit::Failure, format!("cannot run {}: {error}", program.display()))
+        };
+        if let Some(user) = &self.user {
+            arguments.extend(["-u".into(), user.clone()]);
+        }
+        // A file without a name: nobody has to read while it is written.
+        let said = unnamed().map_err(failed)?;
+        let stdin = if input.is_some() { Stdio::piped() } else { Stdio::null() };
+        let mut child = Command::new(&program)
+            .args(arguments)
+            .env_clear()
+            .envs(env::vars_os().filter(|(name, _)| condor::is_for_condor(name)))
+            .stdin(stdin)
+            .stdout(said.try_clone().map_err(failed)?)
+            .stderr(said.try_clone().map_err(failed)?)
+            .process_group(0)
+            .spawn()
+            .map_err(failed)?;
+        if let (Some(mut stdin), Some(input)) = (child.stdin.take(), input) {
+            // A token is far smaller than a pipe, so this does not wait for the program; one that reads nothing says why.
+            let _ = stdin.write_all(input.as_bytes());
+        }
+        let status = wait(&mut child).map_err(failed)?.ok_or_else(too_late)?;
+        Ok((status, beginning(said).map_err(failed)?))
+    }
+}
+
+/// Room for what it says; what does not fit is not written.
+fn unnamed() -> io::Result<File> {
+    use rustix::fs::{MemfdFlags, SealFlags, fcntl_add_seals, ftruncate, memfd_create};
+    let file = memfd_create("condor_store_cred", MemfdFlags::CLOEXEC | MemfdFlags::ALLOW_SEALING)?;
+    ftruncate(&file, MAX_OUTPUT)?;
+    fcntl_add_seals(&file, SealFlags::GROW | SealFlags::SHRINK)?;
+    Ok(file.into())
+}
+
+/// Until it ends, or is ended.
+fn wait(child: &mut Child) -> io::Result<Option<ExitStatus>> {
+    let end = Instant::now() + DEADLINE;
+    let mut pause = Duration::from_millis(1);
+    loop {
+        if let Some(status) = child.try_wait()? {
+            return Ok(Some(status));
+        }
+        if Instant::now() >= end {
+            if let Some(group) = i32::try_from(child.id()).ok().and_then(Pid::from_raw) {
+                let _ = kill_process_group(group, Signal::KILL);
+            }
+            child.wait()?;
+            return Ok(None);
+        }
+        thread::sleep(pause);
+        pause = (pause * 2).min(Duration::from_millis(50));
+    }
+}
+
+/// What was said; the file's position is shared with whoever wrote.
+fn beginning(mut said: File) -> io::Result<Vec<u8>> {
+    let length = said.stream_position()?.min(MAX_OUTPUT);
+    said.seek(SeekFrom::Start(0))?;
+    let mut bytes = Vec::new();
+    said.take(length).read_to_end(&mut bytes)?;
+    Ok(bytes)
+}
+
+/// The last line, without the token.
+fn last_line(said: &[u8], token: &str) -> String {
+    let said = String::from_utf8_lossy(said);
+    let line = said.lines().rev().map(str::trim).find(|line| !line.is_empty()).unwrap_or("it said nothing");
+    let line = if token.is_empty() { line.to_owned() } else { line.replace(token, "[redacted]") };
+    line.chars().take(MAX_TOLD).collect()
+}
+
+fn no_htcondor() -> Error {
+    let text = format!(
+        "{} is neither on the PATH nor in /usr/bin or /usr/sbin: this is done where jobs are submitted",
+        condor::PROGRAM
+    );
+    Error::Other(Exit::Failure, text)
+}
+
+fn too_late() -> Error {
+    let text = format!(
+        "{} did not end within {} s and was ended; does the credd answer?",
+        condor::PROGRAM,
+        DEADLINE.as_secs()
+    );
+    Error::Other(Exit::Failure, text)
+}

@@ -1,0 +1,98 @@
+//! Storing a token for HTCondor's jobs, and having the agent keep it fresh.
+
+use oidc_proto::{
+    error_code::ErrorCode,
+    message::{FilesQuery, FilesStatus, Reply, Request, Target, Validity},
+};
+
+use super::{credd::Credd, memory::Memory, specification::Specification};
+use crate::{
+    command::token::obtain::{Access, Token, TokenQuery, Wanted, obtain},
+    context::{Context, error::Error},
+};
+
+/// For how many seconds a token is good that is stored: jobs start later.
+const MIN_VALID: u64 = 600;
+
+/// What was done.
+#[derive(Debug)]
+pub struct Stored {
+    /// When the token ends, in seconds since the epoch.
+    pub expires_at: Option<u64>,
+    /// Whether the agent stores it again in time.
+    pub is_kept: bool,
+    /// What was not granted, and the like.
+    pub warnings: Vec<String>,
+}
+
+/// Whether what is stored is what is wanted and will stay so: nothing needs to be done.
+pub fn is_kept(wanted: &Specification, memory: &Memory, credd: &Credd, context: &mut Context) -> bool {
+    if memory.find(&wanted.sink).as_ref() != Some(wanted) || credd.is_for_another() {
+        return false;
+    }
+    let status = match context.call(&Request::FilesStatus(FilesQuery::default())) {
+        Ok(Reply::Success { info: Some(info) }) => FilesStatus::from_info(&info),
+        _ => None,
+    };
+    let credential = wanted.sink.credential();
+    let is_fresh = status.is_some_and(|status| {
+        let ours = status.entries.iter().find(|entry| entry.condor.as_ref() == Some(&credential));
+        ours.is_some_and(|entry| entry.state.as_str() == "fresh" && entry.account == wanted.account.as_str())
+    });
+    is_fresh && credd.has(&wanted.sink).unwrap_or(false)
+}
+
+/// Stores it and remembers what it was.
+pub fn store(
+    wanted: &Specification,
+    memory: &mut Memory,
+    credd: &Credd,
+    context: &mut Context,
+) -> Result<Stored, Error> {
+    let access = token(wanted, context)?;
+    credd.add(&wanted.sink, access.reply.access_token.expose())?;
+    let warnings = access.grant.shortfall(&access.reply);
+    let is_kept = !credd.is_for_another() && remember(wanted, memory, context)?;
+    Ok(Stored { expires_at: access.reply.expires_at, is_kept, warnings })
+}
+
+fn token(wanted: &Specification, context: &mut Context) -> Result<Access, Error> {
+    let query = TokenQuery {
+        target: Target::Account(wanted.account.to_string()),
+        wanted: Wanted::AccessToken {
+            scope: wanted.scope.clone(),
+            audience: wanted.audience.clone(),
+            validity: Validity::AtLeast(MIN_VALID),
+        },
+        application_hint: "HTCondor".to_owned(),
+        autoload: true,
+        remote: false,
+    };
+    match obtain(&query, context)? {
+        Token::Access(access) => Ok(access),
+        Token::Id(_) | Token::Mytoken(_) => Err(Error::UnexpectedReply("access_token")),
+    }
+}
+
+/// Writes it down and tells the agent. Whether the agent keeps it fresh from now on; a configuration that it does not take is
+/// as it was before.
+fn remember(wanted: &Specification, memory: &mut Memory, context: &mut Context) -> Result<bool, Error> {
+    memory.put(wanted)?;
+    memory.save()?;
+    match reload(context) {
+        Ok(is_kept) => Ok(is_kept),
+        Err(error) => {
+            memory.undo()?;
+            Err(error)
+        }
+    }
+}
+
+/// Has the agent read its configuration. Whether it is one that has any; its refusal is an error.
+pub fn reload(context: &mut Context) -> Result<bool, Error> {
+    match context.call(&Request::FilesReload) {
+        Ok(_) => Ok(true),
+        Err(error) if error.failure_code() == Some(ErrorCode::FilesConfiguration) => Err(error),
+        Err(_) => Ok(false),
+    }
+}
