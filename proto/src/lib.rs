@@ -5,6 +5,7 @@ pub mod account;
 pub mod assuan;
 pub mod channel;
 pub mod client_key;
+pub mod config;
 pub mod connect;
 pub mod deadlines;
 pub mod destination;

@@ -12,6 +12,7 @@ use oidc_proto::{
     account::AccountConfig,
     channel::{AgentChannel, AgentStep, ClientChannel, ClientStep},
     client_key::ClientKey,
+    config,
     destination::{self, Operation},
     distinguished_name::DistinguishedName,
     files::{Surroundings, TokenFiles, entry::Entry},
@@ -45,6 +46,7 @@ pub const CHECKS: &[Check] = &[
     ("account", account),
     ("beside", beside),
     ("client_key", client_key),
+    ("config", config),
     ("destination", destination),
     ("distinguished_name", distinguished_name),
     ("files", files),
@@ -59,6 +61,22 @@ pub const CHECKS: &[Check] = &[
     ("token", token),
     ("vault", vault),
 ];
+
+/// A `config` file: any bytes are a configuration or not, and what guards something never becomes laxer by what cannot be
+/// read.
+pub fn config(text: &[u8]) {
+    let directory = TempDir::new().expect("a directory");
+    let path = directory.path().join("config");
+    fs_err::write(&path, text).expect("written");
+    let read = config::Config::read([path], None);
+    for key in config::KEYS {
+        let setting = read.setting(key);
+        assert!(setting.value == key.built_in() || setting.source.is_some(), "{key}");
+        if setting.is_guess {
+            assert!(key.guard != config::Guard::None && !read.problems().is_empty(), "{key}");
+        }
+    }
+}
 
 /// The JSON text of an account: any bytes parse or are refused, and what is written reads back the same.
 pub fn account(text: &[u8]) {

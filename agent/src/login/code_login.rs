@@ -212,6 +212,7 @@ impl Attempt {
             state: state.as_str(),
             audience: login_request.config.audience.as_deref(),
             offline: !login_request.only_at,
+            account: login_request.config.name.as_deref(),
         };
         let authorization = login_request.provider.authorization_request(request, deadline).await;
         let authorization = authorization.map_err(failure_of(&login_request.config))?;

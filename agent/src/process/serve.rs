@@ -7,7 +7,7 @@ use std::{
 };
 
 use rustix::{fs::Mode, process::umask, thread::set_name};
-use tracing::info;
+use tracing::{info, warn};
 
 use super::{
     logging,
@@ -36,6 +36,7 @@ pub struct Service {
     /// To be found by clients without `OIDC_SOCK`, whatever their other variables.
     linked: bool,
     without_effect: Vec<&'static str>,
+    remarks: Vec<String>,
 }
 
 /// A socket and what hangs on it.
@@ -67,10 +68,16 @@ impl Socket {
 }
 
 impl Service {
-    /// Takes from the command line what concerns serving.
-    pub fn new(cli: &Cli, options: Options) -> Self {
+    /// Takes from the command line what concerns serving. `remarks` are for the person, by the log.
+    pub fn new(cli: &Cli, options: Options, remarks: Vec<String>) -> Self {
         let pid_file = cli.pid_file.as_ref().map(|path| std::path::absolute(path).unwrap_or(path.clone()));
-        Self { options, pid_file, linked: cli.service, without_effect: cli.without_effect().collect() }
+        Self {
+            options,
+            pid_file,
+            linked: cli.service,
+            without_effect: cli.without_effect().collect(),
+            remarks,
+        }
     }
 
     /// Serves until the end. `ready` is called with the socket's path as soon as requests are answered.
@@ -80,7 +87,7 @@ impl Service {
         handler: impl FnOnce(Options, &Path) -> H + Send,
         ready: impl FnOnce(&Path) -> io::Result<()> + Send,
     ) -> Result<(), StartError> {
-        let Self { options, pid_file, linked, without_effect } = self;
+        let Self { options, pid_file, linked, without_effect, remarks } = self;
         let Socket { listener, claim, parent } = socket;
         logging::start(&options);
         // Whoever ends the agent looks at its name; started as `/proc/self/exe` it would have another one.
@@ -90,6 +97,9 @@ impl Service {
         umask(Mode::RWXG | Mode::RWXO);
         for reason in without_effect {
             info!("{reason}");
+        }
+        for remark in remarks {
+            warn!("{remark}");
         }
         let ends_with_terminal = options.console;
         let address = listener.local_addr().map_err(StartError::system("use the socket"))?;

@@ -7,7 +7,7 @@ use std::{
 };
 
 use clap::{CommandFactory, Parser};
-use oidc_proto::{environment, home::Home};
+use oidc_proto::{config::Config, environment, home::Home};
 use rustix::process::{Pid, getppid};
 
 use super::{
@@ -23,8 +23,7 @@ use crate::{
     server::{activation, bind::Bound, default_place, group, handler::Handler, place::Place},
     settings::{
         cli::{self, Cli},
-        config::Config,
-        man_page,
+        config, man_page,
         options::Options,
     },
 };
@@ -86,8 +85,9 @@ fn start<H: Handler>(
         let source = daemonize::restart_without_secrets(args);
         return Err(StartError::System { action: "start without passwords in the environment", source });
     }
-    let config = Config::read(Home::find().ok().as_ref().map(Home::path))?;
-    let service = Service::new(cli, cli.options(config.options));
+    let config = Config::load(Home::find().ok().as_ref().map(Home::path));
+    let (options, remarks) = options(cli, &config);
+    let service = Service::new(cli, options, remarks);
     if cli.inherited {
         return daemonize::serve(service, handler);
     }
@@ -95,7 +95,7 @@ fn start<H: Handler>(
     if let Some(listener) = passed {
         return service.run(serve::Socket::passed(listener), handler, |_| Ok(()));
     }
-    let bound = bind(cli, config.socket_path, service.options.group.as_deref())?;
+    let bound = bind(cli, config::socket_path(&config), service.options.group.as_deref())?;
     if let Some((command, arguments)) = cli.command.split_first() {
         return daemonize::run_beside(&bound, &args[..args.len() - cli.command.len()], command, arguments);
     }
@@ -110,6 +110,18 @@ fn start<H: Handler>(
     let daemon = daemonize::start(&bound, args)?;
     announce(&bound.claim.place.socket, daemon);
     Ok(())
+}
+
+/// The options, and what of the configuration is not as whoever wrote it meant it. That stops no agent.
+fn options(cli: &Cli, config: &Config) -> (Options, Vec<String>) {
+    let mut remarks: Vec<_> = config.problems_of(config::SECTION).map(ToString::to_string).collect();
+    let mut defaults = config::options(config);
+    let is_unknown = |name: &String| cli.with_group.is_none() && group::find(name).is_none();
+    if let Some(name) = defaults.group.take_if(|name| is_unknown(name)) {
+        remarks
+            .push(format!("the group '{name}' of the configuration does not exist; nobody else is let in"));
+    }
+    (cli.options(defaults), remarks)
 }
 
 fn bind(cli: &Cli, configured: Option<PathBuf>, group: Option<&str>) -> Result<Bound, StartError> {

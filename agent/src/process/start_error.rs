@@ -2,10 +2,7 @@
 
 use std::{ffi::OsString, io};
 
-use crate::{
-    server::{bind::BindError, place::PlaceError},
-    settings::config::ConfigError,
-};
+use crate::server::{bind::BindError, place::PlaceError};
 
 /// Exit code when an agent serves the socket already: whoever only wanted one to be there can go on.
 const ALREADY_RUNNING: u8 = 3;
@@ -16,9 +13,6 @@ const NO_COMMAND: u8 = 255;
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum StartError {
-    /// The `config` file.
-    #[error(transparent)]
-    Config(#[from] ConfigError),
     /// The socket.
     #[error(transparent)]
     Bind(#[from] BindError),

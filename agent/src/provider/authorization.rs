@@ -6,6 +6,7 @@ use tokio::time::Instant;
 
 use super::{
     Provider, audience,
+    custom_parameters::RequestKind,
     error::{ProviderError, ProviderErrorKind, Unsupported},
     pkce::{Pkce, random_text},
     scope,
@@ -27,6 +28,8 @@ pub struct AuthorizationRequest<'a> {
     pub audience: Option<&'a str>,
     /// Whether a refresh token is wanted.
     pub offline: bool,
+    /// The account's short name, as of [`super::Client`].
+    pub account: Option<&'a str>,
 }
 
 /// Where to send the person, and what to keep until they come back. Not for logs: `state` is in the URL.
@@ -94,6 +97,9 @@ impl Provider {
         parameters.extend(nonce.as_deref().map(|nonce| ("nonce", nonce)));
         let style = self.audience_style(request.client_id, &quirks);
         parameters.extend(audience::parameters(request.audience, style));
+        let custom = self.custom_parameters(RequestKind::AuthorizationUrl, request.account, deadline).await?;
+        parameters.retain(|(name, _)| !custom.iter().any(|(other, _)| other == name));
+        parameters.extend(custom.iter().map(|(name, value)| (name.as_str(), value.as_str())));
         // Keeps a query that the endpoint already has (RFC 6749 section 3.1).
         url.query_pairs_mut().extend_pairs(parameters);
         Ok(Authorization { url: url.into(), code_verifier: pkce.verifier, nonce })

@@ -38,6 +38,8 @@ pub struct Client<'a> {
     pub key: Option<PrivateKey<'a>>,
     /// `token_endpoint_auth_method` of the registration (RFC 7591 section 2), if it is known.
     pub registered_method: Option<AuthMethod>,
+    /// The account's short name: a site may add parameters to its requests.
+    pub account: Option<&'a str>,
 }
 
 /// The key of a client, borrowed from its account.
@@ -98,6 +100,7 @@ impl<'a> Client<'a> {
                 .other
                 .text(TOKEN_ENDPOINT_AUTH_METHOD)
                 .and_then(|name| AuthMethod::parse(&name)),
+            account: account.name.as_deref(),
         }
     }
 
@@ -336,7 +339,8 @@ mod tests {
     #[test]
     fn a_secret_goes_into_the_header_unless_only_the_body_is_listed() {
         let secret = ClientSecret::from("s");
-        let client = Client { id: "c", secret: Some(&secret), key: None, registered_method: None };
+        let client =
+            Client { id: "c", secret: Some(&secret), key: None, registered_method: None, account: None };
         let header = way(Some("c:s"), "");
         let body = way(None, "client_id=c&client_secret=s");
         let default = Quirks::default();
@@ -358,7 +362,7 @@ mod tests {
 
     #[test]
     fn without_a_secret_the_c_suites_way_unless_none_is_listed() {
-        let client = Client { id: "c", secret: None, key: None, registered_method: None };
+        let client = Client { id: "c", secret: None, key: None, registered_method: None, account: None };
         let both = way(Some("c:"), "client_id=c");
         let id = way(None, "client_id=c");
         assert_eq!(ways(client, "[]", &Quirks::default()), [both.clone(), id.clone()]);
@@ -381,7 +385,8 @@ mod tests {
             ("c", "a/b:c=&~!", vec!["c:a/b:c=&~!"]),
         ] {
             let secret = ClientSecret::from(secret);
-            let client = Client { id, secret: Some(&secret), key: None, registered_method: None };
+            let client =
+                Client { id, secret: Some(&secret), key: None, registered_method: None, account: None };
             let ways = ways(client, "[]", &Quirks::default());
             let headers: Vec<_> = ways.iter().filter_map(|(header, _)| header.as_deref()).collect();
             assert_eq!(headers, expected);
@@ -391,7 +396,8 @@ mod tests {
     #[test]
     fn what_worked_comes_first() {
         let secret = ClientSecret::from("a+b");
-        let client = Client { id: "c", secret: Some(&secret), key: None, registered_method: None };
+        let client =
+            Client { id: "c", secret: Some(&secret), key: None, registered_method: None, account: None };
         let order = |known| -> Vec<Way> { client.ways(&metadata("[]"), &Quirks::default(), known).into() };
         assert_eq!(order(None), [Way::Basic, Way::BasicAsIs, Way::Post, Way::Id]);
         assert_eq!(order(Some(Way::Post)), [Way::Post, Way::Basic, Way::BasicAsIs, Way::Id]);
@@ -404,7 +410,7 @@ mod tests {
         use AssertionAudience::{Issuer, TokenEndpoint};
         let (secret, text) = (ClientSecret::from("s"), SecretText::from("a key"));
         let key = Some(PrivateKey { text: &text, algorithm: None });
-        let client = Client { id: "c", secret: None, key, registered_method: None };
+        let client = Client { id: "c", secret: None, key, registered_method: None, account: None };
         let ways = |client: Client<'_>, quirks: &Quirks| -> Vec<Way> {
             client.ways(&metadata("[]"), quirks, None).into()
         };

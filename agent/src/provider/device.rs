@@ -12,6 +12,7 @@ use url::Url;
 use super::{
     Provider,
     client_authentication::Client,
+    custom_parameters::RequestKind,
     error::{ProviderError, ProviderErrorKind, Unsupported},
     form::Form,
     http::Repeat,
@@ -86,6 +87,8 @@ impl Provider {
             .with("scope", scope)
             .with_some("code_challenge_method", pkce.as_ref().map(Pkce::method))
             .with_some("code_challenge", challenge.as_deref());
+        let custom = self.custom_parameters(RequestKind::DeviceInit, client.account, deadline).await?;
+        let form = form.with_custom(&custom);
         let target = Target { order: &quirks.device_client_authentication, ..known.at(endpoint) };
         let (answer, _) = self.client_request(target, client, &form, Repeat::IfUnprocessed, deadline).await?;
         DeviceAuthorization::from_object(&answer, &self.issuer, pkce.map(|pkce| pkce.verifier))

@@ -10,7 +10,7 @@ pub(crate) struct Form<'a> {
 
 #[derive(Clone)]
 struct Parameter<'a> {
-    name: &'static str,
+    name: &'a str,
     value: &'a str,
     secret: bool,
 }
@@ -44,6 +44,23 @@ impl<'a> Form<'a> {
     pub(crate) fn with_secret(mut self, name: &'static str, value: &'a str) -> Self {
         self.parameters.push(Parameter { name, value, secret: true });
         self
+    }
+
+    /// Adds what a site wants to be added; it replaces what has the same name. Its values may be secret.
+    pub(crate) fn with_custom(mut self, custom: &'a [(String, Zeroizing<String>)]) -> Self {
+        self.parameters.retain(|parameter| !custom.iter().any(|(name, _)| name == parameter.name));
+        for (name, value) in custom {
+            self.parameters.push(Parameter { name, value, secret: true });
+        }
+        self
+    }
+
+    /// The grant of a token request.
+    pub(crate) fn grant_type(&self) -> Option<&'a str> {
+        self.parameters
+            .iter()
+            .find(|parameter| parameter.name == "grant_type")
+            .map(|parameter| parameter.value)
     }
 
     /// Whether there is such a parameter.
@@ -101,6 +118,14 @@ mod tests {
             Ok("grant_type=refresh_token&refresh_token=a%2Bb%2Fc%3D%26%25&scope=openid%20profile")
         );
         assert_eq!(form.secrets(), ["a+b/c=&%"]);
+    }
+
+    #[test]
+    fn what_a_site_adds_replaces_what_has_its_name() {
+        let custom = [("scope".to_owned(), Zeroizing::new("x y".to_owned()))];
+        let form = Form::grant("refresh_token").with("scope", "a").with_custom(&custom);
+        assert_eq!(std::str::from_utf8(&form.encode()), Ok("grant_type=refresh_token&scope=x%20y"));
+        assert_eq!((form.grant_type(), form.secrets()), (Some("refresh_token"), vec!["x y"]));
     }
 
     #[test]

@@ -11,6 +11,7 @@ use super::{
     cached::Cached,
     client_assertion::ProviderClock,
     client_authentication::{Way, WorkingWays},
+    custom_parameters::CustomParameters,
     discovery::Discovery,
     error::ProviderError,
     file::Readers,
@@ -44,6 +45,8 @@ pub struct IssuerSettings {
     pub quirks: Option<Object>,
     /// What is known of providers.
     pub data: Arc<ProviderData>,
+    /// What a site adds to requests.
+    pub parameters: Arc<CustomParameters>,
 }
 
 /// One OpenID or OAuth 2 provider.

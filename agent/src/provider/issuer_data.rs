@@ -13,6 +13,7 @@ use oidc_proto::{
 use tokio::{task::spawn_blocking, time::timeout};
 
 use super::{
+    custom_parameters::CustomParameters,
     handle::IssuerSettings,
     provider_data::{Problem, ProviderData},
 };
@@ -34,6 +35,7 @@ struct Shared {
 struct Data {
     issuers: Arc<Issuers>,
     providers: Arc<ProviderData>,
+    parameters: Arc<CustomParameters>,
     problems: Vec<Problem>,
     read: Instant,
 }
@@ -44,6 +46,7 @@ impl IssuerData {
         let empty = Data {
             issuers: Arc::default(),
             providers: Arc::default(),
+            parameters: Arc::default(),
             problems: Vec::new(),
             read: Instant::now(),
         };
@@ -55,18 +58,22 @@ impl IssuerData {
     /// Reads the data again. Blocks.
     pub fn reload(&self, home: &Home) {
         let issuers = Issuers::load(Some(home));
-        let (providers, problems) = ProviderData::read([Path::new(SYSTEM_DIRECTORY), home.path()]);
+        let system = Path::new(SYSTEM_DIRECTORY);
+        let (providers, mut problems) = ProviderData::read([system, home.path()]);
+        let (parameters, more) = CustomParameters::read([home.path(), system]);
+        problems.extend(more);
         let mut data = self.0.data.write().unwrap_or_else(PoisonError::into_inner);
         for problem in issuers.problems().iter().filter(|problem| !data.issuers.problems().contains(problem))
         {
             tracing::warn!(%problem, "issuer data are left out");
         }
         for problem in problems.iter().filter(|problem| !data.problems.contains(problem)) {
-            tracing::warn!(%problem, "provider data are left out");
+            tracing::warn!(%problem, "left out");
         }
         *data = Data {
             issuers: Arc::new(issuers),
             providers: Arc::new(providers),
+            parameters: Arc::new(parameters),
             problems,
             read: Instant::now(),
         };
@@ -102,9 +109,12 @@ impl IssuerData {
     pub fn settings(&self, issuer: &str) -> IssuerSettings {
         let text = |path: &Path| path.to_str().map(str::to_owned);
         let everywhere = self.0.cert_path.as_deref().and_then(text);
-        let data = Arc::clone(&self.0.data.read().unwrap_or_else(PoisonError::into_inner).providers);
+        let (data, parameters) = {
+            let data = self.0.data.read().unwrap_or_else(PoisonError::into_inner);
+            (Arc::clone(&data.providers), Arc::clone(&data.parameters))
+        };
         let Some(known) = self.issuers().get(issuer) else {
-            return IssuerSettings { cert_path: everywhere, data, ..IssuerSettings::default() };
+            return IssuerSettings { cert_path: everywhere, data, parameters, ..IssuerSettings::default() };
         };
         IssuerSettings {
             config_endpoint: known.config_endpoint,
@@ -115,6 +125,7 @@ impl IssuerData {
             device_authorization_endpoint: known.device_authorization_endpoint,
             quirks: known.quirks,
             data,
+            parameters,
         }
     }
 }

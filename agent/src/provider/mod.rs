@@ -16,6 +16,8 @@ mod client_configuration;
 mod client_credentials;
 mod client_list;
 mod code;
+pub mod custom_parameters;
+mod custom_values;
 mod device;
 mod discovery;
 mod error;

@@ -131,7 +131,7 @@ mod tests {
 
     fn scope_of(asked: Option<&str>, granted: Option<&str>, quirks: &Quirks) -> Option<String> {
         let token = RefreshToken::from("r");
-        let client = Client { id: "c", secret: None, key: None, registered_method: None };
+        let client = Client { id: "c", secret: None, key: None, registered_method: None, account: None };
         let refresh =
             Refresh { client, refresh_token: &token, scope: asked, granted_scope: granted, audience: None };
         requested_scope(&refresh, quirks)

@@ -6,6 +6,7 @@ use tokio::time::Instant;
 use super::{
     Provider,
     client_authentication::Client,
+    custom_parameters::RequestKind,
     error::{ProviderError, ProviderErrorKind, Unsupported},
     form::Form,
     http::Repeat,
@@ -24,9 +25,11 @@ impl Provider {
     ) -> Result<(), ProviderError> {
         let metadata = self.metadata(deadline).await?;
         let endpoint = self.endpoint(metadata.revocation_endpoint.as_deref(), Unsupported::Revocation)?;
+        let custom = self.custom_parameters(RequestKind::Revocation, client.account, deadline).await?;
         let form = Form::default()
             .with("token_type_hint", "refresh_token")
-            .with_secret("token", refresh_token.expose());
+            .with_secret("token", refresh_token.expose())
+            .with_custom(&custom);
         let mut first_refusal = None;
         let known = self.working_ways.of(client.id);
         let signer = self.signer(client, &metadata)?;

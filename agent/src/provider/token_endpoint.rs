@@ -17,6 +17,7 @@ use super::{
     auth_method::AuthMethod,
     client_assertion::Signer,
     client_authentication::{Authenticated, Client, Way},
+    custom_parameters::RequestKind,
     error::{ProviderError, ProviderErrorKind, Unsupported},
     form::Form,
     http::{Answer, Content, Repeat, Request},
@@ -70,6 +71,11 @@ impl Provider {
         deadline: Instant,
     ) -> Result<TokenResponse, ProviderError> {
         let endpoint = self.endpoint(known.metadata.token_endpoint.as_deref(), Unsupported::Token)?;
+        let custom = match form.grant_type().and_then(RequestKind::of_grant) {
+            Some(kind) => self.custom_parameters(kind, client.account, deadline).await?,
+            None => Vec::new(),
+        };
+        let form = form.with_custom(&custom);
         let (response, sent_at) = self
             .client_request(known.at(endpoint), client, &form, repeat, deadline)
             .await

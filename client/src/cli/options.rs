@@ -79,6 +79,13 @@ pub enum PromptArg {
     None,
 }
 
+impl PromptArg {
+    /// The one of this word.
+    pub fn named(word: &str) -> Option<Self> {
+        Self::from_str(word, false).ok()
+    }
+}
+
 impl PasswordArgs {
     /// The sources, in the order they are tried.
     pub fn sources(&self) -> Sources {

@@ -2,6 +2,7 @@
 
 use clap::Parser;
 use oidc_proto::{
+    config::{ADD_PW_PROMPT, Config, SKIP_CHECK, STORE_PW},
     shortname::Shortname,
     timespan::{seconds, seconds_or_leading_digits},
 };
@@ -12,7 +13,7 @@ use crate::{
     account::file::Sealed,
     agent::Agent,
     cli::{
-        options::{Common, PasswordArgs, WITHOUT_EFFECT, WithoutEffect},
+        options::{Common, PasswordArgs, PromptArg, WITHOUT_EFFECT, WithoutEffect},
         usage::UsageError,
     },
     context::{
@@ -21,6 +22,9 @@ use crate::{
         load::{Loading, load},
     },
 };
+
+/// The section of the configuration.
+const SECTION: &str = "oidc-add";
 
 /// Decrypt an account file and load the account into the agent
 #[derive(Debug, Clone, Default, Parser)]
@@ -147,14 +151,23 @@ impl Command for AddArgs {
 }
 
 impl AddArgs {
-    fn loading(&self) -> Loading {
+    /// With what the configuration says where the command line says nothing.
+    fn configured(&self, config: &Config) -> Self {
+        let mut args = self.clone();
+        args.skip_check |= config.switch(&SKIP_CHECK);
+        let word = config.text(&ADD_PW_PROMPT).as_deref().and_then(PromptArg::named);
+        args.password.pw_prompt = args.password.pw_prompt.or(word);
+        args
+    }
+
+    fn loading(&self, config: &Config) -> Loading {
         Loading {
             sources: self.password.sources(),
             lifetime: self.lifetime,
             confirm: self.confirm,
             always_allow_id_token: self.always_allow_idtoken,
             skip_check: self.skip_check,
-            password_kept_for: self.pw_store,
+            password_kept_for: self.pw_store.or_else(|| config.switch(&STORE_PW).then_some(0)),
             is_anew: self.force,
             is_remote: self.remote,
         }
@@ -191,7 +204,8 @@ fn run(args: &AddArgs, context: &mut Context) -> Result<(), Error> {
     if instead.remove {
         return remove::remove(account, context);
     }
-    add(args, account, context)
+    let config = context.config(SECTION);
+    add(&args.configured(&config), &config, account, context)
 }
 
 /// Prints the decrypted account. Asks no agent.
@@ -202,7 +216,7 @@ fn print(args: &AddArgs, account: &str, context: &mut Context) -> Result<(), Err
     Ok(context.output.account(&opened.account)?)
 }
 
-fn add(args: &AddArgs, account: &str, context: &mut Context) -> Result<(), Error> {
+fn add(args: &AddArgs, config: &Config, account: &str, context: &mut Context) -> Result<(), Error> {
     let name = context.account(account)?;
     let home = context.home()?;
     let sealed = Sealed::read(&home, &name)?;
@@ -214,7 +228,7 @@ fn add(args: &AddArgs, account: &str, context: &mut Context) -> Result<(), Error
     if is_loaded && !args.force && args.lifetime.is_none() {
         return report(context, &name, &format!("Account '{name}' already loaded"), true, None);
     }
-    let info = load(&sealed, &home, &args.loading(), context)?;
+    let info = load(&sealed, &home, &args.loading(config), context)?;
     report(context, &name, "success", is_loaded, info.as_deref())
 }
 

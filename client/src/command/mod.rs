@@ -3,6 +3,7 @@
 mod add;
 mod agent;
 mod condor;
+mod config;
 mod doctor;
 mod exec;
 mod files;
@@ -53,6 +54,7 @@ pub static TABLE: Table<Box<dyn Command>> = Table {
         Entry::of::<agent::AgentArgs>("agent"),
         Entry::as_of_c_suite::<exec::tokensh::TokenshArgs, exec::arguments::ExecArgs>("tokensh").hidden(),
         Entry::of::<exec::renewer::RenewerArgs>("renew-for-exec").hidden(),
+        Entry::of::<config::ConfigArgs>("config"),
         Entry::of::<generate::GenerateArgs>("generate").hidden(),
     ],
     groups: &[files::GROUP, condor::GROUP, helper::GROUP],

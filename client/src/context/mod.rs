@@ -2,6 +2,7 @@
 //! that several commands take.
 
 pub mod agent_state;
+mod config;
 pub mod error;
 pub mod expiry;
 pub mod file_key;

@@ -13,7 +13,8 @@ use super::{
     TOKENS,
 };
 
-const PUBLIC: Client<'_> = Client { id: "c", secret: None, key: None, registered_method: None };
+const PUBLIC: Client<'_> =
+    Client { id: "c", secret: None, key: None, registered_method: None, account: None };
 
 /// The parameters of a form or a query.
 fn parameters(text: &str) -> HashMap<String, String> {
@@ -31,6 +32,7 @@ async fn the_code_flow_from_url_to_tokens() {
         state: "0:0x:1:L",
         audience: Some("https://x"),
         offline: true,
+        account: None,
     };
     let authorization = provider.authorization_request(request, soon()).await.expect("an address");
     let url = Url::parse(&authorization.url).expect("a URL");
@@ -75,6 +77,7 @@ async fn a_browser_is_never_sent_to_anything_but_the_web() {
         state: "s",
         audience: None,
         offline: false,
+        account: None,
     };
     let error = op.open().authorization_request(request, soon()).await.err().expect("no web address");
     assert!(matches!(error.kind(), ProviderErrorKind::InsecureUrl { .. }), "{error}");

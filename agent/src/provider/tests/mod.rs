@@ -1,5 +1,6 @@
 //! Whole requests against a scripted provider.
 
+mod custom_parameters;
 mod discovery;
 mod id_token;
 mod login;
@@ -29,7 +30,7 @@ async fn refresh_until(
     deadline: Instant,
 ) -> Result<TokenResponse, ProviderError> {
     let (secret, refresh_token) = (ClientSecret::from("s3cret"), RefreshToken::from("rt-1"));
-    let client = Client { id: "c", secret: Some(&secret), key: None, registered_method: None };
+    let client = Client { id: "c", secret: Some(&secret), key: None, registered_method: None, account: None };
     let granted_scope = Some("openid offline_access");
     provider
         .refresh(Refresh { client, refresh_token: &refresh_token, scope, granted_scope, audience }, deadline)

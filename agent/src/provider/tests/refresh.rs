@@ -161,7 +161,7 @@ async fn a_client_without_a_secret_is_tried_every_way_whatever_the_refusal() {
         })
         .await;
         let (provider, token) = (op.open(), RefreshToken::from("rt-1"));
-        let client = Client { id: "c", secret: None, key: None, registered_method: None };
+        let client = Client { id: "c", secret: None, key: None, registered_method: None, account: None };
         for _ in 0..2 {
             let refresh =
                 Refresh { client, refresh_token: &token, scope: None, granted_scope: None, audience: None };
@@ -197,7 +197,7 @@ async fn a_refused_default_is_asked_for_once_more_without_scopes() {
 async fn where_fewer_scopes_cost_the_others_nothing_is_sent() {
     let op = Scripted::provider(|_| Reply::json(TOKENS)).await;
     let (provider, token) = (op.open_with(r#"{"narrows_on_refresh":true}"#), RefreshToken::from("rt-1"));
-    let client = Client { id: "c", secret: None, key: None, registered_method: None };
+    let client = Client { id: "c", secret: None, key: None, registered_method: None, account: None };
     let refresh = |scope| {
         let granted_scope = Some("openid profile offline_access");
         provider
@@ -276,7 +276,7 @@ async fn an_endpoint_in_the_open_gets_nothing() {
 
 #[tokio::test]
 async fn the_deadline_covers_discovery_and_whatever_spends_nothing() {
-    let client = Client { id: "c", secret: None, key: None, registered_method: None };
+    let client = Client { id: "c", secret: None, key: None, registered_method: None, account: None };
     let silent = Scripted::start(|_, _| Reply::Hang).await;
     let slow = Scripted::provider(|_| Reply::Hang).await;
     let deadline = || Instant::now() + Duration::from_millis(300);
@@ -310,7 +310,8 @@ async fn a_secret_that_can_be_read_in_two_ways_is_sent_in_both_and_what_worked_i
             .await;
             let (provider, secret) = (op.open(), ClientSecret::from(secret));
             let token = RefreshToken::from("rt-1");
-            let client = Client { id: "c", secret: Some(&secret), key: None, registered_method: None };
+            let client =
+                Client { id: "c", secret: Some(&secret), key: None, registered_method: None, account: None };
             for _ in 0..2 {
                 let refresh = Refresh {
                     client,
@@ -332,7 +333,7 @@ async fn a_secret_that_can_be_read_in_two_ways_is_sent_in_both_and_what_worked_i
 #[tokio::test]
 async fn only_a_refusal_of_the_client_is_tried_another_way() {
     let (secret, token) = (ClientSecret::from("a+b"), RefreshToken::from("rt-1"));
-    let client = Client { id: "c", secret: Some(&secret), key: None, registered_method: None };
+    let client = Client { id: "c", secret: Some(&secret), key: None, registered_method: None, account: None };
     let refresh = Refresh { client, refresh_token: &token, scope: None, granted_scope: None, audience: None };
     for (status, body) in [
         (400, r#"{"error":"invalid_grant"}"#),
@@ -351,7 +352,7 @@ async fn only_a_refusal_of_the_client_is_tried_another_way() {
 #[tokio::test]
 async fn revokes_with_and_without_the_id_in_the_body() {
     let (secret, token) = (ClientSecret::from("s"), RefreshToken::from("rt-1"));
-    let client = Client { id: "c", secret: Some(&secret), key: None, registered_method: None };
+    let client = Client { id: "c", secret: Some(&secret), key: None, registered_method: None, account: None };
     let op = Scripted::provider(|_| Reply::status(200, "")).await;
     op.open().revoke(client, &token, soon()).await.expect("revoked");
     assert_eq!(op.asked("/revoke")[0].body, "token_type_hint=refresh_token&token=rt-1");

@@ -349,9 +349,9 @@ impl GenArgs {
 #[derive(Debug, Clone, Default, Args)]
 #[command(next_help_heading = "Questions")]
 pub struct AnswerArgs {
-    /// How to ask for what is not given
-    #[arg(long, value_name = "MODE", default_value = "cli")]
-    pub prompt: PromptArg,
+    /// How to ask for what is not given [default: cli]
+    #[arg(long, value_name = "MODE")]
+    pub prompt: Option<PromptArg>,
 
     /// Answer yes-or-no questions with their defaults
     #[arg(long)]

@@ -47,7 +47,7 @@ impl Dialogue {
             AnswerArgs { confirm_no: true, .. } => Some(Answer::No),
             _ => None,
         };
-        Self { may_ask: args.prompt != PromptArg::None, answer }
+        Self { may_ask: args.prompt != Some(PromptArg::None), answer }
     }
 
     /// Whether there is somebody to ask.

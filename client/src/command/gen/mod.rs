@@ -3,6 +3,7 @@
 pub mod arguments;
 mod certificates;
 mod client_key;
+mod configured;
 mod create;
 mod delete;
 mod desk;
@@ -65,7 +66,8 @@ impl Command for GenArgs {
 
 fn run_at(args: &GenArgs, context: &mut Context, desk: &mut dyn Desk) -> Result<(), Error> {
     let issuers = Issuers::load(context.home().ok().as_ref());
-    let args = &secrets::looked_up(args, context)?;
+    let config = context.config(configured::SECTION);
+    let args = &secrets::looked_up(&configured::configured(args, &config), context)?;
     let dialogue = Dialogue::new(&args.answers);
     let mut session = Session {
         args,

@@ -30,7 +30,7 @@ use crate::{
 pub fn looked_up(args: &GenArgs, context: &mut Context) -> Result<GenArgs, Error> {
     let mut args = args.clone();
     warn(&args, context);
-    if args.answers.prompt == PromptArg::None && args.password.pw_prompt.is_none() {
+    if args.answers.prompt == Some(PromptArg::None) && args.password.pw_prompt.is_none() {
         args.password.pw_prompt = Some(PromptArg::None);
     }
     let elsewhere = args.elsewhere.clone();

@@ -2,6 +2,7 @@
 
 use clap::Parser;
 use oidc_proto::{
+    config::{DEFAULT_MIN_LIFETIME, TOKEN_DEFAULT_MYTOKEN_PROFILE},
     message::{Target, Validity},
     timespan::{seconds, seconds_or_leading_digits},
 };
@@ -16,8 +17,11 @@ use crate::{
         options::{Common, WITHOUT_EFFECT},
         usage::UsageError,
     },
-    context::error::Error,
+    context::{Context, error::Error},
 };
+
+/// The section of the configuration.
+const SECTION: &str = "oidc-token";
 
 /// Print an access token for an account that the agent holds, or for one it can load
 #[derive(Debug, Clone, Default, Parser)]
@@ -36,9 +40,9 @@ pub struct TokenArgs {
     #[arg(value_name = "ACCOUNT|ISSUER_URL", required = true)]
     pub account: Option<String>,
 
-    /// Least number of seconds the token must still be valid (also 30m, 8h)
-    #[arg(short, long, value_name = "SECONDS", default_value = "0", value_parser = seconds)]
-    pub time: u64,
+    /// Least number of seconds the token must still be valid (also 30m, 8h) [default: 0]
+    #[arg(short, long, value_name = "SECONDS", value_parser = seconds)]
+    pub time: Option<u64>,
 
     /// Get a new token even if a cached one would do
     #[arg(short, long)]
@@ -113,6 +117,26 @@ impl TokenArgs {
         obtain::target(self.account.as_deref().ok_or_else(missing)?)
     }
 
+    /// With what the configuration says where the command line says nothing.
+    pub fn configured(&self, context: &mut Context) -> Self {
+        let mut args = self.clone();
+        let lacks_time = args.time.is_none() && !args.force_new && !args.id_token;
+        if !lacks_time && args.mytoken != Some(None) {
+            return args;
+        }
+        let config = context.config(SECTION);
+        args.time = args.time.or_else(|| Some(config.seconds(&DEFAULT_MIN_LIFETIME)));
+        if args.mytoken == Some(None) {
+            args.mytoken = Some(config.text(&TOKEN_DEFAULT_MYTOKEN_PROFILE));
+        }
+        args
+    }
+
+    /// How long the token must still be valid, in seconds.
+    pub fn least_time(&self) -> u64 {
+        self.time.unwrap_or(0)
+    }
+
     /// A request for it.
     pub fn query(&self, target: Target, wanted: Wanted) -> TokenQuery {
         TokenQuery {
@@ -137,7 +161,7 @@ impl TokenArgs {
         Wanted::AccessToken {
             scope: text(&self.scope.join(" ")),
             audience: self.aud.as_deref().and_then(text),
-            validity: if self.force_new { Validity::ForceNew } else { Validity::AtLeast(self.time) },
+            validity: if self.force_new { Validity::ForceNew } else { Validity::AtLeast(self.least_time()) },
         }
     }
 }

@@ -29,6 +29,7 @@ impl Command for TokenCommand {
         if destinations.explain && destinations.wanted.is_empty() {
             return Err(UsageError::new("`--explain` belongs to `--for URL`").into());
         }
+        let args = &args.configured(context);
         if destinations.wanted.is_empty() {
             print_one(args, context)?;
         } else {

@@ -14,7 +14,7 @@ use crate::{
 pub fn shortfall(args: &TokenArgs, access: &Access, context: &mut Context) -> Result<(), Error> {
     let mut shortfall = access.grant.shortfall(&access.reply);
     if args.strict {
-        shortfall.extend(granted::lifetime_shortfall(args.time, &access.reply));
+        shortfall.extend(granted::lifetime_shortfall(args.least_time(), &access.reply));
     }
     if args.strict && !shortfall.is_empty() {
         return Err(Error::NotGranted(shortfall.join("; ")));
