@@ -37,7 +37,12 @@ put() {
 
 put 0755 "$prefix/bin" "$stage/bin/oidc-agent" "$stage/bin/oidc"
 # Every name the C suite's users type; all of them are the one client program.
-for name in oidc-add oidc-token oidc-gen oidc-tokensh condor_credential_storer_oidc; do
+for name in oidc-add oidc-token oidc-gen oidc-agent-service oidc-keychain oidc-prompt oidc-tokensh; do
+    ln -sf oidc "$root$prefix/bin/$name"
+    echo "$prefix/bin/$name" >>"$list.new"
+done
+# What git, Bazel, cargo and HTCondor look for.
+for name in git-credential-oidc oidc-credential-helper cargo-credential-oidc condor_credential_storer_oidc; do
     ln -sf oidc "$root$prefix/bin/$name"
     echo "$prefix/bin/$name" >>"$list.new"
 done

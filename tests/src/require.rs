@@ -29,6 +29,11 @@ pub fn fault_points() -> Option<PathBuf> {
     built.exists().then_some(built).or_else(|| not_run(&format!("{name}: {how}")))
 }
 
+/// `jq`, which scripts of the C suite call.
+pub fn jq() -> Option<PathBuf> {
+    tool("jq").or_else(|| not_run("jq"))
+}
+
 /// `strace`, and the right to use it.
 pub fn strace() -> Option<PathBuf> {
     let works = |program: &PathBuf| {

@@ -16,7 +16,8 @@ use oidc_tests::{
     terminal::Terminal,
 };
 
-const C_NAMES: [&str; 3] = ["oidc-add", "oidc-gen", "oidc-token"];
+const C_NAMES: [&str; 6] =
+    ["oidc-add", "oidc-agent-service", "oidc-gen", "oidc-keychain", "oidc-prompt", "oidc-token"];
 
 fn documents() -> Vec<(PathBuf, String)> {
     let root = workspace();

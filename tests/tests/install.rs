@@ -12,9 +12,15 @@ use oidc_tests::{
 };
 
 /// Without man pages and completions: programs call them, or habit.
-const OTHER_NAMES: [&str; 4] =
-    ["git-credential-oidc", "oidc-credential-helper", "cargo-credential-oidc", "oidc-tokensh"];
-const NAMES: [&str; 4] = ["oidc", "oidc-add", "oidc-gen", "oidc-token"];
+const OTHER_NAMES: [&str; 5] = [
+    "git-credential-oidc",
+    "oidc-credential-helper",
+    "cargo-credential-oidc",
+    "condor_credential_storer_oidc",
+    "oidc-tokensh",
+];
+const NAMES: [&str; 7] =
+    ["oidc", "oidc-add", "oidc-agent-service", "oidc-gen", "oidc-keychain", "oidc-prompt", "oidc-token"];
 
 /// What `make build` leaves, of the programs under test.
 fn stage(environment: &Environment) -> PathBuf {

@@ -12,7 +12,7 @@ use oidc_proto::{
     connect::{Connection, connect_to},
     error_code::ErrorCode,
     message::{Reply, Request},
-    socket::{Places, SocketError},
+    socket::{Places, SocketError, default_places},
 };
 
 use super::{
@@ -42,6 +42,8 @@ pub struct Agent {
 enum Place {
     /// Where the environment says.
     Environment,
+    /// At the first of the default places, whatever `OIDC_SOCK` says.
+    Default,
     /// At this socket.
     Socket(PathBuf),
     /// On another machine: `host:port`.
@@ -62,6 +64,11 @@ impl Agent {
     /// The agent that the environment names; one may be started if `autostart` and the environment allow it.
     pub fn from_environment(autostart: bool) -> Self {
         Self::new(Place::Environment, autostart && !is_set(OIDC_NO_AUTOSTART))
+    }
+
+    /// The agent that commands find without `OIDC_SOCK`; none is started.
+    pub fn at_default_places() -> Self {
+        Self::new(Place::Default, false)
     }
 
     /// The agent at this socket; none is started.
@@ -131,6 +138,7 @@ impl Agent {
     fn places(&self) -> Result<Option<Places>, AgentError> {
         match &self.place {
             Place::Environment => Ok(Some(Places::find()?)),
+            Place::Default => Ok(Some(Places::Default(default_places()))),
             Place::Socket(path) => Ok(Some(Places::Named(path.clone()))),
             Place::Remote(_) => Ok(None),
         }

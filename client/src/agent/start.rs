@@ -13,7 +13,7 @@ use std::{
 use oidc_proto::{
     connect::connect_to,
     environment::without_secrets,
-    socket::{Places, SocketError},
+    socket::{Places, SocketError, default_places},
     trust::Judge,
 };
 
@@ -40,11 +40,32 @@ pub struct Started {
 /// Starts an agent at the default place, with further arguments. Others may be doing the same at this moment: the first
 /// one serves them all.
 pub fn start(arguments: &[OsString]) -> Result<Started, AgentError> {
-    let places = match Places::find()? {
-        Places::Named(path) => return Err(AgentError::StartElsewhere(path)),
-        places @ Places::Default(_) => places,
+    match Places::find()? {
+        Places::Named(path) => Err(AgentError::StartElsewhere(path)),
+        places @ Places::Default(_) => start_at(&places, program(), arguments),
+    }
+}
+
+/// The same whatever `OIDC_SOCK` says, with a program that the person has named.
+pub fn start_at_default_places(named: Option<&str>, arguments: &[OsString]) -> Result<Started, AgentError> {
+    let program = match named.map(PathBuf::from) {
+        Some(named) if !is_own(&named) => (named, false),
+        _ => program(),
     };
-    let (program, is_ours) = program();
+    start_at(&Places::Default(default_places()), program, arguments)
+}
+
+/// Whether it is the program that would be started anyway.
+fn is_own(named: &Path) -> bool {
+    let real = |path: &Path| fs_err::canonicalize(path).ok();
+    named == Path::new("oidc-agent") || beside().is_some_and(|own| real(&own) == real(named))
+}
+
+fn start_at(
+    places: &Places,
+    (program, is_ours): (PathBuf, bool),
+    arguments: &[OsString],
+) -> Result<Started, AgentError> {
     let mut command = Command::new(program);
     if is_ours {
         command.arg("--service");
@@ -57,7 +78,7 @@ pub fn start(arguments: &[OsString]) -> Result<Started, AgentError> {
     let stderr = if arguments.is_empty() { Stdio::piped() } else { Stdio::inherit() };
     let command = without_secrets(&mut command).args(arguments).stdin(Stdio::null()).stdout(Stdio::null());
     let mut child = command.stderr(stderr).spawn().map_err(|error| start_error(&error))?;
-    wait(&mut child, &places, arguments.is_empty())
+    wait(&mut child, places, arguments.is_empty())
 }
 
 /// The `oidc-agent` beside this program.

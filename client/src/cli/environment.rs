@@ -1,6 +1,9 @@
 //! The environment variables that the commands heed, for `oidc help environment` and the man pages.
 
-use oidc_proto::environment::{PASSWORD_VARIABLE, REFRESH_TOKEN_VARIABLE};
+use oidc_proto::{
+    config::OIDC_USER_CONFIG,
+    environment::{PASSWORD_VARIABLE, REFRESH_TOKEN_VARIABLE},
+};
 
 /// How wide the text is: it is read on any terminal.
 const WIDTH: usize = 78;
@@ -32,6 +35,10 @@ pub const VARIABLES: &[(&str, &str)] = &[
     (
         "OIDC_CONFIG_DIR",
         "The oidc-agent directory. Unset: ~/.config/oidc-agent or ~/.oidc-agent, whichever exists.",
+    ),
+    (
+        OIDC_USER_CONFIG,
+        "The person's configuration, in place of `config` in the oidc-agent directory; /dev/null for none.",
     ),
     (
         PASSWORD_VARIABLE,

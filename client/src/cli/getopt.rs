@@ -104,6 +104,20 @@ pub fn rewrite(
     Ok(Rewritten::Arguments(options))
 }
 
+/// The arguments as they stand, unless one that stands before `--accounts` asks for help, usage or version: the rest are
+/// options of another program.
+pub fn verbatim(arguments: Vec<OsString>) -> Rewritten {
+    for argument in arguments.iter().take_while(|argument| *argument != "--accounts") {
+        match argument.as_bytes() {
+            b"-?" | b"-h" | b"--help" => return Rewritten::Help,
+            b"--usage" => return Rewritten::Usage,
+            b"-V" | b"--version" => return Rewritten::Version,
+            _ => {}
+        }
+    }
+    Rewritten::Arguments(std::iter::once("--".into()).chain(arguments).collect())
+}
+
 /// An option's id in clap, and the option as clap is to read it.
 type Found = Vec<(String, OsString)>;
 

@@ -181,7 +181,12 @@ pub(super) fn run_by_library<C>(
 ) -> Result<Invocation<C>, UsageError> {
     let mut command = entry.command().bin_name(called.to_owned());
     let in_full = dialect == Dialect::CSuite;
-    let arguments = match getopt::rewrite(&command, arguments, in_full) {
+    let rewritten = if entry.is_verbatim {
+        Ok(getopt::verbatim(arguments))
+    } else {
+        getopt::rewrite(&command, arguments, in_full)
+    };
+    let arguments = match rewritten {
         Ok(Rewritten::Arguments(arguments)) => arguments,
         Ok(Rewritten::Help) => return Ok(Invocation::Show(tree::help_of(&mut command))),
         Ok(Rewritten::Usage) => return Ok(Invocation::Show(command.render_usage().to_string())),

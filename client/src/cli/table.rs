@@ -34,6 +34,8 @@ pub struct Entry<C> {
     pub also: Option<&'static str>,
     arguments: fn() -> clap::Command,
     pub(super) read: fn(&ArgMatches) -> Result<C, clap::Error>,
+    /// Its arguments are not looked at: some of them are another program's.
+    pub(super) is_verbatim: bool,
     /// What a word that is no option means, where it is all there is.
     pub(super) one_word: Option<fn(String) -> C>,
 }
@@ -99,6 +101,7 @@ impl<C> Entry<C> {
             also: None,
             arguments: T::command,
             read: |matches| T::from_arg_matches(matches).map(|arguments| arguments.into().into()),
+            is_verbatim: false,
             one_word: None,
         }
     }
@@ -111,6 +114,11 @@ impl<C> Entry<C> {
     /// The same, which another name of the program means too.
     pub const fn also(self, name: &'static str) -> Self {
         Self { also: Some(name), ..self }
+    }
+
+    /// The same, but takes its arguments as they stand.
+    pub const fn verbatim(self) -> Self {
+        Self { is_verbatim: true, ..self }
     }
 
     /// The same, but not shown in the help.

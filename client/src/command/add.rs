@@ -21,6 +21,7 @@ use crate::{
         error::Error,
         load::{Loading, load},
     },
+    process::display::has_display,
 };
 
 /// The section of the configuration.
@@ -230,6 +231,27 @@ fn add(args: &AddArgs, config: &Config, account: &str, context: &mut Context) ->
     }
     let info = load(&sealed, &home, &args.loading(config), context)?;
     report(context, &name, "success", is_loaded, info.as_deref())
+}
+
+/// Loads an account, unless it is loaded. Says so on standard error: standard output may be for a shell.
+pub fn ensure_loaded(account: &str, context: &mut Context) -> Result<(), Error> {
+    let name = context.account(account)?;
+    if context.loaded_accounts()?.iter().any(|other| other == name.as_str()) {
+        return Ok(());
+    }
+    let config = context.config(SECTION);
+    let mut args = AddArgs::default().configured(&config);
+    // In a window where there is no terminal but a display, as a desktop session has it.
+    if !context.asker.is_there() && has_display() {
+        args.password.pw_prompt = Some(PromptArg::Gui);
+    }
+    let home = context.home()?;
+    let info = load(&Sealed::read(&home, &name)?, &home, &args.loading(&config), context)?;
+    context.output.note(&format!("Account '{name}' loaded"));
+    if let Some(info) = info {
+        context.output.note(&info);
+    }
+    Ok(())
 }
 
 /// A loaded account stays as it is, but for its lifetime, unless it is loaded anew.

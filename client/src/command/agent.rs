@@ -82,21 +82,27 @@ fn stop(args: &AgentArgs, context: &mut Context) -> Result<(), Error> {
     if !args.arguments.is_empty() {
         return Err(UsageError::new("`oidc agent stop` takes no further arguments").into());
     }
+    end(context)?;
+    let socket = context.agent.address()?;
+    if context.output.json {
+        return Ok(context.output.json(&json!({"status": "success", "socket": socket}))?);
+    }
+    Ok(context.output.line(&format!("oidc-agent at {socket} has ended"))?)
+}
+
+/// Ends the agent that answers, and waits for its end; which process it was.
+pub fn end(context: &mut Context) -> Result<i32, Error> {
     let connection = context.agent.connect()?;
     let not_ended = |error| AgentError::End { path: connection.path.clone(), error };
     let process = Process::peer_of(&connection.stream).map_err(not_ended)?;
     let unsaved = unsaved(context);
     // An agent that ends waits for its clients.
     drop(connection.stream);
-    process.end_agent(|| context.output.note(STILL_ENDING)).map_err(not_ended)?;
+    let pid = process.end_agent(|| context.output.note(STILL_ENDING)).map_err(not_ended)?;
     for name in &unsaved {
         context.output.warning(&what_became_of(name));
     }
-    let socket = context.agent.address()?;
-    if context.output.json {
-        return Ok(context.output.json(&json!({"status": "success", "socket": socket}))?);
-    }
-    Ok(context.output.line(&format!("oidc-agent at {socket} has ended"))?)
+    Ok(pid)
 }
 
 /// Accounts whose new refresh token the agent could not save so far. Other agents do not tell.

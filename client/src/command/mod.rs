@@ -13,14 +13,17 @@ mod helper;
 mod inspect;
 #[cfg(test)]
 mod json_tests;
+mod keychain;
 mod list;
 mod lock;
 mod orphans;
 mod page;
 mod passwd;
+mod prompt;
 mod provider;
 mod remove;
 mod reset;
+mod service;
 mod status;
 mod token;
 mod unlock;
@@ -65,6 +68,9 @@ pub static TABLE: Table<Box<dyn Command>> = Table {
         .or_one_word(token_of),
         Entry::as_of_c_suite::<r#gen::arguments::CSuiteGenArgs, r#gen::arguments::GenArgs>("oidc-gen"),
         Entry::as_of_c_suite::<add::CSuiteAddArgs, add::AddArgs>("oidc-add"),
+        Entry::of::<service::ServiceArgs>("oidc-agent-service"),
+        Entry::of::<keychain::KeychainArgs>("oidc-keychain").verbatim(),
+        Entry::of::<prompt::PromptArgs>("oidc-prompt"),
     ],
 };
 

@@ -1,6 +1,7 @@
 //! This process among others: what signals it gets, whom it belongs to, whether there is a display, and a browser
-//! on it.
+//! on it; and programs that are run to their end.
 
+pub mod bounded;
 pub mod browser;
 pub mod descriptors;
 pub mod display;
