@@ -248,6 +248,12 @@ impl AccountConfig {
         self.to_object().to_json()
     }
 
+    /// How its tokens are got, where not with the refresh token of a login: [`grant_type::MYTOKEN`], or what `grant_type` says.
+    pub fn grant(&self) -> Option<&str> {
+        let mytoken = self.mytoken_url.as_ref().map(|_| grant_type::MYTOKEN);
+        mytoken.or_else(|| self.grant_type.as_deref().filter(|grant| *grant != "refresh_token"))
+    }
+
     /// The scopes to ask for at login.
     pub fn login_scope(&self) -> Option<&str> {
         self.auth_scope.as_deref().or(self.scope.as_deref())
@@ -316,7 +322,12 @@ mod tests {
         assert_eq!(new.issuer_url.as_deref(), Some("https://op"));
         assert_eq!((new.login_scope(), new.granted_scope()), (Some("a"), Some("r")));
         assert!(new.oauth && new.uses_pub_client && new.device_authorization_endpoint_set_by_user);
-        assert_eq!(new.mytoken_profile, None);
+        assert_eq!((&new.mytoken_profile, new.grant()), (&None, None));
+
+        let mytoken =
+            AccountConfig::parse(br#"{"mytoken_url":"https://mt","mytoken_profile":{"include":"agent"}}"#)
+                .expect("an account");
+        assert_eq!(mytoken.grant(), Some(grant_type::MYTOKEN));
     }
 
     #[test]

@@ -196,12 +196,12 @@ impl Account {
 
     /// What may be shown of it.
     pub fn status(&self, now: Moment) -> AccountStatus {
-        let (grant_type, subject_token) = self.with_held(|held| match held {
+        let (grant_type, subject_token, mytoken_url) = self.with_held(|held| match held {
             Held::Open(open) => {
                 let subject = open.config.subject_token.as_ref().map(|subject| subject.source.to_string());
-                (open.config.grant_type.clone(), subject)
+                (open.config.grant().map(str::to_owned), subject, open.config.mytoken_url.clone())
             }
-            Held::Sealed(_) => (None, None),
+            Held::Sealed(_) => (None, None, None),
         });
         let (token_expires_at, login_end, client_expires_at, login_needed, refused) =
             self.with_held(|held| match held {
@@ -230,8 +230,9 @@ impl Account {
             client_expires_at,
             login_needed: login_needed.map(|refused| refused.to_string()),
             client_refused: refused.map(|refused| refused.to_string()),
-            grant_type: grant_type.filter(|grant| grant != "refresh_token"),
+            grant_type,
             subject_token,
+            mytoken_url,
             unsaved: self.is_unsaved(),
         }
     }

@@ -19,6 +19,7 @@ pub(super) const MAX_NAME: usize = 50;
 const MAX_URL: usize = 80;
 const MAX_PATH: usize = 80;
 const MAX_SCOPE: usize = 80;
+const MAX_PROFILE: usize = 160;
 const MAX_UNIT: usize = 50;
 /// Who asks, where no program does.
 const PAGE: &str = "the page of this agent that is open in a browser (`oidc page`)";
@@ -31,12 +32,14 @@ pub struct Asking<'a> {
 }
 
 /// What is wanted. Two that differ in anything are two questions, also where the words that are shown are cut off.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(super) struct Wanted<'a> {
     /// In the agent's words.
     pub what: &'static str,
     pub scope: Option<&'a str>,
     pub audience: Option<&'a str>,
+    /// What a mytoken shall be allowed, in words.
+    pub profile: Option<&'a str>,
 }
 
 impl<'a> Asking<'a> {
@@ -156,6 +159,9 @@ fn subject(account: &Account, wanted: &Wanted<'_>) -> String {
             let _ = write!(subject, " with the {label} '{}'", bounded(value, MAX_SCOPE));
         }
     }
+    if let Some(profile) = wanted.profile {
+        let _ = write!(subject, " ({})", bounded(profile, MAX_PROFILE));
+    }
     subject
 }
 
@@ -195,7 +201,8 @@ mod tests {
         }
     }
 
-    const WANTED: Wanted<'static> = Wanted { what: "an access token", scope: Some("a\nb"), audience: None };
+    const WANTED: Wanted<'static> =
+        Wanted { what: "an access token", scope: Some("a\nb"), audience: None, profile: None };
 
     #[test]
     fn what_the_kernel_says_comes_first_and_the_hint_last() {
@@ -228,10 +235,14 @@ mod tests {
             };
             let peer = Peer { uid: u32::MAX, gid: 1, pid: Some(i32::MAX) };
             let asking = Asking::new(Caller::new(peer, Role::Member, ours.as_fd()), Some(&long), true);
-            let subject = subject(&account, &Wanted { scope: Some(&long), audience: Some(&long), ..WANTED });
-            let question = asking.question(&subject, &process);
-            let escapes = 2 * question.chars().filter(|c| matches!(c, '\n' | '%')).count();
-            assert!("SETDESC ".len() + question.len() + escapes < 1000, "{}", question.len() + escapes);
+            for wanted in [
+                Wanted { scope: Some(&long), audience: Some(&long), ..WANTED },
+                Wanted { what: "a further mytoken", profile: Some(&long), ..Wanted::default() },
+            ] {
+                let question = asking.question(&subject(&account, &wanted), &process);
+                let escapes = 2 * question.chars().filter(|c| matches!(c, '\n' | '%')).count();
+                assert!("SETDESC ".len() + question.len() + escapes < 1000, "{}", question.len() + escapes);
+            }
         }
     }
 

@@ -26,6 +26,7 @@ impl Accounts {
         let account = self.find(&account.parse().ok()?)?;
         let place = |open: &mut Open| AccountConfig {
             issuer_url: open.config.issuer_url.clone(),
+            mytoken_url: open.config.mytoken_url.clone(),
             config_endpoint: open.config.config_endpoint.clone(),
             cert_path: open.config.cert_path.clone(),
             oauth: open.config.oauth,
@@ -42,7 +43,7 @@ impl Accounts {
         let deadline = Instant::now() + deadlines::PROVIDER;
         self.deps().issuers.look_again(&self.deps().home).await;
         let config = account.with_open(|open| open.config.clone())?;
-        let provider = match self.deps().providers.provider(&config) {
+        let provider = match self.deps().providers.keeper(&config) {
             Ok(provider) => provider,
             Err(error) => {
                 report.client = ClientStanding::Unknown { reason: error.to_string() };

@@ -12,7 +12,7 @@ use oidc_proto::{
 use tokio::{sync::OwnedMutexGuard, time::Instant};
 
 use super::{account::Account, held::Held, loaded::Accounts, renewal};
-use crate::provider::{Client, ClientConfiguration, ClientDeletion, OUT_OF_REACH, ProviderError};
+use crate::provider::{ClientConfiguration, ClientDeletion, OUT_OF_REACH, ProviderError};
 
 /// How long cleaning up at the provider may take altogether: whoever forgets an account does not wait for long.
 const REMOTE_DEADLINE: Duration = Duration::from_secs(20);
@@ -66,7 +66,7 @@ impl Accounts {
             self.deps().issuers.look_again(&self.deps().home).await;
             let provider = self.deps().providers.provider(&config)?;
             report.refresh_token = match &config.refresh_token {
-                Some(token) => outcome(provider.revoke(Client::of(&config), token, deadline).await),
+                Some(token) => outcome(self.deps().providers.revoke_login(&config, token, deadline).await),
                 None => RemoteOutcome::NothingToDo,
             };
             report.client = match ClientConfiguration::of(&config) {

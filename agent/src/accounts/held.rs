@@ -238,7 +238,16 @@ impl Sealed {
         cache.keep(result.purpose.clone(), std::sync::Arc::new(result.token.clone()));
         let mut object = Object::default();
         object.insert("cache", cache.to_value());
-        if let Some((refresh_token, stored)) = result.rotated {
+        self.put_away_object(object, result.rotated);
+    }
+
+    /// The same for a refresh token that was replaced by something else than asking for a token.
+    pub fn put_away_rotated(&mut self, rotated: (&RefreshToken, Option<&Stored>)) {
+        self.put_away_object(Object::default(), Some(rotated));
+    }
+
+    fn put_away_object(&mut self, mut object: Object, rotated: Option<(&RefreshToken, Option<&Stored>)>) {
+        if let Some((refresh_token, stored)) = rotated {
             object.insert("refresh_token", refresh_token.expose());
             let kept = match stored {
                 Some(Stored::InFile { .. } | Stored::Gone) => Kept::Home,

@@ -30,6 +30,8 @@ pub(crate) mod lock;
 mod locking;
 mod look;
 mod managed;
+mod mytoken;
+mod mytoken_profile;
 mod obtain;
 mod off_thread;
 mod password_source;

@@ -32,7 +32,7 @@ impl Accounts {
         let account = self.account_for(&request.target, &asking).await?;
         if account.confirm || self.deps().options.confirm {
             let (scope, audience) = (request.scope.as_deref(), request.audience.as_deref());
-            let wanted = Wanted { what: "an access token", scope, audience };
+            let wanted = Wanted { what: "an access token", scope, audience, ..Wanted::default() };
             Box::pin(self.consent(&account, &asking, &wanted)).await?;
         }
         let purpose = Purpose::new(request.scope.as_deref(), request.audience.as_deref());
@@ -69,11 +69,11 @@ impl Accounts {
         let account = self.account_for(&request.target, &asking).await?;
         if !(account.always_allow_id_token || self.deps().options.always_allow_id_token) {
             let what = "an ID token, which tells who you are,";
-            let wanted = Wanted { what, scope: request.scope.as_deref(), audience: None };
+            let wanted = Wanted { what, scope: request.scope.as_deref(), ..Wanted::default() };
             self.consent(&account, &asking, &wanted).await.map_err(without_a_question)?;
         }
         if account.confirm && matches!(request.target, Target::Issuer(_)) {
-            let wanted = Wanted { what: "an access token", scope: None, audience: None };
+            let wanted = Wanted { what: "an access token", ..Wanted::default() };
             self.consent(&account, &asking, &wanted).await?;
         }
         self.new_id_token(&account, request.scope.as_deref()).await

@@ -18,7 +18,7 @@ impl Login {
         deadline: Instant,
     ) -> Result<LoginRequest, Failure> {
         if config.mytoken_url.is_some() {
-            return Err(Failure::not_supported_yet("gen with mytoken"));
+            return self.mytoken_login_request(config, deadline).await;
         }
         if config.issuer_url.is_none() {
             return Err(Failure::missing_field("issuer_url"));

@@ -11,7 +11,7 @@ use oidc_proto::{
 use url::Url;
 
 use super::{Login, account_name, failure::failure_of, provider_deadline};
-use crate::provider::{Client, ClientConfiguration, ClientDeletion, OUT_OF_REACH, ProviderError};
+use crate::provider::{ClientConfiguration, ClientDeletion, OUT_OF_REACH, ProviderError};
 
 impl Login {
     /// `delete`: revokes the refresh token, then unloads the account.
@@ -39,8 +39,7 @@ impl Login {
     }
 
     async fn revoke(&self, config: &AccountConfig, token: &RefreshToken) -> Result<(), ProviderError> {
-        let provider = self.0.accounts.deps().providers.provider(config)?;
-        provider.revoke(Client::of(config), token, provider_deadline()).await
+        self.0.accounts.deps().providers.revoke_login(config, token, provider_deadline()).await
     }
 
     /// `delete_client`: removes a dynamically registered client (RFC 7592 section 2.3). One that is gone already is no
@@ -77,6 +76,7 @@ impl Login {
 fn tokens<'a>(config: &'a AccountConfig, held: Option<&'a AccountConfig>) -> Option<&'a RefreshToken> {
     let same_client = |held: &&AccountConfig| {
         held.client_id == config.client_id
+            && held.mytoken_url == config.mytoken_url
             && config.issuer_url.as_deref().is_some_and(|issuer| held.has_issuer(issuer))
     };
     held.filter(same_client).and_then(|held| held.refresh_token.as_ref()).or(config.refresh_token.as_ref())

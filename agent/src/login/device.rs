@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use oidc_proto::{
+    account::AccountConfig,
     error_code::ErrorCode,
     message::{DeviceAuthorization, DeviceRequest, Failure, Reply},
 };
@@ -34,6 +35,15 @@ impl Login {
             }
             Err(error) => return Err(login_request.refused(error)),
         };
+        self.await_device(login_request, authorization)
+    }
+
+    /// Waits for the person, who has to be shown what is answered.
+    pub(super) fn await_device(
+        &self,
+        login_request: LoginRequest,
+        authorization: provider::DeviceAuthorization,
+    ) -> Result<Reply, Failure> {
         let reply = Reply::AcceptedDevice(on_the_wire(&authorization));
         let now = self.clock().boot();
         let login = Arc::new(DeviceLogin::new(login_request, authorization, now));
@@ -121,9 +131,19 @@ impl Login {
             Ok(client) => client,
             Err(failure) => return Polled::Over(failure),
         };
-        let audience = login_request.config.audience.as_deref();
-        let poll = login_request.provider.poll_device(client, authorization, audience, provider_deadline());
-        match poll.await {
+        let polled = if login_request.is_at_mytoken_server() {
+            login_request.provider.poll_mytoken(authorization, provider_deadline()).await
+        } else {
+            let audience = login_request.config.audience.as_deref();
+            login_request.provider.poll_device(client, authorization, audience, provider_deadline()).await
+        };
+        match polled {
+            Ok(DevicePoll::Mytoken(mytoken)) => {
+                match self.admit_device(login, login_request.minted(*mytoken), None).await {
+                    Ok(()) => Polled::Granted,
+                    Err(failure) => Polled::Over(failure),
+                }
+            }
             Ok(DevicePoll::Granted(response)) => {
                 match self.granted(login, login_request, *response, only_at).await {
                     Ok(()) => Polled::Granted,
@@ -150,7 +170,8 @@ impl Login {
                 // A code that was spent by a poll whose answer was lost: that one says what went wrong.
                 let is_spent = matches!(
                     error.kind(),
-                    ProviderErrorKind::Refused(refusal) if refusal.error == "invalid_grant"
+                    ProviderErrorKind::Refused(refusal)
+                        if matches!(refusal.error.as_str(), "invalid_grant" | "invalid_token")
                 );
                 let lost = login.spent().filter(|_| is_spent);
                 Polled::Over(lost.unwrap_or_else(|| login_request.refused(error)))
@@ -168,17 +189,29 @@ impl Login {
         let judged = login_request.judge_id_token(&response, None, provider_deadline()).await;
         judged.map_err(failure_of(&login_request.config))?;
         match login_request.granted(response, None, only_at).ok_or_else(no_refresh_token)? {
-            Granted::Token(token) => login.phase.set(Phase::Token(token)),
-            Granted::Account(config, response) => {
-                login.phase.set(Phase::Unloaded(config.clone()));
-                match self.0.accounts.admit(*config, Some(response)).await {
-                    // Locked while the provider answered: loaded when it is fetched.
-                    Err(failure) if failure.code == ErrorCode::AgentLocked => {}
-                    admitted => {
-                        admitted?;
-                        login.phase.set(Phase::Loaded);
-                    }
-                }
+            Granted::Token(token) => {
+                login.phase.set(Phase::Token(token));
+                tracing::info!(account = %login.account, "logged in");
+                Ok(())
+            }
+            Granted::Account(config, response) => self.admit_device(login, *config, Some(response)).await,
+        }
+    }
+
+    /// Loads what a login has brought.
+    async fn admit_device(
+        &self,
+        login: &DeviceLogin,
+        config: AccountConfig,
+        response: Option<TokenResponse>,
+    ) -> Result<(), Failure> {
+        login.phase.set(Phase::Unloaded(Box::new(config.clone())));
+        match self.0.accounts.admit(config, response).await {
+            // Locked while the provider answered: loaded when it is fetched.
+            Err(failure) if failure.code == ErrorCode::AgentLocked => {}
+            admitted => {
+                admitted?;
+                login.phase.set(Phase::Loaded);
             }
         }
         tracing::info!(account = %login.account, "logged in");

@@ -33,6 +33,11 @@ impl Login {
             granted_scope: config.granted_scope(),
             audience: config.audience.as_deref(),
         };
+        if login_request.is_at_mytoken_server() {
+            let tried = login_request.try_mytoken(&used, deadline).await;
+            let response = tried.map_err(failure_of(config))?;
+            return self.deliver(login_request.granted_by_mytoken(response, used)).await;
+        }
         let response = login_request.provider.refresh(refresh, deadline).await.map_err(failure_of(config))?;
         self.deliver(login_request.granted(response, Some(used), false).ok_or_else(no_refresh_token_came)?)
             .await

@@ -5,7 +5,7 @@ use oidc_proto::{
     message::{Failure, Flow, GenRequest, Reply},
 };
 
-use super::{Login, code::ComingBack, provider_deadline};
+use super::{Login, code::ComingBack, mytoken, provider_deadline};
 
 impl Login {
     /// Logs in, or begins to.
@@ -27,6 +27,7 @@ impl Login {
 
     async fn run(&self, flow: Flow, request: &GenRequest) -> Result<Reply, Failure> {
         let config = request.config.clone();
+        mytoken::require_flow_of(&config, flow)?;
         match flow {
             Flow::Refresh => self.log_in_by_refresh_token(config, request.only_at).await,
             Flow::Password => self.log_in_by_password(config, request.only_at).await,
@@ -47,7 +48,7 @@ impl Login {
             Flow::ClientCredentials | Flow::TokenExchange | Flow::JwtBearer => {
                 self.make_robot(config, flow, request.only_at).await
             }
-            Flow::MytokenOidc => Err(Failure::not_supported_yet("gen with mt_oidc")),
+            Flow::MytokenOidc => self.begin_mytoken_login(config, request.only_at).await,
         }
     }
 }

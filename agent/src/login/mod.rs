@@ -21,6 +21,7 @@ mod login_request;
 mod lookup;
 mod loopback;
 mod metadata;
+mod mytoken;
 mod page;
 mod phase;
 mod provider_report;

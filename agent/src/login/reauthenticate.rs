@@ -23,7 +23,8 @@ impl Login {
             Err(_) => return Err(self.not_loaded(&name)),
         };
         // Nobody logs in for a robot: it proves that it still gets tokens.
-        let flows = Flow::of_robot(&config).map_or_else(|| FLOWS.into(), |flow| vec![flow]);
+        let only = config.mytoken_url.as_ref().map(|_| Flow::MytokenOidc).or_else(|| Flow::of_robot(&config));
+        let flows = only.map_or_else(|| FLOWS.into(), |flow| vec![flow]);
         self.generate(GenRequest { config, flows, no_scheme: true, ..GenRequest::default() }).await
     }
 

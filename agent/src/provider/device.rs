@@ -16,6 +16,7 @@ use super::{
     error::{ProviderError, ProviderErrorKind, Unsupported},
     form::Form,
     http::Repeat,
+    mytoken::Mytoken,
     pkce::Pkce,
     text::presentable,
     token_endpoint::{Known, Target},
@@ -62,6 +63,8 @@ pub enum DevicePoll {
     SlowDown,
     /// The person agreed.
     Granted(Box<TokenResponse>),
+    /// The person agreed at a mytoken server.
+    Mytoken(Box<Mytoken>),
 }
 
 impl Provider {
@@ -112,15 +115,20 @@ impl Provider {
         }
         match self.audience_request(client, form, audience, Repeat::Spends, deadline).await {
             Ok(granted) => Ok(DevicePoll::Granted(Box::new(granted))),
-            Err(error) => match error.kind() {
-                ProviderErrorKind::Refused(refusal) if refusal.error == "authorization_pending" => {
-                    Ok(DevicePoll::Pending)
-                }
-                ProviderErrorKind::Refused(refusal) if refusal.error == "slow_down" => {
-                    Ok(DevicePoll::SlowDown)
-                }
-                _ => Err(error),
-            },
+            Err(error) => DevicePoll::of_error(error),
+        }
+    }
+}
+
+impl DevicePoll {
+    /// What an error means for a login: two of them, that it goes on.
+    pub(crate) fn of_error(error: ProviderError) -> Result<Self, ProviderError> {
+        match error.kind() {
+            ProviderErrorKind::Refused(refusal) if refusal.error == "authorization_pending" => {
+                Ok(Self::Pending)
+            }
+            ProviderErrorKind::Refused(refusal) if refusal.error == "slow_down" => Ok(Self::SlowDown),
+            _ => Err(error),
         }
     }
 }
@@ -135,27 +143,34 @@ impl DeviceAuthorization {
         let uri = |keys: [&str; 2]| {
             keys.iter().find_map(|key| answer.text(key)).and_then(|uri| web_address(uri.trim(), issuer))
         };
-        let seconds = |key| {
-            let seconds = answer.integer(key).and_then(|n| u64::try_from(n).ok()).filter(|n| *n > 0);
-            seconds.map(Duration::from_secs)
-        };
+        let (expires_in, interval) = Self::times(answer);
         let user_code = answer.text("user_code").ok_or("user_code")?;
         Ok(Self {
             device_code: answer.string("device_code").map(DeviceCode::new).ok_or("device_code")?,
             user_code: presentable(&user_code, &[]),
             verification_uri: uri(["verification_uri", "verification_url"]).ok_or("verification_uri")?,
             verification_uri_complete: uri(["verification_uri_complete", "verification_url_complete"]),
-            expires_in: seconds("expires_in").map(|life| life.min(MAX_LIFETIME)),
-            interval: seconds("interval").map_or(DEFAULT_INTERVAL, |interval| interval.min(MAX_INTERVAL)),
+            expires_in,
+            interval,
             code_verifier,
         })
+    }
+
+    /// How long a login may take, and the least time between two polls, as an answer says and as far as it is believed.
+    pub(crate) fn times(answer: &Object) -> (Option<Duration>, Duration) {
+        let seconds = |key| {
+            let seconds = answer.integer(key).and_then(|n| u64::try_from(n).ok()).filter(|n| *n > 0);
+            seconds.map(Duration::from_secs)
+        };
+        let interval = seconds("interval").map_or(DEFAULT_INTERVAL, |interval| interval.min(MAX_INTERVAL));
+        (seconds("expires_in").map(|life| life.min(MAX_LIFETIME)), interval)
     }
 }
 
 /// An address that a browser may be sent to; anything else in its place would be opened by who knows what.
 ///
 /// Some providers leave out the scheme, or the host as well: then it is meant as `https`, or relative to the issuer.
-fn web_address(uri: &str, issuer: &str) -> Option<String> {
+pub(crate) fn web_address(uri: &str, issuer: &str) -> Option<String> {
     let base = Url::parse(issuer).ok()?;
     let address = match Url::parse(uri) {
         Ok(url) if matches!(url.scheme(), "http" | "https") => url,

@@ -166,6 +166,8 @@ pub enum Unsupported {
     DeviceAuthorization,
     /// `jwks_uri`.
     Keys,
+    /// `mytoken_endpoint` of a mytoken server.
+    Mytoken,
     /// `introspection_endpoint` (RFC 7662).
     Introspection,
     /// `userinfo_endpoint` (OpenID Connect Core section 5.3).

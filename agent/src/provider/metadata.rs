@@ -1,6 +1,7 @@
 //! What a provider says about itself (OpenID Connect Discovery section 3, RFC 8414 section 2).
 
 use oidc_proto::json::{JsonError, Object};
+use serde_json::Value;
 
 /// Provider metadata, as far as the agent uses it.
 ///
@@ -32,6 +33,10 @@ pub struct ProviderMetadata {
     pub id_token_signing_alg_values_supported: Box<[Box<str>]>,
     /// RFC 7636 section 6.2.1 by way of RFC 8414.
     pub code_challenge_methods_supported: Box<[Box<str>]>,
+    /// A mytoken server's: where mytokens are got.
+    pub mytoken_endpoint: Option<Box<str>>,
+    /// A mytoken server's: the OpenID providers whose tokens it gives, as objects with `issuer`, `scopes_supported` and more.
+    pub providers_supported: Box<[Value]>,
     /// RFC 9207 section 3.
     pub authorization_response_iss_parameter_supported: bool,
 }
@@ -46,7 +51,8 @@ impl ProviderMetadata {
         Ok(Self {
             issuer: text("issuer").unwrap_or_default(),
             authorization_endpoint: text("authorization_endpoint"),
-            token_endpoint: text("token_endpoint"),
+            // Earlier mytoken servers have only their own name for it.
+            token_endpoint: text("token_endpoint").or_else(|| text("access_token_endpoint")),
             registration_endpoint: text("registration_endpoint"),
             revocation_endpoint: text("revocation_endpoint"),
             device_authorization_endpoint: text("device_authorization_endpoint"),
@@ -63,6 +69,12 @@ impl ProviderMetadata {
             ),
             id_token_signing_alg_values_supported: list("id_token_signing_alg_values_supported"),
             code_challenge_methods_supported: list("code_challenge_methods_supported"),
+            mytoken_endpoint: text("mytoken_endpoint"),
+            providers_supported: document
+                .members()
+                .get("providers_supported")
+                .and_then(Value::as_array)
+                .map_or_else(Box::default, |providers| providers.as_slice().into()),
             authorization_response_iss_parameter_supported: document
                 .flag("authorization_response_iss_parameter_supported"),
         })

@@ -31,6 +31,7 @@ pub mod issuer_data;
 mod jwt_bearer;
 mod keys;
 mod metadata;
+mod mytoken;
 mod offline_access;
 mod password;
 mod pattern;
@@ -71,6 +72,7 @@ pub use self::{
     id_token::{Expected, ReceivedIdToken},
     jwt_bearer::JwtBearer,
     metadata::ProviderMetadata,
+    mytoken::{Minted, Mytoken, MytokenLogin, MytokenUse, Subtoken},
     password::PasswordGrant,
     probe::Probed,
     provider_data::{Fact, Problem, ProviderData},

@@ -58,10 +58,12 @@ impl Providers {
             return Err(ProviderError::new("?".into(), ProviderErrorKind::Configuration { reason }));
         };
         let settings = (self.settings)(issuer);
+        let config_endpoint =
+            account.config_endpoint.as_ref().filter(|address| !is_of_mytoken_server(account, address));
         let cert_path = account.cert_path.as_ref().or(settings.cert_path.as_ref());
         let identity = Identity {
             issuer: issuer.strip_suffix('/').unwrap_or(issuer).to_owned(),
-            config_endpoint: account.config_endpoint.as_ref().or(settings.config_endpoint.as_ref()).cloned(),
+            config_endpoint: config_endpoint.or(settings.config_endpoint.as_ref()).cloned(),
             cert_path: cert_path.filter(|path| !is_system_bundle(path)).map(PathBuf::from),
             oauth: account.oauth || settings.oauth,
         };
@@ -93,6 +95,12 @@ impl Providers {
     pub(crate) fn count(&self) -> usize {
         self.known.lock().unwrap_or_else(PoisonError::into_inner).len()
     }
+}
+
+/// Whether an address of metadata is one of the account's mytoken server, and not of its OpenID provider.
+pub(super) fn is_of_mytoken_server(account: &AccountConfig, address: &str) -> bool {
+    let server = account.mytoken_url.as_deref().map(|url| url.trim_end_matches('/'));
+    server.and_then(|server| address.strip_prefix(server)).is_some_and(|rest| rest.starts_with('/'))
 }
 
 impl fmt::Debug for Providers {

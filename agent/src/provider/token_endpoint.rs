@@ -210,7 +210,7 @@ impl Provider {
     }
 
     /// An endpoint that answers as if it were none may have moved.
-    fn forget_metadata_after(&self, error: &ProviderError) {
+    pub(crate) fn forget_metadata_after(&self, error: &ProviderError) {
         if matches!(
             error.kind(),
             ProviderErrorKind::Status { status: 404 | 405 | 410, .. } | ProviderErrorKind::Redirect { .. }

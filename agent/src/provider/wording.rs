@@ -85,6 +85,7 @@ impl fmt::Display for Unsupported {
             Self::ClientList => "The issuer does not tell which clients a person has.",
             Self::Authorization => "Authorization code flow is not supported by this issuer.",
             Self::DeviceAuthorization => "Device Flow not Supported by OpenID Provider",
+            Self::Mytoken => "This is no mytoken server: its metadata name no mytoken_endpoint.",
             Self::Keys => "The issuer publishes no keys to check ID tokens with.",
             Self::Introspection => "The issuer tells nobody about tokens (it has no introspection endpoint).",
             Self::UserInfo => "The issuer has no userinfo endpoint.",
@@ -244,6 +245,20 @@ fn refusal_help(code: &str, account: &str, issuer: &str) -> Option<String> {
     }
     if code == "invalid_request" {
         return Some("This is most likely a bug. Please hand in a bug report.\n".to_owned());
+    }
+    if code == "insufficient_capabilities" {
+        return Some(format!(
+            "The account's mytoken lacks a capability that this needs ('AT' for access tokens, 'create_mytoken' for further \
+             mytokens). Log in anew with a profile that has it:\n\t$ {}\n",
+            shell::command_then("oidc gen --reauthenticate", account, "--mytoken=PROFILE")
+        ));
+    }
+    if code == "usage_restricted" {
+        return Some(format!(
+            "The restrictions of the account's mytoken do not allow this: a scope, an audience, a place or a time that is none of \
+             them, or it was used as often as it may be. Log in anew with other restrictions:\n\t$ {}\n",
+            shell::command_then("oidc gen --reauthenticate", account, "--mytoken=PROFILE")
+        ));
     }
     if code == "invalid_client" {
         return Some(format!(

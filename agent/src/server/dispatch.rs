@@ -117,9 +117,13 @@ impl Dispatch {
             Request::FilesRenew { name } => self.files.renew(name.as_deref()).map(told),
             Request::FilesReload => Box::pin(self.files.reload()).await.map(told),
             Request::FilesWait(request) => Box::pin(self.files.wait(&request)).await.map(told),
-            other @ (Request::Mytoken(_) | Request::Lease(_) | Request::MytokenSupportedProviders(_)) => {
-                Err(Failure::not_supported_yet(other.name()))
+            Request::Mytoken(request) => {
+                Box::pin(accounts.mytoken(request, caller)).await.map(Reply::Mytoken)
             }
+            Request::MytokenSupportedProviders(query) => {
+                Box::pin(login.mytoken_supported_providers(query)).await
+            }
+            other @ Request::Lease(_) => Err(Failure::not_supported_yet(other.name())),
         }
     }
 

@@ -8,6 +8,10 @@ pub const TOKEN_EXCHANGE: &str = "urn:ietf:params:oauth:grant-type:token-exchang
 /// A JWT of another issuer (RFC 7523 section 2.1).
 pub const JWT_BEARER: &str = "urn:ietf:params:oauth:grant-type:jwt-bearer";
 
+/// A mytoken, which a mytoken server takes in a refresh token's place: what its own specification calls the grant. No
+/// account holds it; one whose `mytoken_url` is set is of that kind.
+pub const MYTOKEN: &str = "mytoken";
+
 /// What kind of account it makes, in a word: `login`, or what `oidc gen --flow` calls it; the name itself where a later
 /// version has written it.
 pub fn kind(grant_type: Option<&str>) -> &str {

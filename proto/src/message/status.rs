@@ -60,12 +60,15 @@ pub struct AccountStatus {
     /// Set: the provider refuses the account's client, with its words.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub client_refused: Option<String>,
-    /// How tokens are got, where not with a refresh token: the account's `grant_type`.
+    /// How tokens are got, where not with the refresh token of a login: see [`crate::account::AccountConfig::grant`].
     #[serde(skip_serializing_if = "Option::is_none")]
     pub grant_type: Option<String>,
     /// Where the token comes from that is exchanged for the account's, in words.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub subject_token: Option<String>,
+    /// Where the account's mytoken is used, where it holds one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub mytoken_url: Option<String>,
     /// The provider has replaced the refresh token, and the new one could not be saved where it belongs.
     pub unsaved: bool,
 }

@@ -61,10 +61,12 @@ pub struct IdTokenRequest {
 pub struct MytokenRequest {
     /// A mytoken account.
     pub account: String,
-    /// `None`: the server's `web-default`.
+    /// `None`: the profile `web-default` of the server.
     pub profile: Option<MytokenProfile>,
     /// As in [`TokenRequest`].
     pub application_hint: Option<String>,
+    /// As in [`TokenRequest`].
+    pub prompt: bool,
 }
 
 /// What a new mytoken may do.
@@ -166,6 +168,7 @@ impl MytokenRequest {
             account: required(object, "account")?,
             profile: profile.or_else(|| object.string("mytoken_profile").map(MytokenProfile::Name)),
             application_hint: object.string("application_hint"),
+            prompt: may_prompt(object),
         })
     }
 
@@ -179,6 +182,7 @@ impl MytokenRequest {
             }
         }
         put(object, "application_hint", self.application_hint.as_deref());
+        put_no_prompt(object, self.prompt);
     }
 }
 

@@ -211,8 +211,9 @@ fn small_request() -> BoxedStrategy<Request> {
         (target(), maybe(), maybe(), any::<bool>()).prop_map(|(target, scope, application_hint, prompt)| {
             Request::IdToken(IdTokenRequest { target, scope, application_hint, prompt })
         }),
-        (text(), option::of(object().prop_map(MytokenProfile::Object)), maybe()).prop_map(
-            |(account, profile, application_hint)| Request::Mytoken(MytokenRequest {
+        (text(), option::of(object().prop_map(MytokenProfile::Object)), maybe(), any::<bool>()).prop_map(
+            |(account, profile, application_hint, prompt)| Request::Mytoken(MytokenRequest {
+                prompt,
                 account,
                 profile,
                 application_hint

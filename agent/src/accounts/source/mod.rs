@@ -7,6 +7,7 @@
 
 mod client_credentials;
 mod exchange;
+mod mytoken;
 #[cfg(test)]
 pub(crate) mod played;
 mod question;
@@ -29,6 +30,8 @@ use crate::provider::TokenResponse;
 pub enum Source {
     /// A refresh token of a login (RFC 6749 section 6); also of accounts that say nothing.
     Refresh,
+    /// A mytoken, at a mytoken server.
+    Mytoken,
     /// The client's own credentials (RFC 6749 section 4.4): nobody logs in.
     ClientCredentials,
     /// A token from elsewhere that is exchanged (RFC 8693).
@@ -43,8 +46,9 @@ pub enum Source {
 impl Source {
     /// The kind of an account. Fails for one that a later version has written.
     pub fn of(name: &Shortname, config: &AccountConfig) -> Result<Self, Failure> {
-        match config.grant_type.as_deref() {
-            None | Some("refresh_token") => Ok(Self::Refresh),
+        match config.grant() {
+            None => Ok(Self::Refresh),
+            Some(grant_type::MYTOKEN) if config.mytoken_url.is_some() => Ok(Self::Mytoken),
             Some(grant_type::CLIENT_CREDENTIALS) => Ok(Self::ClientCredentials),
             // One that names a source which a later version knows has none for this one.
             Some(grant_type::TOKEN_EXCHANGE) if config.subject_token.is_some() => Ok(Self::TokenExchange),
@@ -58,7 +62,7 @@ impl Source {
     /// Whether asking may use up the secret in the account's `refresh_token`, so that its successor has to be kept.
     pub fn renews_its_secret(&self) -> bool {
         match self {
-            Self::Refresh => true,
+            Self::Refresh | Self::Mytoken => true,
             Self::ClientCredentials | Self::TokenExchange | Self::JwtBearer => false,
             #[cfg(test)]
             Self::Played(played) => played.renews_its_secret(),
@@ -69,6 +73,7 @@ impl Source {
     pub async fn ask(&self, question: Question<'_>) -> Result<TokenResponse, Unanswered> {
         match self {
             Self::Refresh => refresh::ask(question).await,
+            Self::Mytoken => mytoken::ask(question).await,
             Self::ClientCredentials => client_credentials::ask(question).await,
             Self::TokenExchange => exchange::ask(question).await,
             Self::JwtBearer => exchange::assert(question).await,
@@ -99,6 +104,7 @@ mod tests {
             (Some("client_credentials"), Some(Source::ClientCredentials)),
             (Some(grant_type::TOKEN_EXCHANGE), None),
             (Some("authorization_code"), None),
+            (Some(grant_type::MYTOKEN), None),
             (Some("Client_Credentials"), None),
         ] {
             let config =
@@ -110,5 +116,14 @@ mod tests {
             }
             assert_eq!(source.ok(), expected, "{grant_type:?}");
         }
+    }
+
+    #[test]
+    fn a_mytoken_server_makes_it_a_mytoken_account() {
+        let name: Shortname = "acc".parse().expect("a name");
+        let mytoken_url = Some("https://mt.example".to_owned());
+        let config = AccountConfig { mytoken_url, ..AccountConfig::default() };
+        let source = Source::of(&name, &config).expect("known");
+        assert!(source == Source::Mytoken && source.renews_its_secret());
     }
 }

@@ -19,7 +19,7 @@ pub async fn ask(question: Question<'_>) -> Result<TokenResponse, Unanswered> {
     Ok(provider.refresh(refresh, deadline).await?)
 }
 
-fn no_refresh_token(name: &Shortname) -> Failure {
+pub(super) fn no_refresh_token(name: &Shortname) -> Failure {
     Failure::no_refresh_token().with_info(format!(
         "The account '{name}' holds no refresh token. Run `{}`.",
         shell::command("oidc gen --reauthenticate", name.as_str())

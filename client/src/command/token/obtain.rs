@@ -224,6 +224,7 @@ impl TokenQuery {
                 account: self.text().to_owned(),
                 profile: profile.clone().map(MytokenProfile::Name),
                 application_hint,
+                prompt,
             }),
         }
     }

@@ -32,7 +32,7 @@ pub struct PublicHeader {
     pub client_id: Option<String>,
     /// RFC 7592 section 3: where the client can be deleted.
     pub registration_client_uri: Option<String>,
-    /// How tokens are got, where nobody logs in: see [`AccountConfig::grant_type`].
+    /// How tokens are got, where nobody logs in: see [`AccountConfig::grant`].
     pub grant_type: Option<String>,
     /// Counts the writes of the file.
     pub generation: u64,
@@ -91,14 +91,14 @@ impl Document {
     /// Writes into the header what can be told without a password.
     pub(super) fn describe(&mut self, account: &AccountConfig, generation: u64) {
         for (key, text) in [
-            ("name", &account.name),
-            ("issuer", &account.issuer_url),
-            ("client_id", &account.client_id),
-            ("registration_client_uri", &account.registration_client_uri),
-            ("grant_type", &account.grant_type),
+            ("name", account.name.as_deref()),
+            ("issuer", account.issuer_url.as_deref()),
+            ("client_id", account.client_id.as_deref()),
+            ("registration_client_uri", account.registration_client_uri.as_deref()),
+            ("grant_type", account.grant()),
         ] {
             match text {
-                Some(text) => self.header.insert(key, text.as_str()),
+                Some(text) => self.header.insert(key, text),
                 None => drop(self.header.remove(key)),
             }
         }
