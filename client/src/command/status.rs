@@ -82,6 +82,10 @@ fn details(account: &AccountStatus, now: Timestamp) -> Vec<String> {
     lines.extend(account.grant_type.as_deref().map(|grant| match (&account.subject_token, grant) {
         (Some(source), _) => format!("nobody logs in: exchanges a token from the {source}"),
         (None, grant_type::CLIENT_CREDENTIALS) => "nobody logs in: the client asks for itself".to_owned(),
+        (None, grant_type::MYTOKEN) => match &account.mytoken_url {
+            Some(server) => format!("holds a mytoken of {server}"),
+            None => "holds a mytoken".to_owned(),
+        },
         (None, other) => format!("nobody logs in: {other}"),
     }));
     lines.extend(account.login_needed.as_ref().map(|reason| {
@@ -136,11 +140,13 @@ mod tests {
     fn it_is_said_where_the_tokens_of_robots_come_from() {
         for (grant_type, subject_token, text) in [
             ("client_credentials", None, "the client asks for itself"),
+            ("mytoken", None, "holds a mytoken of https://mt.example"),
             ("urn:x", Some("file /run/token"), "exchanges a token from the file /run/token"),
         ] {
             let account = AccountStatus {
                 grant_type: Some(grant_type.into()),
                 subject_token: subject_token.map(str::to_owned),
+                mytoken_url: Some("https://mt.example".into()),
                 ..AccountStatus::default()
             };
             let lines = details(&account, Timestamp::UNIX_EPOCH).join("\n");

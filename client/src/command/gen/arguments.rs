@@ -13,8 +13,8 @@ use crate::cli::{
     options::{Common, FormatArg, PasswordArgs, PromptArg, WithoutEffect},
 };
 
-/// The mytoken server that `--mytoken-url` means when it names none.
-const MYTOKEN_SERVER: &str = "https://mytoken.data.kit.edu";
+/// The mytoken server that is meant where none is named, as the C suite ships it.
+pub const MYTOKEN_SERVER: &str = "https://mytoken.data.kit.edu";
 
 /// Make an account: register a client, log in, and store the account in an encrypted file
 #[derive(Debug, Clone, Default, Parser)]
@@ -179,12 +179,12 @@ pub struct ClientArgs {
     #[arg(long, visible_alias = "oauth")]
     pub oauth2: bool,
 
-    /// Use a mytoken server; implies --manual
+    /// Log in at a mytoken server, which keeps the refresh token; the account holds a mytoken
     #[arg(long, visible_alias = "mytoken-issuer", value_name = "URL", num_args = 0..=1, require_equals = true,
           default_missing_value = MYTOKEN_SERVER)]
     pub mytoken_url: Option<String>,
 
-    /// Profile for the mytoken; implies --manual
+    /// The same with a profile, which says what the mytoken may do: its name there, or a JSON object; `agent` without one
     #[arg(long = "mytoken", visible_alias = "mytoken-profile", value_name = "PROFILE")]
     pub mytoken_profile: Option<String>,
 }

@@ -9,7 +9,7 @@ use super::{
     draft, files,
     flows::{self, Choice},
     login::{self, outcome::Outcome},
-    pending,
+    mytoken, pending,
     public_client::{self, Known},
     redirect,
     registration::{self, Difference, Registered},
@@ -74,6 +74,12 @@ fn prepare(session: &mut Session, asked: &mut Option<Shortname>) -> Result<(Begi
     let name = asked.insert(name(session)?).clone();
     let mut beginning = begin(session, name)?;
     draft::apply(session, &beginning.name, &mut beginning.account)?;
+    if beginning.account.mytoken_url.is_some() {
+        (beginning.account.grant_type, beginning.account.subject_token) = (None, None);
+        let choice = mytoken::complete(session, &mut beginning.account)?;
+        beginning.storage = storage(session, &beginning.name, beginning.storage)?;
+        return Ok((beginning, choice));
+    }
     draft::complete_issuer(session, &beginning.name, &mut beginning.account)?;
     if let Some(choice) = robot::chosen(session, &beginning.account)? {
         robot::complete(session, &mut beginning.account, &choice)?;
@@ -83,7 +89,7 @@ fn prepare(session: &mut Session, asked: &mut Option<Shortname>) -> Result<(Begi
     }
     (beginning.account.grant_type, beginning.account.subject_token) = (None, None);
     let known = client(session, &mut beginning.account)?;
-    let choice = flows(session, &beginning.account, known.as_ref());
+    let choice = flows(session, known.as_ref());
     let client_scope = known.as_ref().and_then(|known| known.scope.as_deref());
     let scope = scopes::wanted(session, &beginning.account, client_scope)?;
     beginning.account.auth_scope = Some(scope);
@@ -280,10 +286,6 @@ fn is_manual(session: &Session) -> bool {
 
 /// Finds the client that is used without registering one; without one, `account.client_id` stays empty.
 fn client(session: &mut Session, account: &mut AccountConfig) -> Result<Option<Known>, Error> {
-    if account.mytoken_url.is_some() {
-        account.client_id.get_or_insert_with(|| "mytoken".to_owned());
-        return Ok(None);
-    }
     if is_manual(session) && !session.args.client.public {
         draft::complete_client(session, account)?;
     }
@@ -293,9 +295,9 @@ fn client(session: &mut Session, account: &mut AccountConfig) -> Result<Option<K
     public_client::chosen(session, account)
 }
 
-fn flows(session: &Session, account: &AccountConfig, known: Option<&Known>) -> Choice {
+fn flows(session: &Session, known: Option<&Known>) -> Choice {
     let client = known.map(|known| known.flow.as_slice()).unwrap_or_default();
-    flows::choose(session.args, client, account.mytoken_url.is_some(), session.desk.has_display())
+    flows::choose(session.args, client, false, session.desk.has_display())
 }
 
 /// An existing file keeps its password, unless another protection is asked for.
@@ -375,7 +377,7 @@ fn register_if_needed(
             Registered::Refused(failure) => {
                 session.hold_interrupts(false)?;
                 match registration_refused::go_on(session, &mut beginning.account, *failure)? {
-                    GoesOn::WithClient(known) => return Ok(flows(session, &beginning.account, Some(&known))),
+                    GoesOn::WithClient(known) => return Ok(flows(session, Some(&known))),
                     GoesOn::WithToken(given) => token = Some(given),
                 }
             }

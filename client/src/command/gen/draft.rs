@@ -1,10 +1,9 @@
 //! The account as far as options, a file and answers tell, before anything is asked at the provider.
 
 use oidc_proto::{account::AccountConfig, shortname::Shortname};
-use serde_json::Value;
 
 use super::{
-    arguments::ClientArgs, certificates, client_key, dialogue::Question, flows, issuer, redirect,
+    arguments::ClientArgs, certificates, client_key, dialogue::Question, flows, issuer, mytoken, redirect,
     session::Session,
 };
 use crate::{
@@ -27,15 +26,10 @@ pub fn apply(session: &mut Session, name: &Shortname, account: &mut AccountConfi
         account.cert_path = Some(certificates::given(path)?);
     }
     set(&mut account.audience, client.aud.as_ref());
-    set(&mut account.mytoken_url, client.mytoken_url.as_ref());
+    mytoken::apply(client, account)?;
     if let Some(endpoint) = &client.device_authorization_endpoint {
         account.device_authorization_endpoint = Some(endpoint.clone());
         account.device_authorization_endpoint_set_by_user = true;
-    }
-    if let Some(profile) = &client.mytoken_profile {
-        // A profile is JSON, or the name of one.
-        let value = serde_json::from_str(profile).unwrap_or_else(|_| Value::String(profile.clone()));
-        account.mytoken_profile = Some(Box::new(value));
     }
     account.oauth |= client.oauth2;
     apply_client(client, account)?;

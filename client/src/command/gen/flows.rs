@@ -19,11 +19,11 @@ pub fn choose(args: &GenArgs, client: &[String], is_mytoken: bool, has_display: 
     if !args.login.flow.is_empty() {
         return given(args.login.flow.iter().map(|flow| flow.wire()).collect());
     }
-    if is_mytoken {
-        return given(vec![Flow::MytokenOidc]);
-    }
     if has_refresh_token(args) {
         return given(vec![Flow::Refresh]);
+    }
+    if is_mytoken {
+        return given(vec![Flow::MytokenOidc]);
     }
     if wants_password(args) {
         return given(vec![Flow::Password]);
@@ -64,7 +64,7 @@ pub fn wants_password(args: &GenArgs) -> bool {
 /// Whether the login may come to need a redirect URI.
 pub fn may_use_browser(args: &GenArgs) -> bool {
     if args.login.flow.is_empty() {
-        !has_refresh_token(args) && !wants_password(args) && args.client.mytoken_url.is_none()
+        !has_refresh_token(args) && !wants_password(args)
     } else {
         args.login.flow.contains(&FlowArg::Code)
     }

@@ -16,6 +16,7 @@ mod interrupts;
 mod issuer;
 mod journal;
 mod login;
+mod mytoken;
 mod pending;
 mod provider;
 mod public_client;

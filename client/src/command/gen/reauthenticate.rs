@@ -1,13 +1,18 @@
 //! `--reauthenticate`: a new login with what is stored.
 
-use oidc_proto::{account::AccountConfig, message::Flow, shell, shortname::Shortname};
+use oidc_proto::{
+    account::{AccountConfig, same_issuer},
+    message::Flow,
+    shell,
+    shortname::Shortname,
+};
 
 use super::{
     arguments::{FlowArg, GenArgs},
     create::{self, Beginning, ClientOrigin},
     draft,
     flows::{self, Choice},
-    redirect, robot,
+    mytoken, redirect, robot,
     save::Storage,
     scopes,
     session::{Session, account_name},
@@ -46,16 +51,19 @@ fn log_in(session: &mut Session) -> Result<(), Error> {
     let mut account = opened.account.clone();
     account.refresh_token = None;
     expect_same_issuer(session, &account, &name)?;
+    let server = account.mytoken_url.clone();
     draft::apply(session, &name, &mut account)?;
+    expect_same_server(session, server.as_deref(), &account, &name)?;
     draft::complete_credentials(session, &mut account)?;
-    let choice = if let Some(choice) = robot::chosen(session, &account)? {
+    let choice = if account.mytoken_url.is_some() {
+        mytoken::renew(session, &mut account)?
+    } else if let Some(choice) = robot::chosen(session, &account)? {
         choice
     } else {
         // A robot's account that somebody logs in with is none any more.
         (account.grant_type, account.subject_token) = (None, None);
         take_scopes(session, &mut account)?;
-        let is_mytoken = account.mytoken_url.is_some();
-        let choice = flows::choose(session.args, &[], is_mytoken, session.desk.has_display());
+        let choice = flows::choose(session.args, &[], false, session.desk.has_display());
         complete_redirects(session, &mut account, &choice)?;
         choice
     };
@@ -97,6 +105,27 @@ fn expect_same_issuer(session: &Session, account: &AccountConfig, name: &Shortna
     }
     let issuer = account.issuer_url.as_deref().unwrap_or_default();
     Err(session.wrong_options(&format!("--issuer: the account '{name}' is one at {issuer} and stays there")))
+}
+
+/// A login elsewhere would leave the one before good there, and nobody would know of it any more.
+fn expect_same_server(
+    session: &Session,
+    before: Option<&str>,
+    account: &AccountConfig,
+    name: &Shortname,
+) -> Result<(), Error> {
+    let same = |one: &str, other: &str| same_issuer(one, other);
+    let text = match (before, account.mytoken_url.as_deref()) {
+        (None, None) => return Ok(()),
+        (Some(before), Some(now)) if same(before, now) => return Ok(()),
+        (Some(before), _) => {
+            format!("--mytoken-url: the account '{name}' is one at {before} and stays there")
+        }
+        (None, _) => {
+            format!("--mytoken: the account '{name}' has no mytoken server; make another account for that")
+        }
+    };
+    Err(session.wrong_options(&text))
 }
 
 /// Other scopes than those of the login before, if they are asked for.

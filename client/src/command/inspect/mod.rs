@@ -337,6 +337,7 @@ fn to_json(tokens: &[Inspected], source: &Source, now: u64) -> Value {
             "refresh_token_expires_at": status.refresh_token_expires_at,
             "refresh_token_expires_as": status.refresh_token_expires_as,
             "client_expires_at": status.client_expires_at,
+            "mytoken_url": status.mytoken_url,
         });
     }
     object

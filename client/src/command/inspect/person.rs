@@ -199,8 +199,11 @@ impl Sheet {
             .filter_map(|line| line.split_once(' '))
             .filter(|(link, _)| *link != "token")
             .peekable();
-        if ends.peek().is_some() {
+        if ends.peek().is_some() || account.mytoken_url.is_some() {
             self.gap();
+        }
+        if let Some(server) = &account.mytoken_url {
+            self.row("mytoken", &one_line(&format!("the account holds one of {server}")));
         }
         for (link, end) in ends {
             self.row(link, &one_line(end));

@@ -66,6 +66,8 @@ fn poll(session: &mut Session, device: &DeviceAuthorization) -> Result<Outcome, 
     let (lifetime, mut interval) = times(device);
     let deadline = session.desk.now() + lifetime;
     let mut pause = interval;
+    // What the last poll failed for, where that may pass.
+    let mut last = None;
     loop {
         let is_over = count_down(session, deadline, pause)?;
         // Also when its time is over: the agent knows why nothing came of it.
@@ -81,13 +83,17 @@ fn poll(session: &mut Session, device: &DeviceAuthorization) -> Result<Outcome, 
                 return Err(Error::Other(Exit::Refused, "Device code is not valid any more!".to_owned()));
             }
             _ if is_over => return Err(error),
-            Some(ErrorCode::AuthorizationPending) => pause = interval,
+            // That was the end: its answer would have been the tokens.
+            Some(ErrorCode::WrongDeviceCode) if last.is_some() => return Err(last.unwrap_or(error)),
+            Some(ErrorCode::AuthorizationPending) => (pause, last) = (interval, None),
             Some(ErrorCode::SlowDown) => {
                 interval += SLOW_DOWN;
                 pause = interval;
             }
             // RFC 8628 section 3.5: back off when the provider cannot be reached.
-            Some(code) if is_transient(code) => pause = (pause * 2).min(LONGEST_PAUSE).max(interval),
+            Some(code) if is_transient(code) => {
+                (pause, last) = ((pause * 2).min(LONGEST_PAUSE).max(interval), Some(error));
+            }
             _ => return Err(error),
         }
     }
