@@ -14,7 +14,7 @@ use std::{
 use oidc_proto::{
     account::AccountConfig,
     secret::{Password, RefreshToken},
-    vault::{self, FileKey, Format, GpgError, Protection, VaultError},
+    vault::{self, FileKey, Format, GpgError, Protection, Recovery, VaultError},
 };
 use tempfile::TempDir;
 
@@ -163,6 +163,35 @@ fn without_the_secret_key() {
         || {
             let refused = vault::unlock_with_gpg(&fixture("gpg/gpg-4.2.6"));
             assert_eq!(refused.err(), Some(GpgError::NoSecretKey.into()));
+        },
+    );
+}
+
+#[test]
+fn an_openpgp_key_recovers_a_file_that_has_a_password() {
+    in_keyring(
+        "an_openpgp_key_recovers_a_file_that_has_a_password",
+        || Keyring::with("gpg/secret-key.asc"),
+        || {
+            let (account, password) = (expected("gpg-5.3.3"), Password::from("pw"));
+            let recovery = Recovery::default().with_gpg(FINGERPRINT.to_owned());
+            let (file, key) =
+                vault::seal_new(&account, &Protection::Recoverable(&password, &recovery)).unwrap();
+            assert_eq!(vault::inspect(&file), Ok(Format::Native));
+            assert!(vault::header(&file).unwrap().has_recovery_key);
+            assert_eq!(vault::unlock_with_recovery_key(&file).unwrap().account, account);
+
+            // A new password, for which nobody names the key again.
+            let recovery = key.recovery(&file).unwrap();
+            let password = Password::from("new");
+            let (changed, _) =
+                vault::seal_next(&account, &Protection::Recoverable(&password, &recovery), 1).unwrap();
+            let opened = vault::unlock_with_recovery_key(&changed).unwrap();
+            assert_eq!((opened.account, key.open(&changed)), (account.clone(), Err(VaultError::OtherKey)));
+
+            let nobody = Recovery::default().with_gpg("nobody@example.org".to_owned());
+            let refused = vault::seal_new(&account, &Protection::Recoverable(&password, &nobody));
+            assert_eq!(refused.err(), Some(VaultError::RecoveryKey(GpgError::NoPublicKey)));
         },
     );
 }

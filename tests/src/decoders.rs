@@ -25,7 +25,7 @@ use oidc_proto::{
     secret::{RefreshToken, SecretText},
     shortname::Shortname,
     token::{KeySet, Kind, check_signature, find, in_words, judge},
-    vault::{self, FileKey, VaultError},
+    vault::{self, FileKey, Phrase, VaultError},
 };
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -278,7 +278,8 @@ const KEYS: [&str; 3] = [
     r#"{"kind":"oidc-agent-hex","hex_key":"AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA","salt":"AAAAAAAAAAAAAAAAAAAAAA","key":"AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"}"#,
 ];
 
-/// Account files of every format, without key derivations: telling the format, all parsers, and opening with kept keys.
+/// Account files of every format, without key derivations: telling the format, all parsers, and opening with kept keys and
+/// with a recovery phrase; and the phrase itself.
 pub fn vault(bytes: &[u8]) {
     let format = vault::format_of(bytes);
     let inspected = vault::inspect(bytes);
@@ -288,6 +289,9 @@ pub fn vault(bytes: &[u8]) {
     if vault::header(bytes).is_some() {
         assert_eq!(format, Ok(vault::Format::Native));
     }
+    let phrase =
+        Phrase::parse(&format!("{} wrong", ["zoo"; 11].join(" "))).expect("BIP-39's vector of 128 ones");
+    assert!(vault::unlock_with_phrase(bytes, &phrase).is_err(), "opened by chance");
     for text in KEYS {
         let key = FileKey::from_text(&SecretText::from(text)).expect("a key");
         if let Ok(account) = key.open(bytes) {
@@ -295,6 +299,9 @@ pub fn vault(bytes: &[u8]) {
         }
     }
     if let Ok(text) = std::str::from_utf8(bytes) {
+        if let Ok(phrase) = Phrase::parse(text) {
+            assert_eq!(*Phrase::parse(&phrase.expose()).expect("our own words").expose(), *phrase.expose());
+        }
         match FileKey::from_text(&SecretText::from(text)) {
             Ok(key) => assert!(FileKey::from_text(&key.to_text()).is_ok()),
             Err(error) => assert!(matches!(error, VaultError::Damaged(_))),

@@ -105,15 +105,17 @@ impl AccountFile {
         off_thread(move || inner.store(key.as_ref(), &owed, room)).await
     }
 
-    /// Rewrites the file under a new password, by default in the format it has.
+    /// Rewrites the file under a new password, by default in the format it has. Its recovery phrase and key go along if
+    /// `key` opens it.
     pub async fn reprotect(
         &self,
         config: AccountConfig,
+        key: Option<FileKey>,
         password: Password,
         format: Option<FileFormat>,
     ) -> Result<(FileKey, Option<Stamp>), RotationError> {
         let inner = Arc::clone(&self.0);
-        off_thread(move || inner.reprotect(&config, &password, format)).await
+        off_thread(move || inner.reprotect(&config, key.as_ref(), &password, format)).await
     }
 
     /// Changes what is in the file, as it stands there now, under the key it has.
@@ -203,16 +205,18 @@ impl Inner {
     fn reprotect(
         &self,
         config: &AccountConfig,
+        key: Option<&FileKey>,
         password: &Password,
         format: Option<FileFormat>,
     ) -> Result<(FileKey, Option<Stamp>), RotationError> {
-        self.locked(|lock| self.reprotect_under(lock, config, password, format))
+        self.locked(|lock| self.reprotect_under(lock, config, key, password, format))
     }
 
     fn reprotect_under(
         &self,
         lock: &AccountLock,
         config: &AccountConfig,
+        key: Option<&FileKey>,
         password: &Password,
         format: Option<FileFormat>,
     ) -> Result<(FileKey, Option<Stamp>), RotationError> {
@@ -221,7 +225,13 @@ impl Inner {
             Some(format) => format == FileFormat::Native,
             None => vault::format_of(&previous).is_ok_and(|format| format == Format::Native),
         };
-        let protection = if native { Protection::Native(password) } else { Protection::OidcAgent(password) };
+        // A file that the key does not open proves nothing: somebody may have put a phrase of his own there.
+        let recovery = key.and_then(|key| key.recovery(&previous).ok()).unwrap_or_default();
+        let protection = if native {
+            Protection::Recoverable(password, &recovery)
+        } else {
+            Protection::OidcAgent(password)
+        };
         let generation = vault::header(&previous).map_or(0, |header| header.generation);
         let (bytes, key) = vault::seal_next(config, &protection, generation)?;
         self.home.replace(lock, &previous, &bytes)?;
@@ -237,6 +247,7 @@ mod tests {
         testing::{Bench, File, granted},
     };
     use super::*;
+    use oidc_proto::vault::{Phrase, Recovery};
 
     /// `rt-1` was replaced by `rt-2`. What happened to the file before, whether its key is known, and what becomes of the
     /// new token.
@@ -321,10 +332,32 @@ mod tests {
                 AccountFile::lock(&bench.accounts.deps().home, &name, &Known::default(), || ()).await;
             let (account_file, _) = locked.unwrap_or_else(|error| panic!("{error}"));
             let (_, stamp) =
-                account_file.reprotect(file.account(), "new".into(), asked).await.expect("rewritten");
+                account_file.reprotect(file.account(), None, "new".into(), asked).await.expect("rewritten");
             assert!(stamp.is_some());
             let unlocked = vault::unlock(&file.bytes(), &"new".into()).expect("it opens");
             assert_eq!((unlocked.format, vault::format_of(&file.bytes()).ok()), (expected, Some(expected)));
         }
+    }
+    /// A phrase goes along only where the key proves that it is the owner's.
+    #[tokio::test]
+    async fn a_new_password_keeps_the_recovery_phrase_of_a_file_that_opens() {
+        let bench = Bench::new();
+        let file = bench.write_file(&Played::new(true, |_| Ok(granted("at", ""))));
+        let (home, phrase) = (&bench.accounts.deps().home, Phrase::random());
+        let (password, recovery) = ("p".into(), Recovery::default().with_phrase(&phrase));
+        let (bytes, key) =
+            vault::seal_new(&file.account(), &Protection::Recoverable(&password, &recovery)).expect("sealed");
+        let (account, name) = (file.account(), "acc".parse().expect("a name"));
+        let locked = AccountFile::lock(home, &name, &Known::default(), || ()).await;
+        let (account_file, _) = locked.unwrap_or_else(|error| panic!("{error}"));
+        fs_err::write(home.file(&name), bytes).expect("written");
+        let (key, _) =
+            account_file.reprotect(account.clone(), Some(key), "new".into(), None).await.expect("rewritten");
+        let opened = vault::unlock_with_phrase(&file.bytes(), &phrase).expect("the phrase goes on");
+        assert_eq!(opened.account.refresh_token, account.refresh_token);
+        drop(key);
+        let old = Some(file.key().clone());
+        account_file.reprotect(account, old, "newer".into(), None).await.expect("rewritten");
+        assert!(vault::unlock_with_phrase(&file.bytes(), &phrase).is_err());
     }
 }

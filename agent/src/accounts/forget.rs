@@ -118,11 +118,11 @@ impl Accounts {
             NewProtection::Password { password, format } => {
                 // Not to overwrite what another program put into the file.
                 let file = renewal::look_at_file(&account, self.deps()).await?;
-                let config = account.with_open(|open| match open.standing.refusal() {
+                let (config, key) = account.with_open(|open| match open.standing.refusal() {
                     Some(refusal) if open.standing.is_rekeyed() => Err(refusal.clone()),
-                    _ => Ok(open.whole_config()),
+                    _ => Ok((open.whole_config(), open.file_key.clone())),
                 })??;
-                let (key, stamp) = file.reprotect(config, password, format).await.map_err(|error| {
+                let (key, stamp) = file.reprotect(config, key, password, format).await.map_err(|error| {
                     let error = format!("could not write the file of account '{name}': {error}");
                     Failure::new(ErrorCode::WriteFailed, error)
                 })?;

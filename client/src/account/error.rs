@@ -2,7 +2,12 @@
 
 use std::path::PathBuf;
 
-use oidc_proto::{home::HomeError, rotation::RotationError, shortname::Shortname, vault::VaultError};
+use oidc_proto::{
+    home::HomeError,
+    rotation::RotationError,
+    shortname::Shortname,
+    vault::{PhraseError, VaultError},
+};
 
 use super::password::error::PasswordError;
 
@@ -23,7 +28,15 @@ pub enum AccountError {
         name: Shortname,
         /// Its file.
         file: PathBuf,
+        /// Something else opens it.
+        is_recoverable: bool,
     },
+    /// What was given is no recovery phrase.
+    #[error("{0}")]
+    Phrase(PhraseError),
+    /// A new recovery phrase was shown, and its words could not be said.
+    #[error("the recovery phrase seems not to be written down; nothing was changed")]
+    PhraseNotWritten,
     /// An account file that another program encrypted anew under another password while it was being worked on.
     #[error(
         "{} was encrypted anew by another program meanwhile, and what opened it before does not open it any more; \

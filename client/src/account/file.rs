@@ -93,9 +93,14 @@ impl Sealed {
             }
             None => self.unlock(sources, asker)?,
         };
+        Ok(Opened { password, is_clear, ..self.opened(home, unlocked) })
+    }
+
+    /// Takes over a newer refresh token that is kept beside a file that was opened without its password.
+    pub fn opened(&self, home: &Home, unlocked: Unlocked) -> Opened {
         let Unlocked { mut account, key, .. } = unlocked;
         let warning = bring_up_to_date(home, &self.name, &mut account, &key);
-        Ok(Opened { account, key, password, is_clear, warning })
+        Opened { account, key, password: None, is_clear: false, warning }
     }
 
     /// A password from a source counts as one try; then the person is asked.
@@ -119,14 +124,17 @@ impl Sealed {
                 Err(error) => return Err(self.error(error)),
             }
         }
-        Err(AccountError::WrongPassword { name: self.name.clone(), file: self.path.clone() })
+        let header = vault::header(&self.bytes).unwrap_or_default();
+        let is_recoverable = header.has_recovery_phrase || header.has_recovery_key;
+        Err(AccountError::WrongPassword { name: self.name.clone(), file: self.path.clone(), is_recoverable })
     }
 
     fn prompt(&self) -> String {
         format!("Enter decryption password for account config '{}'", self.name)
     }
 
-    fn error(&self, error: VaultError) -> AccountError {
+    /// That the file cannot be opened or written.
+    pub fn error(&self, error: VaultError) -> AccountError {
         AccountError::Vault { name: self.name.clone(), file: self.path.clone(), error }
     }
 }
@@ -166,7 +174,7 @@ impl Opened {
             (Ok(account), _) => Ok((account, self.key.clone())),
             (Err(_), Some(password)) => vault::unlock(&bytes, password).map(into_parts),
             (Err(_), None) => match vault::unlock_clear(&bytes) {
-                Ok(None) if self.is_clear => Err(VaultError::OtherKey),
+                Ok(None) if self.is_clear || is_not_openpgp(&bytes) => Err(VaultError::OtherKey),
                 Ok(None) => vault::unlock_with_gpg(&bytes).map(into_parts),
                 Ok(Some(unlocked)) => Ok(into_parts(unlocked)),
                 Err(error) => Err(error),
@@ -182,6 +190,11 @@ impl Opened {
         rotation::newest(home, name, &mut account)?;
         Ok(Current { bytes, account, key })
     }
+}
+
+/// Opened by a recovery phrase, or by nothing, and encrypted anew since.
+fn is_not_openpgp(bytes: &[u8]) -> bool {
+    vault::format_of(bytes).is_ok_and(|format| format != Format::OpenPgp)
 }
 
 fn into_parts(Unlocked { account, key, .. }: Unlocked) -> (AccountConfig, FileKey) {

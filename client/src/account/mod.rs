@@ -4,3 +4,4 @@ pub mod error;
 pub mod file;
 pub mod issuer_url;
 pub mod password;
+pub mod phrase;

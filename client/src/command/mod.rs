@@ -43,7 +43,7 @@ pub static TABLE: Table<Box<dyn Command>> = Table {
         Entry::of::<r#gen::arguments::GenArgs>("gen"),
         Entry::of::<remove::RemoveArgs>("remove"),
         Entry::of::<list::ListArgs>("list"),
-        Entry::of::<passwd::PasswdArgs>("passwd"),
+        Entry::of::<passwd::arguments::PasswdArgs>("passwd"),
         Entry::of::<reset::ResetArgs>("reset"),
         Entry::of::<inspect::arguments::InspectArgs>("inspect"),
         Entry::of::<status::StatusArgs>("status"),

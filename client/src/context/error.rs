@@ -203,6 +203,12 @@ impl Error {
             Self::PasswordsDiffer => return "passwords_differ",
             Self::NoCopy { error, .. } => return error.code(),
             Self::Account(AccountError::Reencrypted { .. }) => return "file_changed",
+            Self::Account(
+                AccountError::Phrase(_) | AccountError::Vault { error: VaultError::WrongPhrase, .. },
+            ) => return "wrong_phrase",
+            Self::Account(AccountError::Vault { error: VaultError::NoRecovery(_), .. }) => {
+                return "no_recovery";
+            }
             _ => {}
         }
         match self.exit() {
@@ -291,6 +297,15 @@ impl Error {
             Self::Agent(error) => error.hint(),
             Self::Account(error) => account_hint(error),
             Self::NoDefaultAccount(_) => Some("Name an account; `oidc list` shows them.".to_owned()),
+            // What was written down is nearer than the agent's copy.
+            Self::NoCopy { error, .. }
+                if matches!(
+                    **error,
+                    Self::Account(AccountError::WrongPassword { is_recoverable: true, .. })
+                ) =>
+            {
+                error.hint()
+            }
             Self::NoCopy { name, copy, .. } => Some(match copy {
                 Held::Locked => format!(
                     "The agent is locked: run `oidc unlock` first, then `{}` can use the copy that it may hold.",
@@ -311,15 +326,16 @@ impl Error {
 fn account_exit(error: &AccountError) -> Exit {
     match error {
         AccountError::NoSuchAccount(_) | AccountError::Home(HomeError::Reserved(_)) => Exit::UnknownAccount,
+        AccountError::Phrase(_)
+        | AccountError::Vault { error: VaultError::WrongPhrase | VaultError::NoRecovery(_), .. }
+        | AccountError::WrongPassword { .. }
+        | AccountError::Password(PasswordError::Source { .. }) => Exit::Password,
         AccountError::Home(_)
         | AccountError::Vault { .. }
         | AccountError::Reencrypted { .. }
         | AccountError::Rotation(_) => Exit::File,
         AccountError::Password(PasswordError::Ask(AskError::Interrupted)) => Exit::Interrupted,
-        AccountError::Password(PasswordError::Source { .. }) | AccountError::WrongPassword { .. } => {
-            Exit::Password
-        }
-        AccountError::Password(_) => Exit::Refused,
+        AccountError::PhraseNotWritten | AccountError::Password(_) => Exit::Refused,
     }
 }
 
@@ -330,6 +346,20 @@ fn account_hint(error: &AccountError) -> Option<String> {
             Some(format!("`oidc list` shows the accounts, `{generate}` makes a new one."))
         }
         AccountError::Home(HomeError::NoDirectory) => Some("`oidc gen` makes the first account.".to_owned()),
+        AccountError::WrongPassword { name, is_recoverable: true, .. } => Some(format!(
+            "Forgotten? `{}` sets a new one with what you wrote down.",
+            shell::command("oidc passwd --recover", name.as_str())
+        )),
+        AccountError::Vault { name, error: VaultError::NoRecovery(_), .. } => Some(format!(
+            "`{}`, with the password or the agent's copy, makes it a file that can have a recovery phrase; then `{}` gives \
+             it one.",
+            shell::command("oidc passwd", name.as_str()),
+            shell::command("oidc passwd --add-recovery", name.as_str())
+        )),
+        AccountError::Vault { name, error: VaultError::RecoveryKey(_), .. } => Some(format!(
+            "Make the key usable for gpg again, or do without it: `{}`.",
+            shell::command("oidc passwd --remove-recovery", name.as_str())
+        )),
         AccountError::WrongPassword { name, .. } => Some(format!(
             "Forgotten? `{}` sets a new one while the agent still holds the account; {}",
             shell::command("oidc passwd", name.as_str()),

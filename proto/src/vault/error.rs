@@ -36,9 +36,36 @@ pub enum VaultError {
     /// The account holds a secret, and the file hides nothing.
     #[error("the account holds a secret, and its file has no password: `oidc passwd` gives it one")]
     NeedsProtection,
+    /// There is no such way to the data key in the file.
+    #[error("the account file has no recovery {0}")]
+    NoRecovery(RecoveryKind),
+    /// A recovery phrase, but not this file's.
+    #[error("this is not the recovery phrase of the account file")]
+    WrongPhrase,
+    /// The OpenPGP key that the file can be recovered with cannot be encrypted for any more.
+    #[error("the data key cannot be encrypted for the recovery key: {0}")]
+    RecoveryKey(GpgError),
     /// Running `gpg` failed.
     #[error(transparent)]
     Gpg(#[from] GpgError),
+}
+
+/// A way to the data key beside the password.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RecoveryKind {
+    /// Words written down.
+    Phrase,
+    /// An OpenPGP key.
+    Gpg,
+}
+
+impl std::fmt::Display for RecoveryKind {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Phrase => "phrase",
+            Self::Gpg => "key",
+        })
+    }
 }
 
 /// Why `gpg` did not do its work.

@@ -9,7 +9,7 @@ use super::{
     error::VaultError,
     format::{Format, MAX_FILE_LEN},
     gpg,
-    native::{self, DataKey},
+    native::{self, DataKey, Recovery},
     oidc_agent::{DerivedKey, HexKey},
     probe::format_of,
     text::{account_object, rewritten},
@@ -93,6 +93,15 @@ impl FileKey {
             Kind::OpenPgp(recipients) => gpg::seal_again(text.as_bytes(), recipients)?,
         };
         if bytes.len() > MAX_FILE_LEN { Err(VaultError::TooLarge) } else { Ok(bytes) }
+    }
+
+    /// The other ways to the data key that the file has beside its password, for a file that takes its place. None where
+    /// the format has none. The file is opened first: ways that somebody else put there are damage, and not taken over.
+    pub fn recovery(&self, bytes: &[u8]) -> Result<Recovery, VaultError> {
+        match (&self.0, format_of(bytes)?) {
+            (Kind::Native(key), Format::Native) => key.recovery(bytes),
+            _ => self.open_text(bytes).map(|_| Recovery::default()),
+        }
     }
 
     /// Whether the file counts fewer writes than this key has seen before: somebody put an older file back. Always

@@ -44,12 +44,17 @@ pub(super) fn decrypt(bytes: &[u8], pinentry: Pinentry) -> Result<Zeroizing<Vec<
     Ok(text)
 }
 
-/// A file for whom a person names, and the key ids of its recipients. `gpg` decides whether that key can be trusted, unless
-/// it is a full fingerprint.
+/// A file for whom a person names, and the key ids of its recipients.
 pub(super) fn seal_new(
     account: &AccountConfig,
     recipient: &str,
 ) -> Result<(Vec<u8>, Vec<String>), VaultError> {
+    seal_for(new_text(account).as_bytes(), recipient)
+}
+
+/// A message for whom a person names, and the key ids of its recipients. `gpg` decides whether that key can be trusted,
+/// unless it is a full fingerprint.
+pub(super) fn seal_for(text: &[u8], recipient: &str) -> Result<(Vec<u8>, Vec<String>), VaultError> {
     if recipient.is_empty() {
         return Err(GpgError::NoPublicKey.into());
     }
@@ -57,7 +62,7 @@ pub(super) fn seal_new(
     let is_fingerprint =
         matches!(fingerprint.len(), 40 | 64) && fingerprint.bytes().all(|b| b.is_ascii_hexdigit());
     let trust: &[&str] = if is_fingerprint { &["--trust-model=always"] } else { &[] };
-    let bytes = encrypt(trust, &[recipient], new_text(account).as_bytes())?;
+    let bytes = encrypt(trust, &[recipient], text)?;
     let recipients = openpgp::recipients(&bytes)?;
     Ok((bytes, recipients))
 }

@@ -13,15 +13,17 @@ pub mod kdf;
 mod native;
 mod oidc_agent;
 mod openpgp;
+mod phrase;
 mod probe;
 mod text;
 
 use self::text::account_object;
 pub use self::{
-    error::{GpgError, VaultError},
+    error::{GpgError, RecoveryKind, VaultError},
     file_key::FileKey,
     format::{Format, MAX_FILE_LEN},
-    native::{Cost, PublicHeader},
+    native::{Cost, PublicHeader, Recovery},
+    phrase::{Phrase, PhraseError, WORDS},
     probe::{format_of, inspect},
 };
 use crate::{account::AccountConfig, secret::Password};
@@ -42,6 +44,8 @@ pub struct Unlocked {
 pub enum Protection<'a> {
     /// The native format under a password.
     Native(&'a Password),
+    /// The native format under a password, with other ways to the data key beside it.
+    Recoverable(&'a Password, &'a Recovery),
     /// The C suite's format under a password.
     OidcAgent(&'a Password),
     /// OpenPGP for this recipient: a fingerprint, key id or user id, as `gpg -r` takes it.
@@ -85,6 +89,37 @@ pub fn unlock_clear(bytes: &[u8]) -> Result<Option<Unlocked>, VaultError> {
     Ok(Some(Unlocked { account, key: FileKey::native(key), format }))
 }
 
+/// Opens a native file with its recovery phrase. Costs no more than opening it with its key: a phrase cannot be guessed.
+///
+/// [`VaultError::NoRecovery`] for a file without one, and for other formats, which have none;
+/// [`VaultError::WrongPhrase`] for another file's.
+pub fn unlock_with_phrase(bytes: &[u8], phrase: &Phrase) -> Result<Unlocked, VaultError> {
+    recovered(bytes, RecoveryKind::Phrase, |bytes| native::unlock_with_phrase(bytes, phrase))
+}
+
+/// Opens a native file with the OpenPGP key that may recover it, by running `gpg`, whose agent may ask the person for a
+/// passphrase. [`VaultError::NoRecovery`] for a file without one, and for other formats.
+pub fn unlock_with_recovery_key(bytes: &[u8]) -> Result<Unlocked, VaultError> {
+    recovered(bytes, RecoveryKind::Gpg, native::unlock_with_gpg)
+}
+
+fn recovered(
+    bytes: &[u8],
+    kind: RecoveryKind,
+    unlock: impl FnOnce(&[u8]) -> Result<native::Unlocked, VaultError>,
+) -> Result<Unlocked, VaultError> {
+    let format = format_of(bytes)?;
+    if format != Format::Native {
+        return Err(VaultError::NoRecovery(kind));
+    }
+    let (text, key) = unlock(bytes)?;
+    Ok(Unlocked {
+        account: AccountConfig::from_object(account_object(&text)?),
+        key: FileKey::native(key),
+        format,
+    })
+}
+
 /// Opens an OpenPGP file by running `gpg`, whose agent may ask the person for a passphrase.
 pub fn unlock_with_gpg(bytes: &[u8]) -> Result<Unlocked, VaultError> {
     unlock_openpgp(bytes, gpg::Pinentry::MayAsk)
@@ -119,7 +154,12 @@ pub fn seal_next(
 ) -> Result<(Vec<u8>, FileKey), VaultError> {
     let (bytes, key) = match protection {
         Protection::Native(password) => {
-            let (bytes, key) = native::seal_new(account, password, Cost::DEFAULT, generation)?;
+            let none = Recovery::default();
+            let (bytes, key) = native::seal_new(account, password, &none, Cost::DEFAULT, generation)?;
+            (bytes, FileKey::native(key))
+        }
+        Protection::Recoverable(password, recovery) => {
+            let (bytes, key) = native::seal_new(account, password, recovery, Cost::DEFAULT, generation)?;
             (bytes, FileKey::native(key))
         }
         Protection::OidcAgent(password) => {

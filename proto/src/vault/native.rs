@@ -6,6 +6,9 @@
 //! account that was changed then shows as damage, not as a wrong password.
 
 mod document;
+mod gpg_slot;
+mod phrase_slot;
+mod recovery;
 mod slot;
 
 use std::sync::{
@@ -17,9 +20,9 @@ use ring::digest::{SHA256, digest};
 use zeroize::Zeroizing;
 
 pub(super) use self::document::probe;
-use self::{document::Document, slot::PasswordSlot};
-pub use self::{document::PublicHeader, slot::Cost};
-use super::error::VaultError;
+use self::{document::Document, gpg_slot::GpgSlot, phrase_slot::PhraseSlot, slot::PasswordSlot};
+pub use self::{document::PublicHeader, recovery::Recovery, slot::Cost};
+use super::{error::VaultError, phrase::Phrase};
 use crate::{
     account::AccountConfig,
     secret::{Key, Password},
@@ -76,6 +79,12 @@ impl DataKey {
         }
     }
 
+    /// The other ways in of a file that this key opens.
+    pub(super) fn recovery(&self, bytes: &[u8]) -> Result<Recovery, VaultError> {
+        self.open(bytes)?;
+        Recovery::of(Document::parse(bytes)?.slots())
+    }
+
     /// The file that replaces `previous`, which [`DataKey::open`] has opened: the same slots, `text` as its contents, and
     /// in the header what of `account` can be told without a password.
     pub(super) fn seal(
@@ -94,7 +103,7 @@ impl DataKey {
 }
 
 /// The decrypted text of a file, and its data key.
-type Unlocked = (Zeroizing<Vec<u8>>, DataKey);
+pub(super) type Unlocked = (Zeroizing<Vec<u8>>, DataKey);
 
 /// Opens a file that hides nothing. `None`: this one needs a password.
 pub(super) fn unlock_clear(bytes: &[u8]) -> Result<Option<Unlocked>, VaultError> {
@@ -119,15 +128,36 @@ pub(super) fn unlock(bytes: &[u8], password: &Password) -> Result<Unlocked, Vaul
     Err(VaultError::WrongPassword)
 }
 
+/// Opens a file with its recovery phrase.
+pub(super) fn unlock_with_phrase(bytes: &[u8], phrase: &Phrase) -> Result<Unlocked, VaultError> {
+    let document = Document::parse(bytes)?;
+    let key = PhraseSlot::find(document.slots())?.unwrap(phrase)?;
+    opened(&document, key)
+}
+
+/// Opens a file with the OpenPGP key that may recover it.
+pub(super) fn unlock_with_gpg(bytes: &[u8]) -> Result<Unlocked, VaultError> {
+    let document = Document::parse(bytes)?;
+    let key = GpgSlot::find(document.slots())?.unwrap()?;
+    opened(&document, key)
+}
+
+fn opened(document: &Document, key: Key) -> Result<Unlocked, VaultError> {
+    let text = document.open(&key)?;
+    Ok((text, DataKey::new(key, document)))
+}
+
 pub(super) fn seal_new(
     account: &AccountConfig,
     password: &Password,
+    recovery: &Recovery,
     cost: Cost,
     generation: u64,
 ) -> Result<(Vec<u8>, DataKey), VaultError> {
     let key = Key::random();
-    let slot = PasswordSlot::wrap(&key, password, cost)?;
-    let mut document = Document::with_slots(vec![slot.to_value()]);
+    let mut slots = recovery.wrap(&key)?;
+    slots.insert(0, PasswordSlot::wrap(&key, password, cost)?.to_value());
+    let mut document = Document::with_slots(slots);
     document.describe(account, generation.saturating_add(1));
     let bytes = document.seal(&key, account.to_json().as_bytes());
     Ok((bytes, DataKey::new(key, &document)))
@@ -152,6 +182,7 @@ pub(super) fn inspect(bytes: &[u8]) -> Result<(), VaultError> {
     if slot::clear_key(document.slots()).is_some() {
         return Ok(());
     }
+    Recovery::of(document.slots())?;
     slot::password_slots(document.slots()).map(drop)
 }
 

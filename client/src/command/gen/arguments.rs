@@ -246,6 +246,21 @@ pub struct StoreArgs {
     /// Format of a new account file; `oidc gen` writes native, `oidc-gen` what the C suite reads
     #[arg(long, value_enum, help_heading = EXTENSIONS)]
     pub format: Option<FormatArg>,
+
+    /// Make a recovery phrase for a new account file, and show it once
+    #[arg(long, help_heading = EXTENSIONS, conflicts_with_all = ["gpg", "no_save"])]
+    pub recovery: bool,
+
+    /// Let an OpenPGP key recover a new account file, beside the password
+    #[arg(long, value_name = "KEY_ID", help_heading = EXTENSIONS, conflicts_with_all = ["gpg", "no_save"])]
+    pub recovery_gpg: Option<String>,
+}
+
+impl StoreArgs {
+    /// Whether a new file is to have another way in than its password.
+    pub fn wants_recovery(&self) -> bool {
+        self.recovery || self.recovery_gpg.is_some()
+    }
 }
 
 /// Where the secrets are that a command line would show to everybody on the machine.

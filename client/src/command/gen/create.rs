@@ -301,9 +301,14 @@ fn flows(session: &Session, known: Option<&Known>) -> Choice {
 }
 
 /// An existing file keeps its password, unless another protection is asked for.
-fn existing(session: &Session, opened: Opened) -> Storage {
+fn existing(session: &mut Session, opened: Opened) -> Storage {
     if session.args.login.only_at || session.args.store.no_save {
         return Storage::Nowhere(Some(Box::new(opened)));
+    }
+    if session.args.store.wants_recovery() {
+        session.context.output.hint(
+            "The account has a file already: `oidc passwd --add-recovery` or --recovery-gpg gives it another way in.",
+        );
     }
     let new_seal = match (&session.args.store, opened.password.clone()) {
         (store, _) if store.gpg.is_some() => store.gpg.clone().map(Seal::Gpg),
@@ -347,7 +352,7 @@ fn robot_storage(
 fn is_protection_given(session: &Session) -> bool {
     let (store, password) = (&session.args.store, &session.args.password);
     let has_source = password.pw_env.is_some() || password.pw_cmd.is_some() || password.pw_file.is_some();
-    store.gpg.is_some() || store.format.is_some() || has_source
+    store.gpg.is_some() || store.wants_recovery() || store.format.is_some() || has_source
 }
 
 /// Registers a client where none is known, and keeps it at once.

@@ -72,7 +72,7 @@ fn encrypt(
 ) -> Result<FileKey, Error> {
     let seal = Seal::choose(session, name)?;
     let lock = home.lock(name, LOCK_TIMEOUT)?;
-    let (bytes, key) = seal.seal(home, name, &named(account, name), 0)?;
+    let (bytes, key) = seal.seal(home, name, &named(account, name), None)?;
     home.replace(&lock, plain, &bytes)?;
     Ok(key)
 }
@@ -91,8 +91,7 @@ fn encrypt_anew(
     };
     let lock = home.lock(name, LOCK_TIMEOUT)?;
     opened.rewrite(home, &lock, |current| {
-        let generation = vault::header(&current.bytes).map_or(0, |header| header.generation);
-        seal.seal(home, name, &named(current.account.clone(), name), generation)
+        seal.seal(home, name, &named(current.account.clone(), name), Some(current))
     })
 }
 

@@ -33,7 +33,10 @@ pub fn open(session: &mut Session, home: &Home, name: &Shortname) -> Result<Opti
     let opened = sealed.open(home, &sources, session.context.asker.as_mut())?;
     let seal = match (opened.password, &session.args.store.gpg) {
         (_, Some(key)) => Seal::Gpg(key.clone()),
-        (Some(password), None) => Seal::with(session, password),
+        (Some(password), None) => {
+            let recovery = opened.key.recovery(&sealed.bytes).map_err(|error| sealed.error(error))?;
+            Seal::again(session, password, recovery)
+        }
         // Encrypted for a gpg key that is not named now: a new choice is needed.
         (None, None) => Seal::choose(session, name)?,
     };

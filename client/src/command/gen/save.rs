@@ -9,7 +9,7 @@ use oidc_proto::{
     secret::RefreshToken,
     shell,
     shortname::Shortname,
-    vault::{self, FileKey},
+    vault::FileKey,
 };
 use serde_json::json;
 
@@ -60,7 +60,7 @@ pub fn password_entry(session: &Session, name: &Shortname, storage: &Storage) ->
     let (password, gpg_key) = match storage {
         Storage::New(seal) | Storage::Existing { new_seal: Some(seal), .. } => match seal {
             Seal::Gpg(key) => (None, Some(key.clone())),
-            Seal::Native(_) | Seal::OidcAgent(_) | Seal::Clear => (seal.password().cloned(), None),
+            Seal::Native(..) | Seal::OidcAgent(_) | Seal::Clear => (seal.password().cloned(), None),
         },
         Storage::Existing { opened, .. } => (opened.password.clone(), None),
         Storage::Undecided | Storage::Nowhere(_) => (None, None),
@@ -103,7 +103,7 @@ fn write(
     let key = match storage {
         Storage::Existing { opened, new_seal } => rewrite(home, &lock, account, opened, new_seal.as_ref())?,
         Storage::New(seal) => {
-            let (bytes, key) = seal.seal(home, name, account, 0)?;
+            let (bytes, key) = seal.seal(home, name, account, None)?;
             home.create(&lock, &bytes)?;
             key
         }
@@ -125,8 +125,7 @@ fn rewrite(
     opened.rewrite(home, lock, |current| {
         let account = with_changes(&current.account, &opened.account, account);
         if let Some(seal) = new_seal {
-            let generation = vault::header(&current.bytes).map_or(0, |header| header.generation);
-            return seal.seal(home, name, &account, generation);
+            return seal.seal(home, name, &account, Some(current));
         }
         let bytes = current.key.seal(&account, &current.bytes).map_err(failed)?;
         Ok((bytes, current.key.clone()))

@@ -5,18 +5,24 @@ use oidc_proto::{
     home::Home,
     secret::Password,
     shortname::Shortname,
-    vault::{self, FileKey, Protection},
+    vault::{self, FileKey, Phrase, Protection, Recovery},
 };
 
 use super::session::Session;
 use crate::{
-    account::error::AccountError, cli::options::FormatArg, context::error::Error, say::dialect::Dialect,
+    account::{error::AccountError, file::Current, phrase},
+    cli::options::FormatArg,
+    context::error::Error,
+    say::dialect::Dialect,
 };
+
+const NO_PLACE: &str =
+    "the format of the C suite has no place for a recovery phrase or key; leave --format out";
 
 /// What protects a new account file.
 pub enum Seal {
-    /// Our format.
-    Native(Password),
+    /// Our format, and what opens the file beside the password.
+    Native(Password, Recovery),
     /// The C suite's format.
     OidcAgent(Password),
     /// OpenPGP for this recipient.
@@ -28,9 +34,48 @@ pub enum Seal {
 impl Seal {
     /// As the options say; a password comes from its source or is typed twice.
     pub fn choose(session: &mut Session, name: &Shortname) -> Result<Self, Error> {
-        match &session.args.store.gpg {
-            Some(key) => Ok(Self::Gpg(key.clone())),
-            None => new_password(session, name).map(|password| Self::with(session, password)),
+        if let Some(key) = &session.args.store.gpg {
+            return Ok(Self::Gpg(key.clone()));
+        }
+        if session.args.store.recovery {
+            phrase::may_be_shown(session.context.asker.as_mut())?;
+        }
+        let password = new_password(session, name)?;
+        Self::with(session, password).recoverable(session, name)
+    }
+
+    /// With the recovery phrase and key that are asked for.
+    fn recoverable(self, session: &mut Session, name: &Shortname) -> Result<Self, Error> {
+        let store = &session.args.store;
+        let (password, mut recovery) = match self {
+            Self::Native(password, recovery) => (password, recovery),
+            Self::OidcAgent(password) if store.wants_recovery() && store.format.is_none() => {
+                (password, Recovery::default())
+            }
+            Self::OidcAgent(_) if store.wants_recovery() => {
+                return Err(Error::CannotAsk(NO_PLACE.to_owned()));
+            }
+            other => return Ok(other),
+        };
+        if let Some(recipient) = &store.recovery_gpg {
+            recovery = recovery.with_gpg(recipient.clone());
+        }
+        if store.recovery {
+            let phrase = Phrase::random();
+            phrase::show(name, &phrase, session.context.asker.as_mut())?;
+            recovery = recovery.with_phrase(&phrase);
+        }
+        Ok(Self::Native(password, recovery))
+    }
+
+    /// What protects a registration that is gone on with, and what opened it beside its password.
+    pub fn again(session: &Session, password: Password, recovery: Recovery) -> Self {
+        match Self::with(session, password) {
+            Self::OidcAgent(password) if !recovery.is_empty() && session.args.store.format.is_none() => {
+                Self::Native(password, recovery)
+            }
+            Self::Native(password, _) => Self::Native(password, recovery),
+            other => other,
         }
     }
 
@@ -39,7 +84,9 @@ impl Seal {
     pub fn with(session: &Session, password: Password) -> Self {
         match (session.args.store.format, session.context.output.dialect) {
             (Some(FormatArg::OidcAgent), _) | (None, Dialect::CSuite) => Self::OidcAgent(password),
-            (Some(FormatArg::Native), _) | (None, Dialect::Ours) => Self::Native(password),
+            (Some(FormatArg::Native), _) | (None, Dialect::Ours) => {
+                Self::Native(password, Recovery::default())
+            }
         }
     }
 
@@ -47,21 +94,31 @@ impl Seal {
     #[must_use]
     pub fn for_robot(self, session: &Session) -> Self {
         match self {
-            Self::OidcAgent(password) if session.args.store.format.is_none() => Self::Native(password),
+            Self::OidcAgent(password) if session.args.store.format.is_none() => {
+                Self::Native(password, Recovery::default())
+            }
             other => other,
         }
     }
 
-    /// Encrypts an account for its file, which counts on from `generation`.
+    /// Encrypts an account for its file. The one that it takes the place of counts on, and its recovery phrase and key go
+    /// along where the format has a place for them.
     pub fn seal(
         &self,
         home: &Home,
         name: &Shortname,
         account: &AccountConfig,
-        generation: u64,
+        previous: Option<&Current>,
     ) -> Result<(Vec<u8>, FileKey), Error> {
+        let failed = |error| AccountError::Vault { name: name.clone(), file: home.file(name), error };
+        let generation =
+            previous.and_then(|file| vault::header(&file.bytes)).map_or(0, |header| header.generation);
+        let kept = previous.map(|file| file.key.recovery(&file.bytes)).transpose().map_err(failed)?;
         let protection = match self {
-            Self::Native(password) => Protection::Native(password),
+            Self::Native(password, recovery) => {
+                let kept = kept.as_ref().filter(|_| recovery.is_empty());
+                Protection::Recoverable(password, kept.unwrap_or(recovery))
+            }
             Self::OidcAgent(password) => Protection::OidcAgent(password),
             Self::Gpg(key) => Protection::Gpg(key),
             Self::Clear => Protection::Clear,
@@ -70,8 +127,7 @@ impl Seal {
             Self::OidcAgent(_) => vault::seal_next(&for_the_c_suite(account), &protection, generation),
             _ => vault::seal_next(account, &protection, generation),
         };
-        sealed
-            .map_err(|error| AccountError::Vault { name: name.clone(), file: home.file(name), error }.into())
+        sealed.map_err(|error| failed(error).into())
     }
 
     /// Encrypts a registration whose login is not done: in our format, which tells issuer and client to whoever has
@@ -83,7 +139,8 @@ impl Seal {
         account: &AccountConfig,
     ) -> Result<Vec<u8>, Error> {
         let protection = match self {
-            Self::Native(password) | Self::OidcAgent(password) => Protection::Native(password),
+            Self::Native(password, recovery) => Protection::Recoverable(password, recovery),
+            Self::OidcAgent(password) => Protection::Native(password),
             Self::Gpg(key) => Protection::Gpg(key),
             Self::Clear => Protection::Clear,
         };
@@ -99,7 +156,7 @@ impl Seal {
     /// The password, if it is one.
     pub fn password(&self) -> Option<&Password> {
         match self {
-            Self::Native(password) | Self::OidcAgent(password) => Some(password),
+            Self::Native(password, _) | Self::OidcAgent(password) => Some(password),
             Self::Gpg(_) | Self::Clear => None,
         }
     }

@@ -6,6 +6,7 @@ use oidc_proto::{
     home::{Home, HomeError},
     issuers::Issuers,
     message::AgentStatus,
+    shell,
     shortname::Shortname,
     vault::{self, Format, PublicHeader},
 };
@@ -34,6 +35,8 @@ pub struct Plan {
     pub client_id: Option<String>,
     /// Where the client is managed (RFC 7592 section 3), where known.
     pub registration_client_uri: Option<String>,
+    /// The file can be opened without its password.
+    pub is_recoverable: bool,
     /// What the agent can do.
     pub agent: AgentState,
     /// Whether somebody may have logged in: there is more than a registration whose login was not finished.
@@ -72,8 +75,19 @@ impl Plan {
         }
         let known_issuer = known.map(|account| account.issuer.clone()).filter(|issuer| !issuer.is_empty());
         let issuer = header.issuer.or(known_issuer).or_else(|| listed_issuer(home, &name));
+        let is_recoverable = header.has_recovery_phrase || header.has_recovery_key;
         let PublicHeader { client_id, registration_client_uri, .. } = header;
-        Ok(Self { name, path, file, issuer, client_id, registration_client_uri, agent, has_login })
+        Ok(Self {
+            name,
+            path,
+            file,
+            issuer,
+            client_id,
+            registration_client_uri,
+            is_recoverable,
+            agent,
+            has_login,
+        })
     }
 
     /// The plan for people.
@@ -86,6 +100,12 @@ impl Plan {
             format!("Client id  {}", self.client_id.as_deref().unwrap_or(unknown)),
             format!("Agent      {}", self.agent_text(keep_remote)),
         ];
+        if self.is_recoverable {
+            lines.push(format!(
+                "There is a recovery phrase or key: `{}` sets a new password, and nothing is lost.",
+                shell::command("oidc passwd --recover", self.name.as_str())
+            ));
+        }
         lines.push(match self.file {
             FileState::Missing => "What is kept of this account will be deleted.".to_owned(),
             _ => {

@@ -36,6 +36,10 @@ pub struct PublicHeader {
     pub grant_type: Option<String>,
     /// Counts the writes of the file.
     pub generation: u64,
+    /// A recovery phrase opens it ([`Phrase`](crate::vault::Phrase)).
+    pub has_recovery_phrase: bool,
+    /// An OpenPGP key opens it, beside the password.
+    pub has_recovery_key: bool,
 }
 
 /// A native file, taken apart. Members of the header that are not known are kept.
@@ -113,6 +117,8 @@ impl Document {
             registration_client_uri: self.header.string("registration_client_uri"),
             grant_type: self.header.string("grant_type"),
             generation: self.generation(),
+            has_recovery_phrase: self.has_slot("phrase"),
+            has_recovery_key: self.has_slot("gpg"),
         }
     }
 
@@ -122,6 +128,10 @@ impl Document {
 
     pub(super) fn slots(&self) -> &[Value] {
         self.header.members().get("slots").and_then(Value::as_array).map_or(&[], Vec::as_slice)
+    }
+
+    fn has_slot(&self, kind: &str) -> bool {
+        self.slots().iter().any(|slot| slot.get("type").and_then(Value::as_str) == Some(kind))
     }
 
     pub(super) fn canonical_slots(&self) -> String {

@@ -1,86 +1,42 @@
 //! `oidc passwd`: a new password for an account file, with the old one or from the agent's unlocked copy.
 
-use std::{ffi::OsString, path::PathBuf};
+pub mod arguments;
+mod recovery;
 
-use clap::Parser;
 use oidc_proto::{
     error_code::ErrorCode,
     home::Home,
     message::{FileFormat, NewProtection, PasswdRequest, Request},
-    secret::{Password, SecretText},
+    secret::Password,
     shortname::Shortname,
     vault::{self, Format, Protection},
 };
 use serde_json::json;
 
+use self::arguments::PasswdArgs;
 use crate::{
     account::{
         error::AccountError,
         file::{LOCK_TIMEOUT, Opened, Sealed},
         password::sources::Sources,
     },
-    cli::options::{Common, FormatArg, PasswordArgs},
+    cli::options::FormatArg,
     context::{
-        Command, Context,
+        Context,
         error::{Error, Held},
         file_key,
     },
 };
 
-/// Set a new password for an account file
-#[derive(Debug, Clone, Parser)]
-#[command(after_help = "\
-Asks the old password. If it is forgotten and the agent holds the account unlocked, the copy in the agent is used \
-after confirmation. A file of the C suite becomes one of ours unless --format says otherwise.")]
-pub struct PasswdArgs {
-    /// The account's short name
-    #[arg(value_name = "ACCOUNT")]
-    pub account: String,
-
-    /// Format of the new file
-    #[arg(long, value_enum, default_value = "native")]
-    pub format: FormatArg,
-
-    /// Use the copy that the agent holds unlocked, without asking the old password
-    #[arg(long)]
-    pub from_agent: bool,
-
-    /// Do not ask for confirmation
-    #[arg(short, long)]
-    pub force: bool,
-
-    /// Read the new password from an environment variable
-    #[arg(long, value_name = "NAME", help_heading = "New password")]
-    pub new_pw_env: Option<OsString>,
-
-    /// Use the output of a shell command as the new password
-    #[arg(long, value_name = "CMD", help_heading = "New password")]
-    pub new_pw_cmd: Option<SecretText>,
-
-    /// Use the first line of a file or pipe as the new password; - is standard input
-    #[arg(long, value_name = "FILE", help_heading = "New password")]
-    pub new_pw_file: Option<PathBuf>,
-
-    #[command(flatten)]
-    pub old: PasswordArgs,
-
-    #[command(flatten)]
-    pub common: Common,
-}
-
-impl Command for PasswdArgs {
-    fn common(&self) -> &Common {
-        &self.common
-    }
-
-    fn run(&self, context: &mut Context) -> Result<(), Error> {
-        run(self, context)
-    }
-}
-
 /// Sets the new password.
 fn run(args: &PasswdArgs, context: &mut Context) -> Result<(), Error> {
     let name: Shortname = args.account.parse()?;
+    if args.recovery.is_wanted() {
+        return recovery::change(args, &name, context);
+    }
+    if args.recovery.recover.is_some() {
+        return recovery::recover(args, &name, context);
+    }
     if args.from_agent {
         confirm_copy(args, &name, context)?;
         return from_agent(args, &name, context);
@@ -114,19 +70,24 @@ fn rewrite(
     if sealed.format == Format::OpenPgp {
         context.output.note("The file is encrypted with OpenPGP; from now on it has a password instead.");
     }
+    let header = vault::header(&sealed.bytes).unwrap_or_default();
+    if args.format == FormatArg::OidcAgent && (header.has_recovery_phrase || header.has_recovery_key) {
+        context.output.warning(
+            "the format of the C suite has no place for a recovery phrase or key: from now on the password alone \
+             opens the file",
+        );
+    }
     let password = new_password(args, &sealed.name, context)?;
-    let protection = match args.format {
-        FormatArg::Native => Protection::Native(&password),
-        FormatArg::OidcAgent => Protection::OidcAgent(&password),
-    };
     let lock = home.lock(&sealed.name, LOCK_TIMEOUT)?;
+    let failed = |error| AccountError::Vault { name: sealed.name.clone(), file: sealed.path.clone(), error };
     let key = opened.rewrite(home, &lock, |current| {
-        let generation = vault::header(&current.bytes).map_or(0, |header| header.generation);
-        vault::seal_next(&current.account, &protection, generation).map_err(|error| AccountError::Vault {
-            name: sealed.name.clone(),
-            file: sealed.path.clone(),
-            error,
-        })
+        let header = vault::header(&current.bytes).unwrap_or_default();
+        let recovery = current.key.recovery(&current.bytes).map_err(failed)?;
+        let protection = match args.format {
+            FormatArg::Native => Protection::Recoverable(&password, &recovery),
+            FormatArg::OidcAgent => Protection::OidcAgent(&password),
+        };
+        vault::seal_next(&current.account, &protection, header.generation).map_err(failed)
     })?;
     drop(lock);
     file_key::give_if_loaded(context, &sealed.name, &key, true);
@@ -221,7 +182,7 @@ mod tests {
     use oidc_proto::{
         account::AccountConfig,
         message::{Failure, Reply},
-        vault::FileKey,
+        vault::{FileKey, Phrase, Recovery},
     };
 
     use super::*;
@@ -327,6 +288,75 @@ mod tests {
         let ran = bench.run(&["oidc", "passwd", "--format=oidc-agent", &old, "--new-pw-cmd=echo new", "acc"]);
         assert!(ran.result.is_ok(), "{ran:?}");
         assert_eq!(unlocks(&bench, "new"), Some(Format::OidcAgent));
+    }
+
+    fn recoverable(phrase: &Phrase) -> Vec<u8> {
+        let (password, recovery) = (Password::from(PASSWORD), Recovery::default().with_phrase(phrase));
+        vault::seal_new(&account("acc"), &Protection::Recoverable(&password, &recovery)).expect("sealed").0
+    }
+
+    #[test]
+    fn a_forgotten_password_is_replaced_by_the_phrase_which_goes_on() {
+        let phrase = Phrase::random();
+        let bench = Bench::new().with_account("acc");
+        fs_err::write(bench.file("acc"), recoverable(&phrase)).expect("written");
+        let wrong = Phrase::random().expose();
+        let bench = bench.with_person(&["abandon abandon", &wrong, &phrase.expose(), "new", "new"]);
+        let ran = bench.run(&["oidc", "passwd", "--recover", "acc"]);
+        assert!(ran.result.is_ok(), "{ran:?}");
+        let told = ran.asked.join("\n");
+        assert!(
+            told.contains("has 12 words, and this has 2") && told.contains("not the recovery phrase"),
+            "{told}"
+        );
+        assert_eq!((unlocks(&bench, "new"), unlocks(&bench, PASSWORD)), (Some(Format::Native), None));
+        // Another password with the old one: the phrase goes along again.
+        let bench = bench.with_person(&["new", "newer", "newer"]);
+        assert!(bench.run(&["oidc", "passwd", "acc"]).result.is_ok());
+        let bytes = fs_err::read(bench.file("acc")).expect("a file");
+        let unlocked = vault::unlock_with_phrase(&bytes, &phrase).expect("the phrase");
+        assert_eq!(unlocked.account.refresh_token, account("acc").refresh_token);
+    }
+
+    #[test]
+    fn a_phrase_that_is_taken_away_opens_neither_the_file_nor_what_is_written_later() {
+        let phrase = Phrase::random();
+        let bench = Bench::new().with_account("acc").with_person(&[PASSWORD]);
+        let before = recoverable(&phrase);
+        fs_err::write(bench.file("acc"), &before).expect("written");
+        let ran = bench.run(&["oidc", "passwd", "--remove-recovery", "acc"]);
+        assert!(ran.result.is_ok(), "{ran:?}");
+        assert!(unlocks(&bench, PASSWORD).is_some());
+        let bytes = fs_err::read(bench.file("acc")).expect("a file");
+        assert!(vault::unlock_with_phrase(&bytes, &phrase).is_err());
+        let old = vault::unlock_with_phrase(&before, &phrase).expect("the copy from before").key;
+        assert!(old.open(&bytes).is_err(), "the data key is another one");
+        let bench = bench.with_person(&[]);
+        let error = bench.run(&["oidc", "passwd", "--recover", "acc"]).result.expect_err("no phrase");
+        assert_eq!((error.exit(), error.code()), (Exit::Password, "no_recovery"));
+    }
+
+    #[test]
+    fn a_forgotten_password_names_the_phrase_where_the_file_has_one() {
+        let bench = Bench::new().with_account("acc").with_person(&["a", "b", "c"]);
+        fs_err::write(bench.file("acc"), recoverable(&Phrase::random())).expect("written");
+        let hint =
+            bench.run(&["oidc", "passwd", "acc"]).result.expect_err("wrong").hint().unwrap_or_default();
+        assert!(hint.contains("`oidc passwd --recover acc`"), "{hint}");
+    }
+
+    #[test]
+    fn a_file_of_the_c_suite_has_no_place_for_a_phrase() {
+        for command in ["--recover", "--add-recovery", "--remove-recovery"] {
+            let bench = Bench::new().with_account("acc").with_person(&[PASSWORD]);
+            let password = Password::from(PASSWORD);
+            let (bytes, _) = vault::seal_new(&newer(), &Protection::OidcAgent(&password)).expect("sealed");
+            fs_err::write(bench.file("acc"), &bytes).expect("written");
+            let error = bench.run(&["oidc", "passwd", command, "acc"]).result.expect_err("no place");
+            assert_eq!(error.code(), "no_recovery", "{error}");
+            assert!(error.hint().unwrap_or_default().contains("`oidc passwd acc`"), "{error:?}");
+            assert_eq!(fs_err::read(bench.file("acc")).expect("a file"), bytes);
+        }
     }
 
     #[test]

@@ -1,0 +1,124 @@
+//! The other ways to what is in the file: using one, making and removing them.
+
+use oidc_proto::{
+    home::Home,
+    shortname::Shortname,
+    vault::{self, Format, Phrase, Protection, Recovery, RecoveryKind, VaultError},
+};
+use serde_json::json;
+
+use super::{
+    arguments::{PasswdArgs, RecoverWith},
+    rewrite,
+};
+use crate::{
+    account::{
+        error::AccountError,
+        file::{Current, LOCK_TIMEOUT, Sealed},
+        phrase,
+    },
+    cli::options::FormatArg,
+    context::{Context, error::Error, file_key},
+};
+
+/// Opens the file without its password and sets a new one.
+pub fn recover(args: &PasswdArgs, name: &Shortname, context: &mut Context) -> Result<(), Error> {
+    let home = context.home()?;
+    let with = args.recovery.recover.unwrap_or(RecoverWith::Phrase);
+    let sealed = sealed(&home, name, kind(with))?;
+    let unlocked = match with {
+        RecoverWith::Gpg => {
+            vault::unlock_with_recovery_key(&sealed.bytes).map_err(|error| sealed.error(error))?
+        }
+        RecoverWith::Phrase => {
+            phrase::unlock(&sealed, args.recovery.phrase_file.as_deref(), context.asker.as_mut())?
+        }
+    };
+    if let Some(issuer) = &unlocked.account.issuer_url {
+        context.output.note(&format!("The file is open: an account of {issuer}."));
+    }
+    rewrite(args, &home, &sealed, &sealed.opened(&home, unlocked), context)
+}
+
+fn kind(with: RecoverWith) -> RecoveryKind {
+    match with {
+        RecoverWith::Phrase => RecoveryKind::Phrase,
+        RecoverWith::Gpg => RecoveryKind::Gpg,
+    }
+}
+
+/// Reads a file that can have other ways in.
+fn sealed(home: &Home, name: &Shortname, kind: RecoveryKind) -> Result<Sealed, AccountError> {
+    let sealed = Sealed::read(home, name)?;
+    if sealed.format == Format::Native { Ok(sealed) } else { Err(sealed.error(VaultError::NoRecovery(kind))) }
+}
+
+/// Makes or removes ways in. The data key becomes another one each time: whoever kept a copy of the file and a phrase that
+/// is not to count any more opens nothing that is written from now on.
+pub fn change(args: &PasswdArgs, name: &Shortname, context: &mut Context) -> Result<(), Error> {
+    let home = context.home()?;
+    let kind = if args.recovery.recovery_gpg.is_some() { RecoveryKind::Gpg } else { RecoveryKind::Phrase };
+    if args.format != FormatArg::Native {
+        return Err(Error::CannotAsk(
+            "only the native format has a place for a recovery phrase or key".into(),
+        ));
+    }
+    let sealed = sealed(&home, name, kind)?;
+    if args.recovery.add_recovery {
+        phrase::may_be_shown(context.asker.as_mut())?;
+    }
+    let opened = sealed.open(&home, &args.old.sources(), context.asker.as_mut())?;
+    if let Some(warning) = &opened.warning {
+        context.output.warning(warning);
+    }
+    let Some(password) = &opened.password else {
+        return Err(sealed.error(VaultError::NoRecovery(kind)).into());
+    };
+    let phrase = args.recovery.add_recovery.then(Phrase::random);
+    if let Some(phrase) = &phrase {
+        phrase::show(name, phrase, context.asker.as_mut())?;
+    }
+    let lock = home.lock(name, LOCK_TIMEOUT)?;
+    let (key, recovery) = opened.rewrite(&home, &lock, |current| {
+        let recovery = wished(args, phrase.as_ref(), current).map_err(|error| sealed.error(error))?;
+        let generation = vault::header(&current.bytes).map_or(0, |header| header.generation);
+        let (bytes, key) =
+            vault::seal_next(&current.account, &Protection::Recoverable(password, &recovery), generation)
+                .map_err(|error| sealed.error(error))?;
+        Ok::<_, AccountError>((bytes, (key, recovery)))
+    })?;
+    drop(lock);
+    file_key::give_if_loaded(context, name, &key, true);
+    report(name, &recovery, context)
+}
+
+fn wished(args: &PasswdArgs, phrase: Option<&Phrase>, current: &Current) -> Result<Recovery, VaultError> {
+    if args.recovery.remove_recovery {
+        return Ok(Recovery::default());
+    }
+    let mut recovery = current.key.recovery(&current.bytes)?;
+    if let Some(phrase) = phrase {
+        recovery = recovery.with_phrase(phrase);
+    }
+    Ok(match &args.recovery.recovery_gpg {
+        Some(recipient) => recovery.with_gpg(recipient.clone()),
+        None => recovery,
+    })
+}
+
+fn report(name: &Shortname, recovery: &Recovery, context: &mut Context) -> Result<(), Error> {
+    let (phrase, key) = (recovery.has_phrase(), recovery.has_gpg());
+    if context.output.json {
+        let recovery = json!({"phrase": phrase, "gpg": key});
+        return Ok(context
+            .output
+            .json(&json!({"status": "success", "account": name, "recovery": recovery}))?);
+    }
+    let what = match (phrase, key) {
+        (false, false) => "the password alone",
+        (true, false) => "the password, or the recovery phrase",
+        (false, true) => "the password, or the OpenPGP key",
+        (true, true) => "the password, the recovery phrase, or the OpenPGP key",
+    };
+    Ok(context.output.line(&format!("'{name}' is opened by {what}"))?)
+}
