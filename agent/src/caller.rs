@@ -66,6 +66,11 @@ pub struct Process {
     pub pid: Option<i32>,
     /// Its file, by the kernel's word.
     pub executable: Option<String>,
+    /// Which file that is, whatever it is called. Unknown of other users' processes.
+    pub file: Option<FileId>,
+    /// When it began, in ticks since the machine was started (`proc_pid_stat(5)`, field 22). With its number it is this process
+    /// and none that gets the number later.
+    pub began: Option<u64>,
     /// Its arguments, separated by blanks. The process can write whatever it likes there.
     pub command_line: Option<String>,
     /// The terminal in whose foreground it runs.
@@ -74,6 +79,20 @@ pub struct Process {
     pub unit: Option<String>,
     /// What its environment, as it began, says about displays and terminals; of this agent's user only.
     pub environment: Vec<(String, String)>,
+}
+
+/// A file by its device and inode, which no renaming changes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct FileId {
+    device: u64,
+    inode: u64,
+}
+
+impl FileId {
+    /// The file of this device and inode.
+    pub fn new(device: u64, inode: u64) -> Self {
+        Self { device, inode }
+    }
 }
 
 impl<'a> Caller<'a> {
@@ -129,6 +148,7 @@ impl Process {
         let directory = PathBuf::from(format!("/proc/{pid}"));
         let text = |name: &str| read(&directory.join(name)).ok();
         let words = |bytes: String| bytes.trim_end_matches('\0').replace('\0', " ");
+        let stat = text("stat");
         let environment = || if uid == geteuid().as_raw() { text("environ") } else { None };
         Self {
             pid: Some(pid),
@@ -136,7 +156,11 @@ impl Process {
                 .ok()
                 .map(|path| path.to_string_lossy().into_owned()),
             command_line: text("cmdline").map(words).filter(|words| !words.is_empty()),
-            terminal: text("stat").as_deref().and_then(terminal),
+            file: fs_err::metadata(directory.join("exe"))
+                .ok()
+                .map(|file| FileId::new(file.dev(), file.ino())),
+            began: stat.as_deref().and_then(ProcStat::parse).and_then(|stat| stat.number(22)),
+            terminal: stat.as_deref().and_then(terminal),
             unit: text("cgroup").as_deref().and_then(unit),
             environment: environment().as_deref().map(variables).unwrap_or_default(),
         }
@@ -221,7 +245,9 @@ mod tests {
         let process = Caller::new(peer, Role::Owner, ours.as_fd()).process().await;
         let this = std::env::current_exe().expect("a path");
         assert_eq!(process.executable.as_deref(), this.to_str());
-        assert!(process.command_line.is_some());
+        assert!(process.command_line.is_some() && process.began.is_some());
+        let file = fs_err::metadata(&this).expect("a file");
+        assert_eq!(process.file, Some(FileId { device: file.dev(), inode: file.ino() }));
     }
 
     #[tokio::test]

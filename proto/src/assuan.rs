@@ -17,7 +17,8 @@ pub const ANSWER_BYTES: usize = 8 * 1024;
 /// Codes of libgpg-error; the upper bits of what is sent name the program that says it.
 const CODE_MASK: u32 = 0xffff;
 const CODE_TIMEOUT: u32 = 62;
-const CODES_CANCELLED: [u32; 3] = [99, 114, 198];
+const CODE_NOT_CONFIRMED: u32 = 114;
+const CODES_CANCELLED: [u32; 2] = [99, 198];
 
 /// Why a command was not answered with `OK`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -26,6 +27,9 @@ pub enum AssuanError {
     /// The person closed the window, or said no.
     #[error("cancelled")]
     Cancelled,
+    /// The person pressed the button of `SETNOTOK`; where there is none, some programs say this instead of "cancelled".
+    #[error("not confirmed")]
+    NotConfirmed,
     /// The program's own deadline passed.
     #[error("timeout")]
     Timeout,
@@ -160,6 +164,7 @@ fn error_of(line: &[u8]) -> AssuanError {
     let code = code.and_then(|code| str::from_utf8(code).ok()?.parse::<u32>().ok());
     match code.map(|code| code & CODE_MASK) {
         Some(code) if CODES_CANCELLED.contains(&code) => AssuanError::Cancelled,
+        Some(CODE_NOT_CONFIRMED) => AssuanError::NotConfirmed,
         Some(CODE_TIMEOUT) => AssuanError::Timeout,
         Some(code) => AssuanError::Refused(code),
         None => AssuanError::Malformed,
@@ -231,7 +236,7 @@ mod tests {
             (b"D pw\n", Ok(None)),
             (b"D pw\nOK", Ok(None)),
             (b"ERR 83886179 Operation cancelled <Pinentry>\n", Err(AssuanError::Cancelled)),
-            (b"ERR 83886194 Not confirmed\n", Err(AssuanError::Cancelled)),
+            (b"ERR 83886194 Not confirmed\n", Err(AssuanError::NotConfirmed)),
             (b"ERR 83886142 Timeout <Pinentry>\n", Err(AssuanError::Timeout)),
             (b"ERR 83886340 No display\n", Err(AssuanError::Refused(260))),
             (b"ERR what\n", Err(AssuanError::Malformed)),

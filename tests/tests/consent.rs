@@ -150,6 +150,27 @@ fn what_is_cut_off_in_the_question_makes_another_question() {
 }
 
 #[test]
+fn a_yes_for_five_minutes_lasts_until_the_agent_is_locked() {
+    let longer =
+        "if [ -e \"${0%/*}/longer\" ]; then echo OK; else : > \"${0%/*}/longer\"; echo ERR 83886194 no; fi";
+    let asked = Asked::by_script(&["--confirm"], longer);
+    load_into(&asked.agent, &asked.environment, ACCOUNT);
+    let windows = || asked.heard().lines().filter(|line| *line == "CONFIRM").count();
+    for _ in 0..3 {
+        access_token(&asked.agent.token(ACCOUNT, json!({})));
+        assert_eq!(windows(), 2, "one question, and how long");
+    }
+    access_token(&asked.agent.token(ACCOUNT, json!({"scope": "openid"})));
+    assert_eq!(windows(), 3, "another wish");
+    for request in ["lock", "unlock"] {
+        let reply = asked.agent.request(&json!({"request": request, "password": "sesame"})).expect("a reply");
+        assert_eq!(reply["status"], "success", "{reply}");
+    }
+    access_token(&asked.agent.token(ACCOUNT, json!({})));
+    assert_eq!(windows(), 4);
+}
+
+#[test]
 fn a_no_is_told_from_nowhere_to_ask() {
     let asked = Asked::by_script(&["--confirm"], "echo ERR 83886194 no");
     load_into(&asked.agent, &asked.environment, ACCOUNT);

@@ -11,6 +11,7 @@ use super::{
     password_source::PasswordSource,
     pending::{Pending, PendingRequests},
     refused::memory::Memory,
+    remembered::Remembered,
     token_cache::{CachedToken, Purpose},
 };
 use crate::clock::{BootTime, Expiry, Moment};
@@ -48,6 +49,7 @@ struct State {
     held_up: Option<Box<Failure>>,
     /// When the person was told last what ends soon.
     told: Told,
+    remembered: Remembered,
 }
 
 /// How a request for a token can be answered right now.
@@ -74,6 +76,7 @@ impl Account {
                 unload_at,
                 held_up: None,
                 told: Told::default(),
+                remembered: Remembered::default(),
             }),
         }
     }
@@ -132,6 +135,16 @@ impl Account {
             Failure::new(ErrorCode::ProviderTimeout, error)
                 .with_info("Nothing was changed. Try again in a moment.")
         })
+    }
+
+    /// Looks at or changes what the person allowed for longer than once; fails while the agent is locked, and nothing of
+    /// it outlives that.
+    pub fn with_remembered<T>(&self, act: impl FnOnce(&mut Remembered) -> T) -> Result<T, Failure> {
+        let mut state = self.state();
+        match &state.held {
+            Held::Open(_) => Ok(act(&mut state.remembered)),
+            Held::Sealed(_) => Err(Failure::agent_locked()),
+        }
     }
 
     /// Looks at or changes what is held; fails while the agent is locked.
@@ -250,6 +263,7 @@ impl Account {
     /// Seals what is held to the public key of a locked period.
     pub fn seal(&self, key: &PublicKey) {
         let mut state = self.state();
+        state.remembered = Remembered::default();
         if let Held::Open(open) = &state.held {
             state.held = Held::Sealed(Box::new(Sealed::new(open, key)));
         }

@@ -7,7 +7,7 @@ use std::{borrow::Cow, fmt::Write, sync::Arc};
 
 use oidc_proto::{deadlines, error_code::ErrorCode, message::Failure};
 
-use super::{account::Account, loaded::Accounts};
+use super::{account::Account, loaded::Accounts, remembered::Known};
 use crate::{
     caller::{Caller, Process, Role},
     prompt::{Pinentry, PromptError, Question, Screen, bounded},
@@ -115,7 +115,7 @@ impl<'a> Asking<'a> {
     fn identity(&self, process: &Process) -> String {
         let unknown = process.executable.is_none().then_some(self.caller.peer.pid);
         let (uid, at_page) = (self.caller.peer.uid, self.caller.is_at_page());
-        format!("{uid} {:?} {unknown:?} {at_page} {:?}", process.executable, self.hint)
+        format!("{uid} {:?} {:?} {unknown:?} {at_page} {:?}", process.executable, process.file, self.hint)
     }
 }
 
@@ -127,9 +127,17 @@ impl Accounts {
         asking: &Asking<'_>,
         wanted: &Wanted<'_>,
     ) -> Result<(), Failure> {
+        let process = asking.caller.process().await;
+        let known = Known::of(&process, asking.caller.peer.uid);
+        let wish = format!("{wanted:?}");
+        if let Some(known) = &known {
+            let now = self.now();
+            if account.with_remembered(|remembered| remembered.allows(&wish, known, now))? {
+                return Ok(());
+            }
+        }
         let ask = async {
             let pinentry = asking.pinentry_for_consent()?;
-            let process = asking.caller.process().await;
             let same = format!("{} {wanted:?} {}", account.name, asking.identity(&process));
             let question = Question {
                 title: Cow::Borrowed("Allow the use of an account?"),
@@ -137,12 +145,21 @@ impl Accounts {
                 label: Cow::Borrowed(""),
                 error: None,
             };
-            self.deps().prompts.confirm(&pinentry, &same, question, deadlines::QUESTION).await
+            self.deps()
+                .prompts
+                .confirm(&pinentry, &same, question, known.is_some(), deadlines::QUESTION)
+                .await
         };
-        ask.await.map_err(|error| refused(account, &error))?;
+        let permission = ask.await.map_err(|error| refused(account, &error))?;
         // Whoever has unloaded the account while the question was open has decided otherwise.
-        let is_loaded = self.find(&account.name).is_some_and(|loaded| Arc::ptr_eq(&loaded, account));
-        if is_loaded { Ok(()) } else { Err(unloaded_meanwhile(account)) }
+        if !self.find(&account.name).is_some_and(|loaded| Arc::ptr_eq(&loaded, account)) {
+            return Err(unloaded_meanwhile(account));
+        }
+        if let Some(known) = known {
+            let now = self.now();
+            account.with_remembered(|remembered| remembered.allow(&wish, known, permission, now))?;
+        }
+        Ok(())
     }
 }
 
@@ -231,7 +248,7 @@ mod tests {
                 command_line: Some(long.clone()),
                 terminal: Some(format!("/dev/{long}").into()),
                 unit: Some(long.clone()),
-                environment: Vec::new(),
+                ..Process::default()
             };
             let peer = Peer { uid: u32::MAX, gid: 1, pid: Some(i32::MAX) };
             let asking = Asking::new(Caller::new(peer, Role::Member, ours.as_fd()), Some(&long), true);

@@ -41,6 +41,7 @@ mod refresh_tokens;
 mod refusals;
 mod refused;
 mod registrations;
+mod remembered;
 mod renewal;
 mod ring;
 mod save;

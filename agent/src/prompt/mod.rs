@@ -3,6 +3,7 @@
 //! Every question has a deadline. Dropping the future takes the question back: the window closes at once.
 
 mod assuan;
+mod permission;
 mod pinentry;
 mod queue;
 mod screen;
@@ -11,6 +12,7 @@ mod testing;
 mod text;
 
 pub use self::{
+    permission::{MINUTES, Permission},
     pinentry::{PROGRAM_VARIABLE, Pinentry, PromptError, Question},
     queue::Queue,
     screen::Screen,

@@ -50,6 +50,23 @@ pub struct Question<'a> {
     pub error: Option<Cow<'a, str>>,
 }
 
+/// What is written on the buttons.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Buttons {
+    pub ok: &'static str,
+    /// A third one.
+    pub not_ok: Option<&'static str>,
+    pub cancel: &'static str,
+}
+
+/// Which button was pressed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Said {
+    Ok,
+    /// The third one; or a "no", where a program says the same for both.
+    NotOk,
+}
+
 impl Question<'_> {
     pub(super) fn to_owned(&self) -> Question<'static> {
         let own = |text: &Cow<'_, str>| Cow::Owned(text.clone().into_owned());
@@ -58,6 +75,27 @@ impl Question<'_> {
             description: own(&self.description),
             label: own(&self.label),
             error: self.error.as_ref().map(own),
+        }
+    }
+}
+
+/// No answer, or a "no".
+enum Unanswered {
+    NotOk,
+    Other(PromptError),
+}
+
+impl From<PromptError> for Unanswered {
+    fn from(error: PromptError) -> Self {
+        Self::Other(error)
+    }
+}
+
+impl From<Unanswered> for PromptError {
+    fn from(error: Unanswered) -> Self {
+        match error {
+            Unanswered::NotOk => Self::Cancelled,
+            Unanswered::Other(error) => error,
         }
     }
 }
@@ -100,21 +138,36 @@ impl Pinentry {
         question: Question<'_>,
         deadline: Duration,
     ) -> Result<Password, PromptError> {
-        let answer = self.ask(question, "GETPIN", deadline).await?;
+        let answer = self.ask(question, None, "GETPIN", deadline).await?;
         answer.into_password().ok_or_else(|| PromptError::Unavailable("the answer is not UTF-8".to_owned()))
     }
 
     /// Asks for a yes; a no is [`PromptError::Cancelled`].
     pub async fn confirm(&self, question: Question<'_>, deadline: Duration) -> Result<(), PromptError> {
-        self.ask(question, "CONFIRM", deadline).await.map(drop)
+        Ok(self.ask(question, None, "CONFIRM", deadline).await.map(drop)?)
+    }
+
+    /// Asks with these buttons. The one that cancels is [`PromptError::Cancelled`].
+    pub(super) async fn choose(
+        &self,
+        question: Question<'_>,
+        buttons: &Buttons,
+        deadline: Duration,
+    ) -> Result<Said, PromptError> {
+        match self.ask(question, Some(buttons), "CONFIRM", deadline).await {
+            Ok(_) => Ok(Said::Ok),
+            Err(Unanswered::NotOk) => Ok(Said::NotOk),
+            Err(Unanswered::Other(error)) => Err(error),
+        }
     }
 
     async fn ask(
         &self,
         question: Question<'_>,
+        buttons: Option<&Buttons>,
         command: &str,
         deadline: Duration,
-    ) -> Result<Answer, PromptError> {
+    ) -> Result<Answer, Unanswered> {
         let mut child = self.spawn()?;
         let conversation = async {
             let mut assuan = Assuan::over(&mut child)?;
@@ -128,6 +181,19 @@ impl Pinentry {
             assuan.command("SETTITLE", &question.title).await?;
             assuan.command("SETDESC", &question.description).await?;
             assuan.command("SETPROMPT", &question.label).await?;
+            if let Some(buttons) = buttons {
+                let labels = [
+                    ("SETOK", Some(buttons.ok)),
+                    ("SETNOTOK", buttons.not_ok),
+                    ("SETCANCEL", Some(buttons.cancel)),
+                ];
+                for (name, label) in labels {
+                    if let Some(label) = label {
+                        // A program that does not know it has buttons of its own.
+                        let _ = assuan.command(name, label).await;
+                    }
+                }
+            }
             if let Some(error) = &question.error {
                 assuan.command("SETERROR", error).await?;
             }
@@ -136,11 +202,12 @@ impl Pinentry {
             Ok(answer)
         };
         match timeout(deadline, conversation).await {
-            Ok(Err(assuan::Error::Said(AssuanError::Cancelled))) => Err(PromptError::Cancelled),
+            Ok(Err(assuan::Error::Said(AssuanError::Cancelled))) => Err(PromptError::Cancelled.into()),
+            Ok(Err(assuan::Error::Said(AssuanError::NotConfirmed))) => Err(Unanswered::NotOk),
             Ok(Err(assuan::Error::Said(AssuanError::Timeout))) | Err(_) => {
-                Err(PromptError::Timeout(deadline))
+                Err(PromptError::Timeout(deadline).into())
             }
-            Ok(result) => result.map_err(|error| PromptError::Unavailable(error.to_string())),
+            Ok(result) => result.map_err(|error| PromptError::Unavailable(error.to_string()).into()),
         }
     }
 

@@ -11,12 +11,15 @@ use tokio::{
     time::{Instant, timeout, timeout_at},
 };
 
-use super::pinentry::{Pinentry, PromptError, Question};
+use super::{
+    permission::Permission,
+    pinentry::{Pinentry, PromptError, Question},
+};
 
 /// Questions that may wait at the same time, the one that is shown included.
 const MAX_QUESTIONS: usize = 32;
 
-type Answer = Result<(), PromptError>;
+type Answer = Result<Permission, PromptError>;
 
 /// All questions of an agent. A cheap handle.
 #[derive(Clone)]
@@ -46,21 +49,25 @@ impl Default for Queue {
 }
 
 impl Queue {
-    /// Asks for a yes. Whoever asks for the same (`what`) while the question is open gets the same answer; each waits
-    /// until a deadline of its own. The question is taken back when nobody waits for its answer any more.
+    /// Asks for a yes, which may be one that lasts. Whoever asks for the same (`what`) while the question is open gets the
+    /// same answer, for once: what lasts is for whom the window names. Each waits until a deadline of its own. The question
+    /// is taken back when nobody waits for its answer any more.
     pub async fn confirm(
         &self,
         pinentry: &Pinentry,
         what: &str,
         question: Question<'_>,
+        may_last: bool,
         patience: Duration,
     ) -> Answer {
-        let mut answer = self.join(what, patience, || (pinentry.clone(), question.to_owned()))?;
-        match timeout(patience, answer.wait_for(Option::is_some)).await {
+        let (mut answer, is_named) =
+            self.join(what, may_last, patience, || (pinentry.clone(), question.to_owned()))?;
+        let answer = match timeout(patience, answer.wait_for(Option::is_some)).await {
             Err(_) => Err(PromptError::Timeout(patience)),
             Ok(Ok(answer)) => answer.clone().unwrap_or(Err(PromptError::Cancelled)),
             Ok(Err(_)) => Err(PromptError::Cancelled),
-        }
+        };
+        answer.map(|permission| if is_named { permission } else { Permission::Once })
     }
 
     /// Asks for a password, when its turn has come.
@@ -80,12 +87,13 @@ impl Queue {
     fn join(
         &self,
         what: &str,
+        may_last: bool,
         patience: Duration,
         begin: impl FnOnce() -> (Pinentry, Question<'static>),
-    ) -> Result<watch::Receiver<Option<Answer>>, PromptError> {
+    ) -> Result<(watch::Receiver<Option<Answer>>, bool), PromptError> {
         let mut open = self.open();
         if let Some(same) = open.iter().find(|open| open.what == what) {
-            return Ok(same.answer.subscribe());
+            return Ok((same.answer.subscribe(), false));
         }
         self.0.room.try_acquire().map_err(|_| PromptError::TooMany)?.forget();
         let answer = watch::Sender::new(None);
@@ -95,12 +103,12 @@ impl Queue {
         let (pinentry, question) = begin();
         let queue = self.clone();
         tokio::spawn(async move {
-            let asked = queue.ask(&answer, &pinentry, &question, patience).await;
+            let asked = queue.ask(&answer, &pinentry, &question, may_last, patience).await;
             // Off the list first: who asks from now on gets a window of their own.
             queue.close(&answer);
             answer.send_replace(asked);
         });
-        Ok(receiver)
+        Ok((receiver, true))
     }
 
     /// `None` when nobody waits any more.
@@ -109,12 +117,13 @@ impl Queue {
         waiting: &watch::Sender<Option<Answer>>,
         pinentry: &Pinentry,
         question: &Question<'_>,
+        may_last: bool,
         patience: Duration,
     ) -> Option<Answer> {
         let shown = async {
             let _window = self.0.window.acquire().await;
             // Everybody who joins within the first one's time has their own.
-            pinentry.confirm(question.clone(), patience * 2).await
+            pinentry.permission(question, may_last, patience * 2).await
         };
         tokio::pin!(shown);
         loop {
@@ -180,7 +189,27 @@ mod tests {
 
     fn spawn(queue: &Queue, program: &Path, what: String) -> tokio::task::JoinHandle<Answer> {
         let (queue, pinentry) = (queue.clone(), Pinentry::at(program));
-        tokio::spawn(async move { queue.confirm(&pinentry, &what, QUESTION, PLENTY).await })
+        tokio::spawn(async move { queue.confirm(&pinentry, &what, QUESTION, false, PLENTY).await })
+    }
+
+    #[tokio::test]
+    async fn what_lasts_is_for_whom_the_window_names() {
+        let fake = Fake::new(
+            "if [ -e \"$0.go\" ]; then echo OK; else while ! [ -e \"$0.go\" ]; do sleep 0.01; done; \
+             echo 'ERR 83886194 Not confirmed'; fi",
+        );
+        let queue = Queue::default();
+        let spawn = || {
+            let (queue, pinentry) = (queue.clone(), Pinentry::at(fake.program()));
+            tokio::spawn(async move { queue.confirm(&pinentry, "same", QUESTION, true, PLENTY).await })
+        };
+        let named = spawn();
+        until(|| shown(&fake) == 1).await;
+        let other = spawn();
+        until(|| queue.open()[0].answer.receiver_count() == 2).await;
+        let_go(&fake);
+        assert_eq!(named.await.expect("no panic").ok(), Some(Permission::ForMinutes));
+        assert_eq!(other.await.expect("no panic").ok(), Some(Permission::Once));
     }
 
     #[tokio::test]
@@ -190,10 +219,10 @@ mod tests {
         until(|| shown(&fake) == 1).await;
         let_go(&fake);
         for job in jobs {
-            job.await.expect("no panic").expect("a yes");
+            assert_eq!(job.await.expect("no panic").ok(), Some(Permission::Once));
         }
         assert_eq!(shown(&fake), 1);
-        queue.confirm(&Pinentry::at(fake.program()), "same", QUESTION, PLENTY).await.expect("a yes");
+        queue.confirm(&Pinentry::at(fake.program()), "same", QUESTION, false, PLENTY).await.expect("a yes");
         assert_eq!(shown(&fake), 2, "an answer is for those who waited only");
     }
 
@@ -233,7 +262,7 @@ mod tests {
         let long = spawn(&queue, &fake.program(), "same".into());
         until(|| shown(&fake) == 1).await;
         let pinentry = Pinentry::at(fake.program());
-        let short = queue.confirm(&pinentry, "same", QUESTION, Duration::from_millis(50)).await;
+        let short = queue.confirm(&pinentry, "same", QUESTION, false, Duration::from_millis(50)).await;
         assert!(matches!(short, Err(PromptError::Timeout(_))), "{short:?}");
         let_go(&fake);
         long.await.expect("no panic").expect("a yes");
@@ -246,7 +275,7 @@ mod tests {
             (0..MAX_QUESTIONS).map(|n| spawn(&queue, &fake.program(), format!("question {n}"))).collect();
         until(|| queue.open().len() == MAX_QUESTIONS).await;
         let pinentry = Pinentry::at(fake.program());
-        let refused = queue.confirm(&pinentry, "one more", QUESTION, PLENTY).await;
+        let refused = queue.confirm(&pinentry, "one more", QUESTION, false, PLENTY).await;
         assert!(matches!(refused, Err(PromptError::TooMany)), "{refused:?}");
         let refused = queue.password(&pinentry, QUESTION, PLENTY).await;
         assert!(matches!(refused, Err(PromptError::TooMany)), "{refused:?}");

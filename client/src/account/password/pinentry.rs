@@ -53,7 +53,7 @@ pub enum PinentryError {
 impl From<AssuanError> for PinentryError {
     fn from(error: AssuanError) -> Self {
         match error {
-            AssuanError::Cancelled | AssuanError::Timeout => Self::Cancelled,
+            AssuanError::Cancelled | AssuanError::NotConfirmed | AssuanError::Timeout => Self::Cancelled,
             error => Self::Refused(error),
         }
     }
