@@ -130,4 +130,7 @@ fetch_program chromium chromium
 fetch_program chromedriver chromium-driver
 fetch_program faketime faketime
 fetch_python_packages
+fetch_program dbus-daemon dbus
+fetch_program gnome-keyring-daemon gnome-keyring
+fetch_program secret-tool libsecret-tools
 all_or_no_ci

@@ -48,6 +48,13 @@ pub fn gpg() -> Option<PathBuf> {
     tool("gpg").or_else(|| not_run("gpg"))
 }
 
+/// GNOME Keyring, a bus to reach it by, and the program that does so.
+pub fn keyring() -> Option<()> {
+    let needed = ["dbus-daemon", "gnome-keyring-daemon", "secret-tool"];
+    let are_there = needed.iter().all(|name| on_path(name).is_some());
+    are_there.then_some(()).or_else(|| not_run("gnome-keyring, libsecret-tools and dbus"))
+}
+
 /// Headless Chromium and its driver.
 pub fn browser() -> Option<BrowserPrograms> {
     let browser =

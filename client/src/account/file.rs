@@ -15,7 +15,7 @@ use zeroize::Zeroizing;
 
 use super::{
     error::AccountError,
-    password::{TRIES, asker::Asker, sources::Sources},
+    password::{TRIES, asker::Asker, error::PasswordError, keyring, sources::Sources},
 };
 
 /// How long to wait for another program that is changing the account's files.
@@ -86,14 +86,16 @@ impl Sealed {
     ) -> Result<Opened, AccountError> {
         let clear = vault::unlock_clear(&self.bytes).map_err(|error| self.error(error))?;
         let is_clear = clear.is_some();
-        let (unlocked, password) = match clear {
-            Some(unlocked) => (unlocked, None),
+        let (unlocked, password, not_kept) = match clear {
+            Some(unlocked) => (unlocked, None, None),
             None if self.format == Format::OpenPgp => {
-                (vault::unlock_with_gpg(&self.bytes).map_err(|error| self.error(error))?, None)
+                (vault::unlock_with_gpg(&self.bytes).map_err(|error| self.error(error))?, None, None)
             }
             None => self.unlock(sources, asker)?,
         };
-        Ok(Opened { password, is_clear, ..self.opened(home, unlocked) })
+        let opened = self.opened(home, unlocked);
+        let warning = opened.warning.clone().or(not_kept);
+        Ok(Opened { password, is_clear, warning, ..opened })
     }
 
     /// Takes over a newer refresh token that is kept beside a file that was opened without its password.
@@ -108,19 +110,39 @@ impl Sealed {
         &self,
         sources: &Sources,
         asker: &mut dyn Asker,
-    ) -> Result<(Unlocked, Option<Password>), AccountError> {
+    ) -> Result<(Unlocked, Option<Password>, Option<String>), AccountError> {
+        let mut trouble = None;
+        if sources.keyring {
+            match keyring::look_up(&self.name, &self.path) {
+                Ok(None) => {}
+                Ok(Some(password)) => match vault::unlock(&self.bytes, &password) {
+                    Ok(unlocked) => return Ok((unlocked, Some(password), None)),
+                    Err(VaultError::WrongPassword) => trouble = Some(keyring::wrong()),
+                    Err(error) => return Err(self.error(error)),
+                },
+                Err(error @ PasswordError::Ask(_)) => return Err(error.into()),
+                Err(error) => trouble = Some(error),
+            }
+        }
         let mut given = sources.read()?;
-        let mut reason = None;
+        let mut reason = match trouble {
+            Some(error) if given.is_none() && !sources.can_ask(asker) => return Err(error.into()),
+            trouble => trouble.map(|error| format!("{error}.")),
+        };
         for _ in 0..TRIES {
             let was_given = given.is_some();
             let password = match given.take() {
                 Some(password) => password,
-                None => sources.ask_again(asker, &self.prompt(), reason)?,
+                None => sources.ask_again(asker, &self.prompt(), reason.as_deref())?,
             };
             match vault::unlock(&self.bytes, &password) {
-                Ok(unlocked) => return Ok((unlocked, Some(password))),
+                Ok(unlocked) => {
+                    let kept = sources.keyring.then(|| keyring::store(&self.name, &self.path, &password));
+                    let warning = kept.and_then(Result::err).map(|error| not_kept(&error));
+                    return Ok((unlocked, Some(password), warning));
+                }
                 Err(VaultError::WrongPassword) if was_given && !sources.can_ask(asker) => break,
-                Err(VaultError::WrongPassword) => reason = Some("Wrong password."),
+                Err(VaultError::WrongPassword) => reason = Some("Wrong password.".to_owned()),
                 Err(error) => return Err(self.error(error)),
             }
         }
@@ -190,6 +212,11 @@ impl Opened {
         rotation::newest(home, name, &mut account)?;
         Ok(Current { bytes, account, key })
     }
+}
+
+/// That the keyring does not keep a password.
+pub fn not_kept(error: &PasswordError) -> String {
+    format!("the password is not kept: {error}")
 }
 
 /// Opened by a recovery phrase, or by nothing, and encrypted anew since.

@@ -62,9 +62,29 @@ pub struct PasswordArgs {
     #[arg(long, value_name = "FILE")]
     pub pw_file: Option<PathBuf>,
 
+    /// Use a credential of the systemd unit that this runs in: a file in `$CREDENTIALS_DIRECTORY`
+    #[arg(long, value_name = "NAME", help_heading = EXTENSIONS)]
+    pub pw_credential: Option<OsString>,
+
     /// How to ask for the password [default: cli, and none with --prompt=none]
     #[arg(long, value_name = "MODE")]
     pub pw_prompt: Option<PromptArg>,
+}
+
+/// Whether the desktop's keyring keeps the password of the account file.
+#[derive(Debug, Clone, Default, Args)]
+#[command(next_help_heading = "Password")]
+pub struct KeyringArgs {
+    /// Use the password that the desktop's keyring has, and let it keep the one that is used instead
+    #[arg(long)]
+    pub pw_keyring: bool,
+}
+
+impl KeyringArgs {
+    /// The same sources, with the keyring if it is wanted.
+    pub fn with(&self, sources: Sources) -> Sources {
+        Sources { keyring: self.pw_keyring, ..sources }
+    }
 }
 
 /// The words of `--pw-prompt`.
@@ -93,6 +113,8 @@ impl PasswordArgs {
             variable: self.pw_env.clone(),
             command: self.pw_cmd.clone(),
             file: self.pw_file.clone(),
+            credential: self.pw_credential.clone(),
+            keyring: false,
             prompt: match self.pw_prompt.unwrap_or_default() {
                 PromptArg::Cli => PromptMode::Terminal,
                 PromptArg::Gui => PromptMode::Window,

@@ -44,6 +44,7 @@ const PUBLIC: &[&str] = &[
     "op-username",
     "phrase-file",
     "print",
+    "pw-credential",
     "pw-env",
     "pw-file",
     "reader",

@@ -10,10 +10,10 @@ use serde_json::json;
 
 use super::{list, lock, remove, unlock};
 use crate::{
-    account::file::Sealed,
+    account::{file::Sealed, password::sources::Sources},
     agent::Agent,
     cli::{
-        options::{Common, PasswordArgs, PromptArg, WITHOUT_EFFECT, WithoutEffect},
+        options::{Common, KeyringArgs, PasswordArgs, PromptArg, WITHOUT_EFFECT, WithoutEffect},
         usage::UsageError,
     },
     context::{
@@ -69,6 +69,9 @@ pub struct AddArgs {
 
     #[command(flatten)]
     pub password: PasswordArgs,
+
+    #[command(flatten)]
+    pub keyring: KeyringArgs,
 
     #[command(flatten)]
     pub instead: InsteadArgs,
@@ -127,10 +130,6 @@ pub struct CSuiteAddArgs {
           help_heading = WITHOUT_EFFECT)]
     pw_gpg: Option<String>,
 
-    /// Accepted and without effect
-    #[arg(long, hide = true, help_heading = WITHOUT_EFFECT)]
-    pw_keyring: bool,
-
     #[command(flatten)]
     without_effect: WithoutEffect,
 }
@@ -161,9 +160,13 @@ impl AddArgs {
         args
     }
 
+    fn sources(&self) -> Sources {
+        self.keyring.with(self.password.sources())
+    }
+
     fn loading(&self, config: &Config) -> Loading {
         Loading {
-            sources: self.password.sources(),
+            sources: self.sources(),
             lifetime: self.lifetime,
             confirm: self.confirm,
             always_allow_id_token: self.always_allow_idtoken,
@@ -213,7 +216,7 @@ fn run(args: &AddArgs, context: &mut Context) -> Result<(), Error> {
 fn print(args: &AddArgs, account: &str, context: &mut Context) -> Result<(), Error> {
     let name = context.account(account)?;
     let home = context.home()?;
-    let opened = Sealed::read(&home, &name)?.open(&home, &args.password.sources(), context.asker.as_mut())?;
+    let opened = Sealed::read(&home, &name)?.open(&home, &args.sources(), context.asker.as_mut())?;
     Ok(context.output.account(&opened.account)?)
 }
 

@@ -1,4 +1,4 @@
-//! The output of a password command, run once by `/bin/sh -c`.
+//! The output of a program that gives a password: a password command, run once by `/bin/sh -c`, or the keyring's.
 //!
 //! Descriptors that this process inherited stay open for it: `cat <&7` works. It may ask the person itself, so where
 //! there is a terminal it stays in the terminal's foreground; elsewhere it gets a process group of its own. Either way
@@ -27,6 +27,29 @@ pub fn output(
     command: &str,
     wait: Duration,
 ) -> Result<Option<Zeroizing<Vec<u8>>>, PasswordError> {
+    let mut shell = Command::new("/bin/sh");
+    shell.args(["-c", command]).stdin(Stdio::inherit()).stderr(Stdio::inherit());
+    let Said { mut output, succeeded } = run(origin, &mut shell, wait)?;
+    if output.last() == Some(&b'\n') {
+        output.pop();
+    }
+    Ok((succeeded && !output.is_empty()).then_some(output))
+}
+
+/// What a program said, and how it ended.
+pub(super) struct Said {
+    /// Its standard output, at most 64 KiB.
+    pub output: Zeroizing<Vec<u8>>,
+    /// It ended with status 0.
+    pub succeeded: bool,
+}
+
+/// Runs a program whose standard input and standard error are set up. `origin` is the option that asks for it.
+pub(super) fn run(
+    origin: &'static str,
+    command: &mut Command,
+    wait: Duration,
+) -> Result<Said, PasswordError> {
     let failed = |error: io::Error| PasswordError::Source { origin, reason: error.to_string() };
     let signals = Signals::of_process().map_err(failed)?;
     let _held = signals.hold();
@@ -55,10 +78,7 @@ pub fn output(
         }
         signals.wait(is_open.then(|| stdout.as_fd()), Some(until)).map_err(failed)?;
     };
-    if output.last() == Some(&b'\n') {
-        output.pop();
-    }
-    Ok((succeeded && !output.is_empty()).then_some(output))
+    Ok(Said { output, succeeded })
 }
 
 /// Reads what is there; whether more may come. The buffer never grows beyond what it was made for.
@@ -85,15 +105,13 @@ struct Running {
 }
 
 impl Running {
-    fn start(command: &str) -> io::Result<(Self, ChildStdout)> {
+    fn start(command: &mut Command) -> io::Result<(Self, ChildStdout)> {
         let has_own_group = !has_terminal();
-        let mut shell = Command::new("/bin/sh");
-        without_secrets(&mut shell);
-        shell.args(["-c", command]).stdin(Stdio::inherit()).stdout(Stdio::piped()).stderr(Stdio::inherit());
+        without_secrets(command).stdout(Stdio::piped());
         if has_own_group {
-            shell.process_group(0);
+            command.process_group(0);
         }
-        let mut child = shell.spawn()?;
+        let mut child = command.spawn()?;
         let stdout = child.stdout.take().ok_or(io::ErrorKind::BrokenPipe)?;
         let running = Self { child, has_own_group, has_ended: false };
         rustix::io::ioctl_fionbio(&stdout, true)?;

@@ -4,6 +4,7 @@ pub mod asker;
 mod command;
 pub mod error;
 pub mod file;
+pub mod keyring;
 mod keys;
 pub mod pinentry;
 pub mod sources;

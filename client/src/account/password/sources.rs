@@ -3,7 +3,11 @@
 //! The order and the exact values are the C suite's: the whole variable, the command's output less one newline, the
 //! file's first line less its newline. A source that yields nothing is passed over.
 
-use std::{env, ffi::OsString, path::PathBuf};
+use std::{
+    env,
+    ffi::{OsStr, OsString},
+    path::{Component, Path, PathBuf},
+};
 
 use oidc_proto::secret::{Password, SecretText};
 use zeroize::Zeroizing;
@@ -15,6 +19,8 @@ use super::{
     error::PasswordError,
     file, pinentry,
 };
+
+const CREDENTIAL: &str = "--pw-credential";
 
 /// How a person is asked.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -37,6 +43,10 @@ pub struct Sources {
     pub command: Option<SecretText>,
     /// `--pw-file`.
     pub file: Option<PathBuf>,
+    /// `--pw-credential`: the name of a file in `$CREDENTIALS_DIRECTORY`.
+    pub credential: Option<OsString>,
+    /// `--pw-keyring`: the keyring is asked before all others, and keeps what they gave.
+    pub keyring: bool,
     /// `--pw-prompt`.
     pub prompt: PromptMode,
 }
@@ -56,8 +66,12 @@ impl Sources {
         {
             return utf8("--pw-cmd", output).map(Some);
         }
-        let Some(path) = &self.file else { return Ok(None) };
-        utf8("--pw-file", file::first_line("--pw-file", path, SOURCE_DEADLINE)?).map(Some)
+        if let Some(path) = &self.file {
+            return utf8("--pw-file", file::first_line("--pw-file", path, SOURCE_DEADLINE)?).map(Some);
+        }
+        let Some(name) = &self.credential else { return Ok(None) };
+        let path = credential(name, env::var_os("CREDENTIALS_DIRECTORY"))?;
+        utf8(CREDENTIAL, file::first_line(CREDENTIAL, &path, SOURCE_DEADLINE)?).map(Some)
     }
 
     /// Asks the person once.
@@ -108,6 +122,18 @@ impl Sources {
     }
 }
 
+/// Where systemd has put a credential (systemd.exec(5), `LoadCredential=`).
+fn credential(name: &OsStr, directory: Option<OsString>) -> Result<PathBuf, PasswordError> {
+    let failed = |reason: &str| PasswordError::Source { origin: CREDENTIAL, reason: reason.to_owned() };
+    let directory = directory.filter(|directory| !directory.is_empty()).ok_or_else(|| {
+        failed("CREDENTIALS_DIRECTORY is not set: systemd sets it for a unit with LoadCredential= or SetCredential=")
+    })?;
+    match Path::new(name).components().collect::<Vec<_>>()[..] {
+        [Component::Normal(only)] if only == name => Ok(Path::new(&directory).join(name)),
+        _ => Err(failed("a credential has the name of a file, without a directory")),
+    }
+}
+
 /// The text of a secret that an option names.
 pub fn utf8(origin: &'static str, mut bytes: Zeroizing<Vec<u8>>) -> Result<Password, PasswordError> {
     match String::from_utf8(std::mem::take(&mut *bytes)) {
@@ -148,6 +174,19 @@ mod tests {
     fn a_source_that_is_no_text_is_refused() {
         let sources = Sources { command: Some("printf '\\377'".into()), ..Sources::default() };
         assert!(read(&sources).expect_err("no text").to_string().contains("--pw-cmd"));
+    }
+
+    #[test]
+    fn a_credential_is_a_file_of_its_directory_and_of_no_other() {
+        let place = |name: &str| credential(name.as_ref(), Some("/run/credentials/job".into()));
+        assert_eq!(place("pw").expect("a name"), Path::new("/run/credentials/job/pw"));
+        for name in ["", ".", "..", "../pw", "/etc/passwd", "a/b", "a/"] {
+            assert!(place(name).is_err(), "{name}");
+        }
+        for directory in [None, Some(OsString::new())] {
+            let error = credential("pw".as_ref(), directory).expect_err("no directory").to_string();
+            assert!(error.contains("CREDENTIALS_DIRECTORY is not set"), "{error}");
+        }
     }
 
     #[test]

@@ -8,9 +8,12 @@ use oidc_proto::{
     secret::{ClientSecret, Password, RefreshToken, SecretText},
 };
 
-use crate::cli::{
-    getopt::EXTENSIONS,
-    options::{Common, FormatArg, PasswordArgs, PromptArg, WithoutEffect},
+use crate::{
+    account::password::sources::Sources,
+    cli::{
+        getopt::EXTENSIONS,
+        options::{Common, FormatArg, KeyringArgs, PasswordArgs, PromptArg, WithoutEffect},
+    },
 };
 
 /// The mytoken server that is meant where none is named, as the C suite ships it.
@@ -45,6 +48,9 @@ pub struct GenArgs {
     pub password: PasswordArgs,
 
     #[command(flatten)]
+    pub keyring: KeyringArgs,
+
+    #[command(flatten)]
     pub elsewhere: ElsewhereArgs,
 
     #[command(flatten)]
@@ -55,6 +61,13 @@ pub struct GenArgs {
 
     #[command(flatten)]
     pub common: Common,
+}
+
+impl GenArgs {
+    /// Where the password of an account file comes from.
+    pub fn sources(&self) -> Sources {
+        self.keyring.with(self.password.sources())
+    }
 }
 
 /// What to do instead of making an account.

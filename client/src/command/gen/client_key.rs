@@ -89,7 +89,7 @@ pub fn print(session: &mut Session) -> Result<(), Error> {
     let name = account_name(session.named("--print-jwks needs the name of an account")?)?;
     let home = session.context.home()?;
     let account = if home.file(&name).exists() {
-        let sources = session.args.password.sources();
+        let sources = session.args.sources();
         Sealed::read(&home, &name)?.open(&home, &sources, session.context.asker.as_mut())?.account
     } else if let Some(pending) = pending::open(session, &home, &name)? {
         pending.account

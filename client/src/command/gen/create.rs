@@ -233,7 +233,7 @@ fn begin(session: &mut Session, name: Shortname) -> Result<Beginning, Error> {
         if !is_manual && !session.args.login.only_at {
             return Err(Error::Other(Exit::Failure, exists_already(&name)));
         }
-        let sources = session.args.password.sources();
+        let sources = session.args.sources();
         let opened = Sealed::read(&home, &name)?.open(&home, &sources, session.context.asker.as_mut())?;
         let account = opened.account.clone();
         let storage = existing(session, opened);

@@ -69,7 +69,7 @@ fn opened(
 ) -> Result<(Option<AccountConfig>, Option<Pending>), Error> {
     let account = if has_file {
         let sealed = Sealed::read(home, name)?;
-        let sources = session.args.password.sources();
+        let sources = session.args.sources();
         Some(sealed.open(home, &sources, session.context.asker.as_mut())?.account)
     } else {
         None

@@ -171,7 +171,7 @@ fn open(
         error,
     })?;
     let sealed = Sealed { name: name.clone(), path, bytes, format };
-    let opened = sealed.open(home, &session.args.password.sources(), session.context.asker.as_mut())?;
+    let opened = sealed.open(home, &session.args.sources(), session.context.asker.as_mut())?;
     if let Some(warning) = &opened.warning {
         session.context.output.warning(warning);
     }

@@ -88,7 +88,7 @@ fn storage(session: &mut Session, name: &Shortname) -> Result<(AccountConfig, St
         if !session.dialogue.confirm(session.context, question, false)? {
             return Err(Error::Declined);
         }
-        let sources = session.args.password.sources();
+        let sources = session.args.sources();
         let opened = Sealed::read(&home, name)?.open(&home, &sources, session.context.asker.as_mut())?;
         (opened.account.clone(), Storage::Existing { opened: Box::new(opened), new_seal: None })
     } else {

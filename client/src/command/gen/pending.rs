@@ -29,7 +29,7 @@ pub struct Pending {
 /// Reads and opens the pending registration, if there is one.
 pub fn open(session: &mut Session, home: &Home, name: &Shortname) -> Result<Option<Pending>, Error> {
     let Some(sealed) = read(home, name)? else { return Ok(None) };
-    let sources = session.args.password.sources();
+    let sources = session.args.sources();
     let opened = sealed.open(home, &sources, session.context.asker.as_mut())?;
     let seal = match (opened.password, &session.args.store.gpg) {
         (_, Some(key)) => Seal::Gpg(key.clone()),

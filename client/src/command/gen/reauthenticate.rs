@@ -46,7 +46,7 @@ fn log_in(session: &mut Session) -> Result<(), Error> {
         ),
         error => error.into(),
     })?;
-    let sources = session.args.password.sources();
+    let sources = session.args.sources();
     let opened = sealed.open(&home, &sources, session.context.asker.as_mut())?;
     let mut account = opened.account.clone();
     account.refresh_token = None;

@@ -56,7 +56,7 @@ pub fn run(session: &mut Session, new: &str) -> Result<(), Error> {
         }
         error => error.into(),
     })?;
-    let opened = sealed.open(&home, &session.args.password.sources(), session.context.asker.as_mut())?;
+    let opened = sealed.open(&home, &session.args.sources(), session.context.asker.as_mut())?;
     if let Some(warning) = &opened.warning {
         session.context.output.warning(warning);
     }

@@ -17,7 +17,8 @@ use super::{flows, seal::Seal, session::Session};
 use crate::{
     account::{
         error::AccountError,
-        file::{LOCK_TIMEOUT, Opened, with_changes},
+        file::{LOCK_TIMEOUT, Opened, not_kept, with_changes},
+        password::keyring,
     },
     context::{error::Error, file_key, load},
     say::dialect::Dialect,
@@ -65,7 +66,7 @@ pub fn password_entry(session: &Session, name: &Shortname, storage: &Storage) ->
         Storage::Existing { opened, .. } => (opened.password.clone(), None),
         Storage::Undecided | Storage::Nowhere(_) => (None, None),
     };
-    let mut entry = load::password_entry(name, password, &session.args.password.sources(), None);
+    let mut entry = load::password_entry(name, password, &session.args.sources(), None);
     if gpg_key.is_some() {
         entry.sources = entry.sources.with(PasswordSources::GPG);
         entry.gpg_key = gpg_key;
@@ -87,6 +88,7 @@ pub fn save(
         let home = session.home()?;
         let key =
             write(&home, name, account, storage).inspect_err(|error| tell_held(session, name, error))?;
+        keep_password(session, &home, name, storage);
         give_key(session, name, &key);
         list(session, &home, name, account);
     }
@@ -165,6 +167,17 @@ fn keep_successor(
     let lock = home.lock(name, LOCK_TIMEOUT)?;
     rotation::store(&home, &lock, Some(&opened.key), &Rotation::of(used, new), &mut Room::default())?;
     Ok(())
+}
+
+/// Lets the keyring have the password of a new file, or of one that has another one now.
+fn keep_password(session: &mut Session, home: &Home, name: &Shortname, storage: &Storage) {
+    let (Storage::New(seal) | Storage::Existing { new_seal: Some(seal), .. }) = storage else { return };
+    if session.args.keyring.pw_keyring
+        && let Some(password) = seal.password()
+        && let Err(error) = keyring::store(name, &home.file(name), password)
+    {
+        session.context.output.warning(&not_kept(&error));
+    }
 }
 
 /// Lets the agent write the file when a refresh token is replaced. One of the C suite has the password entry instead.

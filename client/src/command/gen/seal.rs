@@ -177,7 +177,7 @@ fn for_the_c_suite(account: &AccountConfig) -> AccountConfig {
 }
 
 fn new_password(session: &mut Session, name: &Shortname) -> Result<Password, Error> {
-    let sources = session.args.password.sources();
+    let sources = session.args.sources();
     let prompt = format!("Enter encryption password for account configuration '{name}'");
     session.context.new_password(&sources, &prompt, "Confirm encryption password")
 }

@@ -6,7 +6,7 @@ use clap::{Args, Parser, ValueEnum};
 use oidc_proto::secret::SecretText;
 
 use crate::{
-    cli::options::{Common, FormatArg, PasswordArgs},
+    cli::options::{Common, FormatArg, KeyringArgs, PasswordArgs},
     context::{Command, Context, error::Error},
 };
 
@@ -49,6 +49,9 @@ pub struct PasswdArgs {
 
     #[command(flatten)]
     pub old: PasswordArgs,
+
+    #[command(flatten)]
+    pub keyring: KeyringArgs,
 
     #[command(flatten)]
     pub common: Common,

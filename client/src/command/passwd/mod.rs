@@ -17,8 +17,8 @@ use self::arguments::PasswdArgs;
 use crate::{
     account::{
         error::AccountError,
-        file::{LOCK_TIMEOUT, Opened, Sealed},
-        password::sources::Sources,
+        file::{LOCK_TIMEOUT, Opened, Sealed, not_kept},
+        password::{keyring, sources::Sources},
     },
     cli::options::FormatArg,
     context::{
@@ -43,7 +43,7 @@ fn run(args: &PasswdArgs, context: &mut Context) -> Result<(), Error> {
     }
     let home = context.home()?;
     let opened = Sealed::read(&home, &name).and_then(|sealed| {
-        let opened = sealed.open(&home, &args.old.sources(), context.asker.as_mut())?;
+        let opened = sealed.open(&home, &args.keyring.with(args.old.sources()), context.asker.as_mut())?;
         Ok((sealed, opened))
     });
     match opened {
@@ -90,6 +90,11 @@ fn rewrite(
         vault::seal_next(&current.account, &protection, header.generation).map_err(failed)
     })?;
     drop(lock);
+    if args.keyring.pw_keyring
+        && let Err(error) = keyring::store(&sealed.name, &sealed.path, &password)
+    {
+        context.output.warning(&not_kept(&error));
+    }
     file_key::give_if_loaded(context, &sealed.name, &key, true);
     report(&sealed.name, args.format, context)
 }
@@ -158,6 +163,8 @@ fn new_password(args: &PasswdArgs, name: &Shortname, context: &mut Context) -> R
         variable: args.new_pw_env.clone(),
         command: args.new_pw_cmd.clone(),
         file: args.new_pw_file.clone(),
+        credential: None,
+        keyring: false,
         prompt: args.old.sources().prompt,
     };
     let prompt = format!("Enter new encryption password for account config '{name}'");

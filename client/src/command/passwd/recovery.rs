@@ -67,7 +67,7 @@ pub fn change(args: &PasswdArgs, name: &Shortname, context: &mut Context) -> Res
     if args.recovery.add_recovery {
         phrase::may_be_shown(context.asker.as_mut())?;
     }
-    let opened = sealed.open(&home, &args.old.sources(), context.asker.as_mut())?;
+    let opened = sealed.open(&home, &args.keyring.with(args.old.sources()), context.asker.as_mut())?;
     if let Some(warning) = &opened.warning {
         context.output.warning(warning);
     }
