@@ -79,6 +79,7 @@ impl Warning {
     pub fn code(self) -> &'static str {
         match self {
             Self::Network(_) => "network_file_system",
+            Self::OpenDirectory => "open_directory",
             Self::NotAtomic => "not_atomic",
             Self::NotSynced => "not_synced",
         }

@@ -70,11 +70,11 @@ impl Accounts {
         let (scope, audience) = (wish.purpose.scope(), wish.purpose.audience());
         if wish.id_token && !(account.always_allow_id_token || options.always_allow_id_token) {
             let what = "an ID token, which tells who you are, for credentials of AWS,";
-            Box::pin(self.consent(account, asking, &Wanted { what, scope, audience })).await?;
+            Box::pin(self.consent(account, asking, &Wanted { what, scope, audience, profile: None })).await?;
         }
         if !wish.id_token && (account.confirm || options.confirm) {
             let what = "an access token for credentials of AWS";
-            Box::pin(self.consent(account, asking, &Wanted { what, scope, audience })).await?;
+            Box::pin(self.consent(account, asking, &Wanted { what, scope, audience, profile: None })).await?;
         }
         Ok(())
     }

@@ -33,7 +33,11 @@ fn main() -> ExitCode {
     let number = |index: usize, otherwise| given.get(index).copied().unwrap_or(otherwise);
     let files = usize::try_from(number(1, 1000)).unwrap_or(1000);
     let tokens = usize::try_from(number(2, 1000)).unwrap_or(files).clamp(1, files);
-    if run(&Load { minutes: number(0, 10), files, tokens, life: number(3, 60) }) { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+    if run(&Load { minutes: number(0, 10), files, tokens, life: number(3, 60) }) {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    }
 }
 
 #[allow(clippy::print_stdout, reason = "figures for whoever runs it")]
@@ -51,7 +55,8 @@ fn run(load: &Load) -> bool {
         thread::sleep(Duration::from_millis(100));
     }
     println!("all {} files there after {:.1} s", load.files, began.elapsed().as_secs_f64());
-    let (requests, cpu, start) = (scene.provider.log().refreshes(), cpu_seconds(&scene.agent), Instant::now());
+    let (requests, cpu, start) =
+        (scene.provider.log().refreshes(), cpu_seconds(&scene.agent), Instant::now());
     let (mut lowest, mut reads, mut missing) = (i64::MAX, 0_u64, 0_u64);
     while start.elapsed() < Duration::from_secs(load.minutes * 60) {
         for path in &paths {
@@ -68,10 +73,17 @@ fn run(load: &Load) -> bool {
     let cpu = cpu_seconds(&scene.agent) - cpu;
     #[allow(clippy::cast_precision_loss, reason = "figures for people")]
     let each = requests as f64 / load.tokens as f64 / (elapsed / load.life as f64);
-    println!("{} files, {} tokens of {} s, {accounts} accounts, {elapsed:.0} s", load.files, load.tokens, load.life);
+    println!(
+        "{} files, {} tokens of {} s, {accounts} accounts, {elapsed:.0} s",
+        load.files, load.tokens, load.life
+    );
     println!("requests at the provider: {requests}, {each:.2} for each life of each token");
     println!("CPU of the agent: {cpu:.2} s, {:.2} % of a core", 100.0 * cpu / elapsed);
-    println!("memory of the agent: {} KiB resident, PSS {}", scene.agent.resident() / 1024, pss(&scene.agent));
+    println!(
+        "memory of the agent: {} KiB resident, PSS {}",
+        scene.agent.resident() / 1024,
+        pss(&scene.agent)
+    );
     println!("reads: {reads}, of which {missing} found no whole token; least found left: {lowest} s");
     missing == 0 && lowest >= i64::try_from(load.life / 3).unwrap_or(0)
 }
@@ -89,7 +101,8 @@ fn configure(scene: &Scene, load: &Load, accounts: usize) -> Vec<PathBuf> {
         )
     };
     let text: String = (0..load.files).map(entry).collect();
-    fs_err::write(scene.environment.accounts().join("files.toml"), format!("version = 1\n{text}")).expect("written");
+    fs_err::write(scene.environment.accounts().join("files.toml"), format!("version = 1\n{text}"))
+        .expect("written");
     (0..load.files).map(path).collect()
 }
 
@@ -108,7 +121,8 @@ fn left(path: &Path) -> Option<i64> {
 /// `utime` and `stime` (proc(5)), in seconds.
 fn cpu_seconds(agent: &Agent) -> f64 {
     const TICKS: f64 = 100.0;
-    let stat = fs_err::read_to_string(format!("/proc/{}/stat", agent.pid().as_raw_nonzero())).unwrap_or_default();
+    let stat =
+        fs_err::read_to_string(format!("/proc/{}/stat", agent.pid().as_raw_nonzero())).unwrap_or_default();
     let fields: Vec<&str> = stat.rsplit(") ").next().unwrap_or_default().split(' ').collect();
     let field = |index: usize| fields.get(index).and_then(|field| field.parse::<f64>().ok()).unwrap_or(0.0);
     (field(11) + field(12)) / TICKS

@@ -98,7 +98,7 @@ impl HelperArgs {
         let target = obtain::target(&account)?;
         let token = TokenArgs {
             account: Some(account),
-            time: self.time,
+            time: Some(self.time),
             scope: if self.scope.is_empty() { scope.into_iter().collect() } else { self.scope.clone() },
             aud: self.aud.clone().or(aud),
             id_token: self.id_token || id_token,

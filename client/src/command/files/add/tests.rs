@@ -12,13 +12,10 @@ fn answer(state: Condition) -> impl FnMut(&Request) -> Reply {
         Request::FilesWait(_) if state != Condition::Fresh => {
             Reply::Failure(Failure::new(ErrorCode::LoginNeeded, "the managed file 'token' is login-needed"))
         }
-        Request::FilesWait(FilesWaitRequest { name, .. }) | Request::FilesStatus(FilesQuery { name: Some(name), .. }) => {
-            let entry = FileState {
-                name: name.clone(),
-                account: "cms".into(),
-                state,
-                ..FileState::default()
-            };
+        Request::FilesWait(FilesWaitRequest { name, .. })
+        | Request::FilesStatus(FilesQuery { name: Some(name), .. }) => {
+            let entry =
+                FileState { name: name.clone(), account: "cms".into(), state, ..FileState::default() };
             let status = FilesStatus { entries: vec![entry], ..FilesStatus::default() };
             Reply::Success { info: Some(status.to_info()) }
         }
@@ -97,10 +94,7 @@ fn without_an_agent_the_entry_waits_for_one() {
 #[test]
 fn an_older_agent_is_told_from_ours() {
     let old = |request: &Request| match request {
-        Request::FilesStatus(_) => Reply::Failure(Failure::new(
-            ErrorCode::UnknownRequest,
-            "Bad Request",
-        )),
+        Request::FilesStatus(_) => Reply::Failure(Failure::new(ErrorCode::UnknownRequest, "Bad Request")),
         other => panic!("{other:?}"),
     };
     let ran = Bench::new().with_agent(old).run(&["oidc", "files", "status"]);
