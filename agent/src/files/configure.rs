@@ -69,10 +69,12 @@ impl Files {
             Err(problems) => {
                 warn!(problems = problems.0.len(), "the configuration of managed files is not taken");
                 self.change(|state, now| state.refused = Some(told(&problems, now.wall)));
+                self.0.ready.cancel();
             }
             Ok((files, found)) => {
                 info!(entries = files.entries.len(), "the configuration of managed files is taken");
                 self.take(files, found);
+                self.0.ready.cancel();
                 self.load_accounts().await;
             }
         }

@@ -1,9 +1,14 @@
 //! Carries out what the schedule says.
 
+use std::collections::BTreeSet;
+
 use oidc_proto::{
     destination::{DestinationError, derive},
     error_code::ErrorCode,
-    files::entry::{Sink, TokenKind, WantedToken},
+    files::{
+        entry::{Sink, TokenKind, WantedToken},
+        gate::Refusal,
+    },
     message::{Failure, FileProblem, Validity},
     private_file::{self, Warning},
 };
@@ -133,50 +138,43 @@ impl Files {
         let trouble = |no: NoToken| (trouble_of(no.trouble), problem(&no.failure));
         // Its issuer has rules of its own for services.
         self.0.accounts.unattended(&wanted.account).await.map_err(trouble)?;
-        let (scope, audiences) = self.derived(wanted).await.map_err(|error| {
+        let (scope, audience) = self.derived(wanted).await.map_err(|error| {
             let failure = Failure::new(
                 ErrorCode::BadRequest,
                 format!("nothing can be derived for the services: {error}"),
             );
             (Trouble::Refused, problem(&failure))
         })?;
-        let asked: Vec<_> = audiences.iter().filter_map(|names| names.first().map(String::as_str)).collect();
+        let wanted = WantedToken { scope, audience, ..wanted.clone() };
         let wish = ManagedWish {
             account: wanted.account.clone(),
-            scope: scope.clone(),
-            audience: Some(asked.join(" ")).filter(|asked| !asked.is_empty()),
+            scope: wanted.scope.clone(),
+            audience: wanted.audience.clone(),
             id_token: wanted.kind == TokenKind::Id,
             validity: min_valid.map_or(Validity::ForceNew, Validity::AtLeast),
         };
         let token = self.0.accounts.managed_token(wish).await.map_err(trouble)?;
-        Ok(Issued { token, scope, audiences })
+        Ok(Issued { token, wanted, replaces: min_valid.is_none() })
     }
 
-    /// The scopes, and for each audience the names of which one will do.
-    pub(super) async fn derived(
+    /// Scopes and audiences, those of services included.
+    async fn derived(
         &self,
         wanted: &WantedToken,
-    ) -> Result<(Option<String>, Vec<Vec<String>>), DestinationError> {
-        let words = |text: &Option<String>| -> Vec<String> {
-            text.iter().flat_map(|text| text.split_ascii_whitespace()).map(str::to_owned).collect()
-        };
-        let (mut scopes, mut audiences) = (words(&wanted.scope), Vec::new());
-        audiences.extend(words(&wanted.audience).into_iter().map(|audience| vec![audience]));
-        if !wanted.services.is_empty() {
-            let rules = self.0.accounts.destination_rules(&wanted.account).await;
-            for service in &wanted.services {
-                let derived = derive(&service.url, &service.operations, &rules)?;
-                let names = derived.audiences();
-                if !audiences.contains(&names) {
-                    audiences.push(names);
-                }
-                scopes.extend(derived.scopes);
-            }
+    ) -> Result<(Option<String>, Option<String>), DestinationError> {
+        if wanted.services.is_empty() {
+            return Ok((wanted.scope.clone(), wanted.audience.clone()));
         }
-        scopes.sort();
-        scopes.dedup();
-        let asks = wanted.scope.is_some() || !scopes.is_empty();
-        Ok((asks.then(|| scopes.join(" ")), audiences))
+        let rules = self.0.accounts.destination_rules(&wanted.account).await;
+        let (mut scopes, mut audiences) = (words(wanted.scope.as_deref()), words(wanted.audience.as_deref()));
+        for service in &wanted.services {
+            let derived = derive(&service.url, &service.operations, &rules)?;
+            scopes.extend(derived.scopes);
+            audiences.insert(derived.audience);
+        }
+        let joined = |words: BTreeSet<String>| words.into_iter().collect::<Vec<_>>().join(" ");
+        let scope = (wanted.scope.is_some() || !scopes.is_empty()).then(|| joined(scopes));
+        Ok((scope, Some(joined(audiences))))
     }
 
     async fn write(&self, id: EntryId, token: TokenId) {
@@ -193,7 +191,7 @@ impl Files {
         let published = match entry.sink {
             Sink::File(sink) => {
                 let issued = issued.clone();
-                off_thread(move || publish::publish(&entry.token, entry.require, &sink, &issued, now)).await
+                off_thread(move || publish::publish(entry.require, &sink, &issued, now)).await
             }
             Sink::Condor(_) => {
                 let failure = Failure::not_supported_yet("condor");
@@ -202,16 +200,18 @@ impl Files {
         };
         self.change(|state, now| {
             match published {
-                Ok(Published::Written(written)) => {
+                Ok(Published::Written(written, lacks)) => {
                     let warning =
                         |warning: &Warning| FileProblem::new(warning.code(), warning.to_string(), now.wall);
-                    let warnings = written.warnings.iter().map(warning).collect();
+                    let lacks =
+                        lacks.into_iter().map(|text| FileProblem::new("not_required", text, now.wall));
+                    let warnings = written.warnings.iter().map(warning).chain(lacks).collect();
                     state.schedule.written(id, life, written.created, warnings, now);
                 }
-                Ok(Published::AsGood(there)) => state.schedule.is_as_good(id, Some(there), now),
-                Err(Unpublished::Gate(gate)) => {
-                    let problem = FileProblem::new(gate.code(), gate.to_string(), now.wall);
-                    if gate.may_pass() {
+                Ok(Published::AsGood(there)) => state.schedule.is_as_good(id, there, now),
+                Err(ref error @ Unpublished::Gate(ref refusal)) => {
+                    let problem = FileProblem::new(refusal.code(), error.to_string(), now.wall);
+                    if refusal.is_malformed() || matches!(refusal, Refusal::Expired(_)) {
                         state.schedule.lost(id, now);
                         state.schedule.failed(token, Trouble::Passing(None), &problem, now);
                     } else {
@@ -250,6 +250,10 @@ impl Files {
             Err(error) => info!(code = error.code(), "an expired managed file could not be removed"),
         }
     }
+}
+
+fn words(text: Option<&str>) -> BTreeSet<String> {
+    text.into_iter().flat_map(str::split_ascii_whitespace).map(str::to_owned).collect()
 }
 
 fn trouble_of(trouble: accounts::Trouble) -> Trouble {

@@ -2,6 +2,8 @@
 
 use std::{sync::Arc, time::Duration};
 
+use oidc_proto::files::{entry::WantedToken, formats};
+
 use super::due::Life;
 use crate::{accounts::CachedToken, clock::Moment};
 
@@ -10,10 +12,10 @@ use crate::{accounts::CachedToken, clock::Moment};
 pub struct Issued {
     /// The token.
     pub token: Arc<CachedToken>,
-    /// The scopes that were asked for, those of services included.
-    pub scope: Option<String>,
-    /// The audiences of each of which it must hold one; those of a service are several names of one.
-    pub audiences: Vec<Vec<String>>,
+    /// What was asked for, scopes and audiences of services filled in.
+    pub wanted: WantedToken,
+    /// It is to replace what is there, even if that lives as long: a reader may have been refused with it.
+    pub replaces: bool,
 }
 
 impl Issued {
@@ -23,8 +25,15 @@ impl Issued {
         Some(Life::beginning(self.token.obtained, length))
     }
 
-    /// When it ends, in seconds since the epoch.
-    pub fn expires_at(&self, now: Moment) -> Option<u64> {
-        self.token.expires_at(now)
+    /// As files are written.
+    pub fn as_format(&self, now: Moment) -> formats::Issued<'_> {
+        formats::Issued {
+            token: self.token.access_token.expose(),
+            kind: self.wanted.kind,
+            issuer: &self.token.issuer,
+            expires_at: self.token.expires_at(now),
+            scope: self.token.scope.as_deref(),
+            now: now.wall,
+        }
     }
 }

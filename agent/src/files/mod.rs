@@ -62,6 +62,8 @@ struct Shared {
     hooks: Semaphore,
     /// One reload at a time.
     reloading: tokio::sync::Mutex<()>,
+    /// What was there at the start has been read.
+    ready: CancellationToken,
     ending: CancellationToken,
 }
 
@@ -90,6 +92,8 @@ impl Files {
         if files.is_configured() {
             let files = files.clone();
             tokio::spawn(async move { files.read().await });
+        } else {
+            files.0.ready.cancel();
         }
         files
     }
@@ -118,8 +122,17 @@ impl Files {
             writers: Semaphore::new(WRITERS),
             hooks: Semaphore::new(hooks::MOST_AT_ONCE),
             reloading: tokio::sync::Mutex::default(),
+            ready: CancellationToken::new(),
             ending: CancellationToken::new(),
         }))
+    }
+
+    /// Waits until the configuration that was there at the start has been read.
+    pub async fn ready(&self) {
+        tokio::select! {
+            () = self.0.ready.cancelled() => {}
+            () = self.0.ending.cancelled() => {}
+        }
     }
 
     /// Nothing is begun any more.

@@ -113,10 +113,19 @@ impl Dispatch {
             Request::FileWrite(request) => login.file_write(request),
             Request::FileRead { filename } => login.file_read(&filename),
             Request::FileRemove { filename } => login.file_remove(&filename),
-            Request::FilesStatus(query) => self.files.status(&query).map(told),
-            Request::FilesRenew { name } => self.files.renew(name.as_deref()).map(told),
+            Request::FilesStatus(query) => {
+                self.files.ready().await;
+                self.files.status(&query).map(told)
+            }
+            Request::FilesRenew { name } => {
+                self.files.ready().await;
+                self.files.renew(name.as_deref()).map(told)
+            }
             Request::FilesReload => Box::pin(self.files.reload()).await.map(told),
-            Request::FilesWait(request) => Box::pin(self.files.wait(&request)).await.map(told),
+            Request::FilesWait(request) => {
+                self.files.ready().await;
+                Box::pin(self.files.wait(&request)).await.map(told)
+            }
             Request::Mytoken(request) => {
                 Box::pin(accounts.mytoken(request, caller)).await.map(Reply::Mytoken)
             }
