@@ -203,8 +203,8 @@ mod tests {
 
     #[test]
     fn a_key_that_is_meant_is_found() {
-        assert!(Table::File.says_of("accout").contains("is account meant"));
-        assert!(Table::Account.says_of("zzz").contains("there are password_file"));
-        assert!(Table::Top.has("version") && !Table::Top.has("name"));
+        assert!(File.says_of("accout").contains("is account meant"));
+        assert!(Account.says_of("zzz").contains("there are password_file"));
+        assert!(Top.has("version") && !Top.has("name"));
     }
 }

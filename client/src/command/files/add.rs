@@ -110,7 +110,8 @@ impl Command for AddArgs {
         let before = text_of(&path, &surroundings).map_err(|problem| wrong(&problem.what))?;
         let after = edit::with_entry(before.as_deref().unwrap_or_default(), &self.entry(&account, &name)?);
         let after = after.map_err(|what| wrong(&what))?;
-        let files = TokenFiles::read_instead(&home, &surroundings, Some((&path, &after))).map_err(refused)?;
+        let files = TokenFiles::read_instead(&home, &surroundings, Some((&path, &after)))
+            .map_err(|problems| refused(&problems))?;
         let Some(entry) = files.entries.iter().find(|entry| entry.name == name) else {
             return Err(Error::UnexpectedReply("add"));
         };
@@ -142,8 +143,8 @@ impl AddArgs {
                 UsageError::new("what is to be done is said of a service: name it with --for URL").into()
             );
         }
-        let mut entry = NewEntry::default();
-        entry.texts = vec![("name", name.to_owned()), ("account", account.to_string())];
+        let texts = vec![("name", name.to_owned()), ("account", account.to_string())];
+        let mut entry = NewEntry { texts, ..NewEntry::default() };
         if let Some(path) = &self.path {
             entry.texts.push(("path", absolute(path)?));
         }

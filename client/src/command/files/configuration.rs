@@ -13,11 +13,11 @@ use crate::{
 /// The configuration; whoever needs it cannot go on with a problem in it.
 pub fn read(context: &mut Context) -> Result<TokenFiles, Error> {
     let home = context.home()?;
-    TokenFiles::read(&home, &Surroundings::of_process()).map_err(refused)
+    TokenFiles::read(&home, &Surroundings::of_process()).map_err(|problems| refused(&problems))
 }
 
 /// A configuration with problems, as an error.
-pub fn refused(problems: Problems) -> Error {
+pub fn refused(problems: &Problems) -> Error {
     Error::Other(
         Exit::Problems,
         format!("nothing of the configuration counts while something is wrong with it\n{problems}"),

@@ -49,7 +49,7 @@ pub fn summary(entry: &FileState, now: Timestamp) -> String {
     };
     let mut text = format!("  {}  {place}", entry.name);
     if let Some(pid) = entry.leased_to {
-        text += &format!("  (for process {pid})");
+        text = format!("{text}  (for process {pid})");
     }
     let until = entry.expires_at.map(|end| {
         let left = seconds_until(end, now);
@@ -90,7 +90,7 @@ pub fn details(entry: &FileState, now: Timestamp) -> Vec<String> {
         let again = hook.retry_at.map(|at| format!(", again at {}", clock(at, now))).unwrap_or_default();
         match hook.outcome {
             HookOutcome::Failed => {
-                lines.push(format!("its hook failed at {}{detail}{again}", clock(hook.at, now)))
+                lines.push(format!("its hook failed at {}{detail}{again}", clock(hook.at, now)));
             }
             HookOutcome::TimedOut => {
                 lines.push(format!(
