@@ -13,7 +13,7 @@ use oidc_proto::{
 };
 use tracing::{info, warn};
 
-use super::{Files, driver::problem_of, publish, schedule::Found};
+use super::{driver::problem_of, handle::Files, publish, schedule::entries::Found};
 use crate::accounts::{Unloaded, off_thread, password_of_command, password_of_file};
 
 /// How long a file and a program have to give a password.

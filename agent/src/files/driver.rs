@@ -15,7 +15,7 @@ use oidc_proto::{
 use tracing::{debug, info};
 
 use super::{
-    Files, State,
+    handle::{Files, State},
     issued::Issued,
     publish::{self, Published, Unpublished},
     schedule::{Action, EntryId, TokenId, Trouble},

@@ -12,7 +12,7 @@ use oidc_proto::{
 use tokio::io::{Interest, unix::AsyncFd};
 use tracing::{debug, info};
 
-use super::{Files, schedule::EntryId};
+use super::{handle::Files, schedule::EntryId};
 use crate::accounts::off_thread;
 
 /// Most entries of all leases together.

@@ -8,9 +8,10 @@ use oidc_proto::{
 };
 
 use super::{
-    State, due,
+    due,
+    handle::State,
+    hook_state::HookState,
     schedule::{EntryId, Managed, Schedule, Standing, Token},
-    tell::HookState,
 };
 use crate::clock::{BootTime, Moment};
 

@@ -7,7 +7,7 @@ use oidc_proto::{
     message::{Condition, Failure, FileState, FilesQuery, FilesStatus, FilesWaitRequest},
 };
 
-use super::{Files, schedule::EntryId};
+use super::{handle::Files, schedule::EntryId};
 
 impl Files {
     /// `files_status`.

@@ -4,15 +4,13 @@
 //! carries out the [`Action`]s that [`Schedule::next`] names, says how they went (`outcomes.rs`), and comes again at
 //! [`Schedule::wake_at`] or when something was said.
 
-mod entries;
+pub mod entries;
 mod outcomes;
 
 #[cfg(test)]
 mod simulation;
 #[cfg(test)]
 mod tests;
-
-pub use entries::Found;
 
 use std::{
     collections::{BTreeMap, BTreeSet},

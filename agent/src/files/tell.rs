@@ -9,28 +9,10 @@ use oidc_proto::{
 use tracing::info;
 
 use super::{
-    Files,
+    handle::Files,
     hooks::{self, Told},
     schedule::EntryId,
 };
-use crate::clock::BootTime;
-
-/// Where an entry's hook stands.
-#[derive(Debug, Default)]
-pub(super) struct HookState {
-    pending: Option<Event>,
-    /// Its task is there.
-    runs: bool,
-    retry: Option<BootTime>,
-    pub(super) report: Option<HookReport>,
-}
-
-impl HookState {
-    /// When it is tried again.
-    pub(super) fn retry(&self) -> Option<BootTime> {
-        self.retry
-    }
-}
 
 impl Files {
     /// Has others told of an event if they want to know.
