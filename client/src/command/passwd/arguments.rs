@@ -5,10 +5,7 @@ use std::{ffi::OsString, path::PathBuf};
 use clap::{Args, Parser, ValueEnum};
 use oidc_proto::secret::SecretText;
 
-use crate::{
-    cli::options::{Common, FormatArg, KeyringArgs, PasswordArgs},
-    context::{Command, Context, error::Error},
-};
+use crate::cli::options::{Common, FormatArg, KeyringArgs, PasswordArgs};
 
 /// Set a new password for an account file
 #[derive(Debug, Clone, Parser)]
@@ -55,16 +52,6 @@ pub struct PasswdArgs {
 
     #[command(flatten)]
     pub common: Common,
-}
-
-impl Command for PasswdArgs {
-    fn common(&self) -> &Common {
-        &self.common
-    }
-
-    fn run(&self, context: &mut Context) -> Result<(), Error> {
-        super::run(self, context)
-    }
 }
 
 /// The other ways to what is in the file.

@@ -2,31 +2,36 @@
 
 pub mod arguments;
 mod recovery;
+mod rewrite;
 
 use oidc_proto::{
     error_code::ErrorCode,
-    home::Home,
     message::{FileFormat, NewProtection, PasswdRequest, Request},
-    secret::Password,
     shortname::Shortname,
-    vault::{self, Format, Protection},
 };
-use serde_json::json;
 
-use self::arguments::PasswdArgs;
+use self::{
+    arguments::PasswdArgs,
+    rewrite::{new_password, report, rewrite},
+};
 use crate::{
-    account::{
-        error::AccountError,
-        file::{LOCK_TIMEOUT, Opened, Sealed, not_kept},
-        password::{keyring, sources::Sources},
-    },
-    cli::options::FormatArg,
+    account::{error::AccountError, file::Sealed},
+    cli::options::{Common, FormatArg},
     context::{
-        Context,
+        Command, Context,
         error::{Error, Held},
-        file_key,
     },
 };
+
+impl Command for PasswdArgs {
+    fn common(&self) -> &Common {
+        &self.common
+    }
+
+    fn run(&self, context: &mut Context) -> Result<(), Error> {
+        run(self, context)
+    }
+}
 
 /// Sets the new password.
 fn run(args: &PasswdArgs, context: &mut Context) -> Result<(), Error> {
@@ -54,49 +59,6 @@ fn run(args: &PasswdArgs, context: &mut Context) -> Result<(), Error> {
         }
         Err(error) => Err(error.into()),
     }
-}
-
-/// Writes the file anew under the new password and tells the agent the new key.
-fn rewrite(
-    args: &PasswdArgs,
-    home: &Home,
-    sealed: &Sealed,
-    opened: &Opened,
-    context: &mut Context,
-) -> Result<(), Error> {
-    if let Some(warning) = &opened.warning {
-        context.output.warning(warning);
-    }
-    if sealed.format == Format::OpenPgp {
-        context.output.note("The file is encrypted with OpenPGP; from now on it has a password instead.");
-    }
-    let header = vault::header(&sealed.bytes).unwrap_or_default();
-    if args.format == FormatArg::OidcAgent && (header.has_recovery_phrase || header.has_recovery_key) {
-        context.output.warning(
-            "the format of the C suite has no place for a recovery phrase or key: from now on the password alone \
-             opens the file",
-        );
-    }
-    let password = new_password(args, &sealed.name, context)?;
-    let lock = home.lock(&sealed.name, LOCK_TIMEOUT)?;
-    let failed = |error| AccountError::Vault { name: sealed.name.clone(), file: sealed.path.clone(), error };
-    let key = opened.rewrite(home, &lock, |current| {
-        let header = vault::header(&current.bytes).unwrap_or_default();
-        let recovery = current.key.recovery(&current.bytes).map_err(failed)?;
-        let protection = match args.format {
-            FormatArg::Native => Protection::Recoverable(&password, &recovery),
-            FormatArg::OidcAgent => Protection::OidcAgent(&password),
-        };
-        vault::seal_next(&current.account, &protection, header.generation).map_err(failed)
-    })?;
-    drop(lock);
-    if args.keyring.pw_keyring
-        && let Err(error) = keyring::store(&sealed.name, &sealed.path, &password)
-    {
-        context.output.warning(&not_kept(&error));
-    }
-    file_key::give_if_loaded(context, &sealed.name, &key, true);
-    report(&sealed.name, args.format, context)
 }
 
 /// Lets the agent write the file from its copy.
@@ -143,53 +105,13 @@ fn confirm_copy(args: &PasswdArgs, name: &Shortname, context: &mut Context) -> R
     }
 }
 
-/// What the journal of registrations holds under the old password, which others may know.
-fn forget_old_copies(name: &Shortname, context: &mut Context) {
-    let Ok(home) = context.home() else { return };
-    let forgotten = home.change_registrations(|client| {
-        if client.account == name.as_str() {
-            client.sealed = None;
-        }
-        true
-    });
-    if let Err(error) = forgotten {
-        context.output.warning(&format!("a copy of the registration stays under the old password: {error}"));
-    }
-}
-
-/// The new password: from a source, or typed twice.
-fn new_password(args: &PasswdArgs, name: &Shortname, context: &mut Context) -> Result<Password, Error> {
-    let sources = Sources {
-        variable: args.new_pw_env.clone(),
-        command: args.new_pw_cmd.clone(),
-        file: args.new_pw_file.clone(),
-        credential: None,
-        keyring: false,
-        prompt: args.old.sources().prompt,
-    };
-    let prompt = format!("Enter new encryption password for account config '{name}'");
-    context.new_password(&sources, &prompt, "Confirm new encryption password")
-}
-
-fn report(name: &Shortname, format: FormatArg, context: &mut Context) -> Result<(), Error> {
-    forget_old_copies(name, context);
-    let format = match format {
-        FormatArg::Native => "native",
-        FormatArg::OidcAgent => "oidc-agent",
-    };
-    if context.output.json {
-        let object = json!({"status": "success", "account": name, "format": format});
-        return Ok(context.output.json(&object)?);
-    }
-    Ok(context.output.line(&format!("New password set for '{name}'"))?)
-}
-
 #[cfg(test)]
 mod tests {
     use oidc_proto::{
         account::AccountConfig,
         message::{Failure, Reply},
-        vault::{FileKey, Phrase, Recovery},
+        secret::Password,
+        vault::{self, FileKey, Format, Phrase, Protection, Recovery},
     };
 
     use super::*;

@@ -9,7 +9,7 @@ use serde_json::json;
 
 use super::{
     arguments::{PasswdArgs, RecoverWith},
-    rewrite,
+    rewrite::rewrite,
 };
 use crate::{
     account::{
