@@ -74,8 +74,8 @@ mod tests {
 
     /// Answers one window after the other like this.
     fn answering(answers: &[&str]) -> Fake {
-        let cases: String =
-            answers.iter().enumerate().map(|(at, answer)| format!("{at}) {answer};; ")).collect();
+        let cases = answers.iter().enumerate().map(|(at, answer)| format!("{at}) {answer};; "));
+        let cases = cases.collect::<Vec<_>>().concat();
         Fake::new(&format!(
             "echo >> \"$0.asked\"; case $(($(wc -l < \"$0.asked\") - 1)) in {cases} *) echo ERR 1;; esac"
         ))
