@@ -26,7 +26,8 @@ impl Keyring {
         let configuration = scene.environment.path("bus.conf");
         let text = format!(
             "<busconfig><type>session</type><listen>unix:tmpdir={}</listen><auth>EXTERNAL</auth>\
-             <policy context='default'><allow send_destination='*' eavesdrop='true'/><allow own='*'/></policy></busconfig>",
+             <policy context='default'><allow send_destination='*' eavesdrop='true'/>\
+             <allow eavesdrop='true'/><allow own='*'/></policy></busconfig>",
             scene.environment.tmp().display()
         );
         fs_err::write(&configuration, text).expect("written");
