@@ -52,7 +52,7 @@ impl Memory {
         make(&directory).map_err(|error| failed(&directory, &error))?;
         let lock = locked(&directory).map_err(|error| failed(&directory, &error))?;
         let before = read(&path).map_err(|error| failed(&path, &error))?;
-        let text = before.as_deref().unwrap_or(HEADER);
+        let text = before.as_deref().unwrap_or_default();
         let document = text.parse::<DocumentMut>().map_err(|error| {
             let line = error.to_string();
             failed(&path, &io::Error::other(line.lines().next().unwrap_or("it is no TOML").to_owned()))
@@ -131,7 +131,8 @@ impl Memory {
 
     /// Writes it, if anything has changed; [`Memory::undo`] takes it back.
     pub fn save(&self) -> Result<(), Error> {
-        let text = self.document.to_string();
+        let header = if self.before.is_none() { HEADER } else { "" };
+        let text = format!("{header}{}", self.document);
         if self.before.as_deref() == Some(&text) {
             return Ok(());
         }

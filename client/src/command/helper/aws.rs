@@ -198,6 +198,9 @@ impl AwsArgs {
         if self.id_token {
             words.push("--id-token".to_owned());
         }
+        if words.iter().any(|word| word.contains(char::is_control)) {
+            return Err(UsageError::new("what goes into the profile has control characters").into());
+        }
         words[0] = shell::quoted(&words[0]).into();
         let mut lines = format!("[profile {name}]\ncredential_process = {}\n", words.join(" "));
         let mut add = |key: &str, value: Option<&str>| {
@@ -209,9 +212,6 @@ impl AwsArgs {
         // Ceph and MinIO answer for objects where they answer for tokens.
         add("endpoint_url", self.endpoint.as_deref());
         add("ca_bundle", certificates.as_deref());
-        if lines.lines().count() > 5 || lines.chars().any(|c| c.is_control() && c != '\n') {
-            return Err(UsageError::new("what goes into the profile has control characters").into());
-        }
         Ok(lines)
     }
 }
