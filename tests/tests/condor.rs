@@ -6,13 +6,15 @@ use std::{
     path::PathBuf,
     process::{Command, Stdio},
     thread,
+    time::{Duration, Instant},
 };
 
 use oidc_tests::{
+    agent::Agent,
     condor::PlayedCondor,
-    environment::FileFormat,
+    environment::{Environment, FileFormat},
     programs::{Finished, program, run},
-    provider::Seed,
+    provider::{Provider, Quirks, Seed},
     require,
     scene::{ACCOUNT, Scene},
 };
@@ -216,4 +218,36 @@ fn htcondor_itself_runs_the_storer() {
         refused.stdout.contains("failed"),
         "a failure of the storer is one of the submission: {refused:?}"
     );
+}
+
+/// What is stored is stored again before it ends, by the agent alone.
+#[test]
+fn the_agent_stores_it_again_in_time() {
+    let mut environment = Environment::new();
+    let condor = PlayedCondor::install(&environment);
+    environment.set("PATH", &condor.path());
+    let provider = Provider::with(Quirks { access_token_lifetime: 12, ..Quirks::default() });
+    environment.add_account(&provider.seed_account(ACCOUNT), FileFormat::Native);
+    let agent = Agent::start(&environment);
+    let scene = Scene { agent, environment, provider };
+    scene.load(ACCOUNT);
+    let stored = condor.found_by(scene.command(&["condor", "store", ACCOUNT, "--json"]));
+    let object: Value = serde_json::from_str(&run(stored).success()).expect("JSON");
+    assert_eq!(object["kept_fresh"], true, "{object}");
+    let end = Instant::now() + Duration::from_secs(40);
+    let first = condor.stored(ACCOUNT).expect("a token");
+    let mut seen = vec![first];
+    while seen.len() < 3 {
+        assert!(Instant::now() < end, "{seen:?}\n{}", scene.agent.log());
+        let now = condor.stored(ACCOUNT).expect("a token");
+        let claims = oidc_proto::jwt::Claims::of(&now).expect("a JWT");
+        let wall = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).expect("now").as_secs();
+        assert!(claims.expires_at().is_some_and(|ends| ends > wall), "what jobs find has ended");
+        if seen.last() != Some(&now) {
+            seen.push(now);
+        }
+        thread::sleep(Duration::from_millis(100));
+    }
+    let told = run(condor.found_by(scene.command(&["condor", "store", ACCOUNT, "--account", ACCOUNT])));
+    assert_eq!(told.code, Some(0), "{told:?}");
 }

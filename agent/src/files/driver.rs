@@ -6,15 +6,16 @@ use oidc_proto::{
     destination::{DestinationError, derive},
     error_code::ErrorCode,
     files::{
-        entry::{Sink, TokenKind, WantedToken},
-        gate::Refusal,
+        entry::{CondorSink, Require, Sink, TokenKind, WantedToken},
+        gate::{self, Refusal},
     },
     message::{Failure, FileProblem, Validity},
-    private_file::{self, Warning},
+    private_file::{self, Warning, Written},
 };
 use tracing::{debug, info};
 
 use super::{
+    condor,
     handle::{Files, State},
     issued::Issued,
     publish::{self, Published, Unpublished},
@@ -193,10 +194,7 @@ impl Files {
                 let issued = issued.clone();
                 off_thread(move || publish::publish(entry.require, &sink, &issued, now)).await
             }
-            Sink::Condor(_) => {
-                let failure = Failure::not_supported_yet("condor");
-                return self.change(|state, now| state.schedule.withheld(id, problem_of(&failure, now), now));
-            }
+            Sink::Condor(sink) => handed_over(&sink, entry.require, &issued, now).await,
         };
         self.change(|state, now| {
             match published {
@@ -217,6 +215,11 @@ impl Files {
                     } else {
                         state.schedule.withheld(id, problem, now);
                     }
+                }
+                Err(Unpublished::Condor(error)) => {
+                    info!(%error, "HTCondor did not take a token");
+                    let problem = FileProblem::new(error.code(), error.to_string(), now.wall);
+                    state.schedule.unwritten(id, problem, now);
                 }
                 Err(Unpublished::Write(error)) => {
                     info!(code = error.code(), "a managed file could not be written");
@@ -270,4 +273,16 @@ pub(super) fn problem_of(failure: &Failure, now: Moment) -> FileProblem {
     let info = failure.info.as_deref().map(|info| info.split_whitespace().collect::<Vec<_>>().join(" "));
     let text = info.map_or_else(|| failure.to_string(), |info| format!("{failure}. {info}"));
     FileProblem::new(failure.code.as_str(), text, now.wall)
+}
+
+/// Hands a token over to HTCondor. What is there already cannot be looked at.
+async fn handed_over(
+    sink: &CondorSink,
+    require: Require,
+    issued: &Issued,
+    now: Moment,
+) -> Result<Published, Unpublished> {
+    let lacks = gate::judge(&issued.wanted, require, &issued.as_format(now), None, now.wall)?;
+    condor::store(sink, issued.token.access_token.expose()).await?;
+    Ok(Published::Written(Written { created: false, warnings: Vec::new() }, lacks))
 }

@@ -4,6 +4,7 @@
 //! that is held for moments; `driver.rs` carries out what it says, in one task that is there as long as there are entries.
 //! Tokens come from [`crate::accounts::Accounts`] as for everybody.
 
+mod condor;
 mod configure;
 mod driver;
 mod due;

@@ -13,7 +13,7 @@ use oidc_proto::{
 use rustix::fs::{Mode, OFlags};
 use zeroize::Zeroizing;
 
-use super::{due::Life, issued::Issued};
+use super::{condor::StoreError, due::Life, issued::Issued};
 use crate::clock::Moment;
 
 /// The largest file that is looked at, in bytes: a token with what may be around it.
@@ -37,6 +37,9 @@ pub enum Unpublished {
     /// It could not be written.
     #[error(transparent)]
     Write(#[from] WriteError),
+    /// HTCondor did not take it.
+    #[error(transparent)]
+    Condor(#[from] StoreError),
 }
 
 /// Publishes a token in a file. Blocks.
