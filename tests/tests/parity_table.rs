@@ -145,7 +145,7 @@ fn ours(environment: &Environment, tool: &str) -> Command {
 fn our_programs_take_every_option_in_it() {
     let environment = Environment::new();
     let page = page();
-    for tool in TOOLS {
+    for tool in TOOLS.into_iter().chain(["oidc-tokensh"]) {
         for option in names(&rows(&page, &format!("### `{tool}`")), |_| true) {
             let tried = tried(&environment, tool, &option);
             // Of a short option the program complains by its letter alone.

@@ -28,9 +28,15 @@ impl Login {
         for name in ["oidc-agent", "oidc"] {
             symlink(program(name), bin.join(name)).expect("a link");
         }
-        for name in
-            ["oidc-add", "oidc-token", "oidc-gen", "oidc-agent-service", "oidc-keychain", "oidc-prompt"]
-        {
+        for name in [
+            "oidc-add",
+            "oidc-token",
+            "oidc-gen",
+            "oidc-agent-service",
+            "oidc-keychain",
+            "oidc-prompt",
+            "oidc-tokensh",
+        ] {
             symlink("oidc", bin.join(name)).expect("a link");
         }
         Self { environment }
@@ -193,7 +199,7 @@ fn a_question_without_anybody_to_ask_is_an_error_and_runs_nothing() {
     assert!(!marker.exists());
 }
 
-/// What a script for release 5 does, line by line; `oidc-tokensh` and `--pw-keyring` have tests of their own.
+/// What a script for release 5 does, line by line. Without a session bus `--pw-keyring` leaves it to the other sources.
 #[test]
 fn a_login_script_of_release_5_runs_unchanged() {
     let provider = Provider::start();
@@ -202,12 +208,13 @@ fn a_login_script_of_release_5_runs_unchanged() {
         "set -eu
         eval `oidc-agent-service use` > /dev/null
         test -n \"$OIDC_SOCK\" && test -n \"$OIDCD_PID\" && test -f \"$OIDCD_PID_FILE\"
-        oidc-add --pw-env=PW {ACCOUNT} > /dev/null
+        oidc-add --pw-keyring --pw-env=PW {ACCOUNT} > /dev/null
         eval `oidc-keychain --accounts {ACCOUNT}` > /dev/null
         TOKEN=`oidc-token --time 60 {ACCOUNT}`
         test `echo \"$TOKEN\" | tr -cd . | wc -c` = 2
         eval `oidc-token -c {ACCOUNT}`
         test \"$OIDC_AT\" = \"$TOKEN\"
+        oidc-tokensh --oidc {ACCOUNT} --minsecs 60 -- sh -c 'test -s \"$BEARER_TOKEN_FILE\"'
         oidc-add -l | grep -qx {ACCOUNT}
         oidc-agent-service restart-s
         eval `oidc-agent-service use` > /dev/null

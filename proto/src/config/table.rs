@@ -72,15 +72,13 @@ table! {
     GEN_PW_PROMPT = Key::word(GEN, "pw-prompt", &["", "cli", "gui", "none"]);
     /// `--confirm-yes`, `--confirm-no`, `--confirm-default`.
     ANSWER_CONFIRM_PROMPTS = Key::word(GEN, "answer-confirm-prompts", &["", "yes", "no", "default"]);
-    /// The server of `--mytoken-url` without one.
-    DEFAULT_MYTOKEN_SERVER = Key::text(GEN, "default_mytoken_server")
-        .without_effect("mytoken accounts are not supported yet");
-    /// `--mytoken`.
-    GEN_DEFAULT_MYTOKEN_PROFILE = Key::text(GEN, "default_mytoken_profile")
-        .without_effect("mytoken accounts are not supported yet");
+    /// The mytoken server that is meant where none is named.
+    DEFAULT_MYTOKEN_SERVER = Key::text(GEN, "default_mytoken_server");
+    /// The profile of a mytoken account where none is named.
+    GEN_DEFAULT_MYTOKEN_PROFILE = Key::text(GEN, "default_mytoken_profile");
     /// Whether a mytoken account is made where both kinds can be.
     PREFER_MYTOKEN_OVER_OIDC = Key::switch(GEN, "prefer_mytoken_over_oidc", false)
-        .without_effect("mytoken accounts are not supported yet");
+        .without_effect("a mytoken account is made where `--mytoken-url` or `--mytoken` asks for one");
     /// `--debug`.
     GEN_DEBUG_LOGGING = Key::switch(GEN, "debug_logging", false).without_effect(NO_LOG);
 

@@ -194,8 +194,16 @@ pub struct ClientArgs {
 
     /// Log in at a mytoken server, which keeps the refresh token; the account holds a mytoken
     #[arg(long, visible_alias = "mytoken-issuer", value_name = "URL", num_args = 0..=1, require_equals = true,
-          default_missing_value = MYTOKEN_SERVER)]
+          default_missing_value = "")]
     pub mytoken_url: Option<String>,
+
+    /// The server that is meant where none is named, if the configuration says so.
+    #[arg(skip)]
+    pub default_mytoken_server: Option<String>,
+
+    /// The profile where none is named, if the configuration says so.
+    #[arg(skip)]
+    pub default_mytoken_profile: Option<String>,
 
     /// The same with a profile, which says what the mytoken may do: its name there, or a JSON object; `agent` without one
     #[arg(long = "mytoken", visible_alias = "mytoken-profile", value_name = "PROFILE")]

@@ -1,7 +1,8 @@
 //! The options with what the configuration says where the command line says nothing.
 
 use oidc_proto::config::{
-    ANSWER_CONFIRM_PROMPTS, AUTO_OPEN_URL, CNID, Config, DEFAULT_GPG_KEY, GEN_PROMPT, GEN_PW_PROMPT,
+    ANSWER_CONFIRM_PROMPTS, AUTO_OPEN_URL, CNID, Config, DEFAULT_GPG_KEY, DEFAULT_MYTOKEN_SERVER,
+    GEN_DEFAULT_MYTOKEN_PROFILE, GEN_PROMPT, GEN_PW_PROMPT,
 };
 
 use super::arguments::GenArgs;
@@ -20,6 +21,8 @@ pub fn configured(args: &GenArgs, config: &Config) -> GenArgs {
             args.store.gpg = config.text(&DEFAULT_GPG_KEY);
         }
     }
+    args.client.default_mytoken_server = config.text(&DEFAULT_MYTOKEN_SERVER);
+    args.client.default_mytoken_profile = config.text(&GEN_DEFAULT_MYTOKEN_PROFILE);
     args.login.no_url_call |= !config.switch(&AUTO_OPEN_URL);
     let word = |text: Option<String>| text.as_deref().and_then(PromptArg::named);
     args.answers.prompt = args.answers.prompt.or_else(|| word(config.text(&GEN_PROMPT)));
@@ -45,8 +48,10 @@ fn is_protection_given(args: &GenArgs) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use oidc_proto::account::AccountConfig;
+
     use super::*;
-    use crate::command::r#gen::testing::arguments;
+    use crate::command::r#gen::{mytoken, testing::arguments};
 
     fn config(text: &str) -> Config {
         let root = tempfile::tempdir().expect("a directory");
@@ -68,6 +73,24 @@ mod tests {
         assert_eq!(args.password.pw_prompt, Some(PromptArg::Gui));
         let none = configured(&arguments(["oidc", "gen", "acc"]), &Config::default());
         assert_eq!((none.answers.prompt, none.password.pw_prompt), (Some(PromptArg::Cli), None));
+    }
+
+    #[test]
+    fn mytoken_server_and_profile_are_those_of_the_configuration_where_none_is_named() {
+        let config = config(
+            r#"{"oidc-gen": {"default_mytoken_server": "https://mt.example/", "default_mytoken_profile": "mine"}}"#,
+        );
+        for (option, server) in [
+            ("--mytoken-url", "https://mt.example/"),
+            ("--mytoken=x", "https://mt.example/"),
+            ("--mytoken-url=https://other.example/", "https://other.example/"),
+        ] {
+            let args = configured(&arguments(["oidc", "gen", "acc", option]), &config);
+            assert_eq!(args.client.default_mytoken_profile.as_deref(), Some("mine"));
+            let mut account = AccountConfig::default();
+            mytoken::apply(&args.client, &mut account).expect("applied");
+            assert_eq!(account.mytoken_url.as_deref(), Some(server), "{option}");
+        }
     }
 
     #[test]

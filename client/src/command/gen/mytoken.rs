@@ -29,13 +29,16 @@ struct Supported {
 
 /// Takes what the options say of a mytoken.
 pub fn apply(client: &ClientArgs, account: &mut AccountConfig) -> Result<(), Error> {
+    let usual = client.default_mytoken_server.as_deref().unwrap_or(MYTOKEN_SERVER);
     if let Some(url) = &client.mytoken_url {
-        let url = issuer_url::read(url).map_err(|reason| failed(format!("--mytoken-url: {reason}")))?;
+        let named = Some(url.as_str()).filter(|url| !url.is_empty());
+        let url = issuer_url::read(named.unwrap_or(usual))
+            .map_err(|reason| failed(format!("--mytoken-url: {reason}")))?;
         account.mytoken_url = Some(url);
     }
     if let Some(profile) = &client.mytoken_profile {
         account.mytoken_profile = Some(Box::new(read_profile(profile)?));
-        account.mytoken_url.get_or_insert_with(|| MYTOKEN_SERVER.to_owned());
+        account.mytoken_url.get_or_insert_with(|| usual.to_owned());
     }
     Ok(())
 }
@@ -55,7 +58,10 @@ fn read_profile(text: &str) -> Result<Value, Error> {
 
 /// Everything that is not known yet but is needed for the login: which provider, which scopes.
 pub fn complete(session: &mut Session, account: &mut AccountConfig) -> Result<Choice, Error> {
-    account.mytoken_profile.get_or_insert_with(|| Box::new(json!({ "include": PROFILE })));
+    if account.mytoken_profile.is_none() {
+        let usual = session.args.client.default_mytoken_profile.as_deref().unwrap_or(PROFILE);
+        account.mytoken_profile = Some(Box::new(read_profile(usual)?));
+    }
     let supported = supported(session, account)?;
     let chosen = match &account.issuer_url {
         Some(issuer) => known(&supported, issuer, account)?,
