@@ -210,6 +210,11 @@ fn what_the_server_does_not_give_is_said_before_anything_is_made() {
     let by_code = stage.generate("mt", &["--flow=code"]);
     assert!(by_code.stderr.contains("does not log in by 'code'"), "{by_code:?}");
     assert_eq!(stage.server.asked(Place::Mytoken).len(), 0);
+    let no_profile = stage.generate("mt", &["--mytoken", "nonsense"]);
+    assert!(
+        no_profile.stderr.contains("no such profile (unknown include name: 'nonsense')"),
+        "{no_profile:?}"
+    );
 
     let url = format!("--mytoken-url={}", stage.scene.provider.issuer());
     let no_server = stage.oidc(&["gen", "mt", &url, "--prompt=none", "--pw-env"]);

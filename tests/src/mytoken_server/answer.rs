@@ -40,6 +40,10 @@ fn metadata(shared: &Shared) -> Value {
 }
 
 fn mytoken(shared: &Shared, tokens: &mut Tokens, asked: &Asked) -> Answer {
+    if !matches!(asked.text("include"), "" | "agent" | "web-default") {
+        let text = format!("unknown include name: '{}'", asked.text("include"));
+        return error(400, "invalid_request", &text);
+    }
     match asked.text("grant_type") {
         "oidc_flow" if asked.text("oidc_issuer") != shared.issuer => {
             error(400, "invalid_request", "The provided issuer is not supported")

@@ -40,6 +40,8 @@ use super::{
 
 /// Where a mytoken server's metadata are.
 const WELL_KNOWN: &str = "/.well-known/mytoken-configuration";
+/// How the server begins to say that it has no profile of a name.
+const UNKNOWN_PROFILE: &str = "unknown include name";
 
 impl Providers {
     /// Whoever takes an account's secret for access tokens: its mytoken server, or else its OpenID provider.
@@ -97,7 +99,23 @@ impl Provider {
         deadline: Instant,
     ) -> Result<Object, ProviderError> {
         let answer = self.http.send(json_request(url, body, repeat), deadline).await?;
-        answer.into_object(&self.http, secrets).inspect_err(|error| self.forget_metadata_after(error))
+        answer.into_object(&self.http, secrets).map_err(|error| {
+            self.forget_metadata_after(&error);
+            self.told_of_profile(error)
+        })
+    }
+
+    /// A profile of that name is not on the server: no fault of anybody, and no bug.
+    fn told_of_profile(&self, error: ProviderError) -> ProviderError {
+        let ProviderErrorKind::Refused(refusal) = error.kind() else { return error };
+        let said = refusal.description.as_deref().unwrap_or_default();
+        if refusal.error != "invalid_request" || !said.starts_with(UNKNOWN_PROFILE) {
+            return error;
+        }
+        let reason = format!(
+            "the server has no such profile ({said}); `--mytoken` takes the name of another one, or a JSON object"
+        );
+        self.http.error(ProviderErrorKind::Configuration { reason })
     }
 }
 
