@@ -23,6 +23,7 @@ const PUBLIC: &[&str] = &[
     "configuration-endpoint",
     "cp",
     "dae",
+    "env",
     "expires-at",
     "file",
     "forget",
