@@ -19,10 +19,10 @@ use super::{
     handle::{Files, State},
     issued::Issued,
     publish::{self, Published, Unpublished},
-    schedule::{Action, EntryId, TokenId, Trouble},
+    schedule::{Action, EntryId, TokenId},
 };
 use crate::{
-    accounts::{self, ManagedWish, NoToken, off_thread},
+    accounts::{ManagedWish, NoToken, Trouble, off_thread},
     clock::Moment,
 };
 
@@ -136,7 +136,7 @@ impl Files {
         min_valid: Option<u64>,
     ) -> Result<Issued, (Trouble, FileProblem)> {
         let problem = |failure: &Failure| problem_of(failure, self.now());
-        let trouble = |no: NoToken| (trouble_of(no.trouble), problem(&no.failure));
+        let trouble = |no: NoToken| (no.trouble, problem(&no.failure));
         // Its issuer has rules of its own for services.
         self.0.accounts.unattended(&wanted.account).await.map_err(trouble)?;
         let (scope, audience) = self.derived(wanted).await.map_err(|error| {
@@ -257,15 +257,6 @@ impl Files {
 
 fn words(text: Option<&str>) -> BTreeSet<String> {
     text.into_iter().flat_map(str::split_ascii_whitespace).map(str::to_owned).collect()
-}
-
-fn trouble_of(trouble: accounts::Trouble) -> Trouble {
-    match trouble {
-        accounts::Trouble::Unmanaged => Trouble::Unmanaged,
-        accounts::Trouble::LoginNeeded => Trouble::LoginNeeded,
-        accounts::Trouble::Refused => Trouble::Refused,
-        accounts::Trouble::Passing(asked) => Trouble::Passing(asked),
-    }
 }
 
 /// A failure with what helps against it, on one line.

@@ -28,7 +28,10 @@ use super::{
     pause,
     timers::Timers,
 };
-use crate::clock::{BootTime, Moment};
+use crate::{
+    accounts::Trouble,
+    clock::{BootTime, Moment},
+};
 
 /// Requests under way that count, [`QUICK`] after they began they do not: a provider that hangs delays nobody else.
 const MOST_AT_ONCE: usize = 8;
@@ -76,19 +79,6 @@ pub enum Action {
     Expire(EntryId),
     /// Tell others.
     Tell(EntryId, Event),
-}
-
-/// Why there is no token, as far as it matters for what is done next.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Trouble {
-    /// The account cannot be used without the person; nothing was asked.
-    Unmanaged,
-    /// Only a login helps.
-    LoginNeeded,
-    /// Asking again does not help.
-    Refused,
-    /// It may pass. For how long the provider wants to be left alone.
-    Passing(Option<Duration>),
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

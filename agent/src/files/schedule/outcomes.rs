@@ -4,10 +4,8 @@ use std::time::Duration;
 
 use oidc_proto::{files::entry::Event, message::FileProblem, shortname::Shortname};
 
-use super::{
-    super::due::Life, Action, EntryId, LOOK_AGAIN, Published, Schedule, Standing, Timer, TokenId, Trouble,
-};
-use crate::clock::Moment;
+use super::{super::due::Life, Action, EntryId, LOOK_AGAIN, Published, Schedule, Standing, Timer, TokenId};
+use crate::{accounts::Trouble, clock::Moment};
 
 impl Schedule {
     /// A token was granted, with its life if that is known. It goes to all entries.
