@@ -20,8 +20,8 @@ use std::{
     path::PathBuf,
 };
 
-use fs_err::File;
-use rustix::process::geteuid;
+use fs_err::{File, os::unix::fs::OpenOptionsExt};
+use rustix::{fs::OFlags, process::geteuid};
 use serde::Deserialize;
 
 use crate::{home::Home, wildcard};
@@ -97,7 +97,12 @@ impl HelperHosts {
     /// Reads the file of a directory; without one there are no hosts.
     pub fn load(home: &Home) -> Result<Self, HelpersError> {
         let path = home.path().join(FILE);
-        let file = match File::open(&path) {
+        // Without waiting for who writes into a pipe.
+        let file = match File::options()
+            .read(true)
+            .custom_flags(OFlags::NONBLOCK.bits().cast_signed())
+            .open(&path)
+        {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Self::default()),
             file => file.map_err(|error| HelpersError::Read(path.clone(), error))?,
         };
@@ -132,10 +137,18 @@ impl HelperHosts {
         Ok(parsed)
     }
 
-    /// The entry for a host. `authority` is the host as programs name it, with a port where that is not the usual one.
+    /// The entry for a host. `authority` is the host as programs name it, with a port where that is not the usual one; what is
+    /// more than host and port fits no entry.
     pub fn find(&self, authority: &str) -> Option<&HelperHost> {
         let authority = authority.to_ascii_lowercase();
         let alone = without_port(&authority);
+        let port = authority[alone.len()..].strip_prefix(':');
+        let is_port = |port: &str| {
+            port.bytes().all(|byte| byte.is_ascii_digit()) && port.parse::<u16>().is_ok_and(|port| port != 0)
+        };
+        if !authority.bytes().all(is_of_a_name) || !port.is_none_or(is_port) {
+            return None;
+        }
         self.hosts.iter().find(|entry| {
             wildcard::fits(&entry.host, &authority)
                 || (!has_port(&entry.host) && wildcard::fits(&entry.host, alone))
@@ -145,8 +158,8 @@ impl HelperHosts {
 
 impl HelperHost {
     fn check(&self) -> Result<(), String> {
-        let is_name = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.:[]*".contains(&byte);
-        if self.host.is_empty() || !self.host.bytes().all(is_name) {
+        let is_pattern = |byte: u8| byte == b'*' || is_of_a_name(byte);
+        if self.host.is_empty() || !self.host.bytes().all(is_pattern) {
             return Err(format!(
                 "host = {:?} is no host: a name without scheme and path, as git.example or git.example:8443",
                 self.host
@@ -180,6 +193,10 @@ impl HelperHost {
         }
         Ok(())
     }
+}
+
+fn is_of_a_name(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || b"-_.:[]".contains(&byte)
 }
 
 fn has_port(host: &str) -> bool {
@@ -245,6 +262,12 @@ account = "six"
             ("a.cern.example:99", Some("https://op.example/")),
             ("cern.example", None),
             ("git.example.evil", None),
+            ("git.example:99999", None),
+            ("git.example:", None),
+            ("evil.example/.cern.example", None),
+            ("evil.example#.cern.example", None),
+            ("evil.example:80@a.cern.example", None),
+            ("evil.example\\.cern.example", None),
             ("evil-git.example", None),
             ("[::1]:8443", Some("six")),
             ("[::1]", Some("six")),

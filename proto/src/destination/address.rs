@@ -37,6 +37,9 @@ pub enum AddressError {
     /// RFC 3986 section 3.1.
     #[error("its scheme is none: letters, digits, '+', '-' and '.' only")]
     Scheme,
+    /// RFC 3986 section 3.2.1. Programs disagree about which host is meant then.
+    #[error("what stands before its '@' is no user name, so that programs take different hosts from it")]
+    User,
     /// No host name and no address.
     #[error(
         "its host is none: a name in ASCII (xn--... where it has other letters), or an address, IPv6 in brackets"
@@ -67,6 +70,9 @@ impl FromStr for Address {
             Some((user, place)) => (Some(user), place),
             None => (None, authority),
         };
+        if !user.unwrap_or_default().bytes().all(is_userinfo) {
+            return Err(AddressError::User);
+        }
         let (host, port) = host_and_port(place)?;
         Ok(Self {
             scheme: normal_scheme(scheme)?,
@@ -94,6 +100,11 @@ fn normal_scheme(scheme: &str) -> Result<String, AddressError> {
     let is_valid = scheme.starts_with(|first: char| first.is_ascii_alphabetic())
         && scheme.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"+-.".contains(&byte));
     if is_valid { Ok(scheme.to_ascii_lowercase()) } else { Err(AddressError::Scheme) }
+}
+
+/// RFC 3986 section 3.2.1.
+fn is_userinfo(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || b"-._~%!$&'()*+,;=:".contains(&byte)
 }
 
 fn host_and_port(place: &str) -> Result<(String, Option<u16>), AddressError> {
@@ -168,6 +179,8 @@ mod tests {
             ("https://[::1/x", AddressError::Host),
             ("https://[::1]x/", AddressError::Host),
             ("https://::1/x", AddressError::Host),
+            (r"https://evil.example\@se.example/", AddressError::User),
+            ("https://a@b@se.example/", AddressError::User),
             ("https://se.example:0/", AddressError::Port),
             ("https://se.example:70000/", AddressError::Port),
             ("https://se.example:+1/", AddressError::Port),
