@@ -11,7 +11,6 @@ pub mod formats;
 pub mod gate;
 mod hook_table;
 pub mod keys;
-pub mod lease;
 pub mod osg;
 mod osg_entries;
 mod problem;

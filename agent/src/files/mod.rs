@@ -12,7 +12,6 @@ mod handle;
 mod hook_state;
 mod hooks;
 mod issued;
-mod leases;
 mod pause;
 mod publish;
 mod report;

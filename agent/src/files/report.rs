@@ -34,10 +34,10 @@ impl State {
         }
     }
 
-    /// All entries: those of the configuration in its order, then leases.
+    /// All entries in the configuration's order.
     pub(super) fn in_order(&self) -> Vec<EntryId> {
         let mut all: Vec<_> = self.schedule.entries.iter().collect();
-        all.sort_by_key(|(id, managed)| (managed.lease, managed.place, **id));
+        all.sort_by_key(|(id, managed)| (managed.place, **id));
         all.into_iter().map(|(id, _)| *id).collect()
     }
 
@@ -74,7 +74,6 @@ impl State {
             token: managed.entry.token.kind,
             path,
             condor,
-            leased_to: managed.lease,
             state,
             since,
             published_at: managed.published.map(|published| published.at),

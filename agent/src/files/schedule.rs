@@ -120,8 +120,6 @@ pub(super) struct Published {
 #[derive(Debug)]
 pub(super) struct Managed {
     pub(super) entry: Entry,
-    /// The process for whose life it is there.
-    pub(super) lease: Option<u32>,
     /// Its place in the configuration.
     pub(super) place: usize,
     pub(super) token: TokenId,
@@ -207,10 +205,9 @@ impl Schedule {
         Some(next.min(now.boot.plus(LONGEST_SLEEP)))
     }
 
-    /// The entry of this name: of the configuration, else a lease.
+    /// The entry of this name.
     pub fn find(&self, name: &str) -> Option<EntryId> {
-        let named = self.entries.iter().filter(|(_, managed)| managed.entry.name == name);
-        named.min_by_key(|(_, managed)| managed.lease.is_some()).map(|(id, _)| *id)
+        self.entries.iter().find(|(_, managed)| managed.entry.name == name).map(|(id, _)| *id)
     }
 
     /// An entry as it was configured.

@@ -132,7 +132,6 @@ impl Dispatch {
             Request::MytokenSupportedProviders(query) => {
                 Box::pin(login.mytoken_supported_providers(query)).await
             }
-            other @ Request::Lease(_) => Err(Failure::not_supported_yet(other.name())),
         }
     }
 

@@ -67,7 +67,6 @@ impl Request {
             | Self::Passwd(_)
             // It may store a registration access token that the provider has replaced.
             | Self::Examine { .. }
-            | Self::Lease(_)
             | Self::Page(_)
             | Self::FilesRenew { .. }
             | Self::FilesReload => Class::Management,

@@ -80,9 +80,9 @@ pub struct FilesStatus {
     pub refused: Option<FileProblem>,
     /// What else is to be told of the configuration or of the accounts that it loads.
     pub warnings: Vec<FileProblem>,
-    /// How many entries are in which state, leases included.
+    /// How many entries are in which state.
     pub counts: BTreeMap<Condition, usize>,
-    /// The entries in the configuration's order, then leases.
+    /// The entries in the configuration's order.
     pub entries: Vec<FileState>,
     /// There was no room for all: ask again for those after the last one.
     pub more: bool,
@@ -147,9 +147,6 @@ pub struct FileState {
     /// Where it goes, where that is HTCondor: `SERVICE` or `SERVICE_HANDLE`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub condor: Option<String>,
-    /// The process for whose life the entry is there, if it is a lease.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub leased_to: Option<u32>,
     /// In one word.
     pub state: Condition,
     /// Since when it is in that state.

@@ -12,7 +12,6 @@ mod field;
 mod files;
 mod inspection;
 mod issuer;
-mod lease;
 mod login;
 mod page;
 mod person;
@@ -36,7 +35,6 @@ pub use files::{
 };
 pub use inspection::{IntrospectRequest, Introspection, IssuerKeysRequest};
 pub use issuer::ProviderQuery;
-pub use lease::LeaseRequest;
 pub use login::{
     CodeExchangeRequest, DeleteClientRequest, DeviceAuthorization, DeviceRequest, Flow, GenRequest,
     RegisterRequest,

@@ -8,8 +8,8 @@ use zeroize::Zeroizing;
 use super::{
     AddRequest, AwsCredentialsRequest, CodeExchangeRequest, DeleteClientRequest, DeviceRequest, Failure,
     FileWriteRequest, FilesQuery, FilesWaitRequest, GenRequest, IdTokenRequest, IntrospectRequest,
-    IssuerKeysRequest, LeaseRequest, MytokenRequest, PageRequest, PasswdRequest, PersonRequest,
-    ProviderQuery, ProviderRequest, RefusedRequest, RegisterRequest, ResetRequest, TokenRequest,
+    IssuerKeysRequest, MytokenRequest, PageRequest, PasswdRequest, PersonRequest, ProviderQuery,
+    ProviderRequest, RefusedRequest, RegisterRequest, ResetRequest, TokenRequest,
     field::{put, required, required_object, verbatim},
 };
 use crate::{
@@ -145,8 +145,6 @@ pub enum Request {
     FilesReload,
     /// Ours: until a managed file is fresh.
     FilesWait(FilesWaitRequest),
-    /// Ours: token files for the life of the process that asks.
-    Lease(LeaseRequest),
 }
 
 impl Request {
@@ -215,7 +213,6 @@ impl Request {
             "files_renew" => Self::FilesRenew { name: object.string("name") },
             "files_reload" => Self::FilesReload,
             "files_wait" => Self::FilesWait(FilesWaitRequest::read(object)?),
-            "lease" => Self::Lease(LeaseRequest::read(object)?),
             _ => return Err(Failure::unknown_request()),
         })
     }
@@ -270,7 +267,6 @@ impl Request {
             Self::FilesStatus(query) => query.write(&mut object),
             Self::FilesRenew { name } => put(&mut object, "name", name.as_deref()),
             Self::FilesWait(request) => request.write(&mut object),
-            Self::Lease(request) => request.write(&mut object),
         }
         object.to_json()
     }
@@ -317,7 +313,6 @@ impl Request {
             Self::Passwd(_) => "passwd",
             Self::Examine { .. } => "examine",
             Self::Page(_) => "page",
-            Self::Lease(_) => "lease",
             Self::FilesStatus(_) => "files_status",
             Self::FilesRenew { .. } => "files_renew",
             Self::FilesReload => "files_reload",

@@ -1,4 +1,4 @@
-//! Which entries there are: those of the configuration, which are replaced as a whole, and leases.
+//! Which entries there are: those of the configuration, which are replaced as a whole.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -27,7 +27,8 @@ impl Schedule {
     /// seconds unless a good token was found; what is gone stays where it is, and is looked after no longer. What had been
     /// given up is tried again.
     pub fn replace(&mut self, entries: Vec<Found>, now: Moment) {
-        let mut before = self.of_configuration();
+        let named = self.entries.iter().map(|(id, managed)| (managed.entry.name.clone(), *id));
+        let mut before: BTreeMap<_, _> = named.collect();
         let mut fresh = Vec::new();
         for (place, found) in entries.into_iter().enumerate() {
             let same = before.remove(&found.entry.name);
@@ -38,29 +39,13 @@ impl Schedule {
             if let Some(id) = same {
                 self.remove(id);
             }
-            fresh.push(self.insert(found, None, place, now));
+            fresh.push(self.insert(found, place, now));
         }
         for id in before.into_values() {
             self.remove(id);
         }
         self.begin_again(now);
         self.spread(&fresh, now);
-    }
-
-    /// Entries for the life of a process; what they want is asked for at once.
-    pub fn lease(&mut self, entries: Vec<Entry>, process: u32, now: Moment) -> Vec<EntryId> {
-        let place = self.entries.len();
-        let insert = |entry| self.insert(Found { entry, token: None }, Some(process), place, now);
-        entries.into_iter().map(insert).collect()
-    }
-
-    /// A lease is over. Its entries, whose files are to be removed.
-    pub fn release(&mut self, ids: &[EntryId]) -> Vec<Entry> {
-        let entries: Vec<_> = ids.iter().filter_map(|id| self.entry(*id).cloned()).collect();
-        for id in ids {
-            self.remove(*id);
-        }
-        entries
     }
 
     /// New tokens now: for one entry, or for all that are not under way. What had been given up is tried again.
@@ -80,11 +65,6 @@ impl Schedule {
         }
     }
 
-    fn of_configuration(&self) -> BTreeMap<String, EntryId> {
-        let own = self.entries.iter().filter(|(_, managed)| managed.lease.is_none());
-        own.map(|(id, managed)| (managed.entry.name.clone(), *id)).collect()
-    }
-
     /// Whether what was published for an entry is what another one wants.
     fn is_alike(&self, id: EntryId, other: &Entry) -> bool {
         let entry = &self.entries[&id].entry;
@@ -97,7 +77,7 @@ impl Schedule {
         }
     }
 
-    fn insert(&mut self, found: Found, lease: Option<u32>, place: usize, now: Moment) -> EntryId {
+    fn insert(&mut self, found: Found, place: usize, now: Moment) -> EntryId {
         let (id, Found { entry, token }) = (EntryId(self.id()), found);
         let wanted = &entry.token;
         let token_id = match self.by_wanted.get(wanted) {
@@ -113,7 +93,6 @@ impl Schedule {
         }
         let managed = Managed {
             phase: due::phase(&self.host, &entry.name),
-            lease,
             place,
             token: token_id,
             published: token.map(|life| Published { life: Some(life), at: now.wall }),

@@ -245,23 +245,6 @@ fn a_token_that_must_not_be_published_is_not_asked_for_again() {
 }
 
 #[test]
-fn a_lease_shares_its_token_and_leaves_nothing_behind() {
-    let mut clock = Clock::new();
-    let mut schedule = schedule(&[entry("a", "x", "s", 600)], &clock);
-    serve(&mut schedule, HOUR, &clock);
-    clock.pass(100);
-    let ids = schedule.lease(vec![entry("a", "x", "s", 600)], 4711, clock.0);
-    let asked = asked(&schedule.next(clock.0));
-    // The cache answers: what there is is good for longer than that.
-    assert!(matches!(asked[..], [(_, Some(seconds))] if seconds < 2000), "{asked:?}");
-    schedule.granted(asked[0].0, Some(Life::beginning(clock.0, HOUR)), clock.0);
-    assert_eq!(schedule.release(&ids).len(), 1);
-    assert_eq!(schedule.entries.len(), 1);
-    let own = schedule.find("a").expect("the configuration's");
-    assert!(schedule.entries[&own].lease.is_none());
-}
-
-#[test]
 fn nothing_to_do_is_no_reason_to_wake_up() {
     let mut clock = Clock::new();
     let mut schedule = schedule(&[entry("a", "x", "s", 600)], &clock);

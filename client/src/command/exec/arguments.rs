@@ -62,7 +62,7 @@ pub struct ExecArgs {
     #[arg(short, long, value_name = "FILE")]
     pub outfile: Option<PathBuf>,
 
-    /// Say where the files are and who keeps them fresh
+    /// Say where the files are
     #[arg(short, long)]
     pub verbose: bool,
 

@@ -1,10 +1,11 @@
 //! `oidc exec`: becomes a command that finds a token in a file. Terminal, streams, signals, job control and exit status are the
 //! command's own, for there is no process between it and whoever started it.
 //!
-//! The agent keeps the file fresh and removes it when the process has ended, which it knows by the kernel's word. Where
-//! that agent cannot, the C suite's for one, a small process of this program does.
+//! A small process of this program keeps the file fresh, and removes it when the process has ended, which it knows by the
+//! kernel's word: so it is the same with every agent, the C suite's and a remote one too, and outlives each.
 
 pub mod arguments;
+mod lease;
 mod named;
 pub mod renewer;
 pub mod tokensh;
@@ -19,12 +20,8 @@ use std::{
 };
 
 use arguments::{ExecArgs, Manner};
-use oidc_proto::{
-    environment::without_secrets,
-    files::lease::{self, Lease, Leaseholder},
-    message::{LeaseRequest, Request},
-    private_file,
-};
+use lease::{Lease, Leaseholder};
+use oidc_proto::{environment::without_secrets, private_file};
 use wanted::{Item, Obtained};
 
 use crate::{
@@ -85,7 +82,12 @@ fn prepare(
     for (item, token) in items.iter().zip(obtained) {
         wanted::publish(&item.entry, token)?;
     }
-    keep_fresh(args, lease, obtained, context)?;
+    let expires = obtained.iter().map(|obtained| obtained.expires_at).collect();
+    let plan = renewer::Plan { lease: lease.clone(), expires, log: log(args, lease) };
+    renewer::start(&plan, &args.common).map_err(|error| {
+        let text = format!("nothing could be started that keeps the token fresh: {error}");
+        Error::Other(Exit::Failure, text)
+    })?;
     let command = command(args);
     let mut program = Program::new(&command[0]);
     program.args(&command[1..]);
@@ -99,35 +101,6 @@ fn prepare(
     }
     context.output.finish()?;
     Ok(program)
-}
-
-fn keep_fresh(
-    args: &ExecArgs,
-    lease: &Lease,
-    obtained: &[Obtained],
-    context: &mut Context,
-) -> Result<(), Error> {
-    let log = log(args, lease);
-    if log.is_none() {
-        let request = Request::Lease(LeaseRequest { entries: lease.entries.clone() });
-        match context.call(&request) {
-            Ok(_) => {
-                if args.verbose {
-                    context.output.note("the agent keeps it fresh");
-                }
-                return Ok(());
-            }
-            Err(error) if args.verbose => {
-                let text = format!("a process of its own keeps it fresh, for the agent does not ({error})");
-                context.output.note(&text);
-            }
-            Err(_) => {}
-        }
-    }
-    let expires = obtained.iter().map(|obtained| obtained.expires_at).collect();
-    renewer::start(&renewer::Plan { lease: lease.clone(), expires, log }, &args.common).map_err(|error| {
-        Error::Other(Exit::Failure, format!("nothing could be started that keeps the token fresh: {error}"))
-    })
 }
 
 /// Where `oidc-tokensh -v` has its log.

@@ -1,4 +1,4 @@
-//! The process that keeps files fresh where no agent does it: a child of nobody in particular, in a session of its own, so that
+//! The process that keeps files fresh: a child of nobody in particular, in a session of its own, so that
 //! no signal of the terminal and no end of a pipe concerns it. It sees by a pidfd when the command has ended.
 
 use std::{
@@ -14,16 +14,16 @@ use clap::Parser;
 use jiff::Timestamp;
 use oidc_proto::{
     environment::without_secrets,
-    files::{
-        entry::{Entry, Span},
-        lease::{Lease, Life},
-    },
+    files::entry::{Entry, Span},
     private_file,
     process::Process,
 };
 use serde::{Deserialize, Serialize};
 
-use super::wanted::{self, Obtained};
+use super::{
+    lease::{Lease, Life},
+    wanted::{self, Obtained},
+};
 use crate::{
     cli::options::Common,
     context::{Command, Context, error::Error},

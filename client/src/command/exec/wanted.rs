@@ -7,18 +7,18 @@ use std::{
 };
 
 use oidc_proto::{
-    files::{
-        entry::{
-            Entry, FileSink, Format, OnExpiry, Require, Sink, Span, Timing, TokenKind, WantedToken, Write,
-        },
-        lease,
+    files::entry::{
+        Entry, FileSink, Format, OnExpiry, Require, Sink, Span, Timing, TokenKind, WantedToken, Write,
     },
     message::{Target, Validity},
     private_file,
     secret::SecretText,
 };
 
-use super::arguments::{ExecArgs, Manner};
+use super::{
+    arguments::{ExecArgs, Manner},
+    lease,
+};
 use crate::{
     cli::usage::UsageError,
     command::token::{
@@ -45,7 +45,7 @@ const RENEW_BEFORE: u8 = 33;
 pub struct Item {
     /// The name that it was given, if it is not the one of [`ExecArgs::account`].
     pub name: Option<String>,
-    /// As the agent knows it.
+    /// Which token, in which file, renewed when.
     pub entry: Entry,
 }
 

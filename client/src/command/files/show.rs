@@ -47,10 +47,7 @@ pub fn summary(entry: &FileState, now: Timestamp) -> String {
         (None, Some(condor)) => format!("HTCondor: {condor}"),
         (None, None) => String::new(),
     };
-    let mut text = format!("  {}  {place}", entry.name);
-    if let Some(pid) = entry.leased_to {
-        text = format!("{text}  (for process {pid})");
-    }
+    let text = format!("  {}  {place}", entry.name);
     let until = entry.expires_at.map(|end| {
         let left = seconds_until(end, now);
         if left == 0 { format!("ended at {}", clock(end, now)) } else { format!("good for {}", span(left)) }

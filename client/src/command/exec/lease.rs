@@ -1,5 +1,5 @@
-//! Token files for the life of a process, as `oidc exec` makes them, and what is noted beside them: so that whoever renewed
-//! them may end, and another agent takes them over, or removes them where the process has ended.
+//! Token files for the life of a process, as `oidc exec` makes them, and what is noted beside them: so that what is left
+//! where whoever renewed them was killed too can be removed.
 //!
 //! The note, `.bt_uUID.sh-PID.lease`, lies in the directory of [`directory`], has no secret in it, and tells which process is
 //! meant: its number, when it was started, in which PID namespace of which machine since which boot.
@@ -10,14 +10,13 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use rustix::process::geteuid;
-use serde::{Deserialize, Serialize};
-
-use super::entry::{Entry, Sink};
-use crate::{
+use oidc_proto::{
+    files::entry::{Entry, Sink},
     private_file::{self, Target, WriteError},
     proc_stat::ProcStat,
 };
+use rustix::process::geteuid;
+use serde::{Deserialize, Serialize};
 
 /// The longest note that is read, in bytes.
 const LONGEST: u64 = 1024 * 1024;
@@ -120,7 +119,7 @@ impl Lease {
 }
 
 /// The notes in a directory. What is no note of this user is left out.
-pub fn noted(directory: &Path) -> Vec<Lease> {
+fn noted(directory: &Path) -> Vec<Lease> {
     let Ok(entries) = fs_err::read_dir(directory) else { return Vec::new() };
     let prefix = format!(".{}", prefix());
     let is_note = |name: &str| name.starts_with(&prefix) && name.ends_with(SUFFIX);
@@ -133,17 +132,13 @@ pub fn noted(directory: &Path) -> Vec<Lease> {
         .collect()
 }
 
-/// Removes the files of processes that have ended, and returns the leases of those that run.
-pub fn tidy(directory: &Path) -> Vec<Lease> {
-    let mut running = Vec::new();
+/// Removes the files of processes that have ended.
+pub fn tidy(directory: &Path) {
     for lease in noted(directory) {
-        match lease.process.life() {
-            Life::Running => running.push(lease),
-            Life::Ended => lease.clear(directory),
-            Life::Unseen => {}
+        if lease.process.life() == Life::Ended {
+            lease.clear(directory);
         }
     }
-    running
 }
 
 /// The directory for files that go with a process: the user's runtime directory, or else a directory of its own below
@@ -204,10 +199,11 @@ fn started(pid: i32) -> Option<String> {
 mod tests {
     use std::{os::unix::fs::PermissionsExt, time::Duration};
 
-    use super::*;
-    use crate::files::entry::{
+    use oidc_proto::files::entry::{
         FileSink, Format, OnExpiry, Require, Span, Timing, TokenKind, WantedToken, Write,
     };
+
+    use super::*;
 
     fn lease(process: Leaseholder, path: &Path) -> Lease {
         let entry = Entry {
@@ -264,7 +260,7 @@ mod tests {
             files.push(file);
         }
         fs_err::write(directory.join(format!(".{}7.lease", prefix())), "{}").expect("written");
-        assert_eq!(tidy(directory), [lease(this, &files[0])]);
+        tidy(directory);
         let there: Vec<bool> = files.iter().map(|file| file.exists()).collect();
         assert_eq!(there, [true, false, false, true, true, false]);
         assert_eq!(noted(directory).len(), 3);
