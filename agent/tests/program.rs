@@ -352,15 +352,6 @@ fn status_asks_the_running_agent() {
 }
 
 #[test]
-fn a_broken_config_file_is_named_and_stops_the_start() {
-    let home = Home::new();
-    fs_err::write(home.path("config"), "{\"oidc-agent\": {").expect("written");
-    let output = home.run(&[]);
-    assert_eq!(output.status.code(), Some(1));
-    assert!(text(&output.stderr).contains(home.path("config").to_str().expect("text")), "{output:?}");
-}
-
-#[test]
 fn the_config_file_may_name_the_socket() {
     let home = Home::new();
     let socket = home.path("configured/sock");
