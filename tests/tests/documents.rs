@@ -382,8 +382,8 @@ fn a_forgotten_password_is_overcome_with_the_readmes_lines() {
     let reader = Reader::new();
     reader.account();
     let block = readme_block("oidc reset NAME");
-    let mut lines = block.lines();
-    let mut passwd = Terminal::start(reader.shell(lines.next().expect("a line")));
+    let line = |command: &str| block.lines().find(|line| line.starts_with(command)).expect("a line");
+    let mut passwd = Terminal::start(reader.shell(line("oidc passwd NAME")));
     for _ in 0..3 {
         passwd.expect("Enter decryption password");
         passwd.type_line("forgotten");
@@ -397,7 +397,7 @@ fn a_forgotten_password_is_overcome_with_the_readmes_lines() {
     let (code, seen) = passwd.finish();
     assert_eq!(code, 0, "{seen}");
 
-    let mut reset = Terminal::start(reader.shell(lines.next().expect("a line")));
+    let mut reset = Terminal::start(reader.shell(line("oidc reset NAME")));
     reset.expect("[y/N]");
     reset.type_line("y");
     let (code, seen) = reset.finish();
