@@ -13,6 +13,7 @@ pub mod faketime;
 pub mod http;
 pub mod imports;
 pub mod machine;
+pub mod managed;
 pub mod mytoken_server;
 pub mod npm_provider;
 pub mod programs;

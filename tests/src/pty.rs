@@ -172,6 +172,15 @@ impl Pty {
         kill_process(self.program(), signal).expect("a signal");
     }
 
+    /// Takes the terminal away, as when its window is closed, and waits for the shell to end of that.
+    ///
+    /// # Panics
+    /// When the shell cannot be waited for.
+    pub fn hang_up(&mut self) {
+        self.master = fs_err::File::open("/dev/null").expect("a null device").into_parts().0;
+        self.shell.wait().expect("ended");
+    }
+
     /// Waits for the end: the status as the shell has it, and what was shown before.
     ///
     /// # Panics

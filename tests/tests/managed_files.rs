@@ -2,7 +2,6 @@
 
 use std::{
     os::unix::fs::{MetadataExt, PermissionsExt, symlink},
-    path::{Path, PathBuf},
     thread,
     time::{Duration, Instant},
 };
@@ -10,75 +9,12 @@ use std::{
 use oidc_tests::{
     agent::Agent,
     environment::{Environment, FileFormat},
-    provider::{Endpoint, Fault, Provider, Quirks},
+    managed::{PATIENCE, ask, configure, entry, file, fresh, is, reload, state, token, wait_for},
+    provider::{Endpoint, Provider, Quirks, Rotation},
     require,
     scene::{ACCOUNT, Scene, claims, load_into},
 };
 use serde_json::{Value, json};
-
-const PATIENCE: Duration = Duration::from_secs(60);
-
-/// The file that an entry of this name is for.
-fn file(environment: &Environment, name: &str) -> PathBuf {
-    environment.path(&format!("tokens/{name}"))
-}
-
-/// An entry, with further lines.
-fn entry(environment: &Environment, name: &str, further: &str) -> String {
-    let path = file(environment, name);
-    format!("[[file]]\nname = {name:?}\naccount = {ACCOUNT:?}\npath = \"{}\"\n{further}\n", path.display())
-}
-
-/// Writes a configuration; the directory of the files is made.
-fn configure(environment: &Environment, text: &str) {
-    fs_err::create_dir_all(environment.path("tokens")).expect("a directory");
-    let path = environment.accounts().join("files.toml");
-    fs_err::write(path, format!("version = 1\n{text}")).expect("written");
-}
-
-fn ask(agent: &Agent, request: impl Into<Value>) -> Value {
-    agent.request(&request.into()).expect("a reply")
-}
-
-fn reload(agent: &Agent) -> Value {
-    ask(agent, json!({"request": "files_reload"}))
-}
-
-/// An entry as the agent tells it.
-fn state(agent: &Agent, name: &str) -> Value {
-    let reply = ask(agent, json!({"request": "files_status", "name": name}));
-    assert_eq!(reply["status"], "success", "{reply}");
-    reply["info"]["entries"][0].clone()
-}
-
-/// Waits until an entry is in a state.
-fn wait_for(agent: &Agent, name: &str, wanted: impl Fn(&Value) -> bool) -> Value {
-    let began = Instant::now();
-    loop {
-        let found = state(agent, name);
-        if wanted(&found) {
-            return found;
-        }
-        assert!(began.elapsed() < PATIENCE, "{found}\n{}", agent.log());
-        thread::sleep(Duration::from_millis(20));
-    }
-}
-
-fn is(wanted: &str) -> impl Fn(&Value) -> bool {
-    move |state| state["state"] == wanted
-}
-
-fn fresh(agent: &Agent, name: &str) -> Value {
-    let reply = ask(agent, json!({"request": "files_wait", "name": name, "timeout": 60}));
-    assert_eq!(reply["status"], "success", "{reply}\n{}", agent.log());
-    let entry = reply["info"]["entries"][0].clone();
-    assert_eq!(entry["state"], "fresh", "{entry}");
-    entry
-}
-
-fn token(path: &Path) -> String {
-    fs_err::read_to_string(path).expect("a token").trim().to_owned()
-}
 
 /// Tokens that live for seconds.
 fn short(seconds: u64) -> Quirks {
@@ -103,12 +39,14 @@ fn a_file_is_there_and_stays_fresh_while_the_provider_comes_and_goes() {
     assert_ne!(token(&path), first);
 
     scene.provider.stop();
-    let failed = wait_for(&scene.agent, "demo", |state| state["failures"].as_u64() >= Some(1));
+    // While it asks there is no next time.
+    let failed = wait_for(&scene.agent, "demo", |state| {
+        state["failures"].as_u64() >= Some(1) && state["next_at"].is_u64()
+    });
     assert_eq!(failed["problem"]["code"], "provider_unreachable", "{failed}");
-    assert!(failed["next_at"].is_u64(), "{failed}");
-    let expired =
-        wait_for(&scene.agent, "demo", |state| state["state"] == "expired" || state["state"] == "waiting");
-    assert!(expired["next_at"].is_u64(), "{expired}");
+    wait_for(&scene.agent, "demo", |state| {
+        (state["state"] == "expired" || state["state"] == "waiting") && state["next_at"].is_u64()
+    });
     let began = Instant::now();
     while path.exists() {
         assert!(began.elapsed() < PATIENCE, "an expired token stays");
@@ -128,8 +66,9 @@ fn the_configuration_is_read_at_the_start_and_good_files_are_taken_over() {
     let before = token(&file(&scene.environment, "demo"));
     let granted = scene.provider.log().refreshes();
     scene.restart();
-    let taken_over = wait_for(&scene.agent, "demo", |state| state["expires_at"].is_u64());
-    assert_eq!(taken_over["state"], "unmanaged", "the account is not loaded: {taken_over}");
+    // The account is not loaded.
+    let taken_over = wait_for(&scene.agent, "demo", is("unmanaged"));
+    assert!(taken_over["expires_at"].is_u64(), "{taken_over}");
     scene.load(ACCOUNT);
     fresh(&scene.agent, "demo");
     assert_eq!(token(&file(&scene.environment, "demo")), before);
@@ -188,18 +127,24 @@ fn a_dead_login_is_left_alone_until_the_next_one() {
 
 #[test]
 fn a_refused_scope_is_asked_for_once() {
-    let scene = Scene::loaded_with(Quirks { refused_scopes: vec!["forbidden".into()], ..Quirks::default() });
-    let entries =
-        [entry(&scene.environment, "bad", "scope = [\"forbidden\"]"), entry(&scene.environment, "demo", "")];
+    let scene = Scene::loaded_with(short(6));
+    let often = "min_lifetime = \"1s\"\nmin_backoff = \"1s\"";
+    let bad = format!("scope = [\"forbidden\"]\n{often}");
+    let entries = [entry(&scene.environment, "bad", &bad), entry(&scene.environment, "demo", often)];
     configure(&scene.environment, &entries.concat());
-    scene.provider.faults().queue(
-        Endpoint::Token,
-        Fault::OAuthError { status: 400, error: "invalid_scope".into(), description: None },
-    );
+    let asked = || scene.provider.log().count_where(|asked| asked.form.first("scope") == Some("forbidden"));
     reload(&scene.agent);
-    fresh(&scene.agent, "demo");
-    let reply = ask(&scene.agent, json!({"request": "files_status"}));
-    assert_eq!(reply["info"]["entries"].as_array().map(Vec::len), Some(2), "{reply}");
+    let refused = wait_for(&scene.agent, "bad", is("refused"));
+    assert_eq!(refused["problem"]["code"], "invalid_scope", "{refused}");
+    wait_for(&scene.agent, "demo", |state| state["renewals"].as_u64() >= Some(3));
+    assert_eq!(asked(), 1, "while another entry of the account is renewed again and again");
+    assert!(!file(&scene.environment, "bad").exists());
+    ask(&scene.agent, json!({"request": "files_renew", "name": "bad"}));
+    assert!(
+        scene.provider.log().wait_for(2, PATIENCE, |asked| asked.form.first("scope") == Some("forbidden"))
+    );
+    wait_for(&scene.agent, "bad", |state| state["state"] == "refused" && state["busy"] == false);
+    assert_eq!(asked(), 2, "somebody asked for it");
 }
 
 #[test]
@@ -272,26 +217,12 @@ fn what_cannot_be_written_costs_no_token_and_names_what_is_wrong() {
 }
 
 #[test]
-fn a_read_only_directory_is_waited_for() {
-    if rustix::process::geteuid().is_root() {
-        // Root writes everywhere.
-        return;
-    }
-    let scene = Scene::loaded();
-    configure(&scene.environment, &entry(&scene.environment, "demo", "min_backoff = \"1s\""));
-    let directory = scene.environment.path("tokens");
-    fs_err::set_permissions(&directory, PermissionsExt::from_mode(0o500)).expect("changed");
-    reload(&scene.agent);
-    wait_for(&scene.agent, "demo", |state| state["write_problem"]["code"] == "permission_denied");
-    fs_err::set_permissions(&directory, PermissionsExt::from_mode(0o700)).expect("changed");
-    fresh(&scene.agent, "demo");
-}
-
-#[test]
 fn killed_at_each_step_of_a_write_a_file_is_the_old_one_or_the_new_one() {
     let Some(program) = require::fault_points() else { return };
+    // Refresh tokens that are saved would be files, too.
+    let quirks = Quirks { rotation: Rotation::Never, ..Quirks::default() };
     for step in ["temporary-made", "synced", "renamed"] {
-        let mut scene = Scene::loaded();
+        let mut scene = Scene::loaded_with(quirks.clone());
         configure(&scene.environment, &entry(&scene.environment, "demo", ""));
         reload(&scene.agent);
         fresh(&scene.agent, "demo");
@@ -317,6 +248,13 @@ fn killed_at_each_step_of_a_write_a_file_is_the_old_one_or_the_new_one() {
         let after = token(&path);
         assert!(claims(&after)["exp"].is_u64(), "{step}: half a token");
         assert_eq!(after == before, step != "renamed", "{step}");
+        scene.restart();
+        scene.load(ACCOUNT);
+        ask(&scene.agent, json!({"request": "files_renew"}));
+        wait_for(&scene.agent, "demo", |state| {
+            state["state"] == "fresh" && state["renewals"].as_u64() >= Some(1)
+        });
+        assert_ne!(token(&path), after, "{step}: what was left is in nobody's way");
     }
 }
 

@@ -101,7 +101,7 @@ impl Service {
         for remark in remarks {
             warn!("{remark}");
         }
-        let ends_with_terminal = options.console;
+        let ends_with_terminal = options.console && has_terminal();
         let address = listener.local_addr().map_err(StartError::system("use the socket"))?;
         let path = address.as_pathname().unwrap_or(Path::new(""));
         let entrance = match entrance(listener, claim.is_some(), options.group.as_deref()) {
@@ -129,6 +129,12 @@ impl Service {
         info!("ended");
         served
     }
+}
+
+/// Whether this process sees the end of a terminal. As systemd or a container starts it there is none, and a hang-up signal is
+/// somebody's request.
+fn has_terminal() -> bool {
+    fs_err::File::open("/dev/tty").is_ok()
 }
 
 /// The main way in: for the agent's user, and for the group's members where there is one.
