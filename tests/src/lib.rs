@@ -14,6 +14,7 @@ pub mod http;
 pub mod imports;
 pub mod machine;
 pub mod managed;
+pub mod mounts;
 pub mod mytoken_server;
 pub mod npm_provider;
 pub mod programs;
