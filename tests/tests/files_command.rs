@@ -43,6 +43,8 @@ fn a_first_file_takes_one_command() {
     assert!(listed.starts_with("fresh  eos  ") && listed.contains("renewed in"), "{listed}");
     assert!(!listed.contains(token.trim_end()));
     assert!(scene.oidc(&["files", "wait", "eos"]).success().starts_with("fresh"));
+    let agent = scene.oidc(&["status"]).success();
+    assert!(agent.contains("Files    1 managed, all fresh"), "{agent}");
     let checked = scene.oidc(&["files", "check"]).success();
     assert!(checked.contains("good: 1 entries"), "{checked}");
     let explained = scene.oidc(&["files", "explain", "eos"]).success();
@@ -101,6 +103,8 @@ fn without_the_account_it_is_said_what_to_do() {
     let added = scene.oidc(&["files", "add", ACCOUNT, path.to_str().expect("text")]);
     assert_eq!(added.code, Some(21), "{added:?}");
     assert!(added.stdout.contains(&format!("oidc add {ACCOUNT}")), "{added:?}");
+    let agent = scene.oidc(&["status"]).success();
+    assert!(agent.contains("1 of 1 managed files need attention"), "{agent}");
     scene.load(ACCOUNT);
     assert!(scene.oidc(&["files", "wait", "token"]).success().starts_with("fresh"));
     let unknown = scene.oidc(&["files", "add", "nobody", "/nonexistent/t"]);

@@ -6,7 +6,7 @@ use clap::Parser;
 use jiff::Timestamp;
 use oidc_proto::{
     account::grant_type,
-    message::{AccountStatus, AgentStatus, Reply, Request},
+    message::{AccountStatus, AgentStatus, Condition, FilesQuery, FilesStatus, Reply, Request},
     shell,
 };
 use serde_json::{Value, json};
@@ -47,8 +47,30 @@ pub fn show(context: &mut Context) -> Result<(), Error> {
     if context.output.json {
         return Ok(context.output.json(&to_json(&address, &info))?);
     }
-    let text = text(&address, &status, Timestamp::now());
+    let mut text = text(&address, &status, Timestamp::now());
+    if let Some(line) = managed_files(context) {
+        push(&mut text, "Files   ", &line);
+    }
     Ok(context.output.line(text.trim_end())?)
+}
+
+/// How it stands with managed files, where there are any. An agent that knows none, or is locked, says nothing of them.
+fn managed_files(context: &mut Context) -> Option<String> {
+    let reply = context.call(&Request::FilesStatus(FilesQuery::default())).ok()?;
+    let Reply::Success { info: Some(info) } = reply else { return None };
+    in_short(&FilesStatus::from_info(&info)?)
+}
+
+fn in_short(status: &FilesStatus) -> Option<String> {
+    let all: usize = status.counts.values().sum();
+    let fresh = status.counts.get(&Condition::Fresh).copied().unwrap_or(0);
+    let refused = status.refused.is_some().then_some("their configuration on disk is not taken");
+    let attention = (fresh < all).then(|| format!("{} of {all} managed files need attention", all - fresh));
+    let told: Vec<_> = attention.into_iter().chain(refused.map(str::to_owned)).collect();
+    match told.join("; ") {
+        told if !told.is_empty() => Some(format!("{told}: run `oidc files status`")),
+        _ => (all > 0).then(|| format!("{all} managed, all fresh")),
+    }
 }
 
 /// The agent's own object, and where it is.
@@ -110,6 +132,8 @@ fn push(text: &mut String, label: &str, value: &str) {
 
 #[cfg(test)]
 mod tests {
+    use oidc_proto::message::FileProblem;
+
     use super::*;
 
     #[test]
@@ -123,6 +147,25 @@ mod tests {
             text("/s", &status, Timestamp::UNIX_EPOCH),
             "Agent    5.3.3 at /s\nAccount  a\nAccount  b\n"
         );
+    }
+
+    #[test]
+    fn managed_files_that_need_attention_are_told() {
+        let status = |counts: &[(Condition, usize)], is_refused: bool| FilesStatus {
+            counts: counts.iter().copied().collect(),
+            refused: is_refused.then(|| FileProblem::new("configuration", "files.toml:3: mode", 0)),
+            ..FilesStatus::default()
+        };
+        let (fresh, expired) = ((Condition::Fresh, 2), (Condition::Expired, 1));
+        let told = |counts: &[_], is_refused| in_short(&status(counts, is_refused));
+        assert_eq!(told(&[], false), None);
+        assert_eq!(told(&[fresh], false).as_deref(), Some("2 managed, all fresh"));
+        assert_eq!(
+            told(&[fresh, expired], false).as_deref(),
+            Some("1 of 3 managed files need attention: run `oidc files status`")
+        );
+        assert!(told(&[fresh], true).is_some_and(|text| text.contains("not taken: run")));
+        assert!(told(&[expired], true).is_some_and(|text| text.contains("attention; their")));
     }
 
     #[test]
