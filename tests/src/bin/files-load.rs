@@ -28,10 +28,15 @@ struct Load {
     life: u64,
 }
 
+#[allow(clippy::print_stderr, reason = "usage")]
 fn main() -> ExitCode {
-    let given: Vec<u64> = std::env::args().skip(1).filter_map(|argument| argument.parse().ok()).collect();
+    let given = std::env::args().skip(1).map(|argument| argument.parse()).collect::<Result<Vec<u64>, _>>();
+    let Some(given) = given.ok().filter(|given| given.len() <= 4) else {
+        eprintln!("usage: files-load [MINUTES [FILES [TOKENS [SECONDS]]]]");
+        return ExitCode::from(2);
+    };
     let number = |index: usize, otherwise| given.get(index).copied().unwrap_or(otherwise);
-    let files = usize::try_from(number(1, 1000)).unwrap_or(1000);
+    let files = usize::try_from(number(1, 1000)).unwrap_or(1000).max(1);
     let tokens = usize::try_from(number(2, 1000)).unwrap_or(files).clamp(1, files);
     if run(&Load { minutes: number(0, 10), files, tokens, life: number(3, 60) }) {
         ExitCode::SUCCESS
