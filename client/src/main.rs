@@ -18,7 +18,7 @@ use account::password::terminal::Terminal;
 use agent::Agent;
 use cli::{
     argv, completion,
-    parse::{Invocation, Run, parse},
+    parse::{self, Invocation, Run, parse},
 };
 use command::TABLE;
 use context::{Context, error::Error};
@@ -30,6 +30,9 @@ use say::{
     output::{self, Output},
 };
 
+/// What htgettoken ends with where its command line cannot be understood.
+const HTGETTOKEN_USAGE: u8 = 2;
+
 fn main() -> ExitCode {
     if let Some(completed) = completion::complete(&TABLE, env::args_os()) {
         return completed;
@@ -40,7 +43,10 @@ fn main() -> ExitCode {
             let shown = Output::standard(Dialect::Ours, false).line(&text);
             return end(shown.map_err(Error::from), Output::standard(Dialect::Ours, false));
         }
-        Err(error) => return end(Err(error.into()), Output::standard(Dialect::Ours, wants_json())),
+        Err(error) => {
+            let dialect = parse::dialect(&TABLE, env::args_os().next());
+            return end(Err(error.into()), Output::standard(dialect, wants_json()));
+        }
     };
     // Where the kernel does not let us, they stay as visible as the C suite leaves them.
     drop(argv::overwrite(&command.secrets()));
@@ -54,8 +60,19 @@ fn main() -> ExitCode {
         home: None,
         programs: command::programs,
     };
-    for option in &without_effect {
-        context.output.note(&format!("{option} has no effect"));
+    match dialect {
+        // Scripts give several of them each time.
+        Dialect::Htgettoken if !without_effect.is_empty() => {
+            context.output.note(&format!(
+                "without effect, for there is no Vault server: {}",
+                without_effect.join(", ")
+            ));
+        }
+        _ => {
+            for option in &without_effect {
+                context.output.note(&format!("{option} has no effect"));
+            }
+        }
     }
     let result = command.run(&mut context);
     drop(command);
@@ -84,8 +101,11 @@ fn end(result: Result<(), Error>, mut output: Output) -> ExitCode {
         signals::end_by_signal();
     }
     match (error.exit(), output.dialect) {
-        (Exit::Usage, _) | (_, Dialect::Ours) => error.exit().into(),
-        (Exit::Interrupted, Dialect::CSuite) => Exit::Interrupted.into(),
+        (Exit::Usage, Dialect::Htgettoken) => ExitCode::from(HTGETTOKEN_USAGE),
+        (Exit::Usage, _) | (_, Dialect::Ours) | (Exit::CannotRun | Exit::NoCommand, Dialect::Htgettoken) => {
+            error.exit().into()
+        }
+        (Exit::Interrupted, Dialect::CSuite | Dialect::Htgettoken) => Exit::Interrupted.into(),
         _ => Exit::Failure.into(),
     }
 }

@@ -1,4 +1,4 @@
-//! `oidc exec` and `oidc-tokensh`: a command with a token that stays fresh, and nothing left when it has ended.
+//! `oidc exec`, `oidc-tokensh` and `httokensh`: a command with a token that stays fresh, and nothing left when it has ended.
 
 use std::{
     io::Write,
@@ -57,10 +57,10 @@ fn exec(scene: &Scene, options: &[&str], command: &[&str]) -> Command {
     scene.command(&[&["exec", ACCOUNT][..], options, &["--"], command].concat())
 }
 
-/// The same program under the C suite's name.
-fn tokensh(scene: &Scene) -> Command {
+/// The same program under another name.
+fn called(name: &str, scene: &Scene) -> Command {
     let mut command = scene.command(&[]);
-    command.arg0("oidc-tokensh");
+    command.arg0(name);
     command
 }
 
@@ -321,7 +321,7 @@ fn the_variables_of_aws_lead_botocore_to_the_role() {
 fn the_c_suites_name_has_its_options_and_its_file() {
     let scene = Scene::loaded();
     let path = scene.environment.path("file");
-    let mut command = tokensh(&scene);
+    let mut command = called("oidc-tokensh", &scene);
     let script =
         r#"test -s "$BEARER_TOKEN_FILE" && test -s "$BEARER_TOKEN_FILE" && echo "$BEARER_TOKEN_FILE" "$1""#;
     command.args(["--minsecs", "30", "-v", "-o"]).arg(&path).args([
@@ -336,16 +336,67 @@ fn the_c_suites_name_has_its_options_and_its_file() {
     wait_until("the file and its log are gone", || {
         !path.exists() && !scene.environment.path("file.log").exists()
     });
-    let mut command = tokensh(&scene);
+    let mut command = called("oidc-tokensh", &scene);
     command.args(["--", "sh", "-c", r#"echo "$BEARER_TOKEN_FILE"; exit 4"#]);
     let finished = run(command);
     let usual = scene.environment.runtime().join(format!("bt_u{}", rustix::process::geteuid().as_raw()));
     assert_eq!((finished.code, finished.stdout.trim()), (Some(4), usual.to_str().expect("text")));
     scene.environment.add_account(&scene.provider.seed_account("another"), FileFormat::Native);
-    let mut command = tokensh(&scene);
+    let mut command = called("oidc-tokensh", &scene);
     command.args(["--", "true"]);
     let finished = run(command);
     assert_eq!(finished.code, Some(3));
     assert!(finished.stderr.contains("Please specify the oidc-agent shortname"), "{finished:?}");
+    nothing_stays(&scene.environment);
+}
+
+#[test]
+fn htgettokens_name_has_its_options_its_file_and_its_exit_codes() {
+    let scene = Scene::loaded();
+    let script = r#"test -s "$BEARER_TOKEN_FILE" && echo "$BEARER_TOKEN_FILE" $$ "$1"; exit 4"#;
+    let mut command = called("httokensh", &scene);
+    command.env("HTGETTOKENOPTS", "-a vault.example --role='of mine'");
+    command.args(["-i", ACCOUNT, "--minsecs=30", "--nooidc", "--", "sh", "-c", script, "sh", "two words"]);
+    let finished = run(command);
+    assert_eq!(finished.code, Some(4), "{finished:?}");
+    let (path, rest) = finished.stdout.trim().split_once(' ').expect("a path and more");
+    let (pid, rest) = rest.split_once(' ').expect("a number and more");
+    let name = format!("bt_u{}.sh-{pid}", rustix::process::geteuid().as_raw());
+    assert_eq!(path, scene.environment.runtime().join(name).to_str().expect("text"));
+    assert_eq!(rest, "two words");
+    let told = "without effect, for there is no Vault server: --vaultserver, --role, --nooidc";
+    assert!(finished.stderr.contains(told), "{finished:?}");
+    nothing_stays(&scene.environment);
+
+    // What the variable says is overridden; the file is where the command line says; the one account needs no name.
+    let path = scene.environment.path("file");
+    let log = scene.environment.path("file.log");
+    let mut command = called("httokensh", &scene);
+    command.env("HTGETTOKENOPTS", "--outfile=/nowhere/file");
+    command.args(["-q", "-v", "-a", "vault.example", "-o"]).arg(&path);
+    let waits = r#"until test -e "$BEARER_TOKEN_FILE.log"; do sleep 0.1; done; echo "$BEARER_TOKEN_FILE""#;
+    command.args(["--", "sh", "-c", waits]);
+    let finished = run(command);
+    assert!(!finished.stderr.contains("without effect"), "{finished:?}");
+    assert_eq!(finished.success().trim(), path.to_str().expect("text"));
+    wait_until("the file and its log are gone", || !path.exists() && !log.exists());
+
+    for (arguments, code) in [
+        (&["--no-such-option", "--", "true"][..], 2),
+        (&["-i", ACCOUNT, "true"], 2),
+        (&["-i", "unknown", "--", "true"], 1),
+        (&["-i", ACCOUNT, "--", "no-such-command-at-all"], 127),
+        (&["-i", ACCOUNT, "--", "false"], 1),
+    ] {
+        let mut command = called("httokensh", &scene);
+        command.args(arguments);
+        let finished = run(command);
+        assert_eq!(finished.code, Some(code), "{arguments:?}: {finished:?}");
+    }
+    let mut command = called("httokensh", &scene);
+    command.env("HTGETTOKENOPTS", "-a 'open").args(["--", "true"]);
+    let finished = run(command);
+    assert_eq!(finished.code, Some(2), "{finished:?}");
+    assert!(finished.stderr.contains("HTGETTOKENOPTS"), "{finished:?}");
     nothing_stays(&scene.environment);
 }

@@ -11,16 +11,23 @@ use oidc_tests::{
     programs::{program, run, workspace},
 };
 
-/// Without man pages and completions: programs call them, or habit.
-const OTHER_NAMES: [&str; 5] = [
+/// Without man pages and completions: programs call them.
+const OTHER_NAMES: [&str; 4] = [
     "git-credential-oidc",
     "oidc-credential-helper",
     "cargo-credential-oidc",
     "condor_credential_storer_oidc",
+];
+const NAMES: [&str; 8] = [
+    "oidc",
+    "oidc-add",
+    "oidc-agent-service",
+    "oidc-gen",
+    "oidc-keychain",
+    "oidc-prompt",
+    "oidc-token",
     "oidc-tokensh",
 ];
-const NAMES: [&str; 7] =
-    ["oidc", "oidc-add", "oidc-agent-service", "oidc-gen", "oidc-keychain", "oidc-prompt", "oidc-token"];
 
 /// What `make build` leaves, of the programs under test.
 fn stage(environment: &Environment) -> PathBuf {

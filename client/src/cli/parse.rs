@@ -4,6 +4,7 @@
 //! `/bin/true`.
 
 use std::{
+    env,
     ffi::{OsStr, OsString},
     path::Path,
 };
@@ -50,7 +51,9 @@ pub fn parse<C>(
     let called = arguments.next().unwrap_or_default();
     let called = Path::new(&called).file_name().and_then(OsStr::to_str).unwrap_or("oidc");
     if let Some(entry) = table.c_suite.iter().find(|entry| entry.name == called) {
-        return run(entry, entry.name, arguments.collect(), Dialect::CSuite);
+        let mut words = defaults(entry)?;
+        words.extend(arguments);
+        return run(entry, entry.name, words, entry.dialect);
     }
     if let Some(entry) = table.also_called(called) {
         return run(entry, called, arguments.collect(), Dialect::Ours);
@@ -59,6 +62,25 @@ pub fn parse<C>(
         return run(entry, called, arguments.collect(), Dialect::Ours);
     }
     parse_subcommand(table, arguments.collect())
+}
+
+/// In whose manner the program speaks that was called so.
+pub fn dialect<C>(table: &Table<C>, called: Option<OsString>) -> Dialect {
+    let called = called.unwrap_or_default();
+    let name = Path::new(&called).file_name();
+    let entry = table.c_suite.iter().find(|entry| name == Some(OsStr::new(entry.name)));
+    entry.map_or(Dialect::Ours, |entry| entry.dialect)
+}
+
+/// The options that an entry's variable holds.
+fn defaults<C>(entry: &Entry<C>) -> Result<Vec<OsString>, UsageError> {
+    let set = entry.defaults.and_then(|name| Some((name, env::var_os(name)?)));
+    let Some((name, value)) = set else { return Ok(Vec::new()) };
+    let words = value.to_str().and_then(shlex::split);
+    let words = words.ok_or_else(|| {
+        UsageError::of(entry.name, &format!("{name} cannot be read: check its quotes"), None)
+    })?;
+    Ok(words.into_iter().map(OsString::from).collect())
 }
 
 /// `oidc [OPTION...] COMMAND ...`: options before the command are the command's.
@@ -205,6 +227,9 @@ pub(super) fn run_by_library<C>(
 
 /// The options that are given and have no effect, as they are spelled in full.
 fn options_without_effect(command: &clap::Command, matches: &ArgMatches) -> Vec<String> {
+    if matches.try_get_one("quiet").is_ok_and(|quiet| quiet == Some(&true)) {
+        return Vec::new();
+    }
     let has_none = |arg: &&Arg| arg.get_help_heading() == Some(WITHOUT_EFFECT);
     let is_given = |arg: &&Arg| matches.value_source(arg.get_id().as_str()) == Some(ValueSource::CommandLine);
     let given = command.get_arguments().filter(has_none).filter(is_given);

@@ -2,13 +2,15 @@
 
 use clap::{Arg, ArgAction, ArgMatches, Parser};
 
+use crate::say::dialect::Dialect;
+
 /// The commands of a program that answers to several names. `C` is what a command line is read into.
 pub struct Table<C: 'static> {
     /// The words after `oidc`, in the order of its help.
     pub commands: &'static [Entry<C>],
     /// Words after `oidc` that another word follows.
     pub groups: &'static [Group<C>],
-    /// The C suite's tools whose names this program answers to.
+    /// Other programs whose names this one answers to: the C suite's, and htgettoken's.
     pub c_suite: &'static [Entry<C>],
 }
 
@@ -34,6 +36,10 @@ pub struct Entry<C> {
     pub also: Option<&'static str>,
     arguments: fn() -> clap::Command,
     pub(super) read: fn(&ArgMatches) -> Result<C, clap::Error>,
+    /// In whose manner it speaks as a program of its own.
+    pub(super) dialect: Dialect,
+    /// A variable with options that come before those of the command line.
+    pub(super) defaults: Option<&'static str>,
     /// Its arguments are not looked at: some of them are another program's.
     pub(super) is_verbatim: bool,
     /// What a word that is no option means, where it is all there is.
@@ -99,6 +105,8 @@ impl<C> Entry<C> {
             name,
             is_visible: true,
             also: None,
+            dialect: Dialect::CSuite,
+            defaults: None,
             arguments: T::command,
             read: |matches| T::from_arg_matches(matches).map(|arguments| arguments.into().into()),
             is_verbatim: false,
@@ -116,12 +124,22 @@ impl<C> Entry<C> {
         Self { also: Some(name), ..self }
     }
 
+    /// The same, which as a program of its own speaks in another manner than the C suite's.
+    pub const fn speaking(self, dialect: Dialect) -> Self {
+        Self { dialect, ..self }
+    }
+
+    /// The same; a variable may hold options, quoted as for a shell, which those of the command line override.
+    pub const fn with_defaults_in(self, variable: &'static str) -> Self {
+        Self { defaults: Some(variable), ..self }
+    }
+
     /// The same, but takes its arguments as they stand.
     pub const fn verbatim(self) -> Self {
         Self { is_verbatim: true, ..self }
     }
 
-    /// The same, but not shown in the help.
+    /// The same, but not shown in the help; a program of that name is not installed.
     pub const fn hidden(self) -> Self {
         Self { is_visible: false, ..self }
     }

@@ -24,7 +24,7 @@ pub fn oidc<C>(table: &Table<C>) -> Command {
 
 /// The C suite's tools as commands of their own.
 pub fn c_suite<C>(table: &Table<C>) -> impl Iterator<Item = Command> {
-    table.c_suite.iter().map(|entry| entry.command().bin_name(entry.name))
+    table.c_suite.iter().map(|entry| entry.command().bin_name(entry.name).hide(!entry.is_visible))
 }
 
 /// `oidc`, and the C suite's names, as people type them.

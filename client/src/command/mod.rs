@@ -32,6 +32,7 @@ mod whoami;
 use crate::{
     cli::table::{Entry, Table},
     context::Command,
+    say::dialect::Dialect,
 };
 
 /// Every command under its names.
@@ -55,7 +56,6 @@ pub static TABLE: Table<Box<dyn Command>> = Table {
         Entry::of::<lock::LockArgs>("lock"),
         Entry::of::<unlock::UnlockArgs>("unlock"),
         Entry::of::<agent::AgentArgs>("agent"),
-        Entry::as_of_c_suite::<exec::tokensh::TokenshArgs, exec::arguments::ExecArgs>("tokensh").hidden(),
         Entry::of::<exec::renewer::RenewerArgs>("renew-for-exec").hidden(),
         Entry::of::<config::ConfigArgs>("config"),
         Entry::of::<generate::GenerateArgs>("generate").hidden(),
@@ -71,6 +71,12 @@ pub static TABLE: Table<Box<dyn Command>> = Table {
         Entry::of::<service::ServiceArgs>("oidc-agent-service"),
         Entry::of::<keychain::KeychainArgs>("oidc-keychain").verbatim(),
         Entry::of::<prompt::PromptArgs>("oidc-prompt"),
+        Entry::as_of_c_suite::<exec::tokensh::TokenshArgs, exec::arguments::ExecArgs>("oidc-tokensh")
+            .speaking(Dialect::Ours),
+        Entry::as_of_c_suite::<exec::httokensh::HttokenshArgs, exec::arguments::ExecArgs>("httokensh")
+            .speaking(Dialect::Htgettoken)
+            .with_defaults_in(exec::httokensh::DEFAULTS)
+            .hidden(),
     ],
 };
 

@@ -1,4 +1,4 @@
-//! `oidc` and the C suite's tools say the same things differently.
+//! `oidc` and the tools whose names it also answers to say the same things differently.
 
 /// In whose manner to speak: texts, streams and exit codes differ.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -7,4 +7,6 @@ pub enum Dialect {
     Ours,
     /// As the C suite's tool of this name.
     CSuite,
+    /// As htgettoken's tool of this name.
+    Htgettoken,
 }

@@ -88,6 +88,8 @@ pub enum Manner {
     Exec,
     /// `oidc-tokensh`.
     Tokensh,
+    /// `httokensh`.
+    Httokensh,
 }
 
 /// A role at AWS, Ceph or MinIO.

@@ -5,6 +5,7 @@
 //! kernel's word: so it is the same with every agent, the C suite's and a remote one too, and outlives each.
 
 pub mod arguments;
+pub mod httokensh;
 mod lease;
 mod named;
 pub mod renewer;
@@ -103,9 +104,9 @@ fn prepare(
     Ok(program)
 }
 
-/// Where `oidc-tokensh -v` has its log.
+/// Where `oidc-tokensh -v` and `httokensh -v` have their log.
 fn log(args: &ExecArgs, lease: &Lease) -> Option<PathBuf> {
-    let file = lease.files().next().filter(|_| args.manner == Manner::Tokensh && args.verbose)?;
+    let file = lease.files().next().filter(|_| args.manner != Manner::Exec && args.verbose)?;
     let mut path = file.as_os_str().to_owned();
     path.push(".log");
     Some(path.into())

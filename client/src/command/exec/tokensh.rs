@@ -13,7 +13,7 @@ use crate::cli::options::Common;
 #[command(
     override_usage = "oidc-tokensh [OPTIONS] [-- COMMAND [ARGUMENT]...]",
     after_help = "\
-The file is FILE, or what BEARER_TOKEN_FILE names, or bt_uUID in XDG_RUNTIME_DIR or /tmp; BEARER_TOKEN_FILE names it to the
+The file is FILE, or what BEARER_TOKEN_FILE names, or bt_uUID in XDG_RUNTIME_DIR or /tmp; BEARER_TOKEN_FILE names it to the \
 command, and it is removed at the end. `oidc exec` does the same with a file of its own for each command.
 
 Exit status: the command's; 126 it cannot be run, 127 there is no such command; others in `oidc help exit-codes`."

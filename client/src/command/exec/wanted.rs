@@ -69,10 +69,10 @@ struct Said<'a> {
 
 /// The tokens that the options name, the main one first.
 pub fn items(args: &ExecArgs, context: &mut Context) -> Result<Vec<Item>, Error> {
-    let only = if args.manner == Manner::Tokensh && args.account.is_none() {
-        Some(only_account(context)?)
-    } else {
-        None
+    let only = match (args.manner, &args.account) {
+        (Manner::Tokensh, None) => Some(only_account("--oidc NAME", context)?),
+        (Manner::Httokensh, None) => Some(only_account("-i NAME", context)?),
+        _ => None,
     };
     let account = args.account.as_ref().or(only.as_ref());
     refuse_what_does_not_fit(args, account.is_some())?;
@@ -100,13 +100,13 @@ pub fn items(args: &ExecArgs, context: &mut Context) -> Result<Vec<Item>, Error>
 }
 
 /// The account if there is only one. The C suite's words.
-fn only_account(context: &mut Context) -> Result<String, Error> {
+fn only_account(option: &str, context: &mut Context) -> Result<String, Error> {
     let accounts = context.home()?.list()?;
     if let [only] = &accounts[..] {
         return Ok(only.to_string());
     }
-    let text = "Please specify the oidc-agent shortname that you wish to use: --oidc NAME";
-    Err(Error::Other(Exit::UnknownAccount, text.to_owned()))
+    let text = format!("Please specify the oidc-agent shortname that you wish to use: {option}");
+    Err(Error::Other(Exit::UnknownAccount, text))
 }
 
 fn refuse_what_does_not_fit(args: &ExecArgs, has_account: bool) -> Result<(), Error> {

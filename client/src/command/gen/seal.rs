@@ -84,7 +84,7 @@ impl Seal {
     pub fn with(session: &Session, password: Password) -> Self {
         match (session.args.store.format, session.context.output.dialect) {
             (Some(FormatArg::OidcAgent), _) | (None, Dialect::CSuite) => Self::OidcAgent(password),
-            (Some(FormatArg::Native), _) | (None, Dialect::Ours) => {
+            (Some(FormatArg::Native), _) | (None, Dialect::Ours | Dialect::Htgettoken) => {
                 Self::Native(password, Recovery::default())
             }
         }

@@ -61,7 +61,7 @@ impl Session<'_> {
     pub fn wrong_options(&self, text: &str) -> Error {
         match self.context.output.dialect {
             Dialect::Ours => UsageError::new(format!("oidc gen: {text}")).into(),
-            Dialect::CSuite => Error::Other(Exit::Failure, text.to_owned()),
+            Dialect::CSuite | Dialect::Htgettoken => Error::Other(Exit::Failure, text.to_owned()),
         }
     }
 

@@ -122,7 +122,7 @@ impl Stage {
     pub fn run(&mut self, arguments: &[&str]) -> Run {
         let called: &[&str] = match self.dialect {
             Dialect::Ours => &["oidc", "gen"],
-            Dialect::CSuite => &["oidc-gen"],
+            Dialect::CSuite | Dialect::Htgettoken => &["oidc-gen"],
         };
         let args = self::arguments(called.iter().chain(arguments).copied());
         let (stdout, stderr) = (Stream::default(), Stream::default());

@@ -48,7 +48,9 @@ impl Command for GenerateArgs {
 
     fn run(&self, context: &mut Context) -> Result<(), Error> {
         let directory = &self.directory;
-        let programs = (context.programs)();
+        // The others are of packages that have their own pages and completions.
+        let programs: Vec<_> =
+            (context.programs)().into_iter().filter(|program| !program.is_hide_set()).collect();
         fs_err::create_dir_all(directory).map_err(|error| failed(&error))?;
         match self.what {
             Generated::Man => man::write_pages(programs, directory).map_err(|error| failed(&error)),
