@@ -101,6 +101,7 @@ pub fn write(target: &Target<'_>, bytes: &[u8]) -> Result<Written, WriteError> {
         replace(&directory, name, target, old.is_none(), bytes).map_err(|failed| match failed {
             Failed::Group(gid) => WriteError::Group { path: target.path.into(), gid },
             Failed::Io(error) => at(&error),
+            Failed::Other(error) => error,
         })?
     };
     if synced == Synced::Unsupported {
@@ -158,6 +159,7 @@ pub fn remove(path: &Path) -> Result<bool, WriteError> {
 enum Failed {
     Group(u32),
     Io(io::Error),
+    Other(WriteError),
 }
 
 impl From<io::Error> for Failed {
@@ -181,7 +183,15 @@ fn replace(
     let synced = temporary.fill(bytes)?;
     fault_point::reached("synced");
     let placed = if is_new { temporary.persist_new(name) } else { temporary.persist(name) };
-    placed.map_err(|refused| refused.error)?;
+    match placed {
+        // Another writer was quicker. What it put there is replaced like anything else, if it is a file of this user.
+        Err(refused) if is_new && refused.error.kind() == io::ErrorKind::AlreadyExists => {
+            look(directory, name, target.path).map_err(Failed::Other)?;
+            refused.temporary.persist(name)
+        }
+        placed => placed,
+    }
+    .map_err(|refused| refused.error)?;
     fault_point::reached("renamed");
     Ok(synced.and(directory.sync()?))
 }

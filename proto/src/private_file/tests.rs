@@ -40,6 +40,44 @@ fn a_file_is_made_and_replaced_with_just_its_mode() {
 }
 
 #[test]
+fn of_writers_at_once_each_succeeds_and_one_is_the_last() {
+    let (_kept, root) = root();
+    let path = root.join("token");
+    for _ in 0..20 {
+        let start = std::sync::Barrier::new(8);
+        std::thread::scope(|scope| {
+            for number in 0..8_u8 {
+                let (start, path) = (&start, &path);
+                scope.spawn(move || {
+                    start.wait();
+                    write(&Target::private(path), &[b'0' + number; 64]).expect("written");
+                });
+            }
+        });
+        let whole = fs_err::read(&path).expect("read");
+        assert!(whole.len() == 64 && whole.iter().all(|byte| *byte == whole[0]), "{whole:?}");
+        assert_eq!(names(&root), ["token"], "no temporary file stays");
+        fs_err::remove_file(&path).expect("removed");
+    }
+}
+
+#[test]
+fn what_came_meanwhile_is_replaced_only_if_it_is_a_file() {
+    let (_kept, root) = root();
+    let directory = Directory::open(&root).expect("opened");
+    let (path, name) = (root.join("token"), OsStr::new("token"));
+    let place = || replace(&directory, name, &Target::private(&path), true, b"token");
+    fs_err::write(root.join("victim"), "v").expect("written");
+    symlink("victim", &path).expect("linked");
+    assert!(matches!(place(), Err(Failed::Other(WriteError::Link(_)))));
+    fs_err::remove_file(&path).expect("removed");
+    fs_err::write(&path, "quicker").expect("written");
+    assert!(place().is_ok());
+    assert_eq!(fs_err::read(&path).expect("read"), b"token");
+    assert_eq!(names(&root), ["token", "victim"]);
+}
+
+#[test]
 fn in_place_the_inode_stays_and_nothing_of_the_old_one() {
     let (_kept, root) = root();
     let path = root.join("token");
