@@ -28,10 +28,7 @@ use super::{
     pause,
     timers::Timers,
 };
-use crate::{
-    accounts::Trouble,
-    clock::{BootTime, Moment},
-};
+use crate::clock::{BootTime, Moment};
 
 /// Requests under way that count, [`QUICK`] after they began they do not: a provider that hangs delays nobody else.
 const MOST_AT_ONCE: usize = 8;

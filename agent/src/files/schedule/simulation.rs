@@ -14,6 +14,7 @@ use oidc_proto::files::entry::{
 use proptest::prelude::*;
 
 use super::{entries::Found, *};
+use crate::accounts::Trouble;
 
 const START: u64 = 1_800_000_000;
 /// How long after something was wrong nothing is promised yet: the longest pause and the longest sleep.

@@ -3,6 +3,7 @@
 use oidc_proto::message::FileProblem;
 
 use super::{entries::Found, simulation::entry, *};
+use crate::accounts::Trouble;
 
 const HOUR: Duration = Duration::from_secs(3600);
 
