@@ -138,6 +138,13 @@ impl Home {
         AccountLock::take(&self.path, name, timeout)
     }
 
+    /// Keeps other programs of this suite from changing the configuration of managed files (`files.toml` and `files.d`), until
+    /// the value is dropped. Waits at most `timeout`: [`HomeError::Locked`]. Holds nothing where the file system has no locks.
+    pub fn lock_configuration(&self, timeout: Duration) -> Result<ConfigurationLock, HomeError> {
+        let path = names::lock_path(&self.path, crate::files::FILES_TOML);
+        Ok(ConfigurationLock { _file: lock_file(&path, timeout)? })
+    }
+
     /// Writes the account's file, new or over the old one: temporary file (0600), `fsync`, rename, `fsync` of the
     /// directory. Where the file cannot be replaced it is rewritten in place, under a journal. On any error the old file
     /// stands as it was.
@@ -241,6 +248,12 @@ impl Home {
         private_file::sync_directory(&self.path)?;
         Ok(Deleted { file, leftovers })
     }
+}
+
+/// Whoever has it is the only program of this suite that changes the configuration of managed files.
+#[derive(Debug)]
+pub struct ConfigurationLock {
+    _file: Option<std::fs::File>,
 }
 
 /// Whether a regular file that is there can be written as it is.

@@ -112,6 +112,20 @@ fn without_the_account_it_is_said_what_to_do() {
 }
 
 #[test]
+fn entries_added_at_once_are_all_there() {
+    let scene = Scene::loaded();
+    std::thread::scope(|scope| {
+        for name in ["q1", "q2", "q3", "q4", "q5", "q6"] {
+            let (scene, path) = (&scene, scene.environment.path(name));
+            scope.spawn(move || {
+                scene.oidc(&["files", "add", ACCOUNT, path.to_str().expect("text"), "--no-wait"]).success()
+            });
+        }
+    });
+    assert_eq!(status(&scene)["entries"].as_array().map(Vec::len), Some(6), "{}", status(&scene));
+}
+
+#[test]
 fn the_osg_renewers_configuration_is_taken_over() {
     let scene = Scene::loaded();
     let ini = scene.environment.path("config.ini");

@@ -1,6 +1,9 @@
 //! `oidc files add`: an entry without an editor.
 
-use std::path::{Path, PathBuf};
+use std::{
+    path::{Path, PathBuf},
+    time::Duration,
+};
 
 use clap::Parser;
 use oidc_proto::{
@@ -20,7 +23,11 @@ use super::{
 };
 use crate::{
     cli::{options::Common, usage::UsageError},
-    command::token::destination::arguments::{DestinationArgs, OPERATIONS},
+    command::token::destination::{
+        self,
+        arguments::{DestinationArgs, OPERATIONS},
+        explain, rules,
+    },
     context::{Command, Context, account_name, error::Error},
     say::exit::Exit,
 };
@@ -94,6 +101,8 @@ pub struct AddArgs {
 
 /// How long a first token is waited for, in seconds.
 const PATIENCE: u64 = 45;
+/// How long another program may take that changes the configuration.
+pub const LOCK_PATIENCE: Duration = Duration::from_secs(10);
 
 impl Command for AddArgs {
     fn common(&self) -> &Common {
@@ -107,8 +116,13 @@ impl Command for AddArgs {
         let path = home.path().join(FILES_TOML);
         let surroundings = Surroundings::of_process();
         let wrong = |what: &str| Error::Other(Exit::File, format!("{}: {what}", path.display()));
+        let new_entry = self.entry(&account, &name)?;
+        require_account(&account, &home, context)?;
+        self.explain(&account, context)?;
+        // From the reading to the writing nobody else changes it.
+        let lock = home.lock_configuration(LOCK_PATIENCE)?;
         let before = text_of(&path, &surroundings).map_err(|problem| wrong(&problem.what))?;
-        let after = edit::with_entry(before.as_deref().unwrap_or_default(), &self.entry(&account, &name)?);
+        let after = edit::with_entry(before.as_deref().unwrap_or_default(), &new_entry);
         let after = after.map_err(|what| wrong(&what))?;
         let files = TokenFiles::read_instead(&home, &surroundings, Some((&path, &after)))
             .map_err(|problems| refused(&problems))?;
@@ -116,10 +130,10 @@ impl Command for AddArgs {
             return Err(Error::UnexpectedReply("add"));
         };
         let Sink::File(sink) = &entry.sink else { return Err(Error::UnexpectedReply("add")) };
-        require_account(&account, &home, context)?;
         let obstacle = private_file::examine(&target(sink));
         let warnings = obstacle.map_err(|error| Error::Other(Exit::File, error.to_string()))?;
         write(&path, before.as_deref(), &after)?;
+        drop(lock);
         for warning in warnings {
             context.output.remark(&format!("{}: {warning}", sink.path.display()));
         }
@@ -131,6 +145,18 @@ impl Command for AddArgs {
 }
 
 impl AddArgs {
+    /// `--explain`: what the token will have to hold, as `oidc token` tells it.
+    fn explain(&self, account: &Shortname, context: &mut Context) -> Result<(), Error> {
+        if !self.destinations.explain || self.destinations.wanted.is_empty() {
+            return Ok(());
+        }
+        let issuer = rules::issuer_of(&oidc_proto::message::Target::Account(account.to_string()), context);
+        let known = issuer.map(|issuer| rules::of(&issuer, context)).unwrap_or_default();
+        let derived = destination::derive(&self.destinations, &known)?;
+        context.output.note(&explain::text(&derived));
+        Ok(())
+    }
+
     fn name(&self, account: &Shortname) -> String {
         let of_path = || self.path.as_deref().and_then(Path::file_name).and_then(|name| name.to_str());
         let name = self.name.as_deref().or_else(of_path).unwrap_or(account.as_str());

@@ -1,10 +1,10 @@
 //! `oidc files remove`: an entry leaves the configuration.
 
 use clap::Parser;
-use oidc_proto::files::{Surroundings, entry::Sink, text_of};
+use oidc_proto::files::{FILES_D, FILES_TOML, Surroundings, entry::Sink, text_of};
 use serde_json::json;
 
-use super::{add::write, configuration, edit, reload};
+use super::{add, configuration, edit, reload};
 use crate::{
     cli::options::Common,
     context::{Command, Context, error::Error},
@@ -29,17 +29,35 @@ impl Command for RemoveArgs {
     }
 
     fn run(&self, context: &mut Context) -> Result<(), Error> {
+        let home = context.home()?;
+        // From the reading to the writing nobody else changes it.
+        let lock = home.lock_configuration(add::LOCK_PATIENCE)?;
         let files = configuration::read(context)?;
         let (entry, origin) = configuration::find(&files, &self.name)?;
+        let surroundings = Surroundings::of_process();
+        let is_file_of_ours = origin.path == home.path().join(FILES_TOML)
+            || [home.path(), &surroundings.system]
+                .iter()
+                .any(|place| origin.path.parent() == Some(&place.join(FILES_D)));
+        if !is_file_of_ours {
+            let text = format!(
+                "the entry comes from the OSG token renewer's file {}: take the section in line {}, [token {}], out there, then \
+                 `oidc files reload`",
+                origin.path.display(),
+                origin.line,
+                self.name
+            );
+            return Err(Error::Other(Exit::File, text));
+        }
         let wrong = |what: &str| Error::Other(Exit::File, format!("{}: {what}", origin.path.display()));
-        let before =
-            text_of(&origin.path, &Surroundings::of_process()).map_err(|problem| wrong(&problem.what))?;
+        let before = text_of(&origin.path, &surroundings).map_err(|problem| wrong(&problem.what))?;
         let before = before.unwrap_or_default();
         let after = edit::without_entry(&before, &self.name).map_err(|what| {
             wrong(&format!("{what}; the entry is in line {}, to be removed with an editor", origin.line))
         })?;
         let after = after.ok_or_else(|| wrong("the entry is not in it any more"))?;
-        write(&origin.path, Some(&before), &after)?;
+        add::write(&origin.path, Some(&before), &after)?;
+        drop(lock);
         let told = reload::after_change(context);
         let left = match &entry.sink {
             Sink::File(sink) if sink.path.exists() => Some(sink.path.display().to_string()),

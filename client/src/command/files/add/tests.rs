@@ -91,6 +91,56 @@ fn without_an_agent_the_entry_waits_for_one() {
     assert!(ran.result.is_ok() && ran.stdout.contains("No managed files"), "{}", ran.stdout);
 }
 
+/// Each of them reads, checks and writes; none may write over what another has written meanwhile.
+#[test]
+fn several_at_once_are_all_there() {
+    let bench = Bench::new().with_account("cms");
+    let (_place, path) = place();
+    std::thread::scope(|scope| {
+        for number in 0..6 {
+            let (home, path) = (bench.home(), format!("{path}{number}"));
+            scope.spawn(move || {
+                let file = home.path().join(FILES_TOML);
+                let entry = NewEntry {
+                    texts: vec![("name", format!("q{number}")), ("account", "cms".into()), ("path", path)],
+                    ..NewEntry::default()
+                };
+                let _lock = home.lock_configuration(LOCK_PATIENCE).expect("the lock");
+                let before = fs_err::read_to_string(&file).ok();
+                let after = edit::with_entry(before.as_deref().unwrap_or_default(), &entry).expect("a text");
+                write(&file, before.as_deref(), &after).expect("written");
+            });
+        }
+    });
+    let text = fs_err::read_to_string(bench.file(FILES_TOML)).expect("there");
+    assert_eq!(text.matches("[[file]]").count(), 6, "{text}");
+    let held = bench.home().lock_configuration(LOCK_PATIENCE).expect("the lock");
+    assert!(bench.home().lock_configuration(Duration::ZERO).is_err(), "one has it");
+    drop(held);
+    assert!(bench.home().lock_configuration(Duration::ZERO).is_ok());
+}
+
+#[test]
+fn what_is_derived_is_explained() {
+    let bench = Bench::new().with_account("cms");
+    let (_place, path) = place();
+    let line = ["oidc", "files", "add", "cms", &path, "--for", "root://a.example//b", "--read", "--explain"];
+    let ran = bench.run(&line);
+    assert!(ran.result.is_ok(), "{:?}", ran.result);
+    assert!(ran.stderr.contains("root://a.example") && ran.stderr.contains("/b"), "{}", ran.stderr);
+}
+
+#[test]
+fn an_entry_of_the_osg_renewers_file_is_removed_there() {
+    let ini = "[account a]\npassword_file = /a.pw\n[token t]\naccount = a\ntoken_path = /t\n";
+    let bench = Bench::new().with_file("osg.ini", ini.as_bytes());
+    let named = format!("osg = [\"{}\"]\n", bench.file("osg.ini").display());
+    fs_err::write(bench.file(FILES_TOML), named).expect("written");
+    let error = bench.run(&["oidc", "files", "remove", "t"]).result.expect_err("not ours").to_string();
+    assert!(error.contains("OSG") && error.contains("osg.ini") && error.contains("[token t]"), "{error}");
+    assert_eq!(fs_err::read_to_string(bench.file("osg.ini")).expect("there"), ini);
+}
+
 #[test]
 fn an_older_agent_is_told_from_ours() {
     let old = |request: &Request| match request {
