@@ -57,6 +57,8 @@ pub struct NoToken {
 pub enum Trouble {
     /// The account cannot be used without the person; the provider was not asked.
     Unmanaged,
+    /// The person would have to allow this token; other tokens of the account go on.
+    NeedsConsent,
     /// Only a login helps.
     LoginNeeded,
     /// Asking again does not help.
@@ -105,13 +107,18 @@ impl Accounts {
     pub async fn managed_token(&self, wish: ManagedWish) -> Result<Arc<CachedToken>, NoToken> {
         let account = self.unattended(&wish.account).await?;
         let purpose = Purpose::new(wish.scope.as_deref(), wish.audience.as_deref());
-        let token = if wish.id_token {
+        let is_id_token = wish.id_token;
+        let token = if is_id_token {
             self.managed_id_token(wish).await
         } else {
             self.managed_access_token(wish).await
         };
         token.map_err(|failure| {
-            let trouble = trouble(&account, &purpose, &failure, self.now());
+            let trouble = if is_id_token && is_want_of_consent(failure.code) {
+                Trouble::NeedsConsent
+            } else {
+                trouble(&account, &purpose, &failure, self.now())
+            };
             NoToken { failure, trouble }
         })
     }
@@ -160,6 +167,11 @@ impl Accounts {
             warnings: Vec::new(),
         }))
     }
+}
+
+/// Whether nobody has allowed what was asked for. The account itself can be used.
+const fn is_want_of_consent(code: ErrorCode) -> bool {
+    matches!(code, ErrorCode::OperationForbidden | ErrorCode::PromptUnavailable | ErrorCode::PromptCancelled)
 }
 
 fn trouble(account: &Account, purpose: &Purpose, failure: &Failure, now: Moment) -> Trouble {

@@ -105,7 +105,7 @@ impl Schedule {
     fn condition(&self, _: EntryId, managed: &Managed, now: Moment) -> (Condition, u64) {
         let Some(token) = self.tokens.get(&managed.token) else { return (Condition::Waiting, now.wall) };
         let by_standing = match token.standing {
-            Standing::Unmanaged => Some(Condition::Unmanaged),
+            Standing::Unmanaged | Standing::NeedsConsent => Some(Condition::Unmanaged),
             Standing::LoginNeeded => Some(Condition::LoginNeeded),
             Standing::Refused => Some(Condition::Refused),
             Standing::Going => managed.withheld.is_some().then_some(Condition::Refused),

@@ -82,6 +82,8 @@ pub enum Action {
 pub(super) enum Standing {
     Going,
     Unmanaged,
+    /// As long as the person does not allow it; the account's other tokens go on.
+    NeedsConsent,
     LoginNeeded,
     Refused,
 }

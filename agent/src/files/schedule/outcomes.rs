@@ -44,6 +44,7 @@ impl Schedule {
                 self.stop_account(&account, Standing::LoginNeeded, problem, now);
                 self.timers.set(Timer::Ask(id), Some(now.boot.plus(LOOK_AGAIN)));
             }
+            Trouble::NeedsConsent => self.stop(id, Standing::NeedsConsent, now),
             Trouble::Refused => self.stop(id, Standing::Refused, now),
             Trouble::Passing(asked) => {
                 let entries = token.entries.iter().filter_map(|id| self.entries.get(id));
@@ -149,12 +150,16 @@ impl Schedule {
 
     /// An account was loaded or unlocked, or somebody logged in: what is due is asked for at once.
     pub fn usable(&mut self, account: &Shortname, now: Moment) {
-        self.resume(account, &[Standing::Unmanaged, Standing::LoginNeeded, Standing::Refused], now);
+        self.resume(
+            account,
+            &[Standing::Unmanaged, Standing::NeedsConsent, Standing::LoginNeeded, Standing::Refused],
+            now,
+        );
     }
 
     /// Something about accounts is not as it was: what waits for the person is tried, which costs the provider nothing.
     pub fn look_again(&mut self, account: &Shortname, now: Moment) {
-        self.resume(account, &[Standing::Unmanaged, Standing::LoginNeeded], now);
+        self.resume(account, &[Standing::Unmanaged, Standing::NeedsConsent, Standing::LoginNeeded], now);
     }
 
     /// Everything that was given up is tried again.

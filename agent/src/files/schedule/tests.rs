@@ -259,3 +259,39 @@ fn nothing_to_do_is_no_reason_to_wake_up() {
     assert_eq!(schedule.wake_at(clock.0), None);
     assert!(schedule.is_empty() && schedule.tokens.is_empty() && schedule.accounts.is_empty());
 }
+
+#[test]
+fn want_of_consent_for_one_token_stops_no_other_one() {
+    let mut clock = Clock::new();
+    let mut schedule = schedule(&[entry("a", "x", "s", 600), entry("id", "x", "t", 600)], &clock);
+    let mut refused = 0;
+    let mut granted = 0;
+    for _ in 0..200 {
+        for action in schedule.next(clock.0) {
+            match action {
+                Action::Ask { token, wanted, .. } if wanted.scope.as_deref() == Some("t") => {
+                    refused += 1;
+                    schedule.failed(token, Trouble::NeedsConsent, &problem(), clock.0);
+                }
+                Action::Ask { token, .. } => {
+                    granted += 1;
+                    schedule.granted(token, Some(Life::beginning(clock.0, HOUR)), clock.0);
+                }
+                Action::Write { entry, .. } => {
+                    let life = Some(Life::beginning(clock.0, HOUR));
+                    schedule.written(entry, life, true, Vec::new(), clock.0);
+                }
+                Action::Expire(_) | Action::Tell(..) => {}
+            }
+        }
+        clock.pass(60);
+    }
+    assert!(granted > 3, "{granted}: it is renewed as if nothing were");
+    assert_eq!(refused, 1, "a grant of another token is no consent");
+    // What is new of the account is not hit either.
+    let entries = [("a", "s"), ("id", "t"), ("b", "u")];
+    let found = entries.map(|(name, scope)| Found { entry: entry(name, "x", scope, 600), token: None });
+    schedule.replace(found.into(), clock.0);
+    let new = schedule.find("b").expect("it is there");
+    assert_eq!(schedule.tokens[&schedule.entries[&new].token].standing, Standing::Going);
+}
