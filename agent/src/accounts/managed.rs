@@ -114,12 +114,16 @@ impl Accounts {
             self.managed_access_token(wish).await
         };
         token.map_err(|failure| {
-            let trouble = if is_id_token && is_want_of_consent(failure.code) {
+            let of_consent = is_id_token && is_want_of_consent(failure.code);
+            let trouble = if of_consent {
                 Trouble::NeedsConsent
             } else {
                 trouble(&account, &purpose, &failure, self.now())
             };
-            NoToken { failure, trouble }
+            let said = (trouble == Trouble::Refused)
+                .then(|| account.with_open(|open| open.refusals.said(&purpose).cloned()).ok().flatten());
+            // When others may ask the provider again is not when that is asked for again.
+            NoToken { failure: said.flatten().unwrap_or(failure), trouble }
         })
     }
 
@@ -250,6 +254,9 @@ mod tests {
             bench.add_played(&played).await;
             // The second time the provider is not asked, and it means the same.
             assert_eq!([of(&bench).await, of(&bench).await], [Err(trouble), Err(trouble)], "{code}");
+            let told = bench.accounts.managed_token(wish("acc")).await.expect_err("refused").failure;
+            let tells_when = told.info.unwrap_or_default().contains("asked again in");
+            assert!(trouble != Trouble::Refused || !tells_when, "{code}: nobody asks by itself");
             assert_eq!(played.asked().len(), 1, "{code}");
         }
     }

@@ -56,6 +56,11 @@ impl Refusals {
         Some(refusal.failure.clone().with_info(info))
     }
 
+    /// What the provider said last of tokens for this purpose, without when it may be asked again.
+    pub fn said(&self, purpose: &Purpose) -> Option<&Failure> {
+        self.0.iter().find(|refusal| refusal.answers(purpose)).map(|refusal| &refusal.failure)
+    }
+
     /// Whether what was refused last of tokens for this purpose is wrong with the account or the purpose, and not just with the
     /// provider as it is now. `None`: nothing was refused.
     pub fn is_final(&self, purpose: &Purpose) -> Option<bool> {

@@ -136,7 +136,10 @@ impl Files {
         min_valid: Option<u64>,
     ) -> Result<Issued, (Trouble, FileProblem)> {
         let problem = |failure: &Failure| problem_of(failure, self.now());
-        let trouble = |no: NoToken| (no.trouble, problem(&no.failure));
+        let trouble = |no: NoToken| match no.trouble {
+            Trouble::Refused => (no.trouble, problem(&until_when(no.failure))),
+            _ => (no.trouble, problem(&no.failure)),
+        };
         // Its issuer has rules of its own for services.
         self.0.accounts.unattended(&wanted.account).await.map_err(trouble)?;
         let (scope, audience) = self.derived(wanted).await.map_err(|error| {
@@ -253,6 +256,14 @@ impl Files {
             Err(error) => info!(code = error.code(), "an expired managed file could not be removed"),
         }
     }
+}
+
+/// What was refused is not asked for again by itself; this says when it is.
+fn until_when(failure: Failure) -> Failure {
+    let known = failure.info.clone().unwrap_or_default();
+    let when = "It is asked for again once the account is loaded again or has logged in, and after `oidc files renew` or \
+                `oidc files reload`.";
+    failure.with_info(format!("{known}{when}"))
 }
 
 fn words(text: Option<&str>) -> BTreeSet<String> {
