@@ -1,6 +1,6 @@
 //! The configuration, read as a whole or not at all, and the accounts that it has loaded.
 
-use std::{io, os::unix::fs::MetadataExt, path::PathBuf, time::Duration};
+use std::{io, path::PathBuf, time::Duration};
 
 use oidc_proto::{
     error_code::ErrorCode,
@@ -50,6 +50,12 @@ impl Files {
             (self.0.accounts.deps().home.clone(), self.0.surroundings.clone(), self.now());
         let read = off_thread(move || {
             let files = TokenFiles::read(&home, &surroundings)?;
+            // As `oidc files check` says: nothing of it counts before that is mended.
+            let problems: Vec<_> =
+                files.accounts.iter().filter_map(|account| Some(account.problem()?.1)).collect();
+            if !problems.is_empty() {
+                return Err(Problems(problems));
+            }
             let paths = files.entries.iter().filter_map(|entry| match &entry.sink {
                 Sink::File(file) => Some(file.path.as_path()),
                 Sink::Condor(_) => None,
@@ -133,14 +139,6 @@ impl Files {
             problems.push(FileProblem::new(code, problem.to_string(), wall));
         };
         let source = account.source.clone();
-        if let Some(path) = file_of(&source).ok().flatten()
-            && fs_err::metadata(&path).is_ok_and(|metadata| metadata.mode() & 0o077 != 0)
-        {
-            tell(
-                "password_readable",
-                format!("other users can read the password in {}: run `chmod 600` on it", path.display()),
-            );
-        }
         match self.0.accounts.load_unattended(&account.account, move || password(&source)).await {
             Ok(()) => {}
             Err(Unloaded::NoPassword(error)) => tell("no_password", format!("there is no password: {error}")),

@@ -1,11 +1,11 @@
 //! `[accounts.NAME]`: from where the agent takes the passwords of accounts that it loads by itself.
 
-use std::path::PathBuf;
+use std::{os::unix::fs::MetadataExt, path::PathBuf};
 
 use toml::de::DeValue;
 
-use super::{surroundings::Surroundings, value, values::Values};
-use crate::shortname::Shortname;
+use super::{Problem, surroundings::Surroundings, value, values::Values};
+use crate::{shell, shortname::Shortname};
 
 /// An account that the agent loads by itself.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -31,6 +31,28 @@ pub enum PasswordSource {
     Credential(String),
 }
 
+impl AccountPassword {
+    /// What is wrong with the file that the password is in, with a code: `password_file` where there is none, `password_mode`
+    /// where others than its owner can read or change it. As long as that is so the configuration is not taken. `None` also
+    /// for passwords that are in no file, and for those of systemd, which has modes of its own. Blocks.
+    pub fn problem(&self) -> Option<(&'static str, Problem)> {
+        let PasswordSource::File(path) = &self.source else { return None };
+        let (code, what) = match fs_err::metadata(path) {
+            Err(error) => ("password_file", format!("its password cannot be read: {error}")),
+            Ok(file) if file.mode() & 0o077 != 0 => (
+                "password_mode",
+                format!(
+                    "others can read or change its password: chmod 600 {}",
+                    shell::quoted(&path.to_string_lossy())
+                ),
+            ),
+            Ok(_) => return None,
+        };
+        let (path, line) = (self.path.clone(), Some(self.line));
+        Some((code, Problem { path, line, key: format!("accounts.{}", self.account), what }))
+    }
+}
+
 /// One of them. `None` where it cannot be understood; that is told.
 pub(super) fn account(
     account: &Shortname,
@@ -54,4 +76,38 @@ pub(super) fn account(
         path: values.path().into(),
         line: values.line(),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::PermissionsExt;
+
+    use super::*;
+
+    #[test]
+    fn a_password_is_in_a_file_that_its_owner_alone_can_read() {
+        let directory = tempfile::tempdir().expect("a directory");
+        let path = directory.path().join("password");
+        let of = |source| {
+            let account = "acc".parse().expect("a name");
+            let account = AccountPassword { account, source, path: "files.toml".into(), line: 3 };
+            account.problem().map(|(code, problem)| (code, problem.to_string()))
+        };
+        let code = || of(PasswordSource::File(path.clone())).map(|(code, _)| code);
+        assert_eq!(code(), Some("password_file"));
+        fs_err::write(&path, "sesame\n").expect("written");
+        for (mode, expected) in [
+            (0o600, None),
+            (0o400, None),
+            (0o640, Some("password_mode")),
+            (0o604, Some("password_mode")),
+            (0o620, Some("password_mode")),
+        ] {
+            fs_err::set_permissions(&path, PermissionsExt::from_mode(mode)).expect("changed");
+            assert_eq!(code(), expected, "{mode:o}");
+        }
+        let (_, told) = of(PasswordSource::File(path.clone())).expect("a problem");
+        assert!(told.starts_with("files.toml:3: accounts.acc: ") && !told.contains("sesame"), "{told}");
+        assert_eq!(of(PasswordSource::Credential("x".into())), None);
+    }
 }

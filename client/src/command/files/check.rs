@@ -1,11 +1,9 @@
 //! `oidc files check`: the configuration and the places where it puts tokens, without an agent.
 
-use std::os::unix::fs::MetadataExt;
-
 use clap::Parser;
 use oidc_proto::{
     files::{
-        PasswordSource, Surroundings, TokenFiles,
+        Surroundings, TokenFiles,
         entry::{Entry, FileSink, Sink, Write},
     },
     home::{Home, Presence},
@@ -81,24 +79,13 @@ fn look(files: &TokenFiles, home: &Home) -> Vec<Finding> {
         findings.extend(found.map(|finding| Finding { place: Some(place.clone()), ..finding }));
     }
     for account in &files.accounts {
-        let PasswordSource::File(path) = &account.source else { continue };
-        let (code, text) = match fs_err::metadata(path) {
-            Err(error) => ("password_file", format!("its password cannot be read: {error}")),
-            Ok(file) if file.mode() & 0o077 != 0 => (
-                "password_mode",
-                format!(
-                    "others can read or change its password: chmod 600 {}",
-                    oidc_proto::shell::quoted(&path.to_string_lossy())
-                ),
-            ),
-            Ok(_) => continue,
-        };
+        let Some((code, problem)) = account.problem() else { continue };
         findings.push(Finding {
             is_problem: true,
-            about: format!("accounts.{}", account.account),
+            about: problem.key,
             code,
-            text,
-            place: Some((account.path.display().to_string(), Some(account.line))),
+            text: problem.what,
+            place: Some((problem.path.display().to_string(), problem.line)),
         });
     }
     findings
