@@ -3,11 +3,15 @@
 use std::time::Duration;
 
 use oidc_proto::{
+    deadlines,
     error_code::ErrorCode,
     message::{Condition, Failure, FileState, FilesQuery, FilesStatus, FilesWaitRequest},
 };
 
 use super::{handle::Files, schedule::EntryId};
+
+/// How long a renewal is waited for: a request for a token, and its way to the readers.
+const RENEWAL: Duration = Duration::from_secs(2 * deadlines::TOKEN.as_secs());
 
 impl Files {
     /// `files_status`.
@@ -29,13 +33,29 @@ impl Files {
         Ok(status)
     }
 
-    /// `files_renew`.
-    pub fn renew(&self, name: Option<&str>) -> Result<FilesStatus, Failure> {
-        self.change(|state, now| {
+    /// `files_renew`. Comes back when it is known how it went, and after [`RENEWAL`] in any case: what is under way then goes
+    /// on, and is told as `busy`.
+    pub async fn renew(&self, name: Option<&str>) -> Result<FilesStatus, Failure> {
+        let mut changes = self.0.changed.subscribe();
+        let ids = self.change(|state, now| {
             let id = name.map(|name| state.schedule.find(name).ok_or_else(|| unknown(name))).transpose()?;
             state.schedule.renew(id, now);
-            Ok::<_, Failure>(())
+            Ok::<_, Failure>(id.map_or_else(|| state.in_order(), |id| vec![id]))
         })?;
+        let settled = async {
+            loop {
+                self.look_at_accounts(false);
+                let is_settled = {
+                    let state = self.state();
+                    ids.iter().all(|id| state.schedule.is_settled(*id))
+                };
+                if is_settled || changes.changed().await.is_err() {
+                    return;
+                }
+            }
+        };
+        // What is known then is told either way.
+        let _ = tokio::time::timeout(RENEWAL, settled).await;
         self.status(&FilesQuery { name: name.map(str::to_owned), after: None })
     }
 

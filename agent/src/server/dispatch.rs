@@ -119,7 +119,7 @@ impl Dispatch {
             }
             Request::FilesRenew { name } => {
                 self.files.ready().await;
-                self.files.renew(name.as_deref()).map(told)
+                Box::pin(self.files.renew(name.as_deref())).await.map(told)
             }
             Request::FilesReload => Box::pin(self.files.reload()).await.map(told),
             Request::FilesWait(request) => {

@@ -49,6 +49,7 @@ impl Schedule {
     }
 
     /// New tokens now: for one entry, or for all that are not under way. What had been given up is tried again.
+    /// [`Schedule::is_settled`] tells when it is known how that went.
     pub fn renew(&mut self, id: Option<EntryId>, now: Moment) {
         let of_one = id.and_then(|id| self.entries.get(&id)).map(|managed| managed.token);
         let tokens: Vec<_> = match (id, of_one) {
@@ -58,11 +59,21 @@ impl Schedule {
         };
         for id in tokens {
             if let Some(token) = self.tokens.get_mut(&id) {
-                (token.forced, token.failures) = (true, 0);
+                (token.forced, token.failures, token.problem) = (true, 0, None);
                 token.go_on(now.wall);
                 self.plan(id, now);
             }
         }
+    }
+
+    /// Whether nothing is under way for an entry: its token was got and written, or one of that has failed, or will not be
+    /// done as things are.
+    pub fn is_settled(&self, id: EntryId) -> bool {
+        let Some(managed) = self.entries.get(&id) else { return true };
+        let Some(token) = self.tokens.get(&managed.token) else { return true };
+        let asks = token.asked_at.is_some() || (token.forced && token.standing == Standing::Going);
+        let writes = managed.writing || (managed.unwritten && managed.write_failures == 0);
+        !asks && !writes
     }
 
     /// Whether what was published for an entry is what another one wants.

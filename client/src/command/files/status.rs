@@ -60,6 +60,11 @@ pub fn print(status: &FilesStatus, context: &mut Context) -> Result<(), Error> {
         Exit::Success if status.refused.is_some() => Exit::FilesAttention,
         exit => exit,
     };
+    print_with(exit, status, context)
+}
+
+/// Prints entries and ends so.
+pub fn print_with(exit: Exit, status: &FilesStatus, context: &mut Context) -> Result<(), Error> {
     if context.output.json {
         let mut info = status.to_info();
         info["ok"] = json!(exit == Exit::Success);
