@@ -75,8 +75,13 @@ impl TokenFiles {
         if let Some((path, text)) = instead {
             match texts.iter_mut().find(|text| text.path == path) {
                 Some(found) => found.content = text.into(),
-                // The first one's defaults count for all.
-                None => texts.insert(0, Text { path: path.into(), content: text.into(), is_system: false }),
+                None => {
+                    // The first one's defaults count for all.
+                    let is_first = path.parent() == Some(home.path());
+                    let own = texts.iter().take_while(|text| !text.is_system).count();
+                    let text = Text { path: path.into(), content: text.into(), is_system: false };
+                    texts.insert(if is_first { 0 } else { own }, text);
+                }
             }
         }
         gather(&texts, home.path(), surroundings, &mut gathered);

@@ -124,6 +124,32 @@ fn what_cannot_be_stored_is_not_remembered() {
     }
 }
 
+/// A mistake elsewhere in the configuration, an unknown account, a name that is taken: nothing is handed over.
+#[test]
+fn what_cannot_be_remembered_is_not_stored() {
+    let site = Site::new();
+    let nobody = site.oidc(&["condor", "store", "cms"]);
+    assert!(
+        nobody.code == Some(3) && nobody.stderr.contains("'cms'") && nobody.stderr.contains("--account"),
+        "{nobody:?}"
+    );
+    site.oidc(&["condor", "store", "x_y", "--handle", "z", "--account", ACCOUNT]).success();
+    site.condor.calls();
+    let taken = site.oidc(&["condor", "store", "x", "--handle", "y_z", "--account", ACCOUNT]).failure();
+    assert!(taken.contains("x_y_z.use") && taken.contains("'x_y'"), "{taken}");
+    let memory = site.memory();
+    fs_err::write(site.scene.environment.accounts().join("files.d/zz.toml"), "[[condor").expect("written");
+    for arguments in
+        [&["condor", "store", "two", "--account", ACCOUNT][..], &["condor", "forget", "x_y", "--handle", "z"]]
+    {
+        let refused = site.oidc(arguments);
+        assert!(refused.code == Some(20) && refused.stderr.contains("zz.toml"), "{refused:?}");
+    }
+    assert_eq!(site.memory(), memory);
+    let handed_over: Vec<_> = site.condor.calls().into_iter().filter(|call| !call.contains("x_y")).collect();
+    assert!(handed_over.is_empty(), "{handed_over:?}");
+}
+
 #[test]
 fn two_at_once_both_remember() {
     let site = Site::new();

@@ -2,10 +2,10 @@
 
 use std::{
     env,
-    ffi::OsString,
+    ffi::{OsStr, OsString},
     fs::File,
     io::{self, Read, Seek, SeekFrom, Write},
-    os::unix::process::CommandExt,
+    os::unix::{ffi::OsStrExt, process::CommandExt},
     process::{Child, Command, ExitStatus, Stdio},
     thread,
     time::{Duration, Instant},
@@ -14,7 +14,7 @@ use std::{
 use oidc_proto::files::{condor, entry::CondorSink};
 use rustix::process::{Pid, Signal, kill_process_group};
 
-use crate::{context::error::Error, say::exit::Exit};
+use crate::{cli::usage::UsageError, context::error::Error, say::exit::Exit};
 
 /// How long it may take: a credd may be starting.
 const DEADLINE: Duration = Duration::from_secs(60);
@@ -35,8 +35,14 @@ pub struct Credd {
 
 impl Credd {
     /// In this process's environment.
-    pub fn here() -> Self {
-        Self { user: env::var_os(USER).filter(|user| !user.is_empty()) }
+    pub fn here() -> Result<Self, UsageError> {
+        let user = env::var_os(USER).filter(|user| !user.is_empty());
+        match &user {
+            Some(user) if !is_user(user) => Err(UsageError::new(format!(
+                "{USER} names no user: letters, digits, '.', '_', '-' and '@' do, a letter, a digit or '_' first"
+            ))),
+            _ => Ok(Self { user }),
+        }
     }
 
     /// Whether tokens are stored for somebody else: nobody but whoever does it knows for whom.
@@ -111,6 +117,14 @@ impl Credd {
     }
 }
 
+/// Whether a text can only be a user, and no option.
+fn is_user(text: &OsStr) -> bool {
+    let bytes = text.as_bytes();
+    let allowed = |byte: &u8| byte.is_ascii_alphanumeric() || b"._-@".contains(byte);
+    bytes.iter().all(allowed)
+        && bytes.first().is_some_and(|first| first.is_ascii_alphanumeric() || *first == b'_')
+}
+
 /// Room for what it says; what does not fit is not written.
 fn unnamed() -> io::Result<File> {
     use rustix::fs::{MemfdFlags, SealFlags, fcntl_add_seals, ftruncate, memfd_create};
@@ -172,4 +186,23 @@ fn too_late() -> Error {
         DEADLINE.as_secs()
     );
     Error::Other(Exit::Failure, text)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn users_are_no_options() {
+        for (text, is_one) in [
+            ("me", true),
+            ("me@site.example", true),
+            ("-x y", false),
+            ("a b", false),
+            ("", false),
+            ("ü", false),
+        ] {
+            assert_eq!(is_user(OsStr::new(text)), is_one, "{text}");
+        }
+    }
 }

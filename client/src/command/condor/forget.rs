@@ -38,19 +38,18 @@ impl Command for ForgetArgs {
 
     fn run(&self, context: &mut Context) -> Result<(), Error> {
         let sink = sink(&self.service, self.handle.as_deref())?;
+        let credd = Credd::here()?;
         let home = context.home()?;
-        let mut memory = Memory::open(&home)?;
-        let was_known = memory.remove(&sink);
+        let was_known = Memory::change(&home, |memory| Ok(memory.remove(&sink)))?;
         if was_known {
-            memory.save()?;
             keep::reload(context)?;
         } else if !self.delete {
-            let text =
-                format!("nothing is remembered for '{}' in {}", sink.credential(), memory.path().display());
+            let path = Memory::path(&home);
+            let text = format!("nothing is remembered for '{}' in {}", sink.credential(), path.display());
             return Err(Error::Other(Exit::Failure, text));
         }
         if self.delete {
-            Credd::here().delete(&sink)?;
+            credd.delete(&sink)?;
         }
         if context.output.json {
             return Ok(context.output.json(&json!({

@@ -2,6 +2,7 @@
 
 use oidc_proto::{
     error_code::ErrorCode,
+    home::Home,
     message::{FilesQuery, FilesStatus, Reply, Request, Target, Validity},
 };
 
@@ -42,17 +43,26 @@ pub fn is_kept(wanted: &Specification, memory: &Memory, credd: &Credd, context: 
     is_fresh && credd.has(&wanted.sink).unwrap_or(false)
 }
 
-/// Stores it and remembers what it was.
+/// Stores it and remembers what it was. What cannot be remembered is not stored.
 pub fn store(
     wanted: &Specification,
-    memory: &mut Memory,
+    home: &Home,
     credd: &Credd,
     context: &mut Context,
 ) -> Result<Stored, Error> {
+    if !credd.is_for_another() {
+        let mut memory = Memory::read(home)?;
+        memory.put(wanted)?;
+        memory.check(home)?;
+    }
     let access = token(wanted, context)?;
     credd.add(&wanted.sink, access.reply.access_token.expose())?;
     let warnings = access.grant.shortfall(&access.reply);
-    let is_kept = !credd.is_for_another() && remember(wanted, memory, context)?;
+    let is_kept = !credd.is_for_another()
+        && remember(wanted, home, context).map_err(|error| {
+            let text = format!("the token is stored, but nobody stores it again before it ends: {error}");
+            Error::Other(error.exit(), text)
+        })?;
     Ok(Stored { expires_at: access.reply.expires_at, is_kept, warnings })
 }
 
@@ -74,18 +84,24 @@ fn token(wanted: &Specification, context: &mut Context) -> Result<Access, Error>
     }
 }
 
-/// Writes it down and tells the agent. Whether the agent keeps it fresh from now on; a configuration that it does not take is
-/// as it was before.
-fn remember(wanted: &Specification, memory: &mut Memory, context: &mut Context) -> Result<bool, Error> {
-    memory.put(wanted)?;
-    memory.save()?;
-    match reload(context) {
-        Ok(is_kept) => Ok(is_kept),
-        Err(error) => {
-            memory.undo()?;
-            Err(error)
-        }
+/// Writes it down and tells the agent. Whether the agent keeps it fresh from now on; what it does not take is not left there.
+fn remember(wanted: &Specification, home: &Home, context: &mut Context) -> Result<bool, Error> {
+    let before = Memory::change(home, |memory| {
+        let before = memory.find(&wanted.sink);
+        memory.put(wanted)?;
+        Ok(before)
+    })?;
+    let told = reload(context);
+    if told.is_err() {
+        Memory::change(home, |memory| match &before {
+            Some(before) => memory.put(before),
+            None => {
+                memory.remove(&wanted.sink);
+                Ok(())
+            }
+        })?;
     }
+    told
 }
 
 /// Has the agent read its configuration. Whether it is one that has any; its refusal is an error.

@@ -3,66 +3,80 @@
 
 use std::{
     fs::Permissions,
-    io::{self, Read},
+    io,
     os::unix::fs::PermissionsExt,
     path::{Path, PathBuf},
-    thread,
-    time::{Duration, Instant},
+    time::Duration,
 };
 
-use fs_err::File;
 use oidc_proto::{
-    files::entry::CondorSink,
+    files::{FILES_D, Surroundings, TokenFiles, entry::CondorSink, text_of},
     home::Home,
     private_file::{self, Target},
     shortname::Shortname,
 };
-use rustix::fs::{FlockOperation, flock};
 use toml_edit::{ArrayOfTables, DocumentMut, Item, Table, value};
 
 use super::specification::{Specification, list};
 use crate::{context::error::Error, say::exit::Exit};
 
-/// Where it is, in the oidc-agent directory.
-const DIRECTORY: &str = "files.d";
+/// What it is called, in `files.d` of the oidc-agent directory.
 const FILE: &str = "condor.toml";
-/// The longest file that is read, in bytes.
-const MAX_LEN: u64 = 1 << 20;
 /// How long another program may take to change it.
 const PATIENCE: Duration = Duration::from_secs(10);
 
 const HEADER: &str = "# Written by `oidc condor store` and condor_submit's storer; the agent keeps these fresh. Other keys may be added, and\n\
                       # `oidc condor forget SERVICE` takes an entry out.\n\n";
 
-/// The file, held against other programs that change it.
+/// What the file holds.
 #[derive(Debug)]
 pub struct Memory {
     path: PathBuf,
     /// What is there now; `None`: no file.
     before: Option<String>,
     document: DocumentMut,
-    _lock: File,
 }
 
 impl Memory {
-    /// Waits until nobody else changes it, and reads it.
-    pub fn open(home: &Home) -> Result<Self, Error> {
-        let directory = home.path().join(DIRECTORY);
-        let path = directory.join(FILE);
-        make(&directory).map_err(|error| failed(&directory, &error))?;
-        let lock = locked(&directory).map_err(|error| failed(&directory, &error))?;
-        let before = read(&path).map_err(|error| failed(&path, &error))?;
+    /// Reads it, as strictly as the agent does.
+    pub fn read(home: &Home) -> Result<Self, Error> {
+        let path = Self::path(home);
+        let before = text_of(&path, &surroundings()).map_err(|problem| failed(&path, &problem.what))?;
         let text = before.as_deref().unwrap_or_default();
         let document = text.parse::<DocumentMut>().map_err(|error| {
             let line = error.to_string();
-            failed(&path, &io::Error::other(line.lines().next().unwrap_or("it is no TOML").to_owned()))
+            failed(&path, line.lines().next().unwrap_or("it is no TOML"))
         })?;
-        Ok(Self { path, before, document, _lock: lock })
+        Ok(Self { path, before, document })
+    }
+
+    /// Changes it, and nobody else does meanwhile; so `change` must not wait for anything. Nothing is written where the whole
+    /// configuration of managed files would not count.
+    pub fn change<T>(home: &Home, change: impl FnOnce(&mut Self) -> Result<T, Error>) -> Result<T, Error> {
+        let _lock = home.lock_configuration(PATIENCE)?;
+        let mut memory = Self::read(home)?;
+        let done = change(&mut memory)?;
+        if memory.is_changed() {
+            memory.check(home)?;
+            memory.write()?;
+        }
+        Ok(done)
     }
 
     /// Where it is.
-    pub fn path(&self) -> &Path {
-        &self.path
+    pub fn path(home: &Home) -> PathBuf {
+        home.path().join(FILES_D).join(FILE)
+    }
+
+    /// Whether the configuration of managed files would count with what is in here now.
+    pub fn check(&self, home: &Home) -> Result<(), Error> {
+        let read = TokenFiles::read_instead(home, &surroundings(), Some((&self.path, &self.text())));
+        read.map(drop).map_err(|problems| {
+            let text = format!(
+                "nothing was changed: nothing of the configuration of managed files counts while something is wrong with it\n{problems}"
+            );
+            Error::Other(Exit::Problems, text)
+        })
     }
 
     /// What is remembered for a service and a handle. `None` also for what this program did not write.
@@ -85,10 +99,13 @@ impl Memory {
     /// Remembers; an entry for the same service and handle is changed.
     pub fn put(&mut self, wanted: &Specification) -> Result<(), Error> {
         let path = self.path.clone();
+        if let Some(other) = self.tables().find_map(|table| same_file(table, &wanted.sink)) {
+            return Err(taken(&wanted.sink, &other));
+        }
         let item = self.document.entry("condor").or_insert_with(|| Item::ArrayOfTables(ArrayOfTables::new()));
-        let tables = item.as_array_of_tables_mut().ok_or_else(|| {
-            failed(&path, &io::Error::other("'condor' is no list of tables begun by [[condor]]"))
-        })?;
+        let tables = item
+            .as_array_of_tables_mut()
+            .ok_or_else(|| failed(&path, "'condor' is no list of tables begun by [[condor]]"))?;
         let known = tables.iter().position(|table| is_of(table, &wanted.sink));
         let index = known.unwrap_or_else(|| {
             tables.push(Table::new());
@@ -129,26 +146,19 @@ impl Memory {
         before != tables.len()
     }
 
-    /// Writes it, if anything has changed; [`Memory::undo`] takes it back.
-    pub fn save(&self) -> Result<(), Error> {
+    fn text(&self) -> String {
         let header = if self.before.is_none() { HEADER } else { "" };
-        let text = format!("{header}{}", self.document);
-        if self.before.as_deref() == Some(&text) {
-            return Ok(());
-        }
-        self.write(&text)
+        format!("{header}{}", self.document)
     }
 
-    /// Has the file as it was.
-    pub fn undo(&self) -> Result<(), Error> {
-        match &self.before {
-            Some(text) => self.write(text),
-            None => fs_err::remove_file(&self.path).map_err(|error| failed(&self.path, &error)),
-        }
+    fn is_changed(&self) -> bool {
+        self.document.to_string() != self.before.as_deref().unwrap_or_default()
     }
 
-    fn write(&self, text: &str) -> Result<(), Error> {
-        let written = private_file::write(&Target::private(&self.path), text.as_bytes());
+    fn write(&self) -> Result<(), Error> {
+        let directory = self.path.parent().unwrap_or(&self.path);
+        make(directory).map_err(|error| failed(directory, &error.to_string()))?;
+        let written = private_file::write(&Target::private(&self.path), self.text().as_bytes());
         written.map(drop).map_err(|error| Error::Other(Exit::File, error.to_string()))
     }
 
@@ -160,6 +170,23 @@ impl Memory {
 
 fn is_of(table: &Table, sink: &CondorSink) -> bool {
     text(table, "service").as_deref() == Some(&sink.service) && text(table, "handle") == sink.handle
+}
+
+/// Another service and handle of the same name at the credd: `a_b` with `c`, and `a` with `b_c`.
+fn same_file(table: &Table, sink: &CondorSink) -> Option<CondorSink> {
+    let other = CondorSink { service: text(table, "service")?, handle: text(table, "handle") };
+    (!is_of(table, sink) && other.credential() == sink.credential()).then_some(other)
+}
+
+fn taken(sink: &CondorSink, other: &CondorSink) -> Error {
+    let handle =
+        other.handle.as_ref().map(|handle| format!(" with the handle '{handle}'")).unwrap_or_default();
+    let text = format!(
+        "nothing was stored: {}.use is that of the service '{}'{handle} already; take another handle, or `oidc condor forget` that one",
+        sink.credential(),
+        other.service
+    );
+    Error::Other(Exit::Failure, text)
 }
 
 fn text(table: &Table, key: &str) -> Option<String> {
@@ -185,43 +212,15 @@ fn make(directory: &Path) -> io::Result<()> {
     }
 }
 
-/// The directory, held until the file is closed.
-fn locked(directory: &Path) -> io::Result<File> {
-    let file = File::open(directory)?;
-    let end = Instant::now() + PATIENCE;
-    loop {
-        match flock(&file, FlockOperation::NonBlockingLockExclusive) {
-            Ok(()) => return Ok(file),
-            Err(rustix::io::Errno::WOULDBLOCK) if Instant::now() < end => {
-                thread::sleep(Duration::from_millis(20));
-            }
-            Err(rustix::io::Errno::WOULDBLOCK) => {
-                return Err(io::Error::other("another program is changing it; try again in a moment"));
-            }
-            Err(error) => return Err(error.into()),
-        }
-    }
+/// As this user's agent has them; where condor_submit runs there may be less.
+fn surroundings() -> Surroundings {
+    let here = Surroundings::of_process();
+    let runtime_dir = here.runtime_dir.clone().or_else(|| Some(format!("/run/user/{}", here.uid).into()));
+    Surroundings { runtime_dir, ..here }
 }
 
-fn read(path: &Path) -> io::Result<Option<String>> {
-    let file = match File::open(path) {
-        Ok(file) => file,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-        Err(error) => return Err(error),
-    };
-    if !file.metadata()?.is_file() {
-        return Err(io::Error::other("it is no regular file"));
-    }
-    let mut text = String::new();
-    file.take(MAX_LEN + 1).read_to_string(&mut text)?;
-    if text.len() as u64 > MAX_LEN {
-        return Err(io::Error::other("it is larger than 1 MiB"));
-    }
-    Ok(Some(text))
-}
-
-fn failed(path: &Path, error: &io::Error) -> Error {
-    Error::Other(Exit::File, format!("{} cannot be used: {error}", path.display()))
+fn failed(path: &Path, what: &str) -> Error {
+    Error::Other(Exit::File, format!("{} cannot be used: {what}", path.display()))
 }
 
 #[cfg(test)]
@@ -237,18 +236,20 @@ mod tests {
         }
     }
 
+    fn put(home: &Home, wanted: &Specification) -> Result<(), Error> {
+        Memory::change(home, |memory| memory.put(wanted))
+    }
+
     #[test]
     fn what_is_remembered_comes_back_and_what_people_added_stays() {
         let directory = tempfile::tempdir().expect("a directory");
         let home = Home::at(directory.path());
         let (one, two) = (wanted(None, Some("a b")), wanted(Some("w"), None));
-        let mut memory = Memory::open(&home).expect("opened");
-        assert_eq!(memory.find(&one.sink), None);
-        memory.put(&one).expect("put");
-        memory.put(&two).expect("put");
-        memory.save().expect("saved");
-        let path = memory.path().to_owned();
-        drop(memory);
+        let find = |sink: &CondorSink| Memory::read(&home).expect("read").find(sink);
+        assert_eq!(find(&one.sink), None);
+        put(&home, &one).expect("put");
+        put(&home, &two).expect("put");
+        let path = Memory::path(&home);
         let text = fs_err::read_to_string(&path).expect("text");
         assert_eq!(fs_err::metadata(&path).expect("a file").permissions().mode() & 0o777, 0o600);
         assert!(
@@ -260,38 +261,57 @@ mod tests {
             text.replace("name = \"condor-cms\"", "name = \"mine\" # so\nmin_lifetime = \"1h\""),
         )
         .expect("written");
-        let mut memory = Memory::open(&home).expect("opened");
-        assert_eq!((memory.find(&one.sink), memory.find(&two.sink)), (Some(one.clone()), Some(two.clone())));
+        assert_eq!((find(&one.sink), find(&two.sink)), (Some(one.clone()), Some(two.clone())));
+        let memory = Memory::read(&home).expect("read");
         assert_eq!(memory.account_of("cms").as_ref().map(Shortname::as_str), Some("demo"));
         let changed = Specification { audience: None, ..one.clone() };
-        memory.put(&changed).expect("put");
-        assert!(memory.remove(&two.sink) && !memory.remove(&two.sink));
-        memory.save().expect("saved");
-        drop(memory);
+        put(&home, &changed).expect("put");
+        let forget = || Memory::change(&home, |memory| Ok(memory.remove(&two.sink))).expect("changed");
+        assert!(forget() && !forget());
         let text = fs_err::read_to_string(&path).expect("text");
         assert!(
             text.contains("name = \"mine\" # so\nmin_lifetime = \"1h\"") && !text.contains("audience"),
             "{text}"
         );
-        let memory = Memory::open(&home).expect("opened");
-        assert_eq!((memory.find(&one.sink), memory.find(&two.sink)), (Some(changed), None));
-        memory.undo().expect("as it was");
-        assert_eq!(fs_err::read_to_string(&path).expect("text"), text);
+        assert_eq!((find(&one.sink), find(&two.sink)), (Some(changed), None));
     }
 
     #[test]
     fn what_is_no_such_file_is_left_alone() {
         let directory = tempfile::tempdir().expect("a directory");
         let home = Home::at(directory.path());
-        let path = directory.path().join(DIRECTORY).join(FILE);
-        fs_err::create_dir(directory.path().join(DIRECTORY)).expect("made");
+        let path = Memory::path(&home);
+        fs_err::create_dir(directory.path().join(FILES_D)).expect("made");
         fs_err::write(&path, "condor = ").expect("written");
-        assert!(Memory::open(&home).expect_err("no TOML").to_string().contains("condor.toml"));
+        assert!(Memory::read(&home).expect_err("no TOML").to_string().contains("condor.toml"));
         fs_err::write(&path, "condor = 1").expect("written");
-        let mut memory = Memory::open(&home).expect("TOML");
-        memory.put(&wanted(None, None)).expect_err("no list of tables");
+        put(&home, &wanted(None, None)).expect_err("no list of tables");
+        fs_err::write(&path, "").expect("written");
+        fs_err::set_permissions(&path, Permissions::from_mode(0o666)).expect("set");
+        assert!(Memory::read(&home).expect_err("anybody's").to_string().contains("everybody can change it"));
+        fs_err::set_permissions(&path, Permissions::from_mode(0o600)).expect("set");
         fs_err::write(&path, "x".repeat(1 << 21)).expect("written");
-        drop(memory);
-        assert!(Memory::open(&home).expect_err("too large").to_string().contains("1 MiB"));
+        assert!(Memory::read(&home).expect_err("too large").to_string().contains("1 MiB"));
+    }
+
+    #[test]
+    fn what_would_not_count_is_refused_before_it_is_written() {
+        let directory = tempfile::tempdir().expect("a directory");
+        let home = Home::at(directory.path());
+        let sink = |service: &str, handle: &str| CondorSink {
+            service: service.to_owned(),
+            handle: Some(handle.to_owned()),
+        };
+        let first = Specification { sink: sink("x_y", "z"), ..wanted(None, None) };
+        put(&home, &first).expect("put");
+        let text = fs_err::read_to_string(Memory::path(&home)).expect("text");
+        let same = Specification { sink: sink("x", "y_z"), ..wanted(None, None) };
+        let refused = put(&home, &same).expect_err("the same file").to_string();
+        assert!(refused.contains("x_y_z.use") && refused.contains("'x_y' with the handle 'z'"), "{refused}");
+        fs_err::write(directory.path().join(FILES_D).join("zz.toml"), "[[condor").expect("written");
+        let refused = put(&home, &wanted(None, None)).expect_err("a mistake");
+        assert!(refused.exit() == Exit::Problems && refused.to_string().contains("zz.toml"), "{refused}");
+        Memory::change(&home, |memory| Ok(memory.remove(&first.sink))).expect_err("a mistake");
+        assert_eq!(fs_err::read_to_string(Memory::path(&home)).expect("text"), text);
     }
 }

@@ -2,13 +2,16 @@
 
 use clap::Parser;
 use jiff::{Timestamp, tz::TimeZone};
-use oidc_proto::message::Target;
+use oidc_proto::{
+    home::{Home, Presence},
+    message::Target,
+    shortname::Shortname,
+};
 use serde_json::json;
 
 use super::{
     credd::Credd,
     keep,
-    memory::Memory,
     specification::{Specification, checked, list, sink},
 };
 use crate::{
@@ -19,6 +22,7 @@ use crate::{
         obtain::Wanted,
     },
     context::{Command, Context, account_name, error::Error},
+    say::exit::Exit,
 };
 
 /// Store a token in HTCondor's credd for jobs with `use_oauth_services = SERVICE`, and have the agent keep it fresh there
@@ -67,11 +71,12 @@ impl Command for StoreArgs {
     fn run(&self, context: &mut Context) -> Result<(), Error> {
         let sink = sink(&self.service, self.handle.as_deref())?;
         let account = account_name(self.account.as_deref().unwrap_or(&self.service))?;
+        let home = context.home()?;
+        let credd = Credd::here()?;
+        self.require(&account, &home, context)?;
         let (scope, audience) = self.wanted(context, account.as_str())?;
         let wanted = Specification { account, sink, scope, audience };
-        let home = context.home()?;
-        let mut memory = Memory::open(&home)?;
-        let stored = keep::store(&wanted, &mut memory, &Credd::here(), context)?;
+        let stored = keep::store(&wanted, &home, &credd, context)?;
         stored.warnings.iter().for_each(|warning| context.output.warning(warning));
         if context.output.json {
             return Ok(context.output.json(&json!({
@@ -101,6 +106,25 @@ impl Command for StoreArgs {
 }
 
 impl StoreArgs {
+    /// Whether there is such an account: one without a file may be one that the agent holds.
+    fn require(&self, account: &Shortname, home: &Home, context: &mut Context) -> Result<(), Error> {
+        if !matches!(home.presence(account), Presence::Gone)
+            || context
+                .loaded_accounts()
+                .is_ok_and(|loaded| loaded.iter().any(|name| name == account.as_str()))
+        {
+            return Ok(());
+        }
+        let advice = match self.account {
+            Some(_) => "`oidc list` shows those that there are".to_owned(),
+            None => format!(
+                "say which account gives the token: oidc condor store {} --account ACCOUNT",
+                self.service
+            ),
+        };
+        Err(Error::Other(Exit::UnknownAccount, format!("there is no account '{account}'; {advice}")))
+    }
+
     /// Scopes and audiences, those of a service included.
     fn wanted(
         &self,

@@ -97,10 +97,10 @@ impl HtcondorArgs {
         let wishes: Vec<Wish> =
             self.requests.iter().map(|request| read(request)).collect::<Result<_, _>>()?;
         let home = context.home()?;
-        let mut memory = Memory::open(&home)?;
-        let credd = Credd::here();
+        let credd = Credd::here()?;
         let mut is_told = false;
         for wish in wishes {
+            let memory = Memory::read(&home)?;
             let wanted = Specification {
                 account: self.account_for(&wish.sink, &memory, context)?,
                 sink: wish.sink,
@@ -121,7 +121,7 @@ impl HtcondorArgs {
                 }
                 continue;
             }
-            let stored = keep::store(&wanted, &mut memory, &credd, context)?;
+            let stored = keep::store(&wanted, &home, &credd, context)?;
             for warning in &stored.warnings {
                 say(&format!("Warning: {credential}: {warning}"), context);
             }
