@@ -102,6 +102,20 @@ fn every_shell_finds_the_one_agent_with_all_its_variables() {
 }
 
 #[test]
+fn shells_that_begin_at_the_same_time_are_told_the_agent_that_stays() {
+    let login = Login::new();
+    let all = login.runs(
+        "for i in 1 2 3 4 5 6; do (oidc-agent-service use > $TMPDIR/said.$i) & done; wait; cat $TMPDIR/said.*",
+    );
+    let all = all.success();
+    let pids: Vec<_> = all.lines().filter(|line| line.starts_with("OIDCD_PID=")).collect();
+    assert_eq!(pids.len(), 6, "{all}");
+    assert!(pids.iter().all(|pid| *pid == pids[0]), "{all}");
+    let alive = login.runs(&format!("{} kill -0 $OIDCD_PID", pids[0]));
+    assert_eq!(alive.code, Some(0), "{all}");
+}
+
+#[test]
 fn start_refuses_a_second_one_and_prints_nothing_for_the_shell() {
     let login = Login::new();
     login.runs("oidc-agent-service start").success();

@@ -31,11 +31,14 @@ pub struct Running {
 /// The agent at the default places, whatever `OIDC_SOCK` says: that may name another one.
 pub fn find(context: &mut Context) -> Result<Option<Running>, Error> {
     context.agent = Agent::at_default_places();
-    let connection = match context.agent.connect() {
-        Ok(connection) => connection,
+    // While an agent starts, the kernel names the process that began to listen, which hands the socket on and ends. Whoever
+    // has answered once is the one that stays.
+    match context.agent.call(&Request::Check) {
         Err(error) if error.is_not_running() => return Ok(None),
-        Err(error) => return Err(error.into()),
-    };
+        // One that is silent is to be found all the same, if only to be ended.
+        _ => {}
+    }
+    let connection = context.agent.connect()?;
     let pid = Process::peer_of(&connection.stream).and_then(|process| process.pid()).ok();
     // Where systemd holds the socket, it is what the kernel names.
     let pid = pid.filter(|pid| is_agent(*pid)).or_else(systemd::main_pid);
