@@ -74,6 +74,12 @@ impl HelperArgs {
     /// By the options, and by what helpers.toml says of `host` (with its port where that is not the usual one). `None`: nobody
     /// has named an account for it.
     pub fn choose(&self, host: Option<&str>, context: &mut Context) -> Result<Option<Chosen>, Error> {
+        if self.destinations.lacks_place {
+            return Err(UsageError::new("what is to be done needs a place: --for URL").into());
+        }
+        if self.destinations.explain && self.destinations.wanted.is_empty() {
+            return Err(UsageError::new("`--explain` belongs to `--for URL`").into());
+        }
         if self.destinations.wanted.len() > 1 {
             return Err(UsageError::new("a helper hands over one token: one --for URL").into());
         }
@@ -124,7 +130,7 @@ impl HelperArgs {
 }
 
 /// What helpers.toml says.
-fn hosts(context: &mut Context) -> Result<HelperHosts, Error> {
+pub fn hosts(context: &mut Context) -> Result<HelperHosts, Error> {
     let home = match context.home() {
         Err(Error::Account(AccountError::Home(HomeError::NoDirectory))) => return Ok(HelperHosts::default()),
         home => home?,

@@ -268,6 +268,16 @@ mod tests {
     }
 
     #[test]
+    fn what_is_to_be_done_needs_a_place() {
+        for option in ["--read", "--explain"] {
+            let bench = Bench::new().with_agent(|_| token("tok"));
+            let ran = bench.run(&["oidc", "helper", "rclone", "--account", "acc", option]);
+            assert_eq!(ran.result.expect_err("no place").exit(), Exit::Usage, "{option}");
+            assert_eq!(ran.stdout, "");
+        }
+    }
+
+    #[test]
     fn a_token_that_breaks_out_of_its_text_is_none() {
         for text in ["a\nb", "a\"b", "a b", ""] {
             let bench = Bench::new().with_agent(move |_| token(text));
