@@ -140,15 +140,11 @@ impl HelperHosts {
     /// The entry for a host. `authority` is the host as programs name it, with a port where that is not the usual one; what is
     /// more than host and port fits no entry.
     pub fn find(&self, authority: &str) -> Option<&HelperHost> {
-        let authority = authority.to_ascii_lowercase();
-        let alone = without_port(&authority);
-        let port = authority[alone.len()..].strip_prefix(':');
-        let is_port = |port: &str| {
-            port.bytes().all(|byte| byte.is_ascii_digit()) && port.parse::<u16>().is_ok_and(|port| port != 0)
-        };
-        if !authority.bytes().all(is_of_a_name) || !port.is_none_or(is_port) {
+        if !is_authority(authority) {
             return None;
         }
+        let authority = authority.to_ascii_lowercase();
+        let alone = without_port(&authority);
         self.hosts.iter().find(|entry| {
             wildcard::fits(&entry.host, &authority)
                 || (!has_port(&entry.host) && wildcard::fits(&entry.host, alone))
@@ -193,6 +189,17 @@ impl HelperHost {
         }
         Ok(())
     }
+}
+
+/// Whether a text is a host as programs name it: a name or an address, perhaps with a port, and nothing besides.
+pub fn is_authority(text: &str) -> bool {
+    let alone = without_port(text);
+    let port = text[alone.len()..].strip_prefix(':');
+    !alone.is_empty() && text.bytes().all(is_of_a_name) && port.is_none_or(is_port)
+}
+
+fn is_port(text: &str) -> bool {
+    text.bytes().all(|byte| byte.is_ascii_digit()) && text.parse::<u16>().is_ok_and(|port| port != 0)
 }
 
 fn is_of_a_name(byte: u8) -> bool {

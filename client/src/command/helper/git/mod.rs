@@ -7,11 +7,16 @@ mod answer;
 pub mod attributes;
 
 use clap::Parser;
-use oidc_proto::{error_code::ErrorCode, helpers::Scheme, message::Sign, token::TokenDigest};
+use oidc_proto::{
+    error_code::ErrorCode,
+    helpers::{Scheme, is_authority},
+    message::Sign,
+    token::TokenDigest,
+};
 
 use self::attributes::{Attributes, MAX_LEN, is_complete};
 use super::{
-    arguments::{Chosen, HelperArgs},
+    arguments::{Chosen, HelperArgs, hosts},
     hand_over::{For, hand_over},
     input, pasted,
 };
@@ -31,16 +36,18 @@ const STATE: &str = "oidc.";
 #[command(after_help = "\
 Example: what this prints belongs into ~/.gitconfig:
   oidc helper git --account ACCOUNT --host git.example --print-config
+  oidc helper git --print-config    (a section for each host in helpers.toml)
 
 Git calls the helper as `get`, `store`, `erase` and `capability`. Without --account it also answers as `git-credential-oidc` \
-(git config credential.helper oidc) for the hosts in helpers.toml, and stays silent for all others.")]
+for the hosts in helpers.toml, and stays silent for all others. Git hands the token to other helpers for the host, which may \
+store it, unless an empty `helper =` stands before this one: that is what the sections begin with.")]
 pub struct GitArgs {
     /// What git wants: get, store, erase or capability; others are ignored
     #[arg(value_name = "OPERATION")]
     pub operation: Option<String>,
 
     /// The only server that gets the token, with its port if that is not 443
-    #[arg(long, value_name = "HOST")]
+    #[arg(long, value_name = "HOST", value_parser = host)]
     pub host: Option<String>,
 
     #[command(flatten)]
@@ -81,17 +88,13 @@ impl GitArgs {
         let (Some(protocol), Some(host)) = (asked.get("protocol"), asked.get("host")) else {
             return Ok(None);
         };
-        let is_secure = protocol == "https" || (protocol == "http" && is_loopback(host));
         if self.host.as_deref().is_some_and(|only| !only.eq_ignore_ascii_case(host)) {
             return Ok(None);
         }
         let Some(chosen) = self.helper.choose(Some(host), context)? else { return Ok(None) };
-        if !is_secure {
-            let text = format!("no token for {protocol}://{host}: it would travel in clear; use https");
-            return Err(Error::Other(Exit::Refused, text));
-        }
         let address = format!("{protocol}://{}", host.to_ascii_lowercase());
-        Ok(Some(Server { chosen, address }))
+        let is_in_clear = protocol != "https" && !(protocol == "http" && is_loopback(host));
+        Ok(Some(Server { chosen, address, is_in_clear }))
     }
 
     fn get(&self, asked: &Attributes, context: &mut Context) -> Result<(), Error> {
@@ -105,7 +108,8 @@ impl GitArgs {
         }
         let scheme = scheme(server.chosen.scheme, asked);
         let wanted = For { program: "git", destination: &server.address, sign: None, may_ask: true };
-        let handed = match hand_over(&self.helper, &server.chosen, wanted, context) {
+        let handed = server.is_safe().and_then(|()| hand_over(&self.helper, &server.chosen, wanted, context));
+        let handed = match handed {
             Ok(handed) => handed,
             Err(error) => {
                 // Nobody else is asked then: a password that is typed would not help.
@@ -119,20 +123,31 @@ impl GitArgs {
 
     /// The server refused what it was given. A new token is there when git is run again, or nothing helps, and why.
     fn erase(&self, asked: &Attributes, context: &mut Context) -> Result<(), Error> {
-        let Some(digest) = refused(asked) else { return Ok(()) };
+        let Some(refused) = refused(asked) else { return Ok(()) };
         let Some(server) = self.responsible(asked, context)? else { return Ok(()) };
-        let sign = Some(Sign::Token(digest.clone()));
-        let wanted = For { program: "git", destination: &server.address, sign, may_ask: false };
-        let handed = hand_over(&self.helper, &server.chosen, wanted, context).map_err(|error| match error
-            .failure_code()
-        {
+        server.is_safe()?;
+        let wanted = |sign| For { program: "git", destination: &server.address, sign, may_ask: false };
+        let failed = |error: Error| match error.failure_code() {
             Some(ErrorCode::TokenRefused) => error,
             _ => Error::Other(
                 error.exit(),
                 format!("{} refused the token, and there is no other one: {error}", server.address),
             ),
-        })?;
-        if TokenDigest::of(&handed.token) != digest {
+        };
+        // ID tokens are not kept: none could be compared.
+        if !refused.is_ours && !server.chosen.token.id_token {
+            let current = hand_over(&self.helper, &server.chosen, wanted(None), context).map_err(failed)?;
+            if TokenDigest::of(&current.token) != refused.digest {
+                context.output.note(&format!(
+                    "What {} refused is not the token that there is now: if it was an older token, try again.",
+                    server.address
+                ));
+                return Ok(());
+            }
+        }
+        let sign = Some(Sign::Token(refused.digest.clone()));
+        let handed = hand_over(&self.helper, &server.chosen, wanted(sign), context).map_err(failed)?;
+        if TokenDigest::of(&handed.token) != refused.digest {
             context
                 .output
                 .note(&format!("{} refused the token; there is a new one now: try again.", server.address));
@@ -141,17 +156,44 @@ impl GitArgs {
     }
 
     fn print_config(&self, context: &mut Context) -> Result<(), Error> {
-        pasted::require_account(&self.helper)?;
-        let host = self
-            .host
-            .as_deref()
-            .ok_or_else(|| UsageError::new("a server is missing: --host HOST; it alone gets the token"))?;
         let mut words = pasted::words("git", &self.helper)?;
-        words.extend(["--host".to_owned(), host.to_owned()]);
-        let line = pasted::shell_line(&words);
-        let quoted = line.replace('\\', "\\\\").replace('"', "\\\"");
-        let text = format!("[credential \"https://{host}\"]\n\thelper =\n\thelper = \"{quoted}\"\n");
-        Ok(context.output.result(&text)?)
+        let hosts: Vec<String> = match (&self.host, &self.helper.account) {
+            (Some(host), _) => {
+                pasted::require_account(&self.helper)?;
+                words.extend(["--host".to_owned(), host.clone()]);
+                vec![host.clone()]
+            }
+            (None, Some(_)) => {
+                return Err(
+                    UsageError::new("a server is missing: --host HOST; it alone gets the token").into()
+                );
+            }
+            (None, None) => hosts(context)?.hosts.into_iter().map(|entry| entry.host).collect(),
+        };
+        if hosts.is_empty() {
+            let text = "no server is known: name it by --account ACCOUNT --host HOST, or in helpers.toml of the oidc-agent \
+                        directory";
+            return Err(UsageError::new(text).into());
+        }
+        Ok(context.output.result(&sections(&hosts, &words))?)
+    }
+}
+
+/// Without the empty `helper`, git hands the token to the helpers before this one, too.
+fn sections(hosts: &[String], words: &[String]) -> String {
+    let line = pasted::shell_line(words);
+    let quoted = line.replace('\\', "\\\\").replace('"', "\\\"");
+    let section =
+        |host: &String| format!("[credential \"https://{host}\"]\n\thelper =\n\thelper = \"{quoted}\"\n");
+    hosts.iter().map(section).collect()
+}
+
+/// As git names one.
+fn host(text: &str) -> Result<String, String> {
+    if is_authority(text) {
+        Ok(text.to_owned())
+    } else {
+        Err("a server is a name with or without a port, as git.example or git.example:8443".to_owned())
     }
 }
 
@@ -159,9 +201,19 @@ impl GitArgs {
 struct Server {
     chosen: Chosen,
     address: String,
+    is_in_clear: bool,
 }
 
 impl Server {
+    /// Whether a token may go there.
+    fn is_safe(&self) -> Result<(), Error> {
+        if self.is_in_clear {
+            let text = format!("no token for {}: it would travel in clear; use https", self.address);
+            return Err(Error::Other(Exit::Refused, text));
+        }
+        Ok(())
+    }
+
     fn username(&self, asked: &Attributes) -> String {
         let own = self.chosen.username.as_deref().or_else(|| asked.get("username"));
         own.unwrap_or(USERNAME).to_owned()
@@ -183,14 +235,21 @@ fn scheme(configured: Option<Scheme>, asked: &Attributes) -> Scheme {
     configured.unwrap_or(if offers("basic") && !offers("bearer") { Scheme::Basic } else { Scheme::Bearer })
 }
 
+/// What a server refused.
+struct Refused {
+    digest: TokenDigest,
+    /// It has the state that comes with our tokens; else it may be anybody's password.
+    is_ours: bool,
+}
+
 /// Which token was refused: as our state tells, else what git was given.
-fn refused(asked: &Attributes) -> Option<TokenDigest> {
+fn refused(asked: &Attributes) -> Option<Refused> {
     let mut states = asked.all("state[]").into_iter().filter_map(|state| state.strip_prefix(STATE));
-    let by_state = states.find_map(|digest| digest.parse().ok());
-    by_state.or_else(|| {
-        let given = asked.get("credential").or_else(|| asked.get("password"))?;
-        (!given.is_empty()).then(|| TokenDigest::of(given))
-    })
+    if let Some(digest) = states.find_map(|digest| digest.parse().ok()) {
+        return Some(Refused { digest, is_ours: true });
+    }
+    let given = asked.get("credential").or_else(|| asked.get("password"))?;
+    (!given.is_empty()).then(|| Refused { digest: TokenDigest::of(given), is_ours: false })
 }
 
 /// This computer, where nobody listens in.
