@@ -3,11 +3,20 @@
 //! A variable of the environment wins, then the person's file, then the system's. Words in quotes, comments, `export` and
 //! `$NAME` are understood; a line that needs more of a shell is passed over, and said.
 
-use std::{env, ffi::OsString, path::Path};
+use std::{
+    env,
+    ffi::OsString,
+    io::{self, Read},
+    path::Path,
+};
 
+use fs_err::{File, os::unix::fs::OpenOptionsExt};
 use oidc_proto::{home::Home, issuers::SYSTEM_DIRECTORY};
+use rustix::fs::OFlags;
 
 const FILE_NAME: &str = "oidc-agent-service.options";
+/// The longest file, in bytes.
+const MAX_LEN: u64 = 256 * 1024;
 const NAMES: [&str; 4] =
     ["OIDC_AGENT", "OIDC_AGENT_OPTS", "START_AGENT_WITH_XSESSION", "OIDC_AGENT_RESTART_WITH_SAME_OPTS"];
 
@@ -57,10 +66,32 @@ fn value(file: &Assignments, name: &str) -> Option<String> {
 }
 
 fn read(path: &Path, tell: &mut dyn FnMut(&str)) -> Assignments {
-    let Ok(text) = fs_err::read_to_string(path) else { return Vec::new() };
+    let text = match text(path) {
+        Ok(text) => text,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Vec::new(),
+        Err(error) => {
+            tell(&format!("{} is left out: {error}", path.display()));
+            return Vec::new();
+        }
+    };
     parse(&text, &mut |line, what| {
         tell(&format!("{}, line {line}: {what}; the line is left out", path.display()));
     })
+}
+
+/// Without waiting for who writes into a pipe.
+fn text(path: &Path) -> io::Result<String> {
+    let flags = OFlags::NONBLOCK.bits().cast_signed();
+    let file = File::options().read(true).custom_flags(flags).open(path)?;
+    if !file.metadata()?.is_file() {
+        return Err(io::Error::other("it is no file"));
+    }
+    let mut text = String::new();
+    file.take(MAX_LEN + 1).read_to_string(&mut text)?;
+    if text.len() as u64 > MAX_LEN {
+        return Err(io::Error::other(format!("it is longer than {MAX_LEN} bytes")));
+    }
+    Ok(text)
 }
 
 fn parse(text: &str, tell: &mut dyn FnMut(usize, &str)) -> Assignments {
@@ -200,6 +231,19 @@ mod tests {
             let read = assignment(line).map(|found| found.map(|(_, value)| value)).map_err(|_| ());
             assert_eq!(read, expected.map(|value| value.map(str::to_owned)), "{line}");
         }
+    }
+
+    #[test]
+    fn a_pipe_without_a_writer_holds_nobody_up() {
+        let directory = tempfile::tempdir().expect("a directory");
+        let path = directory.path().join(FILE_NAME);
+        let mut told = Vec::new();
+        assert_eq!(read(&path, &mut |what| told.push(what.to_owned())), []);
+        assert!(told.is_empty(), "no file is nothing to tell: {told:?}");
+        let made = std::process::Command::new("mkfifo").arg(&path).status().expect("mkfifo");
+        assert!(made.success());
+        assert_eq!(read(&path, &mut |what| told.push(what.to_owned())), []);
+        assert!(told.concat().contains("no file"), "{told:?}");
     }
 
     #[test]
