@@ -9,7 +9,7 @@ use oidc_proto::{
     rotation::RotationError,
     shell,
     shortname::{Shortname, ShortnameError},
-    vault::VaultError,
+    vault::{RecoveryKind, VaultError},
 };
 
 use crate::{
@@ -350,14 +350,21 @@ fn account_hint(error: &AccountError) -> Option<String> {
             "Forgotten? `{}` sets a new one with what you wrote down.",
             shell::command("oidc passwd --recover", name.as_str())
         )),
-        AccountError::Vault { name, error: VaultError::NoRecovery(_), .. } => Some(format!(
-            "`{}`, with the password or the agent's copy, makes it a file that can have a recovery phrase; then `{}` gives \
-             it one.",
-            shell::command("oidc passwd", name.as_str()),
-            shell::command("oidc passwd --add-recovery", name.as_str())
-        )),
+        AccountError::Vault { name, error: VaultError::NoRecovery(kind), .. } => {
+            let option = match kind {
+                RecoveryKind::Phrase => "--add-recovery",
+                RecoveryKind::Gpg => "--recovery-gpg KEY_ID",
+            };
+            Some(format!(
+                "`{}` gives it one, with its password; a file of the C suite becomes one of ours first, by `{}`, with the password \
+                 or the agent's copy.",
+                shell::command(&format!("oidc passwd {option}"), name.as_str()),
+                shell::command("oidc passwd", name.as_str())
+            ))
+        }
         AccountError::Vault { name, error: VaultError::RecoveryKey(_), .. } => Some(format!(
-            "Make the key usable for gpg again, or do without it: `{}`.",
+            "Nothing was changed. `gpg --list-keys` shows the keys that can be used; a key that the file has already and that is \
+             lost goes with all recovery by `{}`.",
             shell::command("oidc passwd --remove-recovery", name.as_str())
         )),
         AccountError::WrongPassword { name, .. } => Some(format!(

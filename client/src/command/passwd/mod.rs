@@ -275,6 +275,20 @@ mod tests {
     }
 
     #[test]
+    fn what_has_no_way_in_is_told_how_it_gets_that_one() {
+        for (with, option) in [("phrase", "--add-recovery acc"), ("gpg", "KEY_ID")] {
+            let bench = Bench::new().with_account("acc");
+            let with = format!("--recover={with}");
+            let error = bench.run(&["oidc", "passwd", &with, "acc"]).result.expect_err("none");
+            assert_eq!(error.code(), "no_recovery", "{error}");
+            assert!(error.hint().unwrap_or_default().contains(option), "{with}: {:?}", error.hint());
+        }
+        let line = ["oidc", "passwd", "--recover", "--phrase-file", "-", "--new-pw-file", "-", "acc"];
+        let error = Bench::new().with_account("acc").run(&line).result.expect_err("one input for two");
+        assert_eq!(error.exit(), Exit::Usage);
+    }
+
+    #[test]
     fn a_file_of_the_c_suite_has_no_place_for_a_phrase() {
         for command in ["--recover", "--add-recovery", "--remove-recovery"] {
             let bench = Bench::new().with_account("acc").with_person(&[PASSWORD]);

@@ -1,5 +1,7 @@
 //! The other ways to what is in the file: using one, making and removing them.
 
+use std::path::{Path, PathBuf};
+
 use oidc_proto::{
     home::Home,
     shortname::Shortname,
@@ -17,7 +19,7 @@ use crate::{
         file::{Current, LOCK_TIMEOUT, Sealed},
         phrase,
     },
-    cli::options::FormatArg,
+    cli::{options::FormatArg, usage::UsageError},
     context::{Context, error::Error, file_key},
 };
 
@@ -25,6 +27,11 @@ use crate::{
 pub fn recover(args: &PasswdArgs, name: &Shortname, context: &mut Context) -> Result<(), Error> {
     let home = context.home()?;
     let with = args.recovery.recover.unwrap_or(RecoverWith::Phrase);
+    let is_stdin = |file: &Option<PathBuf>| file.as_deref() == Some(Path::new("-"));
+    if is_stdin(&args.recovery.phrase_file) && is_stdin(&args.new_pw_file) {
+        let text = "--phrase-file and --new-pw-file cannot both be standard input";
+        return Err(UsageError::new(text).into());
+    }
     let sealed = sealed(&home, name, kind(with))?;
     let unlocked = match with {
         RecoverWith::Gpg => {
