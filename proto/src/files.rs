@@ -73,15 +73,14 @@ impl TokenFiles {
         let Gathered { problems, remarks, .. } = &mut gathered;
         let mut texts = sources::texts(home.path(), surroundings, problems, remarks);
         if let Some((path, text)) = instead {
-            match texts.iter_mut().find(|text| text.path == path) {
-                Some(found) => found.content = text.into(),
-                None => {
-                    // The first one's defaults count for all.
-                    let is_first = path.parent() == Some(home.path());
-                    let own = texts.iter().take_while(|text| !text.is_system).count();
-                    let text = Text { path: path.into(), content: text.into(), is_system: false };
-                    texts.insert(if is_first { 0 } else { own }, text);
-                }
+            if let Some(found) = texts.iter_mut().find(|text| text.path == path) {
+                found.content = text.into();
+            } else {
+                // The first one's defaults count for all.
+                let is_first = path.parent() == Some(home.path());
+                let own = texts.iter().take_while(|text| !text.is_system).count();
+                let text = Text { path: path.into(), content: text.into(), is_system: false };
+                texts.insert(if is_first { 0 } else { own }, text);
             }
         }
         gather(&texts, home.path(), surroundings, &mut gathered);
