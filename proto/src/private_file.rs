@@ -89,7 +89,7 @@ impl Warning {
 /// Writes a file, new or over the old one, which must be a regular file of this user. On any error the old one stands as it
 /// was.
 pub fn write(target: &Target<'_>, bytes: &[u8]) -> Result<Written, WriteError> {
-    let (directory, name) = open_directory(target.path, target.create_directories)?;
+    let (directory, name) = open_directory(target, target.create_directories)?;
     let at = |error: &io::Error| WriteError::at(target.path, error, &directory);
     let old = look(&directory, name, target.path)?;
     let mut warnings = Vec::new();
@@ -113,7 +113,7 @@ pub fn write(target: &Target<'_>, bytes: &[u8]) -> Result<Written, WriteError> {
 /// What stands in the way of writing a file, and what readers may run into, as far as looking tells; nothing is changed. A
 /// directory that is to be made is no obstacle.
 pub fn examine(target: &Target<'_>) -> Result<Vec<Warning>, WriteError> {
-    let (directory, name) = match open_directory(target.path, false) {
+    let (directory, name) = match open_directory(target, false) {
         Err(WriteError::NoDirectory(_)) if target.create_directories => return Ok(Vec::new()),
         opened => opened?,
     };
@@ -140,7 +140,13 @@ pub fn examine(target: &Target<'_>) -> Result<Vec<Warning>, WriteError> {
 
 /// Removes a regular file of this user. Whether it was there.
 pub fn remove(path: &Path) -> Result<bool, WriteError> {
-    let (directory, name) = match open_directory(path, false) {
+    remove_target(&Target::private(path))
+}
+
+/// Removes what [`write`] wrote, by the same rules. Whether it was there.
+pub fn remove_target(target: &Target<'_>) -> Result<bool, WriteError> {
+    let path = target.path;
+    let (directory, name) = match open_directory(target, false) {
         Err(WriteError::NoDirectory(_)) => return Ok(false),
         opened => opened?,
     };
@@ -196,12 +202,19 @@ fn replace(
     Ok(synced.and(directory.sync()?))
 }
 
-/// The directory of a file, and the file's name in it.
-fn open_directory(path: &Path, create: bool) -> Result<(Directory, &OsStr), WriteError> {
+/// The directory of a file, if it may be there, and the file's name in it.
+fn open_directory<'a>(target: &Target<'a>, create: bool) -> Result<(Directory, &'a OsStr), WriteError> {
+    let path = target.path;
     let (Some(parent), Some(name)) = (path.parent().filter(|_| path.is_absolute()), path.file_name()) else {
         return Err(WriteError::NotAbsolute(path.into()));
     };
-    Ok((Directory::open_trusted(parent, create)?, name))
+    let directory = Directory::open_trusted(parent, create)?;
+    if let Some(forbidden) = target.outside
+        && directory.is_within(forbidden).map_err(|error| WriteError::at(path, &error, &directory))?
+    {
+        return Err(WriteError::InAgentDirectory { path: path.into(), directory: forbidden.into() });
+    }
+    Ok((directory, name))
 }
 
 /// What is at a name: nothing, or a regular file of this user.

@@ -195,7 +195,8 @@ impl Files {
         let published = match entry.sink {
             Sink::File(sink) => {
                 let issued = issued.clone();
-                off_thread(move || publish::publish(entry.require, &sink, &issued, now)).await
+                let home = self.0.accounts.deps().home.clone();
+                off_thread(move || publish::publish(entry.require, &sink, home.path(), &issued, now)).await
             }
             Sink::Condor(sink) => handed_over(&sink, entry.require, &issued, now).await,
         };
@@ -242,10 +243,10 @@ impl Files {
     async fn expire(&self, id: EntryId) {
         let entry = self.state().schedule.entry(id).cloned();
         let Some((entry, Sink::File(sink))) = entry.map(|entry| (entry.clone(), entry.sink)) else { return };
-        let now = self.now();
+        let (now, home) = (self.now(), self.0.accounts.deps().home.clone());
         let found = off_thread(move || {
             if publish::is_over(&sink, now) {
-                private_file::remove(&sink.path).map(|_| None)
+                private_file::remove_target(&sink.target().outside(home.path())).map(|_| None)
             } else {
                 // Somebody else put it there.
                 Ok(publish::found(&entry.token, entry.require, &sink, now))

@@ -1,14 +1,14 @@
 //! A token in the file where its readers look, and what is there already.
 
-use std::{io::Read, time::Duration};
+use std::{io::Read, path::Path, time::Duration};
 
 use oidc_proto::{
     files::{
-        entry::{FileSink, Require, WantedToken, Write},
+        entry::{FileSink, Require, WantedToken},
         formats::{self, Held},
         gate::{self, MAX_TOKEN_LEN, Refusal},
     },
-    private_file::{self, Target, WriteError, Written},
+    private_file::{self, WriteError, Written},
 };
 use rustix::fs::{Mode, OFlags};
 use zeroize::Zeroizing;
@@ -42,10 +42,11 @@ pub enum Unpublished {
     Condor(#[from] StoreError),
 }
 
-/// Publishes a token in a file. Blocks.
+/// Publishes a token in a file, which must not be in the oidc-agent directory `home`. Blocks.
 pub fn publish(
     require: Require,
     sink: &FileSink,
+    home: &Path,
     issued: &Issued,
     now: Moment,
 ) -> Result<Published, Unpublished> {
@@ -55,14 +56,7 @@ pub fn publish(
         Err(Refusal::NotLonger) => return Ok(Published::AsGood(old.and_then(|old| life(&old, now)))),
         judged => judged?,
     };
-    let target = Target {
-        path: &sink.path,
-        mode: sink.mode,
-        group: sink.group,
-        create_directories: sink.create_dirs,
-        in_place: sink.write == Write::InPlace,
-    };
-    let written = private_file::write(&target, &formats::render(sink, &format))?;
+    let written = private_file::write(&sink.target().outside(home), &formats::render(sink, &format))?;
     Ok(Published::Written(written, lacks))
 }
 

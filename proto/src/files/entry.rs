@@ -105,6 +105,7 @@ impl FileSink {
             group: self.group,
             create_directories: self.create_dirs,
             in_place: self.write == Write::InPlace,
+            outside: None,
         }
     }
 }

@@ -13,7 +13,10 @@ use std::{
 };
 
 use rustix::{
-    fs::{CWD, FileType, Mode, OFlags, ResolveFlags, fchmod, fstat, mkdirat, openat, openat2, readlinkat},
+    fs::{
+        CWD, FileType, Mode, OFlags, ResolveFlags, Stat, fchmod, fstat, mkdirat, openat, openat2, readlinkat,
+        stat,
+    },
     io::Errno,
     process::geteuid,
 };
@@ -24,6 +27,8 @@ use super::{
 };
 use crate::trust::is_unmapped;
 
+/// The most directories on the way up from one to the root. A path has 4096 bytes at most (`PATH_MAX`).
+const MAX_DEPTH: usize = 2048;
 /// Links on the way; as many as the kernel follows (`path_resolution(7)`).
 const MAX_LINKS: usize = 40;
 
@@ -56,6 +61,29 @@ impl Directory {
         }
     }
 
+    /// Whether it is another directory or somewhere below it, whatever their paths say.
+    pub(super) fn is_within(&self, other: &Path) -> io::Result<bool> {
+        let other = match stat(other) {
+            Err(Errno::NOENT | Errno::NOTDIR) => return Ok(false),
+            found => identity(&found?),
+        };
+        let mut at = openat(self, ".", flags(), Mode::empty())?;
+        let mut below = None;
+        for _ in 0..MAX_DEPTH {
+            let here = identity(&fstat(&at)?);
+            if here == other {
+                return Ok(true);
+            }
+            // The root is its own parent.
+            if below == Some(here) {
+                return Ok(false);
+            }
+            below = Some(here);
+            at = openat(&at, "..", flags(), Mode::empty())?;
+        }
+        Err(Errno::NAMETOOLONG.into())
+    }
+
     /// The same directory, open to be read.
     pub(super) fn readable(&self) -> rustix::io::Result<OwnedFd> {
         openat(self, ".", OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())
@@ -70,6 +98,11 @@ impl AsFd for Directory {
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.0.as_fd()
     }
+}
+
+/// The device and the inode, which no other file has.
+fn identity(found: &Stat) -> (u64, u64) {
+    (found.st_dev, found.st_ino)
 }
 
 /// A directory that need not be readable.

@@ -48,6 +48,14 @@ pub enum WriteError {
         /// Its owner.
         uid: u32,
     },
+    /// It would be in the oidc-agent directory, by its name or by links.
+    #[error("{} is in the oidc-agent directory {}, where it could replace an account: choose another path", path.display(), directory.display())]
+    InAgentDirectory {
+        /// The file.
+        path: PathBuf,
+        /// The oidc-agent directory.
+        directory: PathBuf,
+    },
     /// A mount point of its own.
     #[error("{} cannot be replaced, because it is mounted by itself{}: mount its directory instead, or say `write = \"in-place\"`", path.display(), .mount.as_deref().map(|mount| format!(" ({mount})")).unwrap_or_default())]
     Mounted {
@@ -113,6 +121,7 @@ impl WriteError {
             Self::Link(_) => "link",
             Self::NotAFile(_) => "not_a_file",
             Self::ForeignOwner { .. } => "foreign_owner",
+            Self::InAgentDirectory { .. } => "in_agent_directory",
             Self::Mounted { .. } => "mounted",
             Self::PermissionDenied { .. } => "permission_denied",
             Self::Group { .. } => "group",

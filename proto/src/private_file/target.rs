@@ -16,11 +16,19 @@ pub struct Target<'a> {
     /// Whether a file that is there is rewritten as it is, rather than replaced: for one that is a mount point of its own. A
     /// reader may then see half of it.
     pub in_place: bool,
+    /// A directory in which the file must not be, nor deeper, whatever links lead there: the oidc-agent directory, where a
+    /// token could replace an account.
+    pub outside: Option<&'a Path>,
 }
 
 impl<'a> Target<'a> {
     /// A file for its owner alone, in a directory that is there.
     pub fn private(path: &'a Path) -> Self {
-        Self { path, mode: 0o600, group: None, create_directories: false, in_place: false }
+        Self { path, mode: 0o600, group: None, create_directories: false, in_place: false, outside: None }
+    }
+
+    /// The same one, refused where it is in the oidc-agent directory.
+    pub fn outside(self, directory: &'a Path) -> Self {
+        Self { outside: Some(directory), ..self }
     }
 }

@@ -124,6 +124,44 @@ fn links_on_the_way_are_followed_where_they_are_ones_own() {
 }
 
 #[test]
+fn no_link_leads_into_the_oidc_agent_directory() {
+    let (_kept, root) = root();
+    let accounts = root.join("accounts");
+    fs_err::create_dir_all(accounts.join("files.d")).expect("made");
+    fs_err::write(accounts.join("demo"), "an account").expect("written");
+    fs_err::write(accounts.join("files.d/x.toml"), "entries").expect("written");
+    symlink("accounts", root.join("link")).expect("linked");
+    symlink("accounts/files.d", root.join("deep")).expect("linked");
+    symlink("link", root.join("known-as")).expect("linked");
+    for known_as in ["accounts", "known-as"] {
+        let known_as = root.join(known_as);
+        for name in ["accounts/demo", "link/demo", "deep/x.toml", "link/new", "link/../link/demo"] {
+            for in_place in [false, true] {
+                let path = root.join(name);
+                let target = Target { in_place, ..Target::private(&path).outside(&known_as) };
+                for refused in [
+                    write(&target, b"token").map(drop),
+                    examine(&target).map(drop),
+                    remove_target(&target).map(drop),
+                ] {
+                    assert_eq!(refused.expect_err("refused").code(), "in_agent_directory", "{name}");
+                }
+            }
+        }
+    }
+    assert_eq!(fs_err::read(accounts.join("demo")).expect("read"), b"an account");
+    assert_eq!(fs_err::read(accounts.join("files.d/x.toml")).expect("read"), b"entries");
+    assert_eq!(names(&accounts), ["demo", "files.d"]);
+    for outside in [&accounts, &root.join("not-there"), &accounts.join("demo/x")] {
+        let path = root.join("token");
+        let target = Target::private(&path).outside(outside);
+        write(&target, b"token").expect("beside it");
+        assert_eq!(examine(&target).expect("beside it"), []);
+        assert!(remove_target(&target).expect("removed"));
+    }
+}
+
+#[test]
 fn what_stands_at_the_name_must_be_a_file_of_ones_own() {
     let (_kept, root) = root();
     fs_err::write(root.join("victim"), "v").expect("written");

@@ -93,12 +93,12 @@ fn remember(wanted: &Specification, home: &Home, context: &mut Context) -> Resul
     })?;
     let told = reload(context);
     if told.is_err() {
-        Memory::change(home, |memory| match &before {
-            Some(before) => memory.put(before),
-            None => {
-                memory.remove(&wanted.sink);
-                Ok(())
+        Memory::change(home, |memory| {
+            if let Some(before) = &before {
+                return memory.put(before);
             }
+            memory.remove(&wanted.sink);
+            Ok(())
         })?;
     }
     told

@@ -212,7 +212,7 @@ fn make(directory: &Path) -> io::Result<()> {
     }
 }
 
-/// As this user's agent has them; where condor_submit runs there may be less.
+/// As this user's agent has them; where `condor_submit` runs there may be less.
 fn surroundings() -> Surroundings {
     let here = Surroundings::of_process();
     let runtime_dir = here.runtime_dir.clone().or_else(|| Some(format!("/run/user/{}", here.uid).into()));

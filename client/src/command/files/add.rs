@@ -16,7 +16,6 @@ use oidc_proto::{
 use serde_json::json;
 
 use super::{
-    check::target,
     configuration::refused,
     edit::{self, NewEntry},
     reload, show, status, wait,
@@ -130,7 +129,7 @@ impl Command for AddArgs {
             return Err(Error::UnexpectedReply("add"));
         };
         let Sink::File(sink) = &entry.sink else { return Err(Error::UnexpectedReply("add")) };
-        let obstacle = private_file::examine(&target(sink));
+        let obstacle = private_file::examine(&sink.target().outside(home.path()));
         let warnings = obstacle.map_err(|error| Error::Other(Exit::File, error.to_string()))?;
         write(&path, before.as_deref(), &after)?;
         drop(lock);

@@ -4,10 +4,10 @@ use clap::Parser;
 use oidc_proto::{
     files::{
         Surroundings, TokenFiles,
-        entry::{Entry, FileSink, Sink, Write},
+        entry::{Entry, Sink},
     },
     home::{Home, Presence},
-    private_file::{self, Target},
+    private_file,
 };
 use serde_json::{Value, json};
 
@@ -75,7 +75,7 @@ fn look(files: &TokenFiles, home: &Home) -> Vec<Finding> {
     }
     for (entry, origin) in files.entries.iter().zip(&files.origins) {
         let place = (origin.path.display().to_string(), Some(origin.line));
-        let found = account(entry, home).into_iter().chain(place_of(entry));
+        let found = account(entry, home).into_iter().chain(place_of(entry, home));
         findings.extend(found.map(|finding| Finding { place: Some(place.clone()), ..finding }));
     }
     for account in &files.accounts {
@@ -107,26 +107,15 @@ fn account(entry: &Entry, home: &Home) -> Option<Finding> {
 }
 
 /// What stands in the way of a file, or is to be told of its place.
-fn place_of(entry: &Entry) -> Vec<Finding> {
+fn place_of(entry: &Entry, home: &Home) -> Vec<Finding> {
     let Sink::File(sink) = &entry.sink else { return Vec::new() };
     let finding =
         |is_problem, code, text| Finding { is_problem, about: entry.name.clone(), code, text, place: None };
-    match private_file::examine(&target(sink)) {
+    match private_file::examine(&sink.target().outside(home.path())) {
         Err(error) => vec![finding(true, error.code(), error.to_string())],
         Ok(warnings) => {
             warnings.into_iter().map(|warning| finding(false, "place", warning.to_string())).collect()
         }
-    }
-}
-
-/// How the agent writes it.
-pub fn target(sink: &FileSink) -> Target<'_> {
-    Target {
-        path: &sink.path,
-        mode: sink.mode,
-        group: sink.group,
-        create_directories: sink.create_dirs,
-        in_place: sink.write == Write::InPlace,
     }
 }
 
