@@ -170,10 +170,10 @@ fn without_a_token_the_command_does_not_start() {
     assert_eq!(finished.code, Some(7), "{finished:?}");
     assert!(!mark.exists());
     let outfile = scene.environment.path("kept");
-    fs_err::write(&outfile, "old").expect("written");
+    fs_err::write(&outfile, "e30.e30.c2ln").expect("written");
     let options = ["--scope", "yet another", "--outfile", outfile.to_str().expect("text")];
     assert_eq!(run(exec(&scene, &options, &["true"])).code, Some(7));
-    assert_eq!(fs_err::read(&outfile).expect("read"), b"old", "what was there stays");
+    assert_eq!(fs_err::read(&outfile).expect("read"), b"e30.e30.c2ln", "what was there stays");
     assert_eq!(run(scene.command(&["exec", "--", "true"])).code, Some(64));
     assert_eq!(run(scene.command(&["exec", ACCOUNT, "--read", "--", "true"])).code, Some(64));
     nothing_stays(&scene.environment);
@@ -315,6 +315,54 @@ fn the_variables_of_aws_lead_botocore_to_the_role() {
         finished.success().trim(),
         "key of arn:aws:iam::123456789012:role/reader for me@example.org in eu-west-1"
     );
+}
+
+#[test]
+fn a_file_of_somebody_else_is_neither_replaced_nor_removed() {
+    let scene = Scene::loaded();
+    let at = |path: &Path, command: &[&str]| {
+        run(exec(&scene, &["--outfile", path.to_str().expect("text")], command))
+    };
+    let refused = |path: &Path, what: &str| {
+        let before = fs_err::read(path).expect("there");
+        let finished = at(path, &["true"]);
+        assert_eq!(finished.code, Some(12), "{finished:?}");
+        assert!(finished.stderr.contains(what), "{finished:?}");
+        assert!(fs_err::read(path).expect("there") == before, "{what}");
+    };
+    let precious = scene.environment.path("precious");
+    fs_err::write(&precious, "precious\n").expect("written");
+    refused(&precious, "holds no token");
+    let link = scene.environment.path("link");
+    std::os::unix::fs::symlink(scene.environment.accounts(), &link).expect("linked");
+    for directory in [scene.environment.accounts(), link] {
+        refused(&directory.join(ACCOUNT), "is in the oidc-agent directory");
+    }
+    let managed = scene.environment.path("managed");
+    fs_err::write(&managed, "").expect("written");
+    let entry =
+        format!("[[file]]\nname = \"m\"\naccount = \"{ACCOUNT}\"\npath = \"{}\"\n", managed.display());
+    fs_err::write(scene.environment.accounts().join("files.toml"), entry).expect("written");
+    refused(&managed, "the managed file 'm'");
+    // One that was there is replaced, and stays.
+    let empty = scene.environment.path("empty");
+    fs_err::write(&empty, "").expect("written");
+    at(&empty, &["true"]).success();
+    nothing_stays(&scene.environment);
+    assert!(token_in(&empty).is_some_and(|token| claims(&token)["exp"].is_number()));
+}
+
+#[test]
+fn a_command_does_not_take_the_file_of_a_running_one() {
+    let scene = Scene::loaded();
+    let program = scene.command(&[]);
+    let inner = r#"before=$(cat "$BEARER_TOKEN_FILE"); "$0" exec "$1" --outfile "$BEARER_TOKEN_FILE" -- true; echo $?
+        test "$before" = "$(cat "$BEARER_TOKEN_FILE")" && echo same"#;
+    let program = program.get_program().to_str().expect("text");
+    let finished = run(exec(&scene, &[], &["sh", "-c", inner, program, ACCOUNT]));
+    assert!(finished.stderr.contains("belongs to a command that still runs"), "{finished:?}");
+    assert_eq!(finished.success(), "12\nsame\n");
+    nothing_stays(&scene.environment);
 }
 
 #[test]

@@ -11,7 +11,7 @@ use std::{
 };
 
 use oidc_proto::{
-    files::entry::{Entry, Sink},
+    files::entry::{Entry, OnExpiry, Sink},
     private_file::{self, Target, WriteError},
     proc_stat::ProcStat,
 };
@@ -109,17 +109,19 @@ impl Lease {
         })
     }
 
-    /// Removes its files and its note. What cannot be removed stays.
+    /// Removes its note and its files, without those that were there before it. What cannot be removed stays.
     pub fn clear(&self, directory: &Path) {
-        for file in self.files() {
-            drop(private_file::remove(file));
+        for entry in self.entries.iter().filter(|entry| entry.on_expiry == OnExpiry::Remove) {
+            if let Sink::File(file) = &entry.sink {
+                drop(private_file::remove(&file.path));
+            }
         }
         drop(private_file::remove(&path(directory, self.process.pid)));
     }
 }
 
 /// The notes in a directory. What is no note of this user is left out.
-fn noted(directory: &Path) -> Vec<Lease> {
+pub fn noted(directory: &Path) -> Vec<Lease> {
     let Ok(entries) = fs_err::read_dir(directory) else { return Vec::new() };
     let prefix = format!(".{}", prefix());
     let is_note = |name: &str| name.starts_with(&prefix) && name.ends_with(SUFFIX);

@@ -8,6 +8,7 @@ pub mod arguments;
 pub mod httokensh;
 mod lease;
 mod named;
+mod place;
 pub mod renewer;
 pub mod tokensh;
 mod variables;
@@ -41,9 +42,17 @@ impl Command for ExecArgs {
         let directory = wanted::directory()?;
         // What others left that were killed together with whoever renewed their files.
         lease::tidy(&directory);
-        let items = wanted::items(self, context)?;
+        let mut items = wanted::items(self, context)?;
+        if self.outfile.is_some()
+            && let Some(main) = items.first_mut()
+        {
+            place::claim(main, &directory, context)?;
+        }
         let entries = items.iter().map(|item| item.entry.clone()).collect();
         let lease = Lease { process: Leaseholder::this_process(), entries };
+        if let Some(log) = log(self, &lease) {
+            place::claim_log(&log)?;
+        }
         // Before anything is written: where there is no token, what stood in the place of the file still does.
         let mut tokens = Vec::new();
         for item in &items {
@@ -80,8 +89,9 @@ fn prepare(
 ) -> Result<Program, Error> {
     let note = |error: private_file::WriteError| Error::Other(Exit::File, error.to_string());
     lease.note(directory).map_err(note)?;
+    let home = context.home().ok();
     for (item, token) in items.iter().zip(obtained) {
-        wanted::publish(&item.entry, token)?;
+        wanted::publish(&item.entry, token, home.as_ref())?;
     }
     let expires = obtained.iter().map(|obtained| obtained.expires_at).collect();
     let plan = renewer::Plan { lease: lease.clone(), expires, log: log(args, lease) };

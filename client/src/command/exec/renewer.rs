@@ -14,7 +14,7 @@ use clap::Parser;
 use jiff::Timestamp;
 use oidc_proto::{
     environment::without_secrets,
-    files::entry::{Entry, Span},
+    files::entry::{Entry, OnExpiry, Span},
     private_file,
     process::Process,
 };
@@ -161,6 +161,7 @@ fn renew(plan: &Plan, process: &Process, context: &mut Context, say: &mut dyn Fn
             Kept { entry, expires_at: *expires_at, next, failures: 0 }
         })
         .collect();
+    let home = context.home().ok();
     loop {
         let next = files.iter().map(|file| file.next).min().unwrap_or(u64::MAX);
         let wait = Duration::from_secs(next.saturating_sub(now).max(SHORTEST_WAIT)).min(LONGEST_WAIT);
@@ -173,8 +174,9 @@ fn renew(plan: &Plan, process: &Process, context: &mut Context, say: &mut dyn Fn
             // Else what the agent has at hand might be the very token that is in the file.
             let left = file.expires_at.unwrap_or_default().saturating_sub(now);
             let at_least = file.entry.timing.min_lifetime.as_secs().max(left + 1);
-            let renewed = wanted::ask_again(file.entry, at_least, context)
-                .and_then(|obtained| wanted::publish(file.entry, &obtained).map(|()| obtained));
+            let renewed = wanted::ask_again(file.entry, at_least, context).and_then(|obtained| {
+                wanted::publish(file.entry, &obtained, home.as_ref()).map(|()| obtained)
+            });
             now = seconds();
             match renewed {
                 Ok(Obtained { expires_at, .. }) => {
@@ -190,7 +192,8 @@ fn renew(plan: &Plan, process: &Process, context: &mut Context, say: &mut dyn Fn
                     file.next = now + pause(file, now);
                     file.failures += 1;
                     say(&format!("{}: {error}; again in {} s", file.entry.name, file.next - now));
-                    if file.expires_at.is_some_and(|end| end <= now) {
+                    let may_go = file.entry.on_expiry == OnExpiry::Remove;
+                    if may_go && file.expires_at.is_some_and(|end| end <= now) {
                         remove(file.entry);
                     }
                 }

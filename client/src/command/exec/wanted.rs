@@ -10,6 +10,7 @@ use oidc_proto::{
     files::entry::{
         Entry, FileSink, Format, OnExpiry, Require, Sink, Span, Timing, TokenKind, WantedToken, Write,
     },
+    home::Home,
     message::{Target, Validity},
     private_file,
     secret::SecretText,
@@ -266,15 +267,16 @@ fn ask(entry: &Entry, at_least: u64, autoload: bool, context: &mut Context) -> R
     }
 }
 
-/// Writes a token into an entry's file.
-pub fn publish(entry: &Entry, obtained: &Obtained) -> Result<(), Error> {
+/// Writes a token into an entry's file, which must not be in the oidc-agent directory.
+pub fn publish(entry: &Entry, obtained: &Obtained, home: Option<&Home>) -> Result<(), Error> {
     let Sink::File(file) = &entry.sink else { return Ok(()) };
     let mut bytes = zeroize::Zeroizing::new(Vec::with_capacity(obtained.token.expose().len() + 1));
     bytes.extend_from_slice(obtained.token.expose().as_bytes());
     if file.newline {
         bytes.push(b'\n');
     }
-    private_file::write(&file.target(), &bytes)
+    let target = home.map_or_else(|| file.target(), |home| file.target().outside(home.path()));
+    private_file::write(&target, &bytes)
         .map(drop)
         .map_err(|error| Error::Other(Exit::File, error.to_string()))
 }
