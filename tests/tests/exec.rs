@@ -366,6 +366,19 @@ fn a_command_does_not_take_the_file_of_a_running_one() {
 }
 
 #[test]
+fn to_explain_is_not_to_run() {
+    let scene = Scene::loaded();
+    let mark = scene.environment.path("started");
+    let command = ["touch", mark.to_str().expect("text")];
+    let explained =
+        run(exec(&scene, &["--explain", "--for", "root://se.example//store/x", "--read"], &command));
+    assert!(explained.success().contains("se.example"));
+    assert_eq!(run(exec(&scene, &["--explain"], &command)).code, Some(64));
+    assert!(!mark.exists());
+    nothing_stays(&scene.environment);
+}
+
+#[test]
 fn the_c_suites_name_has_its_options_and_its_file() {
     let scene = Scene::loaded();
     let path = scene.environment.path("file");

@@ -43,6 +43,9 @@ impl Command for ExecArgs {
         // What others left that were killed together with whoever renewed their files.
         lease::tidy(&directory);
         let mut items = wanted::items(self, context)?;
+        if self.destinations.explain {
+            return Ok(());
+        }
         if self.outfile.is_some()
             && let Some(main) = items.first_mut()
         {

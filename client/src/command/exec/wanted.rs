@@ -96,6 +96,9 @@ pub fn items(args: &ExecArgs, context: &mut Context) -> Result<Vec<Item>, Error>
         id_token: named.id_token,
         place: named.place.as_ref(),
     }));
+    if args.destinations.explain && said.iter().all(|said| said.place.is_none()) {
+        return Err(UsageError::new("`--explain` belongs to `--for URL`").into());
+    }
     let directory = directory()?;
     said.iter().map(|said| item(said, args, &directory, context)).collect()
 }
@@ -162,7 +165,9 @@ fn item(said: &Said<'_>, args: &ExecArgs, directory: &Path, context: &mut Contex
         let known = issuer.as_deref().map(|issuer| rules::of(issuer, context)).unwrap_or_default();
         let places = DestinationArgs { wanted: vec![place.clone()], ..DestinationArgs::default() };
         let derived = destination::derive(&places, &known)?;
-        if args.destinations.explain || args.verbose {
+        if args.destinations.explain {
+            context.output.line(&explain::text(&derived))?;
+        } else if args.verbose {
             context.output.note(&explain::text(&derived));
         }
         for derived in derived {
