@@ -246,6 +246,24 @@ fn htcondor_itself_runs_the_storer() {
     );
 }
 
+/// The agent of a site is started without what leads to HTCondor, and stores all the same where the token was stored first.
+#[test]
+fn the_agent_reaches_htcondor_as_the_caller_did() {
+    let site = Site::new();
+    let mut command = site.condor.found_by(site.scene.command(&["condor", "store", ACCOUNT, "--json"]));
+    command.env("CONDOR_CONFIG", "/mine/condor_config");
+    let object: Value = serde_json::from_str(&run(command).success()).expect("JSON");
+    assert_eq!(object["kept_fresh"], true, "{object}");
+    site.scene.oidc(&["files", "wait", "condor-demo"]).success();
+    assert!(site.condor.environment().contains("CONDOR_CONFIG=/mine/condor_config"));
+    assert_eq!(site.condor.calls().len(), 2, "the command's and the agent's");
+    let mut command = site.condor.found_by(site.scene.command(&["condor", "store", ACCOUNT, "--json"]));
+    command.env("_CONDOR_CREDD_HOST", "there");
+    let object: Value = serde_json::from_str(&run(command).success()).expect("JSON");
+    assert_eq!(object["kept_fresh"], false, "{object}");
+    assert!(object["warnings"].to_string().contains("_CONDOR_CREDD_HOST"), "{object}");
+}
+
 /// What is stored is stored again before it ends, by the agent alone.
 #[test]
 fn the_agent_stores_it_again_in_time() {

@@ -68,12 +68,14 @@ async fn store_in(
     deadline: Duration,
 ) -> Result<(), StoreError> {
     let path = environment.iter().find(|(name, _)| name == "PATH").map(|(_, value)| value.as_os_str());
-    let program = condor::find(path).ok_or(StoreError::NoProgram)?;
+    // Whoever stored it first said how HTCondor is reached; the agent may have been started without.
+    let program = sink.program.clone().or_else(|| condor::find(path)).ok_or(StoreError::NoProgram)?;
     let mut command = Command::new(&program);
     command
         .args(sink.add())
         .env_clear()
         .envs(environment.iter().filter(|(name, _)| condor::is_for_condor(name)).cloned())
+        .envs(sink.condor_config.as_ref().map(|file| ("CONDOR_CONFIG", file)))
         .current_dir("/")
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
@@ -160,7 +162,7 @@ mod tests {
     }
 
     fn sink() -> CondorSink {
-        CondorSink { service: "cms".to_owned(), handle: Some("read".to_owned()) }
+        CondorSink { service: "cms".to_owned(), handle: Some("read".to_owned()), ..CondorSink::default() }
     }
 
     async fn stored(script: &str) -> (TempDir, Result<(), StoreError>) {
@@ -182,6 +184,20 @@ mod tests {
             environment.contains("_CONDOR_POOL=here") && !environment.contains("canary"),
             "{environment}"
         );
+    }
+
+    #[tokio::test]
+    async fn htcondor_is_reached_as_the_entry_says() {
+        let (directory, _) = played("cat >/dev/null; echo \"$CONDOR_CONFIG\" >$OUT/config");
+        let sink = CondorSink {
+            program: Some(directory.path().join(condor::PROGRAM)),
+            condor_config: Some("/mine".to_owned()),
+            ..sink()
+        };
+        let environment =
+            vec![("PATH".into(), "/usr/bin:/bin".into()), ("CONDOR_CONFIG".into(), "/other".into())];
+        store_in(&sink, TOKEN, environment, Duration::from_secs(10)).await.expect("stored");
+        assert_eq!(fs_err::read_to_string(directory.path().join("config")).expect("written"), "/mine\n");
     }
 
     #[tokio::test]

@@ -101,7 +101,11 @@ mod tests {
     use super::*;
 
     fn sink(handle: Option<&str>) -> CondorSink {
-        CondorSink { service: "cms_crab".to_owned(), handle: handle.map(str::to_owned) }
+        CondorSink {
+            service: "cms_crab".to_owned(),
+            handle: handle.map(str::to_owned),
+            ..CondorSink::default()
+        }
     }
 
     #[test]

@@ -155,12 +155,18 @@ pub enum Write {
 }
 
 /// HTCondor's credd.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CondorSink {
     /// `-s`.
     pub service: String,
     /// `-H`.
     pub handle: Option<String>,
+    /// The absolute path of `condor_store_cred`; `None`: it is looked for ([`crate::files::condor::find`]).
+    #[serde(default)]
+    pub program: Option<PathBuf>,
+    /// `CONDOR_CONFIG` for that program; `None`: that of the process that runs it.
+    #[serde(default)]
+    pub condor_config: Option<String>,
 }
 
 /// When a token is renewed.

@@ -57,7 +57,7 @@ pub(super) fn entry(
     let timing = timing(values);
     let require = rest(values);
     let sink = match kind {
-        Table::Condor => condor(values).map(Sink::Condor),
+        Table::Condor => condor(values, surroundings).map(Sink::Condor),
         _ => file(values, name.as_deref(), &services, surroundings).map(Sink::File),
     };
     // HTCondor's credd keeps what it has.
@@ -171,10 +171,12 @@ fn file(
     Some(sink)
 }
 
-fn condor(values: &mut Values<'_, '_>) -> Option<CondorSink> {
+fn condor(values: &mut Values<'_, '_>, surroundings: &Surroundings) -> Option<CondorSink> {
     let service = values.required("service", |given| value::name(given, b"._-", 100));
     let handle = values.get("handle", |given| value::name(given, b"._-", 100));
-    Some(CondorSink { service: service?, handle })
+    let program = values.get("program", |given| surroundings.expand(&value::text(given)?));
+    let condor_config = values.get("condor_config", value::text);
+    Some(CondorSink { service: service?, handle, program, condor_config })
 }
 
 impl Origin {

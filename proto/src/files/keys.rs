@@ -80,6 +80,8 @@ pub const KEYS: &[Key] = &[
         "the name of a service at HTCondor's credd: letters, digits, '.', '_' or '-'",
     ),
     key("handle", &[Condor], "", "a handle at HTCondor's credd: letters, digits, '.', '_' or '-'"),
+    key("program", &[Condor], "", "the path of HTCondor's condor_store_cred, absolute or with ~/"),
+    key("condor_config", &[Condor], "", "what CONDOR_CONFIG is for that program: a file, or ONLY_ENV"),
     key("for", SINKS, "", "the address of a service or of a file there, or a list of at most 16"),
     key(
         "operations",

@@ -87,6 +87,8 @@ timeout = "5s"
 name = "job"
 service = "cms"
 handle = "read"
+program = "/opt/condor/bin/condor_store_cred"
+condor_config = "/opt/condor/etc/condor_config"
 
 [accounts.cms]
 password_file = "/etc/oidc/cms.pw"
@@ -113,7 +115,13 @@ password_command = ["pass", "other"]
     let hook = file.hook.as_ref().expect("a hook");
     assert_eq!(hook.on, [Event::Renewed, Event::Expired, Event::LoginNeeded]);
     assert_eq!(hook.action, Action::Signal { pid_file: "/run/x.pid".into(), signal: 10 });
-    assert_eq!(condor.sink, Sink::Condor(CondorSink { service: "cms".into(), handle: Some("read".into()) }));
+    let sink = CondorSink {
+        service: "cms".into(),
+        handle: Some("read".into()),
+        program: Some("/opt/condor/bin/condor_store_cred".into()),
+        condor_config: Some("/opt/condor/etc/condor_config".into()),
+    };
+    assert_eq!(condor.sink, Sink::Condor(sink));
     let hook = condor.hook.as_ref().expect("the defaults' hook");
     assert_eq!(hook.action, Action::Run(vec!["logger".into(), "renewed".into()]));
     assert_eq!(hook.on, [Event::Created, Event::Renewed]);

@@ -50,6 +50,27 @@ impl Credd {
         self.user.is_some()
     }
 
+    /// What is stored, with how HTCondor is reached from here: the agent may have been started without.
+    pub fn reached(sink: CondorSink) -> CondorSink {
+        let config = env::var("CONDOR_CONFIG").ok().filter(|config| !config.is_empty());
+        let absolute = |config: String| match std::path::absolute(&config) {
+            Ok(path) if !config.eq_ignore_ascii_case("ONLY_ENV") => path.to_string_lossy().into_owned(),
+            _ => config,
+        };
+        let program = condor::find(env::var_os("PATH").as_deref());
+        CondorSink { program, condor_config: config.map(absolute), ..sink }
+    }
+
+    /// Settings of HTCondor that only this process's environment is known to have. What its daemons give their children is none.
+    pub fn settings() -> Vec<String> {
+        let names = env::vars_os().filter_map(|(name, _)| name.into_string().ok());
+        let mut settings: Vec<_> = names
+            .filter(|name| name.starts_with("_CONDOR_") && !name.starts_with("_CONDOR_ANCESTOR_"))
+            .collect();
+        settings.sort_unstable();
+        settings
+    }
+
     /// Stores a token.
     pub fn add(&self, sink: &CondorSink, token: &str) -> Result<(), Error> {
         let (status, said) = self.run(sink.add(), Some(token))?;

@@ -22,6 +22,8 @@ pub struct Stored {
     pub expires_at: Option<u64>,
     /// Whether the agent stores it again in time.
     pub is_kept: bool,
+    /// Settings of HTCondor that the agent may lack when it stores it again; `is_kept` is false where there are any.
+    pub lacking: Vec<String>,
     /// What was not granted, and the like.
     pub warnings: Vec<String>,
 }
@@ -63,7 +65,13 @@ pub fn store(
             let text = format!("the token is stored, but nobody stores it again before it ends: {error}");
             Error::Other(error.exit(), text)
         })?;
-    Ok(Stored { expires_at: access.reply.expires_at, is_kept, warnings })
+    let lacking = if is_kept { Credd::settings() } else { Vec::new() };
+    Ok(Stored {
+        expires_at: access.reply.expires_at,
+        is_kept: is_kept && lacking.is_empty(),
+        lacking,
+        warnings,
+    })
 }
 
 fn token(wanted: &Specification, context: &mut Context) -> Result<Access, Error> {

@@ -84,7 +84,11 @@ impl Memory {
         let table = self.tables().find(|table| is_of(table, sink))?;
         Some(Specification {
             account: text(table, "account")?.parse().ok()?,
-            sink: sink.clone(),
+            sink: CondorSink {
+                program: text(table, "program").map(PathBuf::from),
+                condor_config: text(table, "condor_config"),
+                ..sink.clone()
+            },
             scope: texts(table, "scope"),
             audience: texts(table, "audience"),
         })
@@ -122,6 +126,8 @@ impl Memory {
         set("account", Some(wanted.account.as_str()));
         set("service", Some(&wanted.sink.service));
         set("handle", wanted.sink.handle.as_deref());
+        set("program", wanted.sink.program.as_deref().and_then(Path::to_str));
+        set("condor_config", wanted.sink.condor_config.as_deref());
         set("scope", wanted.scope.as_deref());
         // Another audience than that of an address would come of these.
         set("for", None);
@@ -174,7 +180,8 @@ fn is_of(table: &Table, sink: &CondorSink) -> bool {
 
 /// Another service and handle of the same name at the credd: `a_b` with `c`, and `a` with `b_c`.
 fn same_file(table: &Table, sink: &CondorSink) -> Option<CondorSink> {
-    let other = CondorSink { service: text(table, "service")?, handle: text(table, "handle") };
+    let (service, handle) = (text(table, "service")?, text(table, "handle"));
+    let other = CondorSink { service, handle, ..CondorSink::default() };
     (!is_of(table, sink) && other.credential() == sink.credential()).then_some(other)
 }
 
@@ -230,7 +237,12 @@ mod tests {
     fn wanted(handle: Option<&str>, scope: Option<&str>) -> Specification {
         Specification {
             account: "demo".parse().expect("a name"),
-            sink: CondorSink { service: "cms".to_owned(), handle: handle.map(str::to_owned) },
+            sink: CondorSink {
+                service: "cms".to_owned(),
+                handle: handle.map(str::to_owned),
+                program: Some("/opt/bin/condor_store_cred".into()),
+                condor_config: handle.map(|_| "/opt/condor_config".to_owned()),
+            },
             scope: scope.map(str::to_owned),
             audience: Some("https://a https://b".to_owned()),
         }
@@ -301,6 +313,7 @@ mod tests {
         let sink = |service: &str, handle: &str| CondorSink {
             service: service.to_owned(),
             handle: Some(handle.to_owned()),
+            ..CondorSink::default()
         };
         let first = Specification { sink: sink("x_y", "z"), ..wanted(None, None) };
         put(&home, &first).expect("put");

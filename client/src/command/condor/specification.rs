@@ -38,7 +38,7 @@ pub fn sink(service: &str, handle: Option<&str>) -> Result<CondorSink, UsageErro
             )));
         }
     }
-    Ok(CondorSink { service: service.to_owned(), handle: handle.map(str::to_owned) })
+    Ok(CondorSink { service: service.to_owned(), handle: handle.map(str::to_owned), ..CondorSink::default() })
 }
 
 /// A list of scopes or audiences as it is compared: sorted, each once, `None` for an empty one. HTCondor separates with commas,

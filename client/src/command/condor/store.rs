@@ -69,7 +69,7 @@ impl Command for StoreArgs {
     }
 
     fn run(&self, context: &mut Context) -> Result<(), Error> {
-        let sink = sink(&self.service, self.handle.as_deref())?;
+        let sink = Credd::reached(sink(&self.service, self.handle.as_deref())?);
         let account = account_name(self.account.as_deref().unwrap_or(&self.service))?;
         let home = context.home()?;
         let credd = Credd::here()?;
@@ -78,6 +78,13 @@ impl Command for StoreArgs {
         let wanted = Specification { account, sink, scope, audience };
         let stored = keep::store(&wanted, &home, &credd, context)?;
         stored.warnings.iter().for_each(|warning| context.output.warning(warning));
+        if !stored.lacking.is_empty() {
+            context.output.warning(&format!(
+                "the agent stores it again with HTCondor's settings as it has them itself, which need not be those of this shell: {}. \
+                 What leads to the credd belongs in a file of HTCondor's configuration (CONDOR_CONFIG is remembered)",
+                stored.lacking.join(", ")
+            ));
+        }
         if context.output.json {
             return Ok(context.output.json(&json!({
                 "status": "success",
@@ -95,7 +102,9 @@ impl Command for StoreArgs {
             wanted.account,
             wanted.sink.credential()
         ))?;
-        context.output.note(if stored.is_kept {
+        context.output.note(if !stored.lacking.is_empty() {
+            "Whether it is stored again in time, `oidc files status` tells."
+        } else if stored.is_kept {
             "The agent stores it again in time, as long as it runs and has the account."
         } else {
             "Nobody stores it again: the agent that answers keeps no files fresh, or it is another user's. Store it again before \

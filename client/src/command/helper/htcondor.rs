@@ -103,7 +103,7 @@ impl HtcondorArgs {
             let memory = Memory::read(&home)?;
             let wanted = Specification {
                 account: self.account_for(&wish.sink, &memory, context)?,
-                sink: wish.sink,
+                sink: Credd::reached(wish.sink),
                 scope: wish.scope,
                 audience: wish.audience,
             };
