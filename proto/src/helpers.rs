@@ -24,7 +24,7 @@ use fs_err::{File, os::unix::fs::OpenOptionsExt};
 use rustix::{fs::OFlags, process::geteuid};
 use serde::Deserialize;
 
-use crate::{home::Home, wildcard};
+use crate::{home::Home, shortname::Shortname, wildcard};
 
 /// What the file is called.
 pub const FILE: &str = "helpers.toml";
@@ -126,13 +126,19 @@ impl HelperHosts {
     pub fn parse(text: &str) -> Result<Self, HelpersError> {
         let parsed: Self = toml::from_str(text).map_err(|error| {
             let at = error.span().map_or(0, |span| span.start);
-            HelpersError::Line(line_of(text, at), error.message().replace('\n', " "))
+            let advice = if error.message().ends_with("expected a sequence") {
+                "; an entry begins with [[host]]"
+            } else {
+                ""
+            };
+            HelpersError::Line(line_of(text, at), format!("{}{advice}", error.message().replace('\n', " ")))
         })?;
         if parsed.hosts.len() > MAX_HOSTS {
             return Err(HelpersError::Line(1, format!("there are more than {MAX_HOSTS} hosts")));
         }
         for (number, host) in parsed.hosts.iter().enumerate() {
-            host.check().map_err(|problem| HelpersError::Line(line_of_entry(text, number), problem))?;
+            host.check()
+                .map_err(|problem| HelpersError::Line(line_of_problem(text, number, &problem), problem))?;
         }
         Ok(parsed)
     }
@@ -161,6 +167,10 @@ impl HelperHost {
                 self.host
             ));
         }
+        let example = self.host.replace('*', "a");
+        if !is_authority(&example) || !wildcard::fits(&self.host, &example) {
+            return Err(format!("host = {:?} fits no host: a port is 1 to 65535", self.host));
+        }
         if self.host.bytes().any(|byte| byte.is_ascii_uppercase()) {
             return Err(format!("host = {:?} has to be in lower case", self.host));
         }
@@ -177,6 +187,11 @@ impl HelperHost {
             if text.trim().is_empty() || text.chars().any(char::is_control) {
                 return Err(format!("{key} = {text:?} is empty, or has control characters"));
             }
+        }
+        if !self.account.contains("://")
+            && let Err(error) = self.account.parse::<Shortname>()
+        {
+            return Err(format!("account = {:?}: {error}", self.account));
         }
         if self.username.as_ref().is_some_and(|name| name.contains(':')) {
             return Err("a username has no ':' (RFC 7617)".to_owned());
@@ -227,6 +242,15 @@ fn line_of(text: &str, at: usize) -> usize {
 fn line_of_entry(text: &str, number: usize) -> usize {
     let begins = |line: &&str| line.trim_start().starts_with("[[") && line.contains("host");
     text.lines().enumerate().filter(|(_, line)| begins(line)).nth(number).map_or(1, |(at, _)| at + 1)
+}
+
+/// Where the key stands that the problem begins with; else where the entry begins.
+fn line_of_problem(text: &str, number: usize, problem: &str) -> usize {
+    let begins = line_of_entry(text, number);
+    let key = problem.split_once(" = ").map_or("", |(key, _)| key);
+    let is_it = |line: &str| line.split_once('=').is_some_and(|(name, _)| name.trim() == key);
+    let entry = text.lines().skip(begins).take_while(|line| !line.trim_start().starts_with("[["));
+    entry.enumerate().find(|(_, line)| is_it(line)).map_or(begins, |(at, _)| begins + at + 1)
 }
 
 #[cfg(test)]
@@ -292,10 +316,13 @@ account = "six"
             ("[[host]]\nhost = \"a\"", 1, "account"),
             ("[[host]]\nhost = \"a\"\naccount = 7", 3, "string"),
             ("[[host]]\nhost = \"a\"\naccount = \"b\"\nscheme = \"Token\"", 4, "Bearer"),
-            ("\n[[host]]\nhost = \"https://a/\"\naccount = \"b\"", 2, "no host"),
-            ("[[host]]\nhost = \"A\"\naccount = \"b\"", 1, "lower case"),
-            ("[[host]]\nhost = \"*\"\naccount = \"b\"", 1, "every host"),
-            ("[[host]]\nhost = \"a\"\naccount = \"\"", 1, "empty"),
+            ("\n[[host]]\nhost = \"https://a/\"\naccount = \"b\"", 3, "no host"),
+            ("[[host]]\nhost = \"A\"\naccount = \"b\"", 2, "lower case"),
+            ("[[host]]\nhost = \"*\"\naccount = \"b\"", 2, "every host"),
+            ("[[host]]\nhost = \"git.example:0\"\naccount = \"b\"", 2, "fits no host"),
+            ("[[host]]\nhost = \"a\"\naccount = \"../etc\"", 3, "must not contain '/'"),
+            ("host = \"x\"", 1, "begins with [[host]]"),
+            ("[[host]]\nhost = \"a\"\naccount = \"\"", 3, "empty"),
             ("[[host]]\nhost = \"a\"\naccount = \"b\"\nusername = \"a:b\"", 1, "RFC 7617"),
             ("[[host]]\nhost = \"a\"\naccount = \"b\"\nid_token = true\naud = \"x\"", 1, "id_token"),
             ("[[host", 1, ""),
