@@ -149,6 +149,7 @@ impl AwsArgs {
     fn told(&self, error: Error) -> Error {
         match error {
             error if error.is_unknown_request() => without_service(),
+            Error::Failure(failure) if failure.code == ErrorCode::BadRequest => as_option(*failure),
             // Also where only a prompt could have loaded it.
             Error::Failure(failure) if failure.error == Failure::account_not_loaded().error => {
                 Error::NotLoaded { failure, account: self.account.clone() }
@@ -235,6 +236,15 @@ fn wants_account(error: &Error) -> bool {
     matches!(error.failure_code(), Some(AccountNotFound | AccountNotLoaded | PromptUnavailable))
 }
 
+/// The fields are called as the options.
+fn as_option(failure: Failure) -> Error {
+    let wrong = failure.error.strip_prefix("Bad request. Field '").and_then(|wrong| wrong.split_once("' "));
+    match wrong {
+        Some((field, what)) => Error::Other(Exit::Usage, format!("--{field} {what}")),
+        None => failure.into(),
+    }
+}
+
 fn without_service() -> Error {
     let text =
         "the agent that answers gets no credentials of AWS: it is of the C suite, or of an older release";
@@ -294,6 +304,16 @@ mod tests {
             assert_eq!(error.failure_code(), Some(expected));
             assert!(expected != ErrorCode::UnknownRequest || error.to_string().contains("C suite"));
         }
+    }
+
+    #[test]
+    fn an_option_that_the_agent_refuses_is_an_error_of_usage() {
+        let bench = Bench::new().with_agent(|_| {
+            Failure::new(ErrorCode::BadRequest, "Bad request. Field 'role' is not a role's ARN.").into()
+        });
+        let ran = bench.run(&["oidc", "helper", "aws", "--account", "acc", "--role", "bogus"]);
+        let error = ran.result.expect_err("no role");
+        assert_eq!((error.exit(), error.to_string().as_str()), (Exit::Usage, "--role is not a role's ARN."));
     }
 
     #[test]
