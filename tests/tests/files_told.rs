@@ -83,3 +83,25 @@ fn a_password_that_others_can_read_refuses_the_reload_as_the_check_does() {
     fs_err::set_permissions(&password, PermissionsExt::from_mode(0o600)).expect("changed");
     assert_eq!(both(), [Some(0); 2]);
 }
+
+#[test]
+fn a_file_that_is_gone_or_spoilt_is_written_again() {
+    let scene = Scene::loaded();
+    add(&scene, "a", &[]).success();
+    let path = path(&scene, "a");
+    let before = token(&path);
+    let remove = |path: &Path| fs_err::remove_file(path).expect("removed");
+    let empty = |path: &Path| fs_err::write(path, "").expect("emptied");
+    let spoil = |path: &Path| fs_err::write(path, "garbage\n").expect("written");
+    for (what, harm) in [("gone", &remove as &dyn Fn(&Path)), ("emptied", &empty), ("garbage", &spoil)] {
+        harm(&path);
+        let told = state(&scene, "a");
+        let is_there = fs_err::read_to_string(&path).is_ok_and(|text| text == before);
+        assert!(told["state"] != "fresh" || is_there, "{what}: {told}");
+        scene.oidc(&["files", "wait", "a"]).success();
+        assert_eq!(token(&path), before, "{what}: the token that the agent still has");
+        harm(&path);
+        scene.oidc(&["files", "wait", "a"]).success();
+        assert_eq!(token(&path), before, "{what}: who waits finds it");
+    }
+}

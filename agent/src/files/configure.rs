@@ -32,7 +32,7 @@ impl Files {
     /// `files_reload`, and the hang-up signal.
     pub async fn reload(&self) -> Result<FilesStatus, Failure> {
         self.read().await;
-        let status = self.status(&FilesQuery::default())?;
+        let status = self.status(&FilesQuery::default()).await?;
         match &status.refused {
             None => Ok(status),
             Some(refused) => Err(Failure::new(
@@ -101,6 +101,7 @@ impl Files {
             state.passwords = accounts;
             state.schedule.replace(found, now);
             let (schedule, hooks) = (&state.schedule, &mut state.hooks);
+            state.seen.retain(|id, _| schedule.entry(*id).is_some());
             hooks.retain(|id, _| schedule.entry(*id).is_some());
         });
     }

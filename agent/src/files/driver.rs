@@ -18,7 +18,7 @@ use super::{
     condor,
     handle::{Files, State},
     issued::Issued,
-    publish::{self, Published, Unpublished},
+    publish::{self, Published, Seen, Unpublished},
     schedule::{Action, EntryId, TokenId},
 };
 use crate::{
@@ -53,7 +53,10 @@ pub(super) async fn run(files: Files) {
             () = files.0.wake.notified() => {}
             changed = accounts.changed() => if changed.is_ok() { files.look_at_accounts(true) },
             () = files.0.ending.cancelled() => {}
-            () = sleep => {}
+            () = sleep => {
+                let files = files.clone();
+                tokio::spawn(async move { files.look_at_places(None).await });
+            }
         }
     }
 }
@@ -191,7 +194,7 @@ impl Files {
         let Some(issued) = issued else {
             return self.change(|state, now| state.schedule.lost(id, now));
         };
-        let (life, now) = (issued.life(), self.now());
+        let (life, text, now) = (issued.life(), issued.token.clone(), self.now());
         let published = match entry.sink {
             Sink::File(sink) => {
                 let issued = issued.clone();
@@ -208,6 +211,7 @@ impl Files {
                     let lacks =
                         lacks.into_iter().map(|text| FileProblem::new("not_required", text, now.wall));
                     let warnings = written.warnings.iter().map(warning).chain(lacks).collect();
+                    state.seen.insert(id, Seen::written(text.access_token.expose()));
                     state.schedule.written(id, life, written.created, warnings, now);
                 }
                 Ok(Published::AsGood(there)) => state.schedule.is_as_good(id, there, now),

@@ -20,6 +20,7 @@ use super::{
     hook_state::HookState,
     hooks,
     issued::Issued,
+    publish::Seen,
     schedule::{EntryId, Schedule, TokenId},
 };
 use crate::{
@@ -48,6 +49,8 @@ pub(super) struct Shared {
     pub(super) changed: watch::Sender<()>,
     pub(super) writers: Semaphore,
     pub(super) hooks: Semaphore,
+    /// One look at the places at a time.
+    pub(super) looking: Arc<tokio::sync::Mutex<()>>,
     /// One reload at a time.
     pub(super) reloading: tokio::sync::Mutex<()>,
     /// What was there at the start has been read.
@@ -59,6 +62,8 @@ pub(super) struct State {
     pub(super) schedule: Schedule,
     /// Tokens that are still to be written. None under the agent's lock.
     pub(super) at_hand: HashMap<TokenId, Issued>,
+    /// What was at the places when they were looked at last.
+    pub(super) seen: HashMap<EntryId, Seen>,
     /// Accounts as they were when they were looked at last.
     pub(super) loadings: HashMap<Shortname, Loading>,
     pub(super) hooks: HashMap<EntryId, HookState>,
@@ -80,6 +85,7 @@ impl Files {
         let state = State {
             schedule: Schedule::new(host, random),
             at_hand: HashMap::new(),
+            seen: HashMap::new(),
             loadings: HashMap::new(),
             hooks: HashMap::new(),
             runs: false,
@@ -99,6 +105,7 @@ impl Files {
             changed: watch::Sender::default(),
             writers: Semaphore::new(WRITERS),
             hooks: Semaphore::new(hooks::MOST_AT_ONCE),
+            looking: Arc::default(),
             reloading: tokio::sync::Mutex::default(),
             ready: CancellationToken::new(),
             ending: CancellationToken::new(),

@@ -13,6 +13,7 @@ mod hook_state;
 mod hooks;
 mod issued;
 mod pause;
+mod places;
 mod publish;
 mod report;
 mod requests;

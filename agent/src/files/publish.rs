@@ -1,6 +1,6 @@
 //! A token in the file where its readers look, and what is there already.
 
-use std::{io::Read, path::Path, time::Duration};
+use std::{io::Read, os::unix::fs::MetadataExt, path::Path, time::Duration};
 
 use oidc_proto::{
     files::{
@@ -64,6 +64,59 @@ pub fn publish(
 pub fn found(wanted: &WantedToken, require: Require, sink: &FileSink, now: Moment) -> Option<Life> {
     let held = held(sink).filter(|held| fits(wanted, require, held, now))?;
     life(&held, now)
+}
+
+/// What was at a place, so that the same need not be read again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Seen {
+    /// SHA-256 of the token that was written there, or found.
+    digest: [u8; 32],
+    /// Device, inode, length, and when it was changed last; nothing before the first look.
+    file: Option<[i64; 6]>,
+}
+
+impl Seen {
+    /// A token that was just written, in whatever file.
+    pub fn written(token: &str) -> Self {
+        Self { digest: digest(token), file: None }
+    }
+}
+
+/// What is at a place where a token was published; `None`: that is gone, or something else that must not be there. Blocks.
+pub fn look(
+    wanted: &WantedToken,
+    require: Require,
+    sink: &FileSink,
+    seen: Option<Seen>,
+    now: Moment,
+) -> Option<Seen> {
+    let metadata = fs_err::symlink_metadata(&sink.path).ok().filter(std::fs::Metadata::is_file)?;
+    let file = Some([
+        metadata.dev().cast_signed(),
+        metadata.ino().cast_signed(),
+        metadata.size().cast_signed(),
+        metadata.mode().into(),
+        metadata.ctime(),
+        metadata.ctime_nsec(),
+    ]);
+    if let Some(seen) = seen.filter(|seen| seen.file == file) {
+        return Some(seen);
+    }
+    if metadata.mode() & 0o400 == 0 {
+        // Its owner cannot read it, which was asked for.
+        return Some(Seen { digest: [0; 32], file });
+    }
+    let held = held(sink)?;
+    let digest = digest(held.token.expose());
+    let is_own = seen.is_some_and(|seen| seen.digest == digest);
+    let is_as_good = || fits(wanted, require, &held, now) && life(&held, now).is_some();
+    (is_own || is_as_good()).then_some(Seen { digest, file })
+}
+
+fn digest(token: &str) -> [u8; 32] {
+    let mut digest = [0; 32];
+    digest.copy_from_slice(ring::digest::digest(&ring::digest::SHA256, token.as_bytes()).as_ref());
+    digest
 }
 
 /// Whether a file still holds a token that has ended, or none that can be read. Blocks.

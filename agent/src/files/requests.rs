@@ -15,7 +15,14 @@ const RENEWAL: Duration = Duration::from_secs(2 * deadlines::TOKEN.as_secs());
 
 impl Files {
     /// `files_status`.
-    pub fn status(&self, query: &FilesQuery) -> Result<FilesStatus, Failure> {
+    pub async fn status(&self, query: &FilesQuery) -> Result<FilesStatus, Failure> {
+        let only = query.name.as_ref().and_then(|name| self.state().schedule.find(name));
+        self.look_at_places(only).await;
+        self.told(query)
+    }
+
+    /// What is known, without looking at the places.
+    pub(super) fn told(&self, query: &FilesQuery) -> Result<FilesStatus, Failure> {
         self.look_at_accounts(false);
         let (state, now) = (self.state(), self.now());
         let mut status = state.status(now);
@@ -56,17 +63,18 @@ impl Files {
         };
         // What is known then is told either way.
         let _ = tokio::time::timeout(RENEWAL, settled).await;
-        self.status(&FilesQuery { name: name.map(str::to_owned), after: None })
+        self.told(&FilesQuery { name: name.map(str::to_owned), after: None })
     }
 
     /// `files_wait`.
     pub async fn wait(&self, request: &FilesWaitRequest) -> Result<FilesStatus, Failure> {
         let mut changes = self.0.changed.subscribe();
         let id = self.state().schedule.find(&request.name).ok_or_else(|| unknown(&request.name))?;
+        self.look_at_places(Some(id)).await;
         let longest = Duration::from_secs(request.timeout.min(FilesWaitRequest::LONGEST));
         let waited = tokio::time::timeout(longest, self.settled(&[id], &mut changes)).await;
         match waited {
-            Ok(Ok(())) => self.status(&FilesQuery::of(request.name.as_str())),
+            Ok(Ok(())) => self.told(&FilesQuery::of(request.name.as_str())),
             Ok(Err(failure)) => Err(failure),
             Err(_) => {
                 let state = self.state().file_state(id, self.now());

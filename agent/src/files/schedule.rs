@@ -224,6 +224,19 @@ impl Schedule {
         self.accounts.keys()
     }
 
+    /// The files in which a token should be that has not ended, each with the number of its renewals.
+    pub fn at_places(&self, now: Moment) -> Vec<(EntryId, u64)> {
+        let is_there = |managed: &Managed| {
+            let life = managed.published.and_then(|published| published.life);
+            managed.published.is_some()
+                && !managed.writing
+                && !managed.unwritten
+                && life.is_none_or(|life| !life.end.is_over(now))
+        };
+        let there = self.entries.iter().filter(|(_, managed)| is_there(managed));
+        there.map(|(id, managed)| (*id, managed.renewals)).collect()
+    }
+
     /// Whether a token that was granted is still to be written somewhere.
     pub fn is_needed(&self, token: TokenId) -> bool {
         let entries = self.tokens.get(&token).into_iter().flat_map(|token| &token.entries);

@@ -115,7 +115,7 @@ impl Dispatch {
             Request::FileRemove { filename } => login.file_remove(&filename),
             Request::FilesStatus(query) => {
                 self.files.ready().await;
-                self.files.status(&query).map(told)
+                Box::pin(self.files.status(&query)).await.map(told)
             }
             Request::FilesRenew { name } => {
                 self.files.ready().await;

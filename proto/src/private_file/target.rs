@@ -28,6 +28,7 @@ impl<'a> Target<'a> {
     }
 
     /// The same one, refused where it is in the oidc-agent directory.
+    #[must_use]
     pub fn outside(self, directory: &'a Path) -> Self {
         Self { outside: Some(directory), ..self }
     }

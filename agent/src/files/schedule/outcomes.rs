@@ -143,6 +143,22 @@ impl Schedule {
         self.plan_end(id, now);
     }
 
+    /// What was published with that many renewals is not where it belongs any more, as readers find it: it is asked for, which
+    /// the cache answers, and written again.
+    pub fn missing(&mut self, id: EntryId, renewals: u64, now: Moment) {
+        let Some(managed) = self.entries.get_mut(&id) else { return };
+        if managed.renewals != renewals || managed.writing || managed.unwritten {
+            return;
+        }
+        managed.published = None;
+        let token = managed.token;
+        if let Some(token) = self.tokens.get_mut(&token) {
+            token.granted_at = None;
+        }
+        self.plan_end(id, now);
+        self.plan(token, now);
+    }
+
     /// An account cannot be used any more without the person, or the agent is locked. What is there stays.
     pub fn unmanaged(&mut self, account: &Shortname, problem: &FileProblem, now: Moment) {
         self.stop_account(account, Standing::Unmanaged, problem, now);

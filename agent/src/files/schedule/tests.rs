@@ -295,3 +295,18 @@ fn want_of_consent_for_one_token_stops_no_other_one() {
     let new = schedule.find("b").expect("it is there");
     assert_eq!(schedule.tokens[&schedule.entries[&new].token].standing, Standing::Going);
 }
+
+#[test]
+fn what_is_missing_is_asked_for_and_written_again_but_not_what_was_written_meanwhile() {
+    let mut clock = Clock::new();
+    let mut schedule = schedule(&[entry("a", "x", "s", 600)], &clock);
+    serve(&mut schedule, HOUR, &clock);
+    clock.pass(60);
+    let (id, renewals) = schedule.at_places(clock.0)[0];
+    schedule.missing(id, renewals + 1, clock.0);
+    assert_eq!(schedule.next(clock.0), [], "another one is there by now");
+    schedule.missing(id, renewals, clock.0);
+    assert_eq!(schedule.at_places(clock.0), []);
+    let asked = asked(&schedule.next(clock.0));
+    assert!(matches!(asked[..], [(_, Some(_))]), "{asked:?}: the one that is there is good enough");
+}
