@@ -29,6 +29,10 @@ use super::{
 };
 use crate::{caller::Caller, provider::ReceivedIdToken};
 
+/// What is said where nothing was found.
+const NOTHING_WRONG: &str = "Nothing is wrong with the token as far as can be seen here: the service may not know you or the issuer, or \
+                             may want another audience, other scopes or an ID token.";
+
 /// A token for whoever says that another one was refused.
 pub enum Given {
     /// An access token, and what may be wrong with it.
@@ -161,12 +165,10 @@ impl Accounts {
         }
         let given = self.give(account, which, request, caller, false).await?;
         Ok(match given {
-            Given::Access(token, _) if !reasons.texts.is_empty() => {
-                let told = format!(
-                    "'{}' may have refused this token: {}",
-                    request.destination,
-                    reasons.texts.join(" ")
-                );
+            Given::Access(token, _) => {
+                let why =
+                    if reasons.texts.is_empty() { NOTHING_WRONG.to_owned() } else { reasons.texts.join(" ") };
+                let told = format!("'{}' may have refused this token: {why}", request.destination);
                 Given::Access(token, Some(told))
             }
             given => given,
@@ -236,11 +238,7 @@ fn failure(account: &Account, request: &RefusedRequest, reasons: &Reasons, secon
     );
     let mut info = reasons.texts.clone();
     if reasons.texts.is_empty() {
-        info.push(
-            "Nothing is wrong with the token as far as can be seen here: the service may not know you or the issuer, or may want \
-             another audience, other scopes or an ID token."
-                .to_owned(),
-        );
+        info.push(NOTHING_WRONG.to_owned());
     }
     info.push(format!("`{} --verify` shows what is in it.", shell::command("oidc inspect --account", name)));
     Failure::new(ErrorCode::TokenRefused, error).with_info(info.join("\n"))
