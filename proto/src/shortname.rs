@@ -48,7 +48,7 @@ impl Shortname {
     pub fn is_listed(&self) -> bool {
         let name = self.as_str();
         let without_digits = name.trim_end_matches(|c: char| c.is_ascii_digit());
-        let hidden = name.starts_with('.') || name == "config" || name == "helpers.toml";
+        let hidden = name.starts_with('.') || ["config", "files.toml", "helpers.toml"].contains(&name);
         let suffixed = [".config", ".log", ".stats"].iter().any(|suffix| name.ends_with(suffix));
         !(hidden || suffixed || without_digits.ends_with(".clientconfig"))
     }
@@ -134,6 +134,7 @@ mod tests {
             ".x",
             "issuer.config",
             "config",
+            "files.toml",
             "helpers.toml",
             "a.log",
             "a.stats",

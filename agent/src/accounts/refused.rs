@@ -171,7 +171,7 @@ impl Accounts {
                 let told = format!("'{}' may have refused this token: {why}", request.destination);
                 Given::Access(token, Some(told))
             }
-            given => given,
+            given @ Given::Id(..) => given,
         })
     }
 

@@ -113,7 +113,11 @@ impl Schedule {
         if let Some(condition) = by_standing {
             return (condition, token.since);
         }
-        let Some(published) = managed.published else { return (Condition::Waiting, token.since) };
+        let Some(published) = managed.published else {
+            return managed
+                .removed_at
+                .map_or((Condition::Waiting, token.since), |at| (Condition::Expired, at));
+        };
         let Some(life) = published.life else { return (Condition::Fresh, published.at) };
         let (left, end) = (life.left(now), life.end.at(now));
         let promised = due::promised(&managed.entry.timing, life.length);

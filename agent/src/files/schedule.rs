@@ -124,6 +124,8 @@ pub(super) struct Managed {
     pub(super) token: TokenId,
     phase: u16,
     pub(super) published: Option<Published>,
+    /// When its token had ended and was removed, by the wall clock.
+    pub(super) removed_at: Option<u64>,
     /// The token that was granted last is not where it belongs yet.
     unwritten: bool,
     pub(super) writing: bool,

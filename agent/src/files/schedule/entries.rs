@@ -107,6 +107,7 @@ impl Schedule {
             place,
             token: token_id,
             published: token.map(|life| Published { life: Some(life), at: now.wall }),
+            removed_at: None,
             unwritten: false,
             writing: false,
             write_failures: 0,

@@ -71,7 +71,7 @@ impl Schedule {
     ) {
         let Some(managed) = self.entries.get_mut(&id) else { return };
         (managed.writing, managed.write_failures, managed.write_problem) = (false, 0, None);
-        managed.published = Some(Published { life, at: now.wall });
+        (managed.published, managed.removed_at) = (Some(Published { life, at: now.wall }), None);
         managed.renewals += 1;
         managed.warnings = warnings;
         // Another one may have been granted meanwhile.
@@ -140,6 +140,7 @@ impl Schedule {
     pub fn removed(&mut self, id: EntryId, found: Option<Life>, now: Moment) {
         let Some(managed) = self.entries.get_mut(&id) else { return };
         managed.published = found.map(|life| Published { life: Some(life), at: now.wall });
+        managed.removed_at = managed.published.is_none().then_some(now.wall);
         self.plan_end(id, now);
     }
 
