@@ -143,7 +143,7 @@ pub fn remove(path: &Path) -> Result<bool, WriteError> {
     remove_target(&Target::private(path))
 }
 
-/// Removes what [`write`] wrote, by the same rules. Whether it was there.
+/// Removes what [`write()`] wrote, by the same rules. Whether it was there.
 pub fn remove_target(target: &Target<'_>) -> Result<bool, WriteError> {
     let path = target.path;
     let (directory, name) = match open_directory(target, false) {

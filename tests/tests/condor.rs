@@ -2,6 +2,7 @@
 //! HTCondor's own submit library.
 
 use std::{
+    collections::BTreeSet,
     os::unix::fs::symlink,
     path::PathBuf,
     process::{Command, Stdio},
@@ -61,6 +62,13 @@ impl Site {
     }
 }
 
+/// Each once: the agent, which keeps a token fresh from then on, begins by storing it, too.
+fn different(mut calls: Vec<String>) -> Vec<String> {
+    let mut seen = BTreeSet::new();
+    calls.retain(|call| seen.insert(call.clone()));
+    calls
+}
+
 #[test]
 fn a_token_is_handed_over_on_standard_input_and_remembered() {
     let site = Site::new();
@@ -79,7 +87,7 @@ fn a_token_is_handed_over_on_standard_input_and_remembered() {
     ]);
     assert!(said.stdout.contains("eos_r.use"), "{said:?}");
     assert!(said.clone().success().contains("demo"));
-    assert_eq!(site.condor.calls(), ["add-oauth -s eos -H r -i - -P"]);
+    assert_eq!(different(site.condor.calls()), ["add-oauth -s eos -H r -i - -P"]);
     let token = site.scene.ask(json!({"scope": "storage.read:/", "audience": "https://se.example"}));
     let token = token["access_token"].as_str().expect("a token");
     assert_eq!(site.condor.stored("eos_r").as_deref(), Some(token));
@@ -177,7 +185,7 @@ fn the_storer_is_silent_and_finds_the_account_by_the_services_name() {
         "{finished:?}"
     );
     let adds: Vec<String> = site.condor.calls().into_iter().filter(|call| call.starts_with("add")).collect();
-    assert_eq!(adds, ["add-oauth -s demo_crab -i - -P", "add-oauth -s demo -H r -i - -P"]);
+    assert_eq!(different(adds), ["add-oauth -s demo_crab -i - -P", "add-oauth -s demo -H r -i - -P"]);
     let memory = site.memory();
     assert!(
         memory.contains("scope = \"compute.read storage.read:/\"")
@@ -235,7 +243,11 @@ fn htcondor_itself_runs_the_storer() {
     let mut adds = site.condor.calls();
     adds.retain(|call| call.starts_with("add"));
     adds.sort_unstable();
-    assert_eq!(adds, ["add-oauth -s demo -H r -i - -P", "add-oauth -s demo_crab -i - -P"], "{submitted:?}");
+    assert_eq!(
+        different(adds),
+        ["add-oauth -s demo -H r -i - -P", "add-oauth -s demo_crab -i - -P"],
+        "{submitted:?}"
+    );
     let token =
         site.scene.ask(json!({"scope": "compute.read storage.read:/", "audience": "https://x.example"}));
     assert_eq!(site.condor.stored("demo_r").as_deref(), token["access_token"].as_str());
