@@ -28,7 +28,7 @@ pub use self::{
     entry_table::Origin,
     osg_entries::{client_credentials, to_toml},
     problem::{Problem, Problems},
-    sources::{FILES_D, FILES_TOML, text_of},
+    sources::{FILES_D, text_of},
     surroundings::Surroundings,
     values::{Source, Value},
 };
@@ -37,6 +37,7 @@ use self::{
     entry::Entry,
     sources::Text,
 };
+pub use crate::home::FILES_TOML;
 use crate::home::Home;
 
 /// So many problems are told; who has more has one.

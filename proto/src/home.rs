@@ -39,6 +39,9 @@ pub use self::{
 };
 use crate::shortname::Shortname;
 
+/// What the configuration of managed token files is called in the oidc-agent directory.
+pub const FILES_TOML: &str = "files.toml";
+
 /// The oidc-agent directory.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Home {
@@ -141,7 +144,7 @@ impl Home {
     /// Keeps other programs of this suite from changing the configuration of managed files (`files.toml` and `files.d`), until
     /// the value is dropped. Waits at most `timeout`: [`HomeError::Locked`]. Holds nothing where the file system has no locks.
     pub fn lock_configuration(&self, timeout: Duration) -> Result<ConfigurationLock, HomeError> {
-        let path = names::lock_path(&self.path, crate::files::FILES_TOML);
+        let path = names::lock_path(&self.path, FILES_TOML);
         Ok(ConfigurationLock { _file: lock_file(&path, timeout)? })
     }
 

@@ -167,7 +167,7 @@ fn git_gets_the_token_in_the_way_it_knows() {
     }
     let asked = stage.scene.command(&["helper", "git", "get", "--account", "demo"]);
     let refused = run_with_input(asked, "protocol=http\nhost=git.example\n\n");
-    assert_eq!(refused.stdout, "");
+    assert_eq!(refused.stdout, "quit=1\n", "nobody else is to be asked for a password that goes in clear");
     assert!(refused.failure().contains("in clear"));
 }
 

@@ -6,10 +6,8 @@ use std::{
 };
 
 use super::{problem::Problem, surroundings::Surroundings};
-use crate::home::{HomeError, private_file};
+use crate::home::{FILES_TOML, HomeError, private_file};
 
-/// The user's file, in the oidc-agent directory.
-pub const FILES_TOML: &str = "files.toml";
 /// The directory of further ones, beside it and in the site's directory.
 pub const FILES_D: &str = "files.d";
 /// No configuration has more files.
