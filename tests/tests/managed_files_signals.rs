@@ -124,7 +124,8 @@ fn an_agent_ends_with_its_terminal() {
     let pty = place.foreground(Shell::Plain);
     pty.signal(Signal::HUP);
     let (status, shown) = pty.finish();
-    assert_eq!(status, 0, "{shown}");
+    // 129: the signal came before there was a handler for it.
+    assert!([0, 129].contains(&status), "{status}: {shown}");
 }
 
 /// A program that counts the signals it gets.
