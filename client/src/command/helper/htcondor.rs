@@ -35,8 +35,11 @@ HTCondor's configuration has room for the path of a program and no options, so t
 The account for a service is the one that `oidc condor store SERVICE --account ACCOUNT` was told, else the one of the service's \
 name, else the one of the name before the first underscore.")]
 pub struct HtcondorArgs {
-    /// What to store, each as SERVICE[&handle=HANDLE][&scopes=SCOPE,...][&audience=AUDIENCE]
-    #[arg(value_name = "REQUEST")]
+    /// What to store; the brackets of its form would be a link here.
+    #[arg(
+        value_name = "REQUEST",
+        help = "What to store, each as SERVICE[&handle=HANDLE][&scopes=SCOPE,...][&audience=AUDIENCE]"
+    )]
     pub requests: Vec<String>,
 
     /// The account for every service
