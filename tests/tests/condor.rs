@@ -107,7 +107,9 @@ fn a_token_is_handed_over_on_standard_input_and_remembered() {
     assert!(site.memory().contains("condor-eos_r") && site.memory().contains("condor-demo"));
     site.condor.calls();
     site.oidc(&["condor", "forget", "eos", "--handle", "r", "--delete"]).success();
-    assert_eq!(site.condor.calls(), ["delete-oauth -s eos -H r"]);
+    let mut deletions = site.condor.calls();
+    deletions.retain(|call| call.starts_with("delete"));
+    assert_eq!(deletions, ["delete-oauth -s eos -H r"]);
     assert!(!site.memory().contains("condor-eos_r"));
     assert_eq!(site.condor.stored("eos_r"), None);
     assert!(

@@ -133,7 +133,9 @@ fn every_line_of_the_page_on_helpers_works() {
     let page = fs_err::read_to_string(workspace().join("docs/helpers.md")).expect("the page");
     let site = Site::new();
     assert_eq!(site.type_line("oidc-add --pw-env ACCOUNT").code, Some(0));
-    fs_err::create_dir_all(site.scene.environment.home().join(".config/rclone")).expect("a directory");
+    for directory in [".config/rclone", ".aws"] {
+        fs_err::create_dir_all(site.scene.environment.home().join(directory)).expect("a directory");
+    }
     let blocks = page.split("```").skip(1).step_by(2).filter_map(|block| block.strip_prefix("sh\n"));
     let lines: Vec<_> = blocks.flat_map(str::lines).collect();
     assert!(lines.len() >= 10, "{lines:?}");
