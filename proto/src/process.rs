@@ -248,26 +248,34 @@ fn of_errno(error: Errno) -> EndError {
 #[cfg(test)]
 mod tests {
     use std::{
+        io::{Read, Write},
         os::unix::{net::UnixStream, process::CommandExt},
-        process::{Child, Command},
+        process::{Child, Command, Stdio},
     };
 
     use super::*;
 
-    fn sleeper(name: &str) -> Child {
-        Command::new("/bin/sleep").arg0(name).arg("60").spawn().expect("a process")
+    /// A process of `cat` that surely runs: the kernel lets `spawn` return a moment before it gives the process its new name.
+    fn waiting(name: &str) -> Child {
+        let mut command = Command::new("/bin/cat");
+        let mut child =
+            command.arg0(name).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().expect("a process");
+        let (stdin, stdout) = (child.stdin.as_mut(), child.stdout.as_mut());
+        stdin.expect("a pipe").write_all(b"x").expect("written");
+        stdout.expect("a pipe").read_exact(&mut [0]).expect("an echo");
+        child
     }
 
     #[test]
     fn what_is_no_agent_is_not_ended() {
-        let mut other = sleeper("oidc-agent");
+        let mut other = waiting("oidc-agent");
         let pid = i32::try_from(other.id()).expect("a pid");
         let process = Process::open(pid).expect("a process");
         assert_eq!(process.pid().expect("a pid"), pid);
         let error = process.end_agent(|| {}).expect_err("no agent");
         assert_eq!(
             error.to_string(),
-            format!("process {pid} is no oidc-agent but 'sleep'; nothing was ended")
+            format!("process {pid} is no oidc-agent but 'cat'; nothing was ended")
         );
         assert!(!process.has_ended_within(Duration::ZERO).expect("polled"));
         other.kill().expect("killed");
@@ -310,7 +318,7 @@ mod tests {
 
     #[test]
     fn without_pidfds_the_time_of_its_start_tells_a_process_from_the_next() {
-        let mut child = sleeper("sleep");
+        let mut child = waiting("cat");
         let pid = Pid::from_child(&child);
         let process = |started| Process { handle: Handle::Number(pid, started), listens_as: None };
         let started = start_time(pid);
