@@ -18,6 +18,7 @@ use super::{
     condor,
     handle::{Files, State},
     issued::Issued,
+    places,
     publish::{self, Published, Seen, Unpublished},
     schedule::{Action, EntryId, TokenId},
 };
@@ -30,6 +31,8 @@ use crate::{
 pub(super) async fn run(files: Files) {
     let mut accounts = files.0.accounts.changes();
     files.look_at_accounts(true);
+    // Not at each renewal: with many files there is always one.
+    let mut look_at = files.now().boot.plus(places::INTERVAL);
     loop {
         let (actions, wake_at) = {
             let (mut state, now) = (files.state(), files.now());
@@ -45,7 +48,7 @@ pub(super) async fn run(files: Files) {
         }
         let sleep = async {
             match wake_at {
-                Some(at) => files.0.accounts.deps().clock.sleep_until(at).await,
+                Some(at) => files.0.accounts.deps().clock.sleep_until(at.min(look_at)).await,
                 None => std::future::pending().await,
             }
         };
@@ -54,8 +57,12 @@ pub(super) async fn run(files: Files) {
             changed = accounts.changed() => if changed.is_ok() { files.look_at_accounts(true) },
             () = files.0.ending.cancelled() => {}
             () = sleep => {
-                let files = files.clone();
-                tokio::spawn(async move { files.look_at_places(None).await });
+                let now = files.now().boot;
+                if now >= look_at {
+                    look_at = now.plus(places::INTERVAL);
+                    let files = files.clone();
+                    tokio::spawn(async move { files.look_at_places(None).await });
+                }
             }
         }
     }

@@ -12,6 +12,8 @@ use super::{
 };
 use crate::accounts::off_thread;
 
+/// How often all of them are looked at without anybody asking.
+pub(super) const INTERVAL: Duration = Duration::from_secs(30);
 /// How long somebody who asks waits for a file system: what is known already is told then.
 const PATIENCE: Duration = Duration::from_secs(2);
 
