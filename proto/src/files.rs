@@ -5,6 +5,7 @@ mod account_table;
 pub mod condor;
 mod configuration;
 mod document;
+pub mod due;
 pub mod entry;
 mod entry_table;
 pub mod formats;

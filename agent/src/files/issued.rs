@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use oidc_proto::files::{entry::WantedToken, formats};
 
-use super::due::Life;
+use super::life::Life;
 use crate::{accounts::CachedToken, clock::Moment};
 
 /// A token that was granted, and what it was to hold.

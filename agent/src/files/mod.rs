@@ -7,11 +7,11 @@
 mod condor;
 mod configure;
 mod driver;
-mod due;
 mod handle;
 mod hook_state;
 mod hooks;
 mod issued;
+mod life;
 mod pause;
 mod places;
 mod publish;

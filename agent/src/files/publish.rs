@@ -13,7 +13,7 @@ use oidc_proto::{
 use rustix::fs::{Mode, OFlags};
 use zeroize::Zeroizing;
 
-use super::{condor::StoreError, due::Life, issued::Issued};
+use super::{condor::StoreError, issued::Issued, life::Life};
 use crate::clock::Moment;
 
 /// The largest file that is looked at, in bytes: a token with what may be around it.

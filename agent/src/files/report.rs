@@ -8,7 +8,6 @@ use oidc_proto::{
 };
 
 use super::{
-    due,
     handle::State,
     hook_state::HookState,
     schedule::{EntryId, Managed, Schedule, Standing, Token},
@@ -78,9 +77,7 @@ impl State {
             since,
             published_at: managed.published.map(|published| published.at),
             expires_at: self.schedule.expires_at(id, now),
-            min_lifetime: length
-                .map_or(timing.min_lifetime, |length| due::promised(timing, length))
-                .as_secs(),
+            min_lifetime: length.map_or(timing.min_lifetime, |length| timing.promised(length)).as_secs(),
             next_at: self.schedule.next_at(id, managed.token).map(at_wall),
             busy: token.asked_at.is_some() || managed.writing,
             renewals: managed.renewals,
@@ -120,7 +117,7 @@ impl Schedule {
         };
         let Some(life) = published.life else { return (Condition::Fresh, published.at) };
         let (left, end) = (life.left(now), life.end.at(now));
-        let promised = due::promised(&managed.entry.timing, life.length);
+        let promised = managed.entry.timing.promised(life.length);
         if left.is_zero() {
             (Condition::Expired, end.min(now.wall))
         } else if left < promised {
@@ -135,7 +132,7 @@ impl Schedule {
 
 fn warnings(managed: &Managed, token: &Token, now: Moment) -> Vec<FileProblem> {
     let mut warnings = managed.warnings.clone();
-    if let Some(life) = token.life.filter(|life| due::is_short(&managed.entry.timing, life.length)) {
+    if let Some(life) = token.life.filter(|life| managed.entry.timing.is_short(life.length)) {
         let text = format!(
             "its tokens live for {} seconds, which is too short for min_lifetime ({} seconds): they are renewed at half their life",
             life.length.as_secs(),

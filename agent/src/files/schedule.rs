@@ -18,13 +18,16 @@ use std::{
 };
 
 use oidc_proto::{
-    files::entry::{Entry, Event, OnExpiry, Timing, WantedToken},
+    files::{
+        due,
+        entry::{Entry, Event, OnExpiry, Timing, WantedToken},
+    },
     message::FileProblem,
     shortname::Shortname,
 };
 
 use super::{
-    due::{self, Life},
+    life::{self, Life},
     pause,
     timers::Timers,
 };
@@ -295,15 +298,15 @@ impl Schedule {
                 Some(None) => token
                     .granted_at
                     .unwrap_or(now.boot)
-                    .plus(managed.entry.timing.min_lifetime.max(due::UNKNOWN)),
+                    .plus(managed.entry.timing.min_lifetime.max(life::UNKNOWN)),
                 Some(Some(life)) => {
-                    let lead = due::lead(&managed.entry.timing, life.length, managed.phase);
+                    let lead = managed.entry.timing.lead(life.length, managed.phase.into());
                     now.boot.plus(life.left(now).saturating_sub(lead))
                 }
             }
         });
         let soonest = token.granted_at.map(|at| match token.life {
-            None => at.plus(due::UNKNOWN),
+            None => at.plus(life::UNKNOWN),
             Some(life) => {
                 let left = life.left(now);
                 let is_cut = now.boot.since(at) + left + CUT < life.length;
@@ -386,7 +389,7 @@ impl Schedule {
         let lead = entries.map(|managed| {
             let life = token.life.or(managed.published.and_then(|published| published.life));
             let timing = &managed.entry.timing;
-            life.map_or(timing.min_lifetime, |life| due::lead(timing, life.length, managed.phase))
+            life.map_or(timing.min_lifetime, |life| timing.lead(life.length, managed.phase.into()))
         });
         // Whole seconds are rounded up on the other side.
         lead.max().unwrap_or_default().as_secs() + 2

@@ -8,7 +8,7 @@ use std::{
 use oidc_proto::files::entry::Entry;
 
 use super::{
-    super::due::{self, Life},
+    super::life::{self, Life},
     EntryId, Managed, Published, SPREAD, Schedule, Standing, Timer, Token, TokenId,
 };
 use crate::clock::Moment;
@@ -103,7 +103,7 @@ impl Schedule {
             }
         }
         let managed = Managed {
-            phase: due::phase(&self.host, &entry.name),
+            phase: life::phase(&self.host, &entry.name),
             place,
             token: token_id,
             published: token.map(|life| Published { life: Some(life), at: now.wall }),

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use oidc_proto::{files::entry::Event, message::FileProblem, shortname::Shortname};
 
-use super::{super::due::Life, Action, EntryId, LOOK_AGAIN, Published, Schedule, Standing, Timer, TokenId};
+use super::{super::life::Life, Action, EntryId, LOOK_AGAIN, Published, Schedule, Standing, Timer, TokenId};
 use crate::{accounts::Trouble, clock::Moment};
 
 impl Schedule {

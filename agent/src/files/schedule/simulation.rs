@@ -257,7 +257,7 @@ impl World {
         }
         for managed in self.schedule.entries.values() {
             let Kind::Alive(length) = self.kind(&managed.entry.token) else { continue };
-            let promised = due::promised(&managed.entry.timing, Duration::from_secs(length));
+            let promised = managed.entry.timing.promised(Duration::from_secs(length));
             let left = managed
                 .published
                 .and_then(|published| published.life)

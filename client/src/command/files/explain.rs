@@ -1,12 +1,12 @@
 //! `oidc files explain`: everything that holds for an entry, and where it is from.
 
-use std::fmt::Write;
+use std::{fmt::Write, time::Duration};
 
 use clap::Parser;
 use oidc_proto::{
     destination::{self, Derived},
     files::{
-        Origin, Source,
+        Origin, Source, due,
         entry::{Entry, Sink, Span},
         readers,
     },
@@ -107,33 +107,27 @@ fn from(source: &Source, origin: &Origin) -> String {
 
 /// The arithmetic in words, with a token of an hour for an example.
 fn timing(entry: &Entry) -> Vec<String> {
-    const EXAMPLE: u64 = 3600;
+    const EXAMPLE: Duration = Duration::from_secs(3600);
     let timing = &entry.timing;
-    let promised = timing.min_lifetime.as_secs();
-    let (before, of_example) = match timing.renew_before {
-        Span::Fixed(time) => (show::duration(time), time.as_secs()),
-        Span::Percent(percent) => (format!("{percent}% of its life"), EXAMPLE * u64::from(percent) / 100),
+    let before = match timing.renew_before {
+        Span::Fixed(time) => show::duration(time),
+        Span::Percent(percent) => format!("{percent}% of its life"),
     };
-    let jitter = EXAMPLE * u64::from(timing.jitter) / 100;
-    // What asking and writing may take, as the agent has it: a tenth of the life, a minute at most.
-    let margin = 60;
-    let latest = of_example.max(promised + margin);
-    let earliest = latest + jitter;
-    let bound = |before: u64| show::span(before.min(EXAMPLE * 2 / 3));
+    let lead = |phase| show::duration(timing.lead(EXAMPLE, phase));
     let mut lines = vec![format!(
         "once what is left is {} (min_lifetime) and a minute for asking and writing, or {before} (renew_before), if that is \
          earlier",
-        show::span(promised)
+        show::duration(timing.min_lifetime)
     )];
     lines.push(format!(
         "up to {}% of its life earlier than that, always by the same amount on this host (jitter); not in the first third of \
          its life",
         timing.jitter
     ));
-    lines.push(if promised + margin > EXAMPLE / 2 {
+    lines.push(if timing.is_short(EXAMPLE) {
         "a token of an hour is too short for that: it is renewed after half of its life".to_owned()
     } else {
-        format!("a token of an hour: between {} and {} before its end", bound(earliest), bound(latest))
+        format!("a token of an hour: between {} and {} before its end", lead(due::WHOLE), lead(0))
     });
     lines.push(format!(
         "after a failure it is tried again in {} to {}, sooner where the end is near",
