@@ -25,6 +25,7 @@ pub mod peer;
 pub mod private_file;
 pub mod proc_stat;
 pub mod process;
+pub mod program;
 pub mod rotation;
 pub mod scope;
 pub mod secret;

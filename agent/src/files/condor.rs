@@ -9,13 +9,6 @@ use tokio::{
     time::timeout,
 };
 
-/// How long HTCondor's program may take: it may wait for a credd that is being started.
-const DEADLINE: Duration = Duration::from_secs(60);
-/// So much of what it says is kept.
-const MAX_OUTPUT: u64 = 8 << 10;
-/// Longest words of it that are told.
-const MAX_TOLD: usize = 300;
-
 /// Why a token was not stored. Never holds it.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum StoreError {
@@ -34,7 +27,7 @@ pub enum StoreError {
         reason: String,
     },
     /// It was ended.
-    #[error("{} did not end within {} s and was ended; does the credd answer?", condor::PROGRAM, DEADLINE.as_secs())]
+    #[error("{} did not end within {} s and was ended; does the credd answer?", condor::PROGRAM, condor::DEADLINE.as_secs())]
     Late,
     /// It said no.
     #[error("{} failed ({status}): {said}", condor::PROGRAM)]
@@ -58,7 +51,7 @@ impl StoreError {
 
 /// Stores a token for a service.
 pub async fn store(sink: &CondorSink, token: &str) -> Result<(), StoreError> {
-    store_in(sink, token, std::env::vars_os().collect(), DEADLINE).await
+    store_in(sink, token, std::env::vars_os().collect(), condor::DEADLINE).await
 }
 
 async fn store_in(
@@ -116,7 +109,7 @@ async fn hand_over(child: &mut Child, token: &str) -> std::io::Result<(std::proc
 async fn read(from: Option<impl AsyncRead + Unpin>) -> Vec<u8> {
     let mut said = Vec::new();
     if let Some(mut from) = from {
-        let _ = (&mut from).take(MAX_OUTPUT).read_to_end(&mut said).await;
+        let _ = (&mut from).take(condor::MAX_OUTPUT).read_to_end(&mut said).await;
         let _ = tokio::io::copy(&mut from, &mut tokio::io::sink()).await;
     }
     said
@@ -131,11 +124,9 @@ fn end(group: Option<u32>) {
 
 /// The last line, on one line and without the token.
 fn last_line(said: &[u8], token: &str) -> String {
-    let said = String::from_utf8_lossy(said);
-    let line = said.lines().rev().map(str::trim).find(|line| !line.is_empty()).unwrap_or("it said nothing");
-    let line = if token.is_empty() { line.to_owned() } else { line.replace(token, "[redacted]") };
+    let line = condor::last_line(said, token);
     let visible = line.chars().map(|c| if c.is_control() { ' ' } else { c });
-    visible.take(MAX_TOLD).collect()
+    visible.take(condor::MAX_TOLD).collect()
 }
 
 #[cfg(test)]

@@ -5,11 +5,12 @@
 
 use std::{
     ffi::{OsStr, OsString},
-    os::unix::fs::PermissionsExt,
-    path::{Path, PathBuf},
+    path::PathBuf,
+    time::Duration,
 };
 
 use super::entry::CondorSink;
+use crate::program;
 
 /// HTCondor's program.
 pub const PROGRAM: &str = "condor_store_cred";
@@ -20,18 +21,25 @@ const FALLBACKS: [&str; 2] = ["/usr/bin", "/usr/sbin"];
 /// Longest name of a service or a handle.
 const MAX_NAME: usize = 100;
 
+/// How long it may take: it may wait for a credd that is being started.
+pub const DEADLINE: Duration = Duration::from_secs(60);
+/// So much of what it says is kept, in bytes.
+pub const MAX_OUTPUT: u64 = 8 << 10;
+/// So much of its last line is told, in characters.
+pub const MAX_TOLD: usize = 300;
+
+/// The last line of what it said, without the token. As long as it is, and as it is.
+pub fn last_line(said: &[u8], token: &str) -> String {
+    let said = String::from_utf8_lossy(said);
+    let line = said.lines().rev().map(str::trim).find(|line| !line.is_empty()).unwrap_or("it said nothing");
+    if token.is_empty() { line.to_owned() } else { line.replace(token, "[redacted]") }
+}
+
 /// Finds HTCondor's program along the value of `PATH`, then where packages put it.
 pub fn find(path: Option<&OsStr>) -> Option<PathBuf> {
     let on_path =
         path.into_iter().flat_map(std::env::split_paths).filter(|directory| directory.is_absolute());
-    on_path
-        .chain(FALLBACKS.map(PathBuf::from))
-        .map(|directory| directory.join(PROGRAM))
-        .find(|program| is_program(program))
-}
-
-fn is_program(path: &Path) -> bool {
-    path.metadata().is_ok_and(|found| found.is_file() && found.permissions().mode() & 0o111 != 0)
+    program::find(on_path.chain(FALLBACKS.map(PathBuf::from)), PROGRAM)
 }
 
 /// The variables that HTCondor's program is given: what leads it to its configuration and its credd.
@@ -98,6 +106,8 @@ impl CondorSink {
 
 #[cfg(test)]
 mod tests {
+    use std::{os::unix::fs::PermissionsExt, path::Path};
+
     use super::*;
 
     fn sink(handle: Option<&str>) -> CondorSink {

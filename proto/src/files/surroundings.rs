@@ -4,6 +4,8 @@ use std::path::{Path, PathBuf};
 
 use rustix::process::geteuid;
 
+use crate::token::discovery;
+
 /// The site's directory.
 const SYSTEM: &str = "/etc/oidc-agent";
 /// The longest path that is taken, in bytes.
@@ -47,7 +49,7 @@ impl Surroundings {
     /// Where programs look for a token with this purpose: WLCG Bearer Token Discovery, `bt_uID-PURPOSE`.
     pub fn discovery_path(&self, purpose: &str) -> PathBuf {
         let directory = self.runtime_dir.as_deref().unwrap_or(Path::new("/tmp"));
-        directory.join(format!("bt_u{}-{purpose}", self.uid))
+        directory.join(format!("{}-{purpose}", discovery::file_name(self.uid)))
     }
 
     /// An absolute path out of one with `~/` or variables in it; otherwise what is wrong with it.

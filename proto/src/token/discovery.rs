@@ -91,6 +91,11 @@ pub struct Reader {
     pub remark: Option<&'static str>,
 }
 
+/// What the file is called in the directories that readers look in; `-PURPOSE` may follow.
+pub fn file_name(euid: u32) -> String {
+    format!("bt_u{euid}")
+}
+
 impl Discovery {
     /// Looks at all places, as the environment of this process says.
     pub fn look() -> Self {
@@ -111,7 +116,7 @@ impl Discovery {
         let named = environment(BEARER_TOKEN_FILE).filter(|path| !path.is_empty()).map(PathBuf::from);
         candidates.extend(named.map(|path| Candidate::file(Place::NamedFile(path))));
         let runtime = environment(XDG_RUNTIME_DIR).filter(|path| !path.is_empty()).map(PathBuf::from);
-        let name = format!("bt_u{euid}");
+        let name = file_name(euid);
         let has_runtime_directory = runtime.is_some();
         candidates.extend(runtime.map(|path| Candidate::file(Place::RuntimeDirectory(path.join(&name)))));
         candidates.push(Candidate::file(Place::Tmp(tmp.join(&name))));

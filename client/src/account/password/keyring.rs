@@ -13,7 +13,7 @@ use std::{
     process::{Command, Stdio},
 };
 
-use oidc_proto::{secret::Password, shortname::Shortname};
+use oidc_proto::{program, secret::Password, shortname::Shortname};
 use rustix::fs::{MemfdFlags, memfd_create};
 
 use super::{
@@ -104,7 +104,7 @@ fn has_bus() -> bool {
 
 fn is_installed() -> bool {
     let path = env::var_os("PATH").unwrap_or_default();
-    env::split_paths(&path).any(|directory| directory.join(PROGRAM).is_file())
+    program::find(env::split_paths(&path), PROGRAM).is_some()
 }
 
 /// That what the keyring has is not the file's password any more.

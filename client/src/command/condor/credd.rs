@@ -16,13 +16,6 @@ use rustix::process::{Pid, Signal, kill_process_group};
 
 use crate::{cli::usage::UsageError, context::error::Error, say::exit::Exit};
 
-/// How long it may take: a credd may be starting.
-const DEADLINE: Duration = Duration::from_secs(60);
-/// So much of what it says is kept.
-const MAX_OUTPUT: u64 = 8 << 10;
-/// Longest words of it that are told.
-const MAX_TOLD: usize = 300;
-
 /// What the stock program takes for other users, where a service stores for them.
 const USER: &str = "CONDOR_VAULT_STORER_USER";
 
@@ -150,14 +143,14 @@ fn is_user(text: &OsStr) -> bool {
 fn unnamed() -> io::Result<File> {
     use rustix::fs::{MemfdFlags, SealFlags, fcntl_add_seals, ftruncate, memfd_create};
     let file = memfd_create("condor_store_cred", MemfdFlags::CLOEXEC | MemfdFlags::ALLOW_SEALING)?;
-    ftruncate(&file, MAX_OUTPUT)?;
+    ftruncate(&file, condor::MAX_OUTPUT)?;
     fcntl_add_seals(&file, SealFlags::GROW | SealFlags::SHRINK)?;
     Ok(file.into())
 }
 
 /// Until it ends, or is ended.
 fn wait(child: &mut Child) -> io::Result<Option<ExitStatus>> {
-    let end = Instant::now() + DEADLINE;
+    let end = Instant::now() + condor::DEADLINE;
     let mut pause = Duration::from_millis(1);
     loop {
         if let Some(status) = child.try_wait()? {
@@ -177,7 +170,7 @@ fn wait(child: &mut Child) -> io::Result<Option<ExitStatus>> {
 
 /// What was said; the file's position is shared with whoever wrote.
 fn beginning(mut said: File) -> io::Result<Vec<u8>> {
-    let length = said.stream_position()?.min(MAX_OUTPUT);
+    let length = said.stream_position()?.min(condor::MAX_OUTPUT);
     said.seek(SeekFrom::Start(0))?;
     let mut bytes = Vec::new();
     said.take(length).read_to_end(&mut bytes)?;
@@ -186,10 +179,7 @@ fn beginning(mut said: File) -> io::Result<Vec<u8>> {
 
 /// The last line, without the token.
 fn last_line(said: &[u8], token: &str) -> String {
-    let said = String::from_utf8_lossy(said);
-    let line = said.lines().rev().map(str::trim).find(|line| !line.is_empty()).unwrap_or("it said nothing");
-    let line = if token.is_empty() { line.to_owned() } else { line.replace(token, "[redacted]") };
-    line.chars().take(MAX_TOLD).collect()
+    condor::last_line(said, token).chars().take(condor::MAX_TOLD).collect()
 }
 
 fn no_htcondor() -> Error {
@@ -204,7 +194,7 @@ fn too_late() -> Error {
     let text = format!(
         "{} did not end within {} s and was ended; does the credd answer?",
         condor::PROGRAM,
-        DEADLINE.as_secs()
+        condor::DEADLINE.as_secs()
     );
     Error::Other(Exit::Failure, text)
 }

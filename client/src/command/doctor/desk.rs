@@ -3,13 +3,12 @@
 use std::{
     io::{self, BufRead, BufReader, IsTerminal, Write},
     net::{Ipv4Addr, TcpListener},
-    os::unix::fs::PermissionsExt,
     path::PathBuf,
     process::{Command, Stdio},
     time::Duration,
 };
 
-use oidc_proto::environment::without_secrets;
+use oidc_proto::{environment::without_secrets, program};
 use rustix::termios::ttyname;
 use url::Url;
 
@@ -94,14 +93,10 @@ fn opener(surroundings: &Surroundings) -> Option<String> {
 
 /// Where a program is: itself if it is a path, else the first in `PATH`.
 fn find(program: &str, surroundings: &Surroundings) -> Option<PathBuf> {
-    let is_program = |path: &PathBuf| {
-        path.metadata().is_ok_and(|metadata| metadata.is_file() && metadata.permissions().mode() & 0o111 != 0)
-    };
     if program.contains('/') {
-        return Some(PathBuf::from(program)).filter(is_program);
+        return Some(PathBuf::from(program)).filter(|path| program::is_program(path));
     }
-    let path = surroundings.get("PATH")?;
-    std::env::split_paths(path).map(|directory| directory.join(program)).find(is_program)
+    program::find(std::env::split_paths(surroundings.get("PATH")?), program)
 }
 
 fn pinentry(surroundings: &Surroundings) -> Pinentry {

@@ -14,6 +14,7 @@ use oidc_proto::{
     files::entry::{Entry, OnExpiry, Sink},
     private_file::{self, Target, WriteError},
     proc_stat::ProcStat,
+    token::discovery,
 };
 use rustix::process::geteuid;
 use serde::{Deserialize, Serialize};
@@ -164,7 +165,7 @@ pub fn made_directory(variable: impl Fn(&str) -> Option<OsString>) -> Option<Pat
 
 /// How the names of token files of processes begin.
 pub fn prefix() -> String {
-    format!("bt_u{}.sh-", geteuid().as_raw())
+    format!("{}.sh-", discovery::file_name(geteuid().as_raw()))
 }
 
 fn path(directory: &Path, pid: i32) -> PathBuf {

@@ -18,6 +18,7 @@ use oidc_proto::{
     private_file,
     process::Process,
 };
+use rustix::fs::OFlags;
 use serde::{Deserialize, Serialize};
 
 use super::{
@@ -115,7 +116,9 @@ fn stay(context: &mut Context) -> io::Result<()> {
     let plan: Plan = serde_json::from_slice(&text)?;
     let mut log = plan.log.as_deref().and_then(|path| {
         let nothing = private_file::write(&private_file::Target::private(path), b"");
-        nothing.ok().and_then(|_| File::options().append(true).custom_flags(NO_FOLLOW).open(path).ok())
+        nothing.ok().and_then(|_| {
+            File::options().append(true).custom_flags(OFlags::NOFOLLOW.bits().cast_signed()).open(path).ok()
+        })
     });
     let mut say = |text: &str| {
         if let Some(log) = &mut log {
@@ -137,8 +140,6 @@ fn stay(context: &mut Context) -> io::Result<()> {
     }
     Ok(())
 }
-
-const NO_FOLLOW: i32 = 0o400_000;
 
 /// One file.
 struct Kept<'a> {

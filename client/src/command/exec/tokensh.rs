@@ -3,7 +3,7 @@
 use std::{env, ffi::OsString, path::PathBuf};
 
 use clap::Parser;
-use oidc_proto::timespan::seconds;
+use oidc_proto::{timespan::seconds, token::discovery};
 
 use super::arguments::{ExecArgs, Manner};
 use crate::cli::options::Common;
@@ -61,7 +61,7 @@ impl From<TokenshArgs> for ExecArgs {
 /// Where the file is if no option says it.
 fn usual_file(variable: impl Fn(&str) -> Option<OsString>) -> PathBuf {
     let set = |name| variable(name).filter(|value| !value.is_empty()).map(PathBuf::from);
-    let name = format!("bt_u{}", rustix::process::geteuid().as_raw());
+    let name = discovery::file_name(rustix::process::geteuid().as_raw());
     set("BEARER_TOKEN_FILE")
         .unwrap_or_else(|| set("XDG_RUNTIME_DIR").unwrap_or_else(|| PathBuf::from("/tmp")).join(name))
 }

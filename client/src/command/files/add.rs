@@ -18,7 +18,7 @@ use serde_json::json;
 use super::{
     configuration::refused,
     edit::{self, NewEntry},
-    reload, show, status, wait,
+    reload, status, wait,
 };
 use crate::{
     cli::{options::Common, usage::UsageError},
@@ -223,7 +223,8 @@ impl AddArgs {
         let waited = wait::until_fresh(name, PATIENCE, context)?;
         match waited.entries.first() {
             Some(entry) if entry.state == Condition::Fresh && !context.output.json => {
-                let until = entry.expires_at.map(|end| crate::context::expiry::clock(end, show::now()));
+                let until =
+                    entry.expires_at.map(|end| crate::context::expiry::clock(end, jiff::Timestamp::now()));
                 let until =
                     until.map(|until| format!(", until {until} and renewed before")).unwrap_or_default();
                 Ok(context.output.line(&format!("{} is fresh{until}.", path.display()))?)

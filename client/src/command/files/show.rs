@@ -18,7 +18,7 @@ pub fn exit_of<'a>(entries: impl IntoIterator<Item = &'a FileState>) -> Exit {
     let rank = |entry: &FileState| match entry.state {
         Condition::Fresh => (0, Exit::Success),
         Condition::Stale | Condition::Waiting => (1, Exit::FilesAttention),
-        Condition::Unmanaged if !is_over(entry, now()) => (1, Exit::FilesAttention),
+        Condition::Unmanaged if !is_over(entry, Timestamp::now()) => (1, Exit::FilesAttention),
         Condition::Unmanaged | Condition::Expired | Condition::LoginNeeded | Condition::Refused => {
             (2, Exit::FilesFailed)
         }
@@ -140,9 +140,7 @@ pub fn span(seconds: u64) -> String {
     let mut left = seconds;
     let mut parts = Vec::new();
     for (name, unit) in units.iter().skip(first).take(2) {
-        {
-            parts.push(format!("{}{name}", left / unit));
-        }
+        parts.push(format!("{}{name}", left / unit));
         left %= unit;
     }
     parts.join(" ")
@@ -151,11 +149,6 @@ pub fn span(seconds: u64) -> String {
 /// [`span`] of a duration.
 pub fn duration(span_of: Duration) -> String {
     span(span_of.as_secs())
-}
-
-/// Now, in seconds since the epoch.
-pub fn now() -> Timestamp {
-    Timestamp::now()
 }
 
 fn is_over(entry: &FileState, now: Timestamp) -> bool {

@@ -70,7 +70,7 @@ pub fn print_with(exit: Exit, status: &FilesStatus, context: &mut Context) -> Re
         info["ok"] = json!(exit == Exit::Success);
         context.output.json(&info)?;
     } else {
-        let now = show::now();
+        let now = jiff::Timestamp::now();
         for line in show::of_configuration(status, now) {
             context.output.warning(&line);
         }

@@ -1,7 +1,7 @@
 //! Accounts of robots: nobody logs in, and no browser is needed. The client asks for itself, or a token from elsewhere is
 //! exchanged each time that one is needed.
 
-use std::{env, os::unix::fs::PermissionsExt, path::Path};
+use std::env;
 
 use oidc_proto::{
     account::{
@@ -9,6 +9,7 @@ use oidc_proto::{
         subject_token::{Place, SubjectSource, SubjectToken, SubjectUrl},
     },
     message::Flow,
+    program,
 };
 
 use super::{client_key, dialogue::Question, flows::Choice, session::Session};
@@ -155,13 +156,7 @@ fn command(text: &str) -> Option<Vec<String>> {
 
 /// Found now, so that it does not depend on the agent's `PATH` which one is run.
 fn on_path(program: &str) -> Option<String> {
-    let is_program = |path: &Path| {
-        path.metadata().is_ok_and(|found| found.is_file() && found.permissions().mode() & 0o111 != 0)
-    };
-    let path = env::var_os("PATH")?;
-    let found =
-        env::split_paths(&path).map(|directory| directory.join(program)).find(|path| is_program(path))?;
-    absolute_path(found.to_str()?)
+    absolute_path(program::find(env::split_paths(&env::var_os("PATH")?), program)?.to_str()?)
 }
 
 /// What was given is not repeated: it may be the token itself.

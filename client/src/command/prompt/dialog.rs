@@ -7,6 +7,7 @@ use std::{
     process::{Command, Stdio},
 };
 
+use oidc_proto::program;
 use zeroize::Zeroizing;
 
 use super::question::{Answer, Kind, Question};
@@ -29,8 +30,7 @@ impl Dialog {
     pub fn find() -> Option<Self> {
         let path = env::var_os("PATH")?;
         PROGRAMS.iter().find_map(|(name, arguments)| {
-            let program =
-                env::split_paths(&path).map(|directory| directory.join(name)).find(|file| file.is_file())?;
+            let program = program::find(env::split_paths(&path), name)?;
             Some(Self { program, arguments: *arguments })
         })
     }
