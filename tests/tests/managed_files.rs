@@ -10,7 +10,7 @@ use oidc_tests::{
     agent::Agent,
     environment::{Environment, FileFormat},
     managed::{PATIENCE, ask, configure, entry, file, fresh, is, reload, state, token, wait_for},
-    provider::{Endpoint, Provider, Quirks, Rotation},
+    provider::{Endpoint, Fault, Provider, Quirks, Rotation},
     require,
     scene::{ACCOUNT, Scene, claims, load_into},
 };
@@ -55,6 +55,36 @@ fn a_file_is_there_and_stays_fresh_while_the_provider_comes_and_goes() {
     scene.provider.resume().expect("the same port");
     fresh(&scene.agent, "demo");
     assert!(path.exists());
+}
+
+#[test]
+fn what_an_answer_that_comes_late_is_worth_is_seen() {
+    let life = 8;
+    let scene = Scene::loaded_with(short(life));
+    let further = "min_lifetime = \"2s\"\nmin_backoff = \"1s\"";
+    configure(&scene.environment, &entry(&scene.environment, "demo", further));
+    reload(&scene.agent);
+    fresh(&scene.agent, "demo");
+    let path = file(&scene.environment, "demo");
+    let milliseconds = (life + 2) * 1000;
+
+    // Made just before it came: whole, however long the question was on its way.
+    let first = token(&path);
+    scene.provider.faults().queue(Endpoint::Token, Fault::Delay { milliseconds });
+    wait_for(&scene.agent, "demo", |state| {
+        state["state"] == "fresh" && path.exists() && token(&path) != first
+    });
+    let state = state(&scene.agent, "demo");
+    assert_eq!(state["expires_at"], claims(&token(&path))["exp"], "{state}");
+
+    // Made at once, and on its way for longer than it lives: not published, and another is asked for.
+    let renewals = state["renewals"].as_u64();
+    scene.provider.faults().queue(Endpoint::Token, Fault::Late { milliseconds });
+    let late = wait_for(&scene.agent, "demo", |state| state["problem"]["code"] == "provider_timeout");
+    assert!(late["problem"]["text"].as_str().is_some_and(|text| text.contains("so late")), "{late}");
+    assert_eq!(late["renewals"].as_u64(), renewals, "{late}");
+    fresh(&scene.agent, "demo");
+    assert!(claims(&token(&path))["exp"].as_u64() > state["expires_at"].as_u64());
 }
 
 #[test]

@@ -71,7 +71,8 @@ pub async fn obtain(
     fault_point::reached("answered");
     match asked.answer {
         Ok(mut response) => {
-            let obtained = obtained(asked.at, deps.clock.now());
+            let issued_at = Claims::of(response.access_token.expose()).and_then(|claims| claims.time("iat"));
+            let obtained = obtained(asked.at, deps.clock.now(), issued_at);
             let came = response.refresh_token.take();
             let ends_at =
                 response.refresh_expires_in.map(|life| obtained.wall.saturating_add(life.as_secs()));
@@ -212,10 +213,20 @@ fn note_answer(
     });
 }
 
-/// From when on the life of a token counts: from its response (RFC 6749 section 5.1), which may have been on its way for
-/// minutes when it comes late.
-fn obtained(asked: Moment, answered: Moment) -> Moment {
-    if answered.boot.since(asked.boot) < LATE { answered } else { asked }
+/// From when on the life of a token counts: from its response (RFC 6749 section 5.1). One that comes late may have been on its
+/// way for minutes, or have been made just now by a provider that stood still: what the token says counts then (`issued_at`, its
+/// `iat`) if that lies between question and answer, else the question.
+fn obtained(asked: Moment, answered: Moment, issued_at: Option<u64>) -> Moment {
+    if answered.boot.since(asked.boot) < LATE {
+        return answered;
+    }
+    match issued_at.filter(|at| (asked.wall..=answered.wall).contains(at)) {
+        Some(wall) => {
+            let boot = asked.boot.plus(Duration::from_secs(wall - asked.wall)).min(answered.boot);
+            Moment { wall, boot }
+        }
+        None => asked,
+    }
 }
 
 /// What the cache keeps of a response.
@@ -287,6 +298,33 @@ mod tests {
     };
     use super::*;
     use crate::caller::Caller;
+
+    /// Answered after so many seconds with a token made then; from when on its life counts, in seconds after the question.
+    #[test]
+    fn a_life_counts_from_when_the_token_was_made() {
+        let moment = |seconds: u64| Moment {
+            wall: 1_000_000 + seconds,
+            boot: BootTime::from_millis((50 + seconds) * 1000),
+        };
+        for (answered, issued_at, counts_from) in [
+            (0, None, 0),
+            (4, None, 4),
+            (4, Some(1), 4),
+            // Late, and it says nothing of itself: nobody knows how long it was on its way.
+            (90, None, 0),
+            (90, Some(0), 0),
+            (90, Some(88), 88),
+            (90, Some(90), 90),
+            // A clock that cannot be right.
+            (90, Some(91), 0),
+        ] {
+            let issued_at = issued_at.map(|seconds| moment(seconds).wall);
+            let found = obtained(moment(0), moment(answered), issued_at);
+            assert_eq!(found, moment(counts_from), "answered after {answered} s, made at {issued_at:?}");
+        }
+        let before = moment(0).wall - 1;
+        assert_eq!(obtained(moment(0), moment(90), Some(before)), moment(0), "made before it was asked for");
+    }
 
     #[test]
     fn an_answer_is_kept_however_the_agent_is_locked_and_unlocked_meanwhile() {

@@ -168,7 +168,15 @@ impl Files {
             validity: min_valid.map_or(Validity::ForceNew, Validity::AtLeast),
         };
         let token = self.0.accounts.managed_token(wish).await.map_err(trouble)?;
-        Ok(Issued { token, wanted, replaces: min_valid.is_none() })
+        let issued = Issued { token, wanted, replaces: min_valid.is_none() };
+        if issued.life().is_some_and(|life| life.left(self.now()).is_zero()) {
+            let text = format!(
+                "the provider's answer for account '{}' came so late that its token has ended",
+                issued.wanted.account
+            );
+            return Err((Trouble::Passing(None), problem(&Failure::new(ErrorCode::ProviderTimeout, text))));
+        }
+        Ok(issued)
     }
 
     /// Scopes and audiences, those of services included.
