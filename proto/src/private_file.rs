@@ -9,6 +9,7 @@ mod directory;
 mod error;
 mod file_system;
 mod leftovers;
+mod location;
 mod mount;
 mod names;
 mod overwrite;
@@ -38,6 +39,7 @@ pub use self::{
     error::WriteError,
     file_system::NetworkFileSystem,
     leftovers::remove_leftovers,
+    location::Location,
     names::{is_temporary, stem},
     target::Target,
 };

@@ -17,7 +17,7 @@ use super::{
     value,
     values::Values,
 };
-use crate::shortname::Shortname;
+use crate::{private_file::Location, shortname::Shortname};
 
 /// No configuration has more entries.
 pub const MAX_ENTRIES: usize = 10_000;
@@ -48,7 +48,8 @@ impl Gathered {
             let what = format!("there are more than {MAX_ENTRIES} entries");
             self.problems.push(Problem::of_file(directory, what));
         }
-        tell_twice(self);
+        let twice = twice(self);
+        self.problems.extend(twice);
         tell_dangers(directory, self);
     }
 }
@@ -66,8 +67,14 @@ pub(super) fn gather(texts: &[Text], directory: &Path, surroundings: &Surroundin
         documents.push((document, text.is_system));
     }
     let main = documents.iter().find(|(_, is_system)| !is_system).map(|(document, _)| document);
-    let main = main.filter(|main| main.path.parent() == Some(directory)).and_then(|main| defaults(main));
+    let main = main.filter(|main| main.path.parent() == Some(directory));
+    let lacks_defaults = main.is_some_and(|main| main.is_broken);
+    let main = main.and_then(|main| defaults(main));
     for (document, is_system) in &documents {
+        // What only follows from a mistake of the syntax would hide it.
+        if document.is_broken || (lacks_defaults && !is_system) {
+            continue;
+        }
         let own = defaults(document);
         let others = main.filter(|main| !is_system && !std::ptr::eq(main.document, document));
         let defaults: Vec<_> = own.into_iter().chain(others).collect();
@@ -187,41 +194,77 @@ fn accounts<'a>(document: &'a Document<'a>, surroundings: &Surroundings, gathere
 }
 
 /// What must be there once only.
-fn tell_twice(gathered: &mut Gathered) {
-    let mut seen: HashMap<String, (PathBuf, usize)> = HashMap::new();
-    let mut things: Vec<(String, String, &Path, usize)> = Vec::new();
+#[derive(PartialEq, Eq, Hash)]
+enum Unique {
+    Name(String),
+    /// By whatever path.
+    File(Location),
+    Service(String),
+    Password(Shortname),
+}
+
+/// Something that must be there once only, and where it stands.
+struct Given<'a> {
+    unique: Unique,
+    /// For people.
+    what: String,
+    key: String,
+    path: &'a Path,
+    line: usize,
+}
+
+fn given(gathered: &Gathered) -> Vec<Given<'_>> {
+    let mut all = Vec::new();
     for (entry, origin) in gathered.entries.iter().zip(&gathered.origins) {
-        let at = (origin.path.as_path(), origin.line);
-        things.push((format!("the name {}", entry.name), format!("{}: name", entry.name), at.0, at.1));
-        let sink = match &entry.sink {
-            Sink::File(file) => format!("the path {}", file.path.display()),
-            Sink::Condor(condor) => format!(
-                "the service {}{}",
-                condor.service,
-                condor.handle.as_ref().map(|handle| format!(" with the handle {handle}")).unwrap_or_default()
-            ),
+        let (kind, key, unique, what) = match &entry.sink {
+            Sink::File(file) => {
+                let what = format!("the path {}", file.path.display());
+                ("file", "path", Unique::File(Location::of(&file.path)), what)
+            }
+            Sink::Condor(condor) => {
+                let handle = condor.handle.as_ref().map(|handle| format!(" with the handle {handle}"));
+                let what = format!("the service {}{}", condor.service, handle.unwrap_or_default());
+                ("condor", "service", Unique::Service(condor.credential()), what)
+            }
         };
-        things.push((sink, entry.name.clone(), at.0, at.1));
-    }
-    for account in &gathered.accounts {
-        let what = format!("a password for the account {}", account.account);
-        things.push((
+        let at = |key: &str, unique, what| Given {
+            unique,
             what,
-            format!("accounts.{}", quoted(account.account.as_str())),
-            &account.path,
-            account.line,
-        ));
+            key: format!("{kind} {}: {key}", entry.name),
+            path: &origin.path,
+            line: origin.line,
+        };
+        let name = &entry.name;
+        all.push(at("name", Unique::Name(name.clone()), format!("the name {name}")));
+        all.push(at(key, unique, what));
     }
+    all.extend(gathered.accounts.iter().map(|account| Given {
+        unique: Unique::Password(account.account.clone()),
+        what: format!("a password for the account {}", account.account),
+        key: format!("accounts.{}", quoted(account.account.as_str())),
+        path: &account.path,
+        line: account.line,
+    }));
+    all
+}
+
+fn twice(gathered: &Gathered) -> Vec<Problem> {
+    let mut seen: HashMap<Unique, (String, &Path, usize)> = HashMap::new();
     let mut problems = Vec::new();
-    for (what, key, path, line) in things {
-        if let Some((first, at)) = seen.get(&what) {
-            let what = format!("{what} is given twice; first in {}:{at}", first.display());
-            problems.push(Problem { path: path.into(), line: Some(line), key, what });
+    for Given { unique, what, key, path, line } in given(gathered) {
+        let Some((first, in_file, at)) = seen.get(&unique) else {
+            seen.insert(unique, (what, path, line));
+            continue;
+        };
+        let place = format!("{}:{at}", in_file.display());
+        let what = if *first == what {
+            format!("{what} is given twice; first in {place}")
         } else {
-            seen.insert(what, (path.into(), line));
-        }
+            format!("{what} leads to the same file as {first} in {place}")
+        };
+        problems.push(Problem { path: path.into(), line: Some(line), key, what });
     }
-    gathered.problems.append(&mut problems);
+    problems
 }
 
 /// What works, and may be a mistake; and what would destroy something.

@@ -16,6 +16,8 @@ pub(super) struct Document<'a> {
     /// Where each line begins.
     lines: Vec<usize>,
     pub(super) top: DeTable<'a>,
+    /// It is no TOML: what could be read of it is not all that was written.
+    pub(super) is_broken: bool,
 }
 
 /// A table of a document.
@@ -28,13 +30,15 @@ pub(super) struct Section<'a> {
 }
 
 impl<'a> Document<'a> {
-    /// Takes a text apart; what is no TOML goes to the problems. What could be read of it is returned in any case.
+    /// Takes a text apart; that it is no TOML goes to the problems. What could be read of it is returned in any case.
     pub(super) fn parse(path: &'a Path, text: &'a str, problems: &mut Vec<Problem>) -> Self {
         let (top, errors) = DeTable::parse_recoverable(text);
         let starts = std::iter::once(0).chain(text.match_indices('\n').map(|(at, _)| at + 1));
-        let document = Self { path, text, lines: starts.collect(), top: top.into_inner() };
-        // One mistake is often taken for many.
-        problems.extend(errors.into_iter().take(5).map(|error| Problem {
+        let is_broken = !errors.is_empty();
+        let document = Self { path, text, lines: starts.collect(), top: top.into_inner(), is_broken };
+        // One mistake is taken for many: the first one is where somebody has to look.
+        let first = errors.into_iter().min_by_key(|error| error.span().map_or(usize::MAX, |span| span.start));
+        problems.extend(first.map(|error| Problem {
             path: path.into(),
             line: error.span().map(|span| document.line(&span)),
             key: String::new(),

@@ -230,7 +230,7 @@ fn names_paths_and_services_are_there_once() {
     let twice = problems(&(entry("a", "path = \"/x/t\"") + &entry("a", "path = \"/x/y\"")));
     assert_eq!(
         twice,
-        [format!("6: a: name: the name a is given twice; first in {HOME}/files.toml:2")
+        [format!("6: file a: name: the name a is given twice; first in {HOME}/files.toml:2")
             .replace(&format!("{HOME}/files.toml:"), "")]
     );
     let twice = problems(&(entry("a", "path = \"/x/t\"") + &entry("b", "path = \"/x/./t\"")));
@@ -238,6 +238,51 @@ fn names_paths_and_services_are_there_once() {
     let condor = |name: &str| format!("[[condor]]\nname = \"{name}\"\naccount = \"b\"\nservice = \"s\"\n");
     let twice = problems(&(condor("a") + &condor("b")));
     assert!(twice[0].contains("the service s is given twice"), "{twice:?}");
+}
+
+/// Two that are written by turns have their readers find now the one token and now the other.
+#[test]
+fn a_file_is_the_same_by_every_way_to_it() {
+    let kept = tempfile::tempdir().expect("a directory");
+    let root = fs_err::canonicalize(kept.path()).expect("a path");
+    fs_err::create_dir(root.join("a")).expect("made");
+    std::os::unix::fs::symlink("a", root.join("b")).expect("linked");
+    let entry = |name: &str, path: &str| {
+        format!("[[file]]\nname = \"{name}\"\naccount = \"b\"\npath = {:?}\n", root.join(path))
+    };
+    for (path, is_same) in [("b/t", true), ("b/missing/t", false), ("b/u", false)] {
+        let text = entry("one", "a/t") + &entry("two", path);
+        let root = root.display();
+        match parse(&text) {
+            Ok(files) => assert!(!is_same && files.entries.len() == 2, "{path}"),
+            Err(problems) => {
+                let told = problems.to_string();
+                let same = format!(
+                    "file two: path: the path {root}/b/t leads to the same file as the path {root}/a/t in"
+                );
+                assert!(is_same && told.contains(&same), "{told}");
+            }
+        }
+    }
+    let missing = entry("one", "a/missing/t") + &entry("two", "b/missing/t");
+    assert_eq!(problems(&missing).len(), 1, "also where a directory is still to be made");
+}
+
+/// A quotation mark too few, and everything after it is taken for something else.
+#[test]
+fn one_mistake_of_the_syntax_is_told_once() {
+    let text = "[defaults]\naccount = \"b\"\nmode = \"0600\n[[file]]\nname = \"a\n[[file]\nname = b\n";
+    let found = problems(text);
+    let [only] = found.as_slice() else { panic!("{found:#?}") };
+    assert!(only.starts_with("3: this is not TOML"), "{only}");
+    // What the other files lack is in the one that cannot be read.
+    let place = Place::new()
+        .with("home/files.toml", "[defaults\naccount = \"cms\"\n")
+        .with("home/files.d/a.toml", "[[file]]\nname = \"a\"\n")
+        .with("home/files.d/b.toml", "[[file]]\nname = b\n");
+    let found = place.read().expect_err("problems").0;
+    let paths: Vec<_> = found.iter().map(|problem| problem.path.file_name().expect("a name")).collect();
+    assert_eq!(paths, ["files.toml", "b.toml"], "{found:#?}");
 }
 
 #[test]

@@ -101,7 +101,7 @@ impl AsFd for Directory {
 }
 
 /// The device and the inode, which no other file has.
-fn identity(found: &Stat) -> (u64, u64) {
+pub(super) fn identity(found: &Stat) -> (u64, u64) {
     (found.st_dev, found.st_ino)
 }
 
