@@ -1,7 +1,5 @@
 //! Loading an account: its file is decrypted here, and the account given to the agent.
 
-use std::time::{SystemTime, UNIX_EPOCH};
-
 use oidc_proto::{
     home::Home,
     message::{AddRequest, PasswordEntry, PasswordSources, Request},
@@ -10,9 +8,12 @@ use oidc_proto::{
 };
 
 use super::{Context, error::Error};
-use crate::account::{
-    file::{Opened, Sealed},
-    password::sources::Sources,
+use crate::{
+    account::{
+        file::{Opened, Sealed},
+        password::sources::Sources,
+    },
+    process::clock,
 };
 
 /// How an agent begins its answer where nothing of a loaded account has changed but its lifetime.
@@ -107,17 +108,12 @@ pub fn password_entry(
         account: name.to_string(),
         sources: kinds,
         password,
-        expires_at: span.map(|seconds| now().saturating_add(seconds)),
+        expires_at: span.map(|seconds| clock::now().saturating_add(seconds)),
         expires_after: span,
         command: sources.command.clone(),
         pw_file: file.and_then(|path| path.to_str().map(str::to_owned)),
         gpg_key: None,
     }
-}
-
-/// Seconds since the epoch.
-fn now() -> u64 {
-    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |elapsed| elapsed.as_secs())
 }
 
 #[cfg(test)]

@@ -1,8 +1,9 @@
 //! This process among others: what signals it gets, whom it belongs to, whether there is a display, and a browser
-//! on it; and programs that are run to their end.
+//! on it; what time it is; and programs that are run to their end.
 
 pub mod bounded;
 pub mod browser;
+pub mod clock;
 pub mod descriptors;
 pub mod display;
 pub mod kinship;

@@ -18,7 +18,7 @@ use crate::{
     cli::{options::Common, usage::UsageError},
     command::token::{
         arguments::TokenArgs,
-        destination::{self, arguments::DestinationArgs, rules},
+        destination::{self, arguments::DestinationArgs, explain, rules},
         obtain::Wanted,
     },
     context::{Command, Context, account_name, error::Error},
@@ -146,11 +146,17 @@ impl StoreArgs {
             0 if self.destinations.lacks_place => {
                 return Err(UsageError::new("what is to be done needs a place: --for URL").into());
             }
+            0 if self.destinations.explain => {
+                return Err(UsageError::new("`--explain` belongs to `--for URL`").into());
+            }
             0 => {}
             1 => {
                 let target = Target::Account(account.to_owned());
                 let known = rules::issuer_of(&target, context).map(|issuer| rules::of(&issuer, context));
                 let derived = destination::derive(&self.destinations, &known.unwrap_or_default())?;
+                if self.destinations.explain {
+                    context.output.note(&explain::text(&derived));
+                }
                 let query = destination::query(&TokenArgs::default(), &target, &derived[0]);
                 if let Wanted::AccessToken { scope, audience, .. } = query.wanted {
                     scopes.extend(scope);

@@ -6,13 +6,14 @@ use std::{
     ffi::{OsStr, OsString},
     fmt,
     path::PathBuf,
-    time::{SystemTime, UNIX_EPOCH},
 };
 
 use oidc_proto::{
     environment::{PASSWORD_VARIABLE, REFRESH_TOKEN_VARIABLE},
     socket::own_uid,
 };
+
+use crate::process::clock;
 
 /// Variables whose values may be looked at, though not always be shown.
 const LOOKED_AT: [&str; 25] = [
@@ -66,7 +67,7 @@ impl Surroundings {
             variables: LOOKED_AT.into_iter().filter_map(set).collect(),
             secrets: SECRET.into_iter().filter_map(secret).collect(),
             uid: own_uid(),
-            now: SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |elapsed| elapsed.as_secs()),
+            now: clock::now(),
         }
     }
 

@@ -64,8 +64,11 @@ impl Command for GoogleArgs {
 impl GoogleArgs {
     fn handed(&self, audience: Option<&str>, context: &mut Context) -> Result<HandedOver, Error> {
         let mut chosen = self.helper.require(None, context)?;
-        if !self.helper.id_token && chosen.token.aud.is_none() && self.helper.destinations.wanted.is_empty() {
-            chosen.token.aud = audience.map(str::to_owned);
+        if !self.helper.id_token
+            && chosen.token.purpose.aud.is_none()
+            && self.helper.destinations.wanted.is_empty()
+        {
+            chosen.token.purpose.aud = audience.map(str::to_owned);
         }
         let destination = audience.unwrap_or("google");
         let wanted = For { program: "google", destination, sign: None, may_ask: false };

@@ -1,6 +1,5 @@
 //! Deleting clients at their providers: only what is in the journal, with what was sealed when it was registered.
 
-use jiff::Timestamp;
 use oidc_proto::{
     account::AccountConfig,
     home::{Home, RegisteredClient},
@@ -15,6 +14,7 @@ use super::{OrphansArgs, show::day};
 use crate::{
     account::file::Sealed,
     context::{Context, account_name, error::Error},
+    process::clock,
     say::exit::Exit,
 };
 
@@ -90,7 +90,7 @@ impl OrphansArgs {
         });
         context.call_or_start(&request).map(drop)?;
         // For an agent that keeps no journal.
-        let now = u64::try_from(Timestamp::now().as_second()).unwrap_or_default();
+        let now = clock::now();
         home.change_registrations(|own| {
             if own.is(&client.issuer, &client.client_id) {
                 own.mark_deleted(now);

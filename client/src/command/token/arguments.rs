@@ -10,12 +10,14 @@ use oidc_proto::{
 use super::{
     destination::arguments::DestinationArgs,
     obtain::{self, TokenQuery, Wanted},
+    purpose::PurposeArgs,
 };
 use crate::{
     cli::{
         getopt::EXTENSIONS,
         options::{Common, WITHOUT_EFFECT},
         usage::UsageError,
+        variable::variable_name,
     },
     context::{Context, error::Error},
 };
@@ -48,19 +50,14 @@ pub struct TokenArgs {
     #[arg(short, long)]
     pub force_new: bool,
 
-    /// Scope to ask for; may be repeated, or several separated by blanks
-    #[arg(short, long, value_name = "SCOPE")]
-    pub scope: Vec<String>,
-
-    /// Audience to ask for; several separated by blanks
-    #[arg(long, visible_alias = "audience", value_name = "AUDIENCE")]
-    pub aud: Option<String>,
+    #[command(flatten)]
+    pub purpose: PurposeArgs,
 
     /// Name of the program that asks, shown to the person
     #[arg(long, value_name = "NAME")]
     pub name: Option<String>,
 
-    /// Print an ID token instead
+    /// Print an ID token instead: a new one, or with --time one that the agent has, if it is valid for longer
     #[arg(long)]
     pub id_token: bool,
 
@@ -151,16 +148,17 @@ impl TokenArgs {
     /// Which token.
     pub fn wanted(&self) -> Wanted {
         if self.id_token {
-            return Wanted::IdToken;
+            // Without a time a new one, as the C suite gives it.
+            let validity =
+                self.time.filter(|_| !self.force_new).map_or(Validity::ForceNew, Validity::AtLeast);
+            return Wanted::IdToken { validity };
         }
         if let Some(profile) = &self.mytoken {
             return Wanted::Mytoken { profile: profile.clone() };
         }
-        // A blank scope means the provider's default.
-        let text = |text: &str| Some(text.trim().to_owned()).filter(|text| !text.is_empty());
         Wanted::AccessToken {
-            scope: text(&self.scope.join(" ")),
-            audience: self.aud.as_deref().and_then(text),
+            scope: self.purpose.scope(),
+            audience: self.purpose.audience(),
             validity: if self.force_new { Validity::ForceNew } else { Validity::AtLeast(self.least_time()) },
         }
     }
@@ -230,28 +228,5 @@ pub struct CSuiteTokenArgs {
 impl From<CSuiteTokenArgs> for TokenCommand {
     fn from(args: CSuiteTokenArgs) -> Self {
         Self { token: args.token, ..Self::default() }
-    }
-}
-
-/// Reads the name of a shell variable that may be printed before a `=` for `eval`.
-fn variable_name(text: &str) -> Result<String, String> {
-    let valid = text.bytes().all(|byte| byte == b'_' || byte.is_ascii_alphanumeric());
-    if valid && !text.is_empty() && !text.starts_with(|c: char| c.is_ascii_digit()) {
-        Ok(text.to_owned())
-    } else {
-        Err("not a variable's name: letters, digits and _ only, and no digit first".to_owned())
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn names_for_the_shell_cannot_carry_commands() {
-        assert!(variable_name("OIDC_AT").is_ok());
-        for text in ["", "1A", "A;reboot", "A B", "A=1", "$(x)"] {
-            assert!(variable_name(text).is_err(), "{text}");
-        }
     }
 }

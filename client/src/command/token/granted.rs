@@ -1,7 +1,5 @@
 //! Whether a token is what was asked for, as far as that can be told.
 
-use std::time::{SystemTime, UNIX_EPOCH};
-
 use oidc_proto::{
     destination::ANY_AUDIENCE,
     jwt::Claims,
@@ -9,6 +7,8 @@ use oidc_proto::{
     scope::{granted_besides, not_granted},
 };
 use serde_json::{Map, Value, json};
+
+use crate::process::clock;
 
 /// What was asked for, what was granted and what is missing, as far as the reply and the token themselves tell.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -105,8 +105,7 @@ impl Grant {
 
 /// What is said of a token that ends before `seconds` have passed.
 pub fn lifetime_shortfall(seconds: u64, reply: &TokenReply) -> Option<String> {
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |elapsed| elapsed.as_secs());
-    let left = reply.expires_at?.saturating_sub(now);
+    let left = reply.expires_at?.saturating_sub(clock::now());
     (left < seconds).then(|| format!("the token is valid for {left} seconds only, {seconds} were asked for"))
 }
 

@@ -5,6 +5,7 @@ pub mod destination;
 pub mod granted;
 pub mod obtain;
 mod print;
+pub mod purpose;
 pub mod report;
 
 use arguments::{TokenArgs, TokenCommand};

@@ -70,7 +70,7 @@ struct Options {
     #[arg(long, num_args = 0..=1, require_equals = true, default_missing_value = "", value_parser = nothing, hide_possible_values = true)]
     exec: Vec<MaybePath>,
 
-    /// Say which audience and scopes that comes to, and why; `oidc token` needs no account for that
+    /// Say which audience and scopes that comes to, and why
     #[arg(long)]
     explain: bool,
 }

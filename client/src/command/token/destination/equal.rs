@@ -1,12 +1,13 @@
 //! Several tokens that end at about the same time: what hands them on together (a transfer needs one for the source, one for
 //! the destination and one for the service) is only good for as long as the first of them.
 
-use std::time::{SystemTime, UNIX_EPOCH};
-
 use oidc_proto::message::Validity;
 
 use super::super::obtain::{self, Access, Token, TokenQuery, Wanted};
-use crate::context::{Context, error::Error};
+use crate::{
+    context::{Context, error::Error},
+    process::clock,
+};
 
 /// Seconds by which lives may differ.
 const ALIKE: u64 = 60;
@@ -40,8 +41,7 @@ fn next(lives: &[Option<u64>], is_new: &[bool]) -> Option<(usize, u64)> {
 
 /// Seconds that are left; `None`: nobody says when it ends.
 fn left(access: &Access) -> Option<u64> {
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |elapsed| elapsed.as_secs());
-    access.reply.expires_at.map(|end| end.saturating_sub(now))
+    access.reply.expires_at.map(|end| end.saturating_sub(clock::now()))
 }
 
 fn is_forced(query: &TokenQuery) -> bool {
