@@ -68,6 +68,10 @@ impl UsageError {
             ErrorKind::InvalidValue => {
                 let (value, option) = (text(ContextKind::InvalidValue), text(ContextKind::InvalidArg));
                 let values = text(ContextKind::ValidValue);
+                // As of a path: there is no list of those that are right.
+                if value.is_empty() && values.is_empty() {
+                    return Self::of(called, &format!("'{option}' must not be empty"), None);
+                }
                 let meant = error.get(ContextKind::SuggestedValue).map(listed);
                 let text = format!("invalid value '{value}' for '{option}'; it is one of {values}");
                 Self::of(called, &text, meant.as_deref())
@@ -134,6 +138,9 @@ mod tests {
             ),
             (&["oidc", "tokn"], "oidc: no command 'tokn'", "Did you mean `oidc token`?"),
             (&["oidc", "help", "lst"], "oidc: no command 'lst'", "Did you mean `oidc list`?"),
+            (&["oidc", "helper", "curl-header", ""], "'[FILE]' must not be empty", "Try"),
+            (&["oidc", "files", "add", "a", ""], "'[PATH]' must not be empty", "Try"),
+            (&["oidc", "exec", "a", "--outfile="], "'--outfile <FILE>' must not be empty", "Try"),
             (&["oidc", "token", "--tiem=3", "a"], "unrecognized option '--tiem'", "Did you mean `--time`?"),
             (&["oidc-token", "--scop", "--nosuch"], "unrecognized option '--nosuch'", "Try"),
             (&["oidc", "--josn"], "oidc: unrecognized option '--josn'", "Try"),

@@ -1,5 +1,7 @@
 //! `oidc files add`: an entry without an editor.
 
+mod options;
+
 use std::{
     path::{Path, PathBuf},
     time::Duration,
@@ -22,10 +24,13 @@ use super::{
 };
 use crate::{
     cli::{options::Common, usage::UsageError},
-    command::token::destination::{
-        self,
-        arguments::{DestinationArgs, OPERATIONS},
-        explain, rules,
+    command::token::{
+        destination::{
+            self,
+            arguments::{DestinationArgs, OPERATIONS},
+            explain, rules,
+        },
+        purpose::PurposeArgs,
     },
     context::{Command, Context, account_name, error::Error},
     say::exit::Exit,
@@ -51,13 +56,8 @@ pub struct AddArgs {
     #[arg(long, value_name = "NAME")]
     pub name: Option<String>,
 
-    /// Scope to ask for; may be repeated, or several separated by blanks
-    #[arg(short, long, value_name = "SCOPE")]
-    pub scope: Vec<String>,
-
-    /// Audience to ask for; several separated by blanks
-    #[arg(long, visible_alias = "audience", value_name = "AUDIENCE")]
-    pub aud: Option<String>,
+    #[command(flatten)]
+    pub purpose: PurposeArgs,
 
     /// Keep an ID token there instead of an access token
     #[arg(long)]
@@ -116,6 +116,7 @@ impl Command for AddArgs {
         let surroundings = Surroundings::of_process();
         let wrong = |what: &str| Error::Other(Exit::File, format!("{}: {what}", path.display()));
         let new_entry = self.entry(&account, &name)?;
+        self.check(&new_entry, &home, &surroundings)?;
         require_account(&account, &home, context)?;
         self.explain(&account, context)?;
         // From the reading to the writing nobody else changes it.
@@ -123,8 +124,9 @@ impl Command for AddArgs {
         let before = text_of(&path, &surroundings).map_err(|problem| wrong(&problem.what))?;
         let after = edit::with_entry(before.as_deref().unwrap_or_default(), &new_entry);
         let after = after.map_err(|what| wrong(&what))?;
+        TokenFiles::read(&home, &surroundings).map_err(|problems| refused(&problems))?;
         let files = TokenFiles::read_instead(&home, &surroundings, Some((&path, &after)))
-            .map_err(|problems| refused(&problems))?;
+            .map_err(|problems| options::wrong(&problems))?;
         let Some(entry) = files.entries.iter().find(|entry| entry.name == name) else {
             return Err(Error::UnexpectedReply("add"));
         };
@@ -144,6 +146,16 @@ impl Command for AddArgs {
 }
 
 impl AddArgs {
+    /// What is wrong with it by itself, whatever the configuration says.
+    fn check(&self, entry: &NewEntry, home: &Home, surroundings: &Surroundings) -> Result<(), Error> {
+        if self.destinations.explain && self.destinations.wanted.is_empty() {
+            return Err(UsageError::new("`--explain` belongs to `--for URL`").into());
+        }
+        let alone = edit::with_entry("", entry).map_err(UsageError::new)?;
+        let read = TokenFiles::parse(&home.path().join(FILES_TOML), &alone, home.path(), surroundings);
+        read.map(drop).map_err(|problems| options::wrong(&problems).into())
+    }
+
     /// `--explain`: what the token will have to hold, as `oidc token` tells it.
     fn explain(&self, account: &Shortname, context: &mut Context) -> Result<(), Error> {
         if !self.destinations.explain || self.destinations.wanted.is_empty() {
@@ -158,7 +170,10 @@ impl AddArgs {
 
     fn name(&self, account: &Shortname) -> String {
         let of_path = || self.path.as_deref().and_then(Path::file_name).and_then(|name| name.to_str());
-        let name = self.name.as_deref().or_else(of_path).unwrap_or(account.as_str());
+        if let Some(name) = &self.name {
+            return name.clone();
+        }
+        let name = of_path().unwrap_or(account.as_str());
         name.trim_start_matches(|c: char| !c.is_ascii_alphanumeric()).to_owned()
     }
 
@@ -189,14 +204,13 @@ impl AddArgs {
                 entry.lists.push(("operations", first.wishes.iter().map(wish).collect()));
             }
         }
-        let scopes = self.scope.join(" ");
-        if !scopes.trim().is_empty() {
+        let scopes = self.purpose.scope().unwrap_or_default();
+        if !scopes.is_empty() {
             entry.lists.push(("scope", scopes.split_whitespace().map(str::to_owned).collect()));
         }
-        let audiences =
-            self.aud.iter().flat_map(|aud| aud.split_whitespace()).map(str::to_owned).collect::<Vec<_>>();
+        let audiences = self.purpose.audience().unwrap_or_default();
         if !audiences.is_empty() {
-            entry.lists.push(("audience", audiences));
+            entry.lists.push(("audience", audiences.split_whitespace().map(str::to_owned).collect()));
         }
         if !self.reader.is_empty() {
             entry.lists.push(("readers", self.reader.clone()));

@@ -64,6 +64,54 @@ fn what_would_not_work_is_refused_before_anything_is_written() {
     }
 }
 
+/// Whoever types a command has made no mistake in a file.
+#[test]
+fn a_wrong_option_is_an_error_of_usage_that_names_it() {
+    let bench = Bench::new().with_account("cms").with_agent(answer(Condition::Fresh));
+    let (_place, path) = place();
+    let there = format!("{path}-there");
+    bench.run(&["oidc", "files", "add", "cms", &there]).result.expect("added");
+    let before = fs_err::read_to_string(bench.file(FILES_TOML)).expect("written");
+    let own = bench.file("token").display().to_string();
+    // Another way to the same directory.
+    let link = tempfile::tempdir().expect("a directory");
+    let directory = Path::new(&path).parent().expect("a directory").to_owned();
+    std::os::unix::fs::symlink(directory, link.path().join("link")).expect("linked");
+    let linked = link.path().join("link/token-there").display().to_string();
+    for (line, says) in [
+        (&["cms", &path, "--min-lifetime", "soon"][..], "--min-lifetime: must be a time span"),
+        (&["cms", &path, "--mode", "0666"], "--mode: others could put"),
+        (&["cms", &path, "--mode", "600x"], "--mode: must be the file's mode"),
+        (&["cms", &path, "--format", "xml"], "--format: must be raw, json"),
+        (&["cms", &path, "--reader", "firefox"], "--reader: must be a list of"),
+        (&["cms", &path, "--reader", "xrootd", "--mode", "0640"], "--mode: must be 0600 or 0400"),
+        (&["cms", &path, "--scope", "\""], "--scope: must be scopes"),
+        (&["cms", &path, "--aud", "\u{fc}"], "--aud: must be an audience"),
+        (&["cms", &path, "--name", ".x"], "--name: must be 1 to 100"),
+        (&["cms", "/"], "PATH: must be a file"),
+        (&["cms", "~you/x"], "PATH: ~ stands for"),
+        (&["cms", &own], "PATH: must not be in the oidc-agent directory"),
+        (&["cms", &path, "--for", "nonsense"], "--for: it has no scheme"),
+        (&["cms", &path, "--for", "https://a.example", "--id-token"], "--for: is for access tokens"),
+        (&["cms", &path, "--explain"], "`--explain` belongs to `--for URL`"),
+        (&["cms", &path, "--read"], "--for URL"),
+        // What is wrong only beside the entries that there are.
+        (&["cms", &there], "--name: the name token-there is given twice"),
+        (&["cms", &there, "--name", "other"], "PATH: the path "),
+        (&["cms", &linked, "--name", "other"], "leads to the same file as the path "),
+    ] {
+        let error = bench.run(&[&["oidc", "files", "add"], line].concat()).result.expect_err(says);
+        assert_eq!(error.exit(), Exit::Usage, "{line:?}: {error}");
+        assert!(error.to_string().contains(says), "{line:?}: {error}");
+        assert_eq!(fs_err::read_to_string(bench.file(FILES_TOML)).expect("there"), before, "{line:?}");
+    }
+    // A mistake that was there before is none of the command line.
+    fs_err::write(bench.file(FILES_TOML), "colour = 1\n").expect("written");
+    let error = bench.run(&["oidc", "files", "add", "cms", &path]).result.expect_err("broken");
+    assert_eq!(error.exit(), Exit::Problems);
+    assert!(error.to_string().contains("files.toml:1: colour"), "{error}");
+}
+
 #[test]
 fn a_login_that_is_needed_is_said() {
     let bench = Bench::new().with_account("cms").with_agent(answer(Condition::LoginNeeded));
@@ -83,6 +131,12 @@ fn without_an_agent_the_entry_waits_for_one() {
     let ran = bench.run(&["oidc", "files", "status"]);
     assert_eq!(ran.result.expect_err("nobody renews it").exit(), Exit::FilesAttention);
     assert!(ran.stdout.starts_with("unmanaged  token  "), "{}", ran.stdout);
+    let ran = bench.run(&["oidc", "files", "status", "--json"]);
+    assert!(
+        ran.stdout.contains("\"state\":\"unmanaged\"") && !ran.stdout.contains("since"),
+        "{}",
+        ran.stdout
+    );
     let ran = bench.run(&["oidc", "files", "check"]);
     assert!(ran.result.is_ok() && ran.stdout.contains("good: 1 entries"), "{}", ran.stdout);
     let ran = bench.run(&["oidc", "files", "remove", "token"]);
@@ -166,6 +220,23 @@ fn check_tells_everything_with_its_line() {
     }
     let ran = bench.run(&["oidc", "files", "check", "--json"]);
     assert!(ran.stdout.contains("\"code\":\"no_account\""), "{}", ran.stdout);
+}
+
+#[test]
+fn a_hook_that_cannot_run_is_a_warning() {
+    let (_place, path) = place();
+    for (program, is_there) in
+        [("/bin/sh", true), ("sh", true), ("/nonexistent/x", false), ("no-such-program", false)]
+    {
+        let toml = format!(
+            "[[file]]\nname = \"a\"\naccount = \"cms\"\npath = \"{path}\"\n[file.hook]\ncommand = [\"{program}\"]\n"
+        );
+        let bench = Bench::new().with_account("cms").with_file(FILES_TOML, toml.as_bytes());
+        let ran = bench.run(&["oidc", "files", "check"]);
+        let exit = ran.result.map_or_else(|error| error.exit(), |()| Exit::Success);
+        assert_eq!(exit, if is_there { Exit::Success } else { Exit::Warnings }, "{program}: {}", ran.stdout);
+        assert_eq!(ran.stdout.contains("its hook would fail"), !is_there, "{program}: {}", ran.stdout);
+    }
 }
 
 #[test]
