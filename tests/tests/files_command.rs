@@ -4,6 +4,7 @@
 use std::time::{Duration, Instant};
 
 use oidc_tests::{
+    environment::PASSWORD,
     provider::Quirks,
     scene::{ACCOUNT, Scene},
 };
@@ -94,6 +95,72 @@ fn a_mistake_changes_nothing_for_the_agent() {
     fs_err::write(&configuration, good).expect("written");
     assert!(scene.oidc(&["files", "reload"]).success().contains("1 managed files"));
     scene.oidc(&["files", "status"]).success();
+}
+
+/// An account that is not loaded keeps nothing fresh, however good the configuration is.
+#[test]
+fn a_reload_says_which_files_are_not_kept_and_why() {
+    let scene = Scene::new();
+    let password = scene.environment.path("password");
+    let say = |text: &str| {
+        fs_err::write(&password, text).expect("written");
+        let mode = std::os::unix::fs::PermissionsExt::from_mode(0o600);
+        fs_err::set_permissions(&password, mode).expect("a mode");
+    };
+    let entry = |name: &str| {
+        let path = scene.environment.path(name);
+        format!("[[file]]\nname = \"{name}\"\naccount = \"{ACCOUNT}\"\npath = \"{}\"\n", path.display())
+    };
+    let text = format!(
+        "{}{}[accounts.{ACCOUNT}]\npassword_file = \"{}\"\n",
+        entry("one"),
+        entry("other"),
+        password.display()
+    );
+    say("not the password\n");
+    fs_err::write(scene.environment.accounts().join("files.toml"), text).expect("written");
+    for _ in 0..2 {
+        let reloaded = scene.oidc(&["files", "reload"]);
+        assert_eq!(reloaded.code, Some(21), "{reloaded:?}");
+        for part in [
+            "keeps 0 of 2 managed files fresh",
+            &format!("not kept  one, other (account {ACCOUNT}): "),
+            &format!("files.toml:10: accounts.{ACCOUNT}: "),
+            "assword",
+        ] {
+            assert!(reloaded.stdout.contains(part), "{part}: {reloaded:?}");
+        }
+        assert!(!reloaded.stdout.contains("not the password"), "{reloaded:?}");
+    }
+    let told = scene.oidc(&["files", "reload", "--json"]);
+    assert!(told.code == Some(21) && told.stdout.contains("\"ok\":false"), "{told:?}");
+    say(&format!("{PASSWORD}\n"));
+    assert!(scene.oidc(&["files", "reload"]).success().contains("keeps 2 managed files fresh"));
+    assert!(scene.oidc(&["files", "wait", "one"]).success().starts_with("fresh"));
+    assert_eq!(status(&scene)["warnings"], serde_json::json!([]));
+}
+
+/// The program still works with the token before, which monitoring is to see; whoever waits for the file has it.
+#[test]
+fn a_hook_that_fails_is_told_and_seen_by_monitoring() {
+    let scene = Scene::loaded();
+    let path = scene.environment.path("token");
+    let text = format!(
+        "[[file]]\nname = \"hooked\"\naccount = \"{ACCOUNT}\"\npath = \"{}\"\n[file.hook]\ncommand = [\"false\"]\n",
+        path.display()
+    );
+    fs_err::write(scene.environment.accounts().join("files.toml"), text).expect("written");
+    scene.oidc(&["files", "reload"]).success();
+    wait_for(&scene, |entry| entry["hook"]["failures"].as_u64() >= Some(1));
+    let shown = scene.oidc(&["files", "status"]);
+    assert_eq!(shown.code, Some(21), "{shown:?}");
+    assert!(
+        shown.stdout.starts_with("fresh  hooked") && shown.stdout.contains("its hook failed"),
+        "{shown:?}"
+    );
+    assert_eq!(status(&scene)["ok"], false);
+    let waited = scene.oidc(&["files", "wait", "hooked"]).success();
+    assert!(waited.contains("its hook failed"), "{waited}");
 }
 
 #[test]

@@ -10,7 +10,9 @@ use oidc_proto::{
     message::{Failure, FileProblem, FilesQuery, FilesStatus},
     private_file,
     secret::Password,
+    shortname::Shortname,
 };
+use tokio::{task::JoinSet, time::timeout};
 use tracing::{info, warn};
 
 use super::{driver::problem_of, handle::Files, publish, schedule::entries::Found};
@@ -19,6 +21,8 @@ use crate::accounts::{Unloaded, off_thread, password_of_command, password_of_fil
 /// How long a file and a program have to give a password.
 const FILE_DEADLINE: Duration = Duration::from_secs(10);
 const COMMAND_DEADLINE: Duration = Duration::from_secs(30);
+/// How long a reload waits until it is known which of the other accounts can be used without anybody.
+const ACCOUNTS_PATIENCE: Duration = Duration::from_secs(2);
 
 impl Files {
     /// Whether there may be a configuration.
@@ -107,7 +111,7 @@ impl Files {
     }
 
     /// Loads the accounts of `[accounts]` with their passwords, and the others of entries where that needs nobody.
-    async fn load_accounts(&self) {
+    pub(super) async fn load_accounts(&self) {
         let (passwords, names) = {
             let state = self.state();
             (state.passwords.clone(), state.schedule.accounts().cloned().collect::<Vec<_>>())
@@ -116,28 +120,40 @@ impl Files {
         for account in &passwords {
             self.load_account(account, &mut problems).await;
         }
-        self.change(|state, _| state.of_accounts = problems);
+        self.change(|state, now| {
+            for (name, problem) in &problems {
+                state.schedule.unmanaged(name, problem, now);
+            }
+            state.of_accounts = problems;
+        });
+        let mut others = JoinSet::new();
         for name in names {
             let files = self.clone();
             // A provider that does not answer holds up no other account.
-            tokio::spawn(async move {
+            others.spawn(async move {
                 if let Err(no) = files.0.accounts.unattended(&name).await
                     && no.trouble == crate::accounts::Trouble::Unmanaged
                 {
                     files.change(|state, now| {
-                        state.schedule.unmanaged(&name, &problem_of(&no.failure, now), now);
+                        let problem = state.of_account(&name).cloned();
+                        let problem = problem.unwrap_or_else(|| problem_of(&no.failure, now));
+                        state.schedule.unmanaged(&name, &problem, now);
                     });
                 }
             });
         }
+        // Whoever had the configuration read anew wants to know which are not kept; most is known at once.
+        let all = async { while others.join_next().await.is_some() {} };
+        let _ = timeout(ACCOUNTS_PATIENCE, all).await;
+        others.detach_all();
     }
 
-    async fn load_account(&self, account: &AccountPassword, problems: &mut Vec<FileProblem>) {
+    async fn load_account(&self, account: &AccountPassword, problems: &mut Vec<(Shortname, FileProblem)>) {
         let wall = self.now().wall;
         let mut tell = |code: &str, what: String| {
             let (path, line) = (account.path.clone(), Some(account.line));
             let problem = Problem { path, line, key: format!("accounts.{}", account.account), what };
-            problems.push(FileProblem::new(code, problem.to_string(), wall));
+            problems.push((account.account.clone(), FileProblem::new(code, problem.to_string(), wall)));
         };
         let source = account.source.clone();
         match self.0.accounts.load_unattended(&account.account, move || password(&source)).await {

@@ -89,8 +89,16 @@ impl Files {
     pub(super) fn look_at_accounts(&self, resumes: bool) {
         let accounts = &self.0.accounts;
         let (mut state, now) = (self.state(), self.now());
-        let State { schedule, loadings, at_hand, .. } = &mut *state;
+        let State { schedule, loadings, at_hand, of_accounts, .. } = &mut *state;
         let is_locked = accounts.is_locked();
+        // Loaded in another way meanwhile.
+        of_accounts.retain(|(name, _)| accounts.loading_of(name).is_none());
+        let kept_out = |(_, problem): &(_, FileProblem)| problem.error_code() == ErrorCode::AgentLocked;
+        if !is_locked && of_accounts.iter().any(kept_out) {
+            of_accounts.retain(|of_account| !kept_out(of_account));
+            let files = self.clone();
+            tokio::spawn(async move { files.load_accounts().await });
+        }
         if is_locked {
             // The lock covers what the agent holds.
             at_hand.clear();
@@ -135,6 +143,8 @@ impl Files {
             }
             Err((trouble, problem)) => {
                 debug!(account = %wanted.account, code = problem.code, "no token for managed files");
+                let of_account = state.of_account(&wanted.account).filter(|_| trouble == Trouble::Unmanaged);
+                let problem = of_account.cloned().unwrap_or(problem);
                 state.schedule.failed(id, trouble, &problem, now);
             }
         });

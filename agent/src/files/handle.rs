@@ -74,8 +74,15 @@ pub(super) struct State {
     pub(super) refused: Option<FileProblem>,
     pub(super) remarks: Vec<FileProblem>,
     /// Accounts that could not be loaded with their passwords, and what is wrong with those.
-    pub(super) of_accounts: Vec<FileProblem>,
+    pub(super) of_accounts: Vec<(Shortname, FileProblem)>,
     pub(super) passwords: Vec<AccountPassword>,
+}
+
+impl State {
+    /// What is wrong with an account's password: that says more than that the account is not loaded.
+    pub(super) fn of_account(&self, account: &Shortname) -> Option<&FileProblem> {
+        self.of_accounts.iter().find(|(name, _)| name == account).map(|(_, problem)| problem)
+    }
 }
 
 impl Files {

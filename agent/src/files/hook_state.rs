@@ -12,6 +12,8 @@ pub(super) struct HookState {
     pub(super) runs: bool,
     pub(super) retry: Option<BootTime>,
     pub(super) report: Option<HookReport>,
+    /// How many times in a row it failed.
+    pub(super) failures: u32,
 }
 
 impl HookState {

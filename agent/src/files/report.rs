@@ -26,7 +26,12 @@ impl State {
             sources: self.sources.clone(),
             loaded_at: self.loaded_at,
             refused: self.refused.clone(),
-            warnings: self.remarks.iter().chain(&self.of_accounts).cloned().collect(),
+            warnings: self
+                .remarks
+                .iter()
+                .chain(self.of_accounts.iter().map(|(_, problem)| problem))
+                .cloned()
+                .collect(),
             counts,
             entries: Vec::new(),
             more: false,
@@ -65,6 +70,7 @@ impl State {
         let (state, since) = self.schedule.condition(id, managed, now);
         let hook = self.hooks.get(&id);
         let hook_retry = hook.and_then(HookState::retry).map(at_wall);
+        let hook_failures = hook.map_or(0, |hook| hook.failures);
         Some(FileState {
             name: managed.entry.name.clone(),
             account: managed.entry.token.account.to_string(),
@@ -74,7 +80,7 @@ impl State {
             path,
             condor,
             state,
-            since,
+            since: Some(since),
             published_at: managed.published.map(|published| published.at),
             expires_at: self.schedule.expires_at(id, now),
             min_lifetime: length.map_or(timing.min_lifetime, |length| timing.promised(length)).as_secs(),
@@ -85,9 +91,11 @@ impl State {
             problem: managed.withheld.clone().or_else(|| token.problem.clone()),
             write_problem: managed.write_problem.clone(),
             warnings: warnings(managed, token, now),
-            hook: hook
-                .and_then(|hook| hook.report.clone())
-                .map(|report| HookReport { retry_at: hook_retry, ..report }),
+            hook: hook.and_then(|hook| hook.report.clone()).map(|report| HookReport {
+                retry_at: hook_retry,
+                failures: hook_failures,
+                ..report
+            }),
         })
     }
 }

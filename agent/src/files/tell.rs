@@ -36,6 +36,7 @@ impl Files {
                 outcome: HookOutcome::Waiting,
                 detail: None,
                 retry_at: None,
+                failures: 0,
             });
             let files = self.clone();
             tokio::spawn(async move { files.tell_all(id).await });
@@ -68,7 +69,9 @@ impl Files {
                     outcome: went.outcome,
                     detail: went.detail.clone(),
                     retry_at: None,
+                    failures: 0,
                 });
+                state.failures = if fails { state.failures.saturating_add(1) } else { 0 };
                 state.retry = pause.map(|pause| now.boot.plus(pause));
                 state.retry
             });
@@ -102,6 +105,7 @@ impl Files {
             outcome: HookOutcome::Running,
             detail: None,
             retry_at: None,
+            failures: 0,
         });
         let file = match &entry.sink {
             Sink::File(file) => file.path.clone().into_os_string(),

@@ -149,8 +149,9 @@ pub struct FileState {
     pub condor: Option<String>,
     /// In one word.
     pub state: Condition,
-    /// Since when it is in that state.
-    pub since: u64,
+    /// Since when it is in that state; `None` where nobody has seen it come.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub since: Option<u64>,
     /// When the token that is there was published by this agent, or taken over.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub published_at: Option<u64>,
@@ -208,6 +209,9 @@ pub struct HookReport {
     /// When it is tried again, in seconds since the epoch.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub retry_at: Option<u64>,
+    /// How many times in a row it has failed, also while it runs once more; 0 once it succeeded.
+    #[serde(default)]
+    pub failures: u32,
 }
 
 /// How a hook went.
@@ -330,6 +334,7 @@ mod tests {
                     outcome: HookOutcome::TimedOut,
                     detail: None,
                     retry_at: Some(9),
+                    failures: 2,
                 }),
                 ..FileState::default()
             }],

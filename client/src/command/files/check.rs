@@ -1,13 +1,15 @@
 //! `oidc files check`: the configuration and the places where it puts tokens, without an agent.
 
+use std::{env, path::Path};
+
 use clap::Parser;
 use oidc_proto::{
     files::{
         Surroundings, TokenFiles,
-        entry::{Entry, Sink},
+        entry::{Action, Entry, Sink},
     },
     home::{Home, Presence},
-    private_file,
+    private_file, program,
 };
 use serde_json::{Value, json};
 
@@ -75,7 +77,7 @@ fn look(files: &TokenFiles, home: &Home) -> Vec<Finding> {
     }
     for (entry, origin) in files.entries.iter().zip(&files.origins) {
         let place = (origin.path.display().to_string(), Some(origin.line));
-        let found = account(entry, home).into_iter().chain(place_of(entry, home));
+        let found = account(entry, home).into_iter().chain(place_of(entry, home)).chain(hook(entry));
         findings.extend(found.map(|finding| Finding { place: Some(place.clone()), ..finding }));
     }
     for account in &files.accounts {
@@ -102,6 +104,28 @@ fn account(entry: &Entry, home: &Home) -> Option<Finding> {
             "there is no account {account}: `{}` makes it",
             oidc_proto::shell::command("oidc gen", account.as_str())
         ),
+        place: None,
+    })
+}
+
+/// Whether the program of its hook is there. No obstacle: the agent may have another `PATH`, and files do without hooks.
+fn hook(entry: &Entry) -> Option<Finding> {
+    let Action::Run(argv) = &entry.hook.as_ref()?.action else { return None };
+    let name = argv.first()?;
+    let directories = env::var_os("PATH").unwrap_or_default();
+    let (is_there, what) = if name.contains('/') {
+        (program::is_program(Path::new(name)), "is no program that can be run")
+    } else {
+        (
+            program::find(env::split_paths(&directories), name).is_some(),
+            "is not found on the PATH of this shell",
+        )
+    };
+    (!is_there).then(|| Finding {
+        is_problem: false,
+        about: entry.name.clone(),
+        code: "hook",
+        text: format!("its hook would fail: {name:?} {what}"),
         place: None,
     })
 }

@@ -14,7 +14,7 @@ use crate::{
 #[derive(Debug, Clone, Parser)]
 #[command(after_help = "\
 Waits until the new tokens are there, for a minute at most. Where one does not come the exit status says why: 8 where the \
-provider does not answer, 9 where it refuses; else it is that of `oidc files status`. The token before stays.")]
+provider does not answer, 9 where it refuses; else it is that of `oidc files wait`. The token before stays.")]
 pub struct RenewArgs {
     /// Only this entry
     #[arg(value_name = "NAME")]

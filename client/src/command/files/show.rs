@@ -26,9 +26,24 @@ pub fn exit_of<'a>(entries: impl IntoIterator<Item = &'a FileState>) -> Exit {
     entries.into_iter().map(rank).max_by_key(|(rank, _)| *rank).map_or(Exit::Success, |(_, exit)| exit)
 }
 
+/// The same for monitoring: a hook that fails needs attention too, for its program still works with the token before.
+pub fn exit_with_hooks<'a>(entries: impl IntoIterator<Item = &'a FileState> + Clone) -> Exit {
+    match exit_of(entries.clone()) {
+        Exit::Success if entries.into_iter().any(hook_fails) => Exit::FilesAttention,
+        exit => exit,
+    }
+}
+
+/// Whether its hook failed when it was run last, whatever becomes of the try that is under way.
+fn hook_fails(entry: &FileState) -> bool {
+    entry.hook.as_ref().is_some_and(|hook| {
+        hook.failures > 0 || matches!(hook.outcome, HookOutcome::Failed | HookOutcome::TimedOut)
+    })
+}
+
 /// How good it is.
 pub fn mark(entry: &FileState) -> Mark {
-    match exit_of([entry]) {
+    match exit_with_hooks([entry]) {
         Exit::Success => Mark::Good,
         Exit::FilesAttention => Mark::Doubtful,
         _ => Mark::Bad,
@@ -61,12 +76,10 @@ pub fn details(entry: &FileState, now: Timestamp) -> Vec<String> {
     match entry.state {
         Condition::Fresh => {}
         Condition::Unmanaged => {
-            let since =
-                if entry.since == 0 { String::new() } else { format!(" since {}", clock(entry.since, now)) };
-            lines.push(format!("nobody keeps it fresh{since}"));
+            let since = entry.since.map(|since| format!(" since {}", clock(since, now)));
+            lines.push(format!("nobody keeps it fresh{}", since.unwrap_or_default()));
         }
-        _ if entry.since > 0 => lines.push(format!("{} since {}", word(entry), clock(entry.since, now))),
-        _ => {}
+        _ => lines.extend(entry.since.map(|since| format!("{} since {}", word(entry), clock(since, now)))),
     }
     for problem in entry.problem.iter().chain(&entry.write_problem) {
         lines.push(problem.text.clone());
@@ -94,6 +107,9 @@ pub fn details(entry: &FileState, now: Timestamp) -> Vec<String> {
                     "its hook took too long and was ended at {}{detail}{again}",
                     clock(hook.at, now)
                 ));
+            }
+            HookOutcome::Waiting | HookOutcome::Running if hook.failures > 0 => {
+                lines.push(format!("its hook failed {} times in a row, and runs once more", hook.failures));
             }
             HookOutcome::Waiting | HookOutcome::Running | HookOutcome::Done => {}
         }
@@ -191,6 +207,38 @@ mod tests {
     }
 
     #[test]
+    fn a_hook_that_fails_needs_attention_and_leaves_the_token_good() {
+        let with = |outcome, failures| FileState {
+            hook: Some(HookReport {
+                event: Event::Renewed,
+                at: 900,
+                outcome,
+                detail: None,
+                retry_at: None,
+                failures,
+            }),
+            ..entry(Condition::Fresh)
+        };
+        for (outcome, failures, fails) in [
+            (HookOutcome::Done, 0, false),
+            (HookOutcome::Running, 0, false),
+            (HookOutcome::Failed, 1, true),
+            (HookOutcome::TimedOut, 2, true),
+            // Of an agent that does not count.
+            (HookOutcome::Failed, 0, true),
+            // Monitoring that looks just now shall see no other state.
+            (HookOutcome::Running, 3, true),
+        ] {
+            let state = with(outcome, failures);
+            assert_eq!(exit_of([&state]), Exit::Success, "{outcome:?}");
+            let expected = if fails { Exit::FilesAttention } else { Exit::Success };
+            assert_eq!(exit_with_hooks([&state]), expected, "{outcome:?}");
+            let now = Timestamp::from_second(1000).expect("a time");
+            assert_eq!(details(&state, now).join("\n").contains("its hook"), fails, "{outcome:?}");
+        }
+    }
+
+    #[test]
     fn what_is_wrong_is_said_with_what_helps() {
         let now = Timestamp::from_second(1000).expect("a time");
         let state = FileState {
@@ -213,6 +261,7 @@ mod tests {
                 outcome: HookOutcome::Failed,
                 detail: Some("exit status 1".into()),
                 retry_at: None,
+                failures: 6,
             }),
             ..entry(Condition::Stale)
         };

@@ -25,7 +25,8 @@ const MAX_FILE: u64 = 1 << 20;
 #[derive(Debug, Clone, Parser)]
 #[command(after_help = "\
 The exit status is for monitoring: 0 where every file is fresh; 21 where one is stale, waits for its first token or is kept \
-fresh by nobody; 22 where one has expired, needs a login or is refused. Without an agent the files themselves are looked at.")]
+fresh by nobody, or where a hook fails; 22 where one has expired, needs a login or is refused. Without an agent the files \
+themselves are looked at.")]
 pub struct StatusArgs {
     /// Only this entry
     #[arg(value_name = "NAME")]
@@ -50,17 +51,20 @@ impl Command for StatusArgs {
             }
             status => status?,
         };
-        print(&status, context)
+        print_with(exit(show::exit_with_hooks(&status.entries), &status), &status, context)
     }
 }
 
-/// Prints entries and ends by the worst of them.
+/// Prints entries and ends by the worst token of them; a hook that fails is told.
 pub fn print(status: &FilesStatus, context: &mut Context) -> Result<(), Error> {
-    let exit = match show::exit_of(&status.entries) {
+    print_with(exit(show::exit_of(&status.entries), status), status, context)
+}
+
+fn exit(of_entries: Exit, status: &FilesStatus) -> Exit {
+    match of_entries {
         Exit::Success if status.refused.is_some() => Exit::FilesAttention,
         exit => exit,
-    };
-    print_with(exit, status, context)
+    }
 }
 
 /// Prints entries and ends so.

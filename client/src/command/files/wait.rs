@@ -19,7 +19,7 @@ use crate::{
 #[derive(Debug, Clone, Parser)]
 #[command(after_help = "\
 Ends at once where waiting does not help: when a login is needed, or the provider refuses. The exit status is that of \
-`oidc files status`.")]
+`oidc files status`, but for a hook: one that fails is told, and what counts is the file.")]
 pub struct WaitArgs {
     /// The entry
     #[arg(value_name = "NAME")]
