@@ -352,6 +352,48 @@ fn a_file_of_somebody_else_is_neither_replaced_nor_removed() {
     assert!(token_in(&empty).is_some_and(|token| claims(&token)["exp"].is_number()));
 }
 
+/// As the agent does with its managed files: what counts is where readers look.
+#[test]
+fn a_link_that_is_led_elsewhere_is_followed_and_nothing_there_is_lost() {
+    let scene = Scene::loaded_with(short_lived());
+    let at = |name: &str| scene.environment.path(name);
+    for directory in ["one", "other", "precious"] {
+        fs_err::create_dir(at(directory)).expect("made");
+    }
+    fs_err::write(at("precious").join("token"), "precious\n").expect("written");
+    let lead = |directory: &str| {
+        let link = at("link");
+        if link.symlink_metadata().is_ok() {
+            fs_err::remove_file(&link).expect("removed");
+        }
+        std::os::unix::fs::symlink(directory, link).expect("linked");
+    };
+    lead("one");
+    let path = at("link").join("token");
+    let options = ["--min-lifetime", "1", "--outfile", path.to_str().expect("text")];
+    let mut child = start(exec(&scene, &options, &["sh", "-c", "echo ready; exec cat"]));
+    assert_eq!(line(&mut child), "ready");
+    let first = token_in(&path).expect("a token");
+    lead("other");
+    wait_until("a token where the link leads", || token_in(&path).is_some());
+    lead("precious");
+    // It was to be renewed meanwhile.
+    let end = claims(&first)["exp"].as_u64().expect("its end");
+    wait_until("the end of the first token", || {
+        std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).expect("a time").as_secs() > end
+    });
+    assert_eq!(fs_err::read_to_string(&path).expect("there"), "precious\n");
+    lead("other");
+    wait_until("a token that is valid", || {
+        token_in(&path).is_some_and(|token| claims(&token)["exp"].as_u64().is_some_and(|exp| exp > end))
+    });
+    lead("precious");
+    drop(child.stdin.take());
+    assert!(child.wait().expect("ended").success());
+    nothing_stays(&scene.environment);
+    assert_eq!(fs_err::read_to_string(&path).expect("there"), "precious\n");
+}
+
 #[test]
 fn a_command_does_not_take_the_file_of_a_running_one() {
     let scene = Scene::loaded();
@@ -362,6 +404,29 @@ fn a_command_does_not_take_the_file_of_a_running_one() {
     let finished = run(exec(&scene, &[], &["sh", "-c", inner, program, ACCOUNT]));
     assert!(finished.stderr.contains("belongs to a command that still runs"), "{finished:?}");
     assert_eq!(finished.success(), "12\nsame\n");
+    nothing_stays(&scene.environment);
+}
+
+#[test]
+fn what_would_break_the_command_is_an_error_of_usage() {
+    let scene = Scene::new();
+    let role = "arn:aws:iam:::role/reader";
+    for (options, says) in [
+        (&["--env", "PATH"][..], "PATH must not be set so: shells find"),
+        (&["--env", "LD_PRELOAD"], "which libraries"),
+        (&["--env", "BEARER_TOKEN_FILE"], "not a token"),
+        (&["--env", "a-b"], "not a variable's name"),
+        (&["--outfile", ""], "must not be empty"),
+        (&["--outfile", "/"], "names no file"),
+        (&["--aws-role", "reader"], "--aws-role is not the ARN of a role"),
+        (&["--aws-role", role, "--aws-region", "Europe"], "--aws-region is not a region"),
+    ] {
+        let finished = run(exec(&scene, options, &["true"]));
+        assert_eq!(finished.code, Some(64), "{finished:?}");
+        assert!(finished.stderr.contains(says), "{finished:?}");
+    }
+    let printed = scene.oidc(&["token", "--token=PATH", ACCOUNT]);
+    assert!(printed.code == Some(64) && printed.stdout.is_empty(), "{printed:?}");
     nothing_stays(&scene.environment);
 }
 

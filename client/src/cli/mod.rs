@@ -11,3 +11,4 @@ pub mod table;
 mod tests;
 pub mod tree;
 pub mod usage;
+pub mod variable;

@@ -6,11 +6,15 @@ use clap::{Args, Parser};
 use oidc_proto::timespan::seconds;
 
 use super::named::Named;
-use crate::{cli::options::Common, command::token::destination::arguments::DestinationArgs};
+use crate::{
+    cli::{options::Common, variable::variable_name},
+    command::token::{destination::arguments::DestinationArgs, purpose::PurposeArgs},
+};
 
 /// Run a command with a token that stays fresh, in a file that only you can read and that goes with the command
 #[derive(Debug, Clone, Default, Parser)]
 #[command(
+    mut_arg("explain", |arg| arg.help("Say which audience and scopes that comes to, and why; the command is not run")),
     override_usage = "oidc exec ACCOUNT [OPTIONS] -- COMMAND [ARGUMENT]...\n       oidc exec [ACCOUNT] --token NAME=ACCOUNT... -- COMMAND [ARGUMENT]...",
     after_help = "\
 Examples:
@@ -33,13 +37,8 @@ pub struct ExecArgs {
     #[arg(value_name = "COMMAND", last = true)]
     pub command: Vec<OsString>,
 
-    /// Scope to ask for; may be repeated, or several separated by blanks
-    #[arg(short, long, value_name = "SCOPE")]
-    pub scope: Vec<String>,
-
-    /// Audience to ask for; several separated by blanks
-    #[arg(long, visible_alias = "audience", value_name = "AUDIENCE")]
-    pub aud: Option<String>,
+    #[command(flatten)]
+    pub purpose: PurposeArgs,
 
     /// An ID token instead of an access token
     #[arg(long)]
@@ -111,14 +110,4 @@ pub struct AwsArgs {
     /// The name of the session, for logs [default: oidc-ACCOUNT]
     #[arg(long = "aws-session", value_name = "NAME", requires = "role")]
     pub session: Option<String>,
-}
-
-/// Reads the name of a variable.
-fn variable_name(text: &str) -> Result<String, String> {
-    let is_valid = text.bytes().all(|byte| byte == b'_' || byte.is_ascii_alphanumeric());
-    if is_valid && !text.is_empty() && !text.starts_with(|c: char| c.is_ascii_digit()) {
-        Ok(text.to_owned())
-    } else {
-        Err("not a variable's name: letters, digits and _ only, and no digit first".to_owned())
-    }
 }

@@ -7,7 +7,10 @@ use clap::{Args, Parser};
 use oidc_proto::timespan::seconds;
 
 use super::arguments::{ExecArgs, Manner};
-use crate::cli::options::{Common, WITHOUT_EFFECT};
+use crate::{
+    cli::options::{Common, WITHOUT_EFFECT},
+    command::token::purpose::PurposeArgs,
+};
 
 /// The variable whose options come before those of the command line.
 pub const DEFAULTS: &str = "HTGETTOKENOPTS";
@@ -140,8 +143,7 @@ impl From<HttokenshArgs> for ExecArgs {
             || env::var_os("BEARER_TOKEN_FILE").filter(|path| !path.is_empty()).map(PathBuf::from);
         Self {
             account: args.issuer,
-            scope: args.scopes,
-            aud: args.audience,
+            purpose: PurposeArgs { scope: args.scopes, aud: args.audience },
             command: args.command,
             min_lifetime: args.minsecs,
             outfile: args.outfile.or_else(of_environment),

@@ -12,7 +12,7 @@ use std::{
 
 use oidc_proto::{
     files::entry::{Entry, OnExpiry, Sink},
-    private_file::{self, Target, WriteError},
+    private_file::{self, Location, Target, WriteError},
     proc_stat::ProcStat,
     token::discovery,
 };
@@ -35,6 +35,10 @@ pub struct Lease {
     pub process: Leaseholder,
     /// The files, and which tokens are in them.
     pub entries: Vec<Entry>,
+    /// Where their paths led when they were written, in the same order: what they lead to after that, by a link that somebody
+    /// has changed, is none of them. Notes of older releases have none.
+    #[serde(default)]
+    pub locations: Vec<Option<Location>>,
 }
 
 /// One process, told from every other one that has its number at another time or place.
@@ -94,6 +98,12 @@ impl Leaseholder {
 }
 
 impl Lease {
+    /// For this process.
+    pub fn of(entries: Vec<Entry>) -> Self {
+        let locations = entries.iter().map(location).collect();
+        Self { process: Leaseholder::this_process(), entries, locations }
+    }
+
     /// Writes the note into a directory.
     pub fn note(&self, directory: &Path) -> Result<PathBuf, WriteError> {
         let path = path(directory, self.process.pid);
@@ -112,12 +122,25 @@ impl Lease {
 
     /// Removes its note and its files, without those that were there before it. What cannot be removed stays.
     pub fn clear(&self, directory: &Path) {
-        for entry in self.entries.iter().filter(|entry| entry.on_expiry == OnExpiry::Remove) {
-            if let Sink::File(file) = &entry.sink {
+        for (index, entry) in self.entries.iter().enumerate() {
+            let written = self.locations.get(index);
+            let is_it = written.is_none_or(|written| *written == location(entry));
+            if let Sink::File(file) = &entry.sink
+                && entry.on_expiry == OnExpiry::Remove
+                && is_it
+            {
                 drop(private_file::remove(&file.path));
             }
         }
         drop(private_file::remove(&path(directory, self.process.pid)));
+    }
+}
+
+/// Where the file of an entry is.
+pub fn location(entry: &Entry) -> Option<Location> {
+    match &entry.sink {
+        Sink::File(file) => Some(Location::of(&file.path)),
+        Sink::Condor(_) => None,
     }
 }
 
@@ -240,7 +263,8 @@ mod tests {
             on_expiry: OnExpiry::Remove,
             hook: None,
         };
-        Lease { process, entries: vec![entry] }
+        let locations = vec![location(&entry)];
+        Lease { process, entries: vec![entry], locations }
     }
 
     #[test]
@@ -267,6 +291,27 @@ mod tests {
         let there: Vec<bool> = files.iter().map(|file| file.exists()).collect();
         assert_eq!(there, [true, false, false, true, true, false]);
         assert_eq!(noted(directory).len(), 3);
+    }
+
+    /// Whatever is of the same name in another directory by then is somebody else's.
+    #[test]
+    fn what_a_changed_link_leads_to_stays() {
+        let kept = tempfile::tempdir().expect("a directory");
+        let at = |path: &str| kept.path().join(path);
+        for directory in ["one", "other"] {
+            fs_err::create_dir(at(directory)).expect("made");
+            fs_err::write(at(directory).join("token"), directory).expect("written");
+        }
+        std::os::unix::fs::symlink("one", at("link")).expect("linked");
+        let lease = lease(Leaseholder::this_process(), &at("link/token"));
+        fs_err::remove_file(at("link")).expect("removed");
+        std::os::unix::fs::symlink("other", at("link")).expect("linked");
+        lease.clear(kept.path());
+        assert!(at("other/token").exists() && at("one/token").exists());
+        fs_err::remove_file(at("link")).expect("removed");
+        std::os::unix::fs::symlink("one", at("link")).expect("linked");
+        lease.clear(kept.path());
+        assert!(at("other/token").exists() && !at("one/token").exists());
     }
 
     #[test]

@@ -22,8 +22,8 @@ use std::{
 };
 
 use arguments::{ExecArgs, Manner};
-use lease::{Lease, Leaseholder};
-use oidc_proto::{environment::without_secrets, private_file};
+use lease::Lease;
+use oidc_proto::{environment::without_secrets, private_file, token::TokenDigest};
 use wanted::{Item, Obtained};
 
 use crate::{
@@ -52,7 +52,7 @@ impl Command for ExecArgs {
             place::claim(main, &directory, context)?;
         }
         let entries = items.iter().map(|item| item.entry.clone()).collect();
-        let lease = Lease { process: Leaseholder::this_process(), entries };
+        let lease = Lease::of(entries);
         if let Some(log) = log(self, &lease) {
             place::claim_log(&log)?;
         }
@@ -97,7 +97,9 @@ fn prepare(
         wanted::publish(&item.entry, token, home.as_ref())?;
     }
     let expires = obtained.iter().map(|obtained| obtained.expires_at).collect();
-    let plan = renewer::Plan { lease: lease.clone(), expires, log: log(args, lease) };
+    let digest = |obtained: &Obtained| TokenDigest::of(obtained.token.expose()).to_string();
+    let digests = obtained.iter().map(digest).collect();
+    let plan = renewer::Plan { lease: lease.clone(), expires, digests, log: log(args, lease) };
     renewer::start(&plan, &args.common).map_err(|error| {
         let text = format!("nothing could be started that keeps the token fresh: {error}");
         Error::Other(Exit::Failure, text)

@@ -1,18 +1,17 @@
 //! Whether the file may be where `--outfile` or the program's name puts it: there it could destroy what somebody needs.
 
-use std::{
-    io::Read,
-    path::{Path, PathBuf},
-};
+use std::{io::Read, path::Path};
 
 use oidc_proto::{
     files::{
         Surroundings, TokenFiles,
-        entry::{FileSink, OnExpiry, Sink},
+        entry::{Entry, FileSink, OnExpiry, Sink},
         gate::MAX_TOKEN_LEN,
     },
+    home::Home,
     jwt::Claims,
-    private_file,
+    private_file::{self, Location},
+    token::TokenDigest,
 };
 use rustix::fs::{Mode, OFlags};
 use zeroize::Zeroizing;
@@ -27,12 +26,14 @@ use crate::{
 };
 
 /// What is in a file.
-#[derive(Debug, PartialEq, Eq)]
-enum Content {
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Content {
     /// There is no file.
     Missing,
-    /// Nothing, or a token: it is replaced.
-    Replaceable,
+    /// Nothing.
+    Empty,
+    /// The token that this program put there, or another one.
+    Token,
     /// Something else.
     Other,
 }
@@ -41,39 +42,71 @@ enum Content {
 /// something else than a token. A file that was there before stays at the end.
 pub fn claim(item: &mut Item, directory: &Path, context: &mut Context) -> Result<(), Error> {
     let Sink::File(file) = &item.entry.sink else { return Ok(()) };
-    let wrong = |text: String| Err(Error::Other(Exit::File, text));
     let home = context.home().ok();
-    let target = home.as_ref().map_or_else(|| file.target(), |home| file.target().outside(home.path()));
-    private_file::examine(&target).map_err(|error| Error::Other(Exit::File, error.to_string()))?;
-    let path = file.path.display();
-    if let Some(holder) = holder(&file.path, directory) {
-        return wrong(format!(
-            "{path} belongs to a command that still runs (process {}) and is removed with it: name another file by --outfile",
+    let content = look(file, None, None, directory, home.as_ref())
+        .map_err(|what| wrong(&format!("{what}: name another file by --outfile")))?;
+    if content != Content::Missing {
+        item.entry.on_expiry = OnExpiry::Keep;
+    }
+    Ok(())
+}
+
+/// The same for a file that a process has had already, before it is written again: links on the way may lead elsewhere by now.
+/// `known` is the token that was written last. What is there.
+pub fn claim_again(
+    entry: &Entry,
+    own: &Leaseholder,
+    known: Option<&TokenDigest>,
+    directory: &Path,
+    home: Option<&Home>,
+) -> Result<Content, Error> {
+    let Sink::File(file) = &entry.sink else { return Ok(Content::Other) };
+    // A name of this program in a directory of this user's: whatever its command did to the file.
+    if file.path.parent() == Some(directory) && entry.name.starts_with(&lease::prefix()) {
+        return Ok(Content::Token);
+    }
+    look(file, Some(own), known, directory, home).map_err(|what| wrong(&what))
+}
+
+/// Whether readers find no token any more, because somebody removed or emptied the file, or because links lead elsewhere.
+pub fn is_lost(entry: &Entry) -> bool {
+    let Sink::File(file) = &entry.sink else { return false };
+    matches!(content(file, None), Content::Missing | Content::Empty)
+}
+
+fn wrong(text: &str) -> Error {
+    Error::Other(Exit::File, text.to_owned())
+}
+
+/// What is there, or why no token may be.
+fn look(
+    file: &FileSink,
+    own: Option<&Leaseholder>,
+    known: Option<&TokenDigest>,
+    directory: &Path,
+    home: Option<&Home>,
+) -> Result<Content, String> {
+    let target = home.map_or_else(|| file.target(), |home| file.target().outside(home.path()));
+    private_file::examine(&target).map_err(|error| error.to_string())?;
+    let (path, wanted) = (file.path.display(), Location::of(&file.path));
+    if let Some(holder) = holder(&wanted, own, directory) {
+        return Err(format!(
+            "{path} belongs to a command that still runs (process {}) and is removed with it",
             holder.pid
         ));
     }
     // With a mistake in it nothing of the configuration counts.
-    let managed = home.and_then(|home| TokenFiles::read(&home, &Surroundings::of_process()).ok());
-    let of_agent = managed
-        .iter()
-        .flat_map(|files| &files.entries)
-        .find(|entry| matches!(&entry.sink, Sink::File(managed) if real(&managed.path) == real(&file.path)));
-    if let Some(entry) = of_agent {
-        return wrong(format!(
-            "{path} is the managed file '{}', which the agent keeps fresh: name another file by --outfile",
-            entry.name
-        ));
+    let managed = home.and_then(|home| TokenFiles::read(home, &Surroundings::of_process()).ok());
+    let is_it = |entry: &&Entry| lease::location(entry).is_some_and(|managed| managed == wanted);
+    if let Some(entry) = managed.iter().flat_map(|files| &files.entries).find(is_it) {
+        return Err(format!("{path} is the managed file '{}', which the agent keeps fresh", entry.name));
     }
-    match content(file) {
-        Content::Missing => {}
-        Content::Replaceable => item.entry.on_expiry = OnExpiry::Keep,
+    match content(file, known) {
         Content::Other => {
-            return wrong(format!(
-                "{path} is there and holds no token that is known as one, so it is not replaced: name another file by --outfile, or remove it"
-            ));
+            Err(format!("{path} is there and holds no token that is known as one, so it is not replaced"))
         }
+        content => Ok(content),
     }
-    Ok(())
 }
 
 /// Refuses a log in the place of a file that is there, for it would be removed at the end.
@@ -88,23 +121,18 @@ pub fn claim_log(log: &Path) -> Result<(), Error> {
     Err(Error::Other(Exit::File, text))
 }
 
-/// The process for which a file is kept fresh.
-fn holder(path: &Path, directory: &Path) -> Option<Leaseholder> {
-    let wanted = real(path);
+/// The process for which a file is kept fresh, if that is another one.
+fn holder(wanted: &Location, own: Option<&Leaseholder>, directory: &Path) -> Option<Leaseholder> {
     let is_held = |lease: &lease::Lease| {
-        lease.files().any(|file| real(file) == wanted) && lease.process.life() != Life::Ended
+        own != Some(&lease.process)
+            && lease.files().any(|file| Location::of(file) == *wanted)
+            && lease.process.life() != Life::Ended
     };
     lease::noted(directory).into_iter().find(is_held).map(|lease| lease.process)
 }
 
-/// The path without links on the way.
-fn real(path: &Path) -> PathBuf {
-    let directory = path.parent().and_then(|parent| fs_err::canonicalize(parent).ok());
-    directory.zip(path.file_name()).map_or_else(|| path.to_owned(), |(directory, name)| directory.join(name))
-}
-
-/// Any word could be a token that only its provider can read; so only a JWT counts as one.
-fn content(file: &FileSink) -> Content {
+/// Any word could be a token that only its provider can read; so only a JWT counts as one, and the one that is known.
+fn content(file: &FileSink, known: Option<&TokenDigest>) -> Content {
     let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
     let opened = match rustix::fs::open(&file.path, flags, Mode::empty()) {
         Err(rustix::io::Errno::NOENT) => return Content::Missing,
@@ -113,7 +141,10 @@ fn content(file: &FileSink) -> Content {
     };
     let mut text = Zeroizing::new(String::with_capacity(MAX_TOKEN_LEN + 2));
     match opened.take(MAX_TOKEN_LEN as u64 + 2).read_to_string(&mut text) {
-        Ok(_) if text.trim().is_empty() || Claims::of(text.trim()).is_some() => Content::Replaceable,
+        Ok(_) if text.trim().is_empty() => Content::Empty,
+        Ok(_) if known == Some(&TokenDigest::of(text.trim())) || Claims::of(text.trim()).is_some() => {
+            Content::Token
+        }
         _ => Content::Other,
     }
 }
@@ -137,28 +168,21 @@ mod tests {
             host: None,
             readers: Vec::new(),
         };
-        assert_eq!(content(&target), Content::Missing);
+        assert_eq!(content(&target, None), Content::Missing);
         for (text, expected) in [
-            ("", Content::Replaceable),
-            ("\n", Content::Replaceable),
-            ("e30.e30.c2ln\n", Content::Replaceable),
+            ("", Content::Empty),
+            ("\n", Content::Empty),
+            ("e30.e30.c2ln\n", Content::Token),
             ("precious\n", Content::Other),
             ("{\"account\": \"demo\"}", Content::Other),
         ] {
             fs_err::write(&path, text).expect("written");
-            assert_eq!(content(&target), expected, "{text:?}");
+            assert_eq!(content(&target, None), expected, "{text:?}");
         }
+        fs_err::write(&path, "opaque\n").expect("written");
+        assert_eq!(content(&target, Some(&TokenDigest::of("opaque"))), Content::Token);
+        assert_eq!(content(&target, Some(&TokenDigest::of("another"))), Content::Other);
         fs_err::write(&path, [0xff; 100]).expect("written");
-        assert_eq!(content(&target), Content::Other);
-    }
-
-    #[test]
-    fn a_place_is_the_same_by_every_way_to_it() {
-        let kept = tempfile::tempdir().expect("a directory");
-        let root = fs_err::canonicalize(kept.path()).expect("a path");
-        fs_err::create_dir(root.join("a")).expect("made");
-        std::os::unix::fs::symlink("a", root.join("b")).expect("linked");
-        assert_eq!(real(&root.join("b/token")), root.join("a/token"));
-        assert_eq!(real(&root.join("missing/token")), root.join("missing/token"));
+        assert_eq!(content(&target, None), Content::Other);
     }
 }

@@ -7,7 +7,7 @@ use std::{
     os::unix::fs::OpenOptionsExt,
     path::PathBuf,
     process::{Command as Program, Stdio},
-    time::{Duration, SystemTime, UNIX_EPOCH},
+    time::Duration,
 };
 
 use clap::Parser;
@@ -17,18 +17,20 @@ use oidc_proto::{
     files::entry::{Entry, OnExpiry, Span},
     private_file,
     process::Process,
+    token::TokenDigest,
 };
 use rustix::fs::OFlags;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    lease::{Lease, Life},
+    lease::{self, Lease, Life},
+    place::{self, Content},
     wanted::{self, Obtained},
 };
 use crate::{
     cli::options::Common,
     context::{Command, Context, error::Error},
-    process::descriptors,
+    process::{clock, descriptors},
     say::exit::Exit,
 };
 
@@ -38,6 +40,8 @@ const LONGEST_WAIT: Duration = Duration::from_secs(30);
 const SHORTEST_WAIT: u64 = 1;
 /// How soon a token is renewed at the earliest, in seconds, however short its life.
 const SOONEST: u64 = 5;
+/// How soon a path is looked at again that leads to where no token may be, in seconds.
+const LOOK_AGAIN: u64 = 10;
 /// How soon one whose end is not known, in seconds.
 const WITHOUT_END: u64 = 300;
 /// The longest plan, in bytes.
@@ -50,6 +54,8 @@ pub struct Plan {
     pub lease: Lease,
     /// When the token in each expires, in seconds since the epoch.
     pub expires: Vec<Option<u64>>,
+    /// Which token is in each: [`TokenDigest`].
+    pub digests: Vec<String>,
     /// Where to say what happens.
     pub log: Option<PathBuf>,
 }
@@ -113,7 +119,7 @@ fn stay(context: &mut Context) -> io::Result<()> {
     descriptors::close_inherited();
     let mut text = Vec::new();
     io::stdin().lock().take(LONGEST_PLAN).read_to_end(&mut text)?;
-    let plan: Plan = serde_json::from_slice(&text)?;
+    let mut plan: Plan = serde_json::from_slice(&text)?;
     let mut log = plan.log.as_deref().and_then(|path| {
         let nothing = private_file::write(&private_file::Target::private(path), b"");
         nothing.ok().and_then(|_| {
@@ -129,7 +135,7 @@ fn stay(context: &mut Context) -> io::Result<()> {
     if plan.lease.process.life() == Life::Running
         && let Ok(process) = process
     {
-        renew(&plan, &process, context, &mut say)?;
+        renew(&mut plan, &process, context, &mut say)?;
     }
     // Wherever the first of them lies; the note is in the directory of this user.
     if let Ok(directory) = wanted::directory() {
@@ -142,49 +148,77 @@ fn stay(context: &mut Context) -> io::Result<()> {
 }
 
 /// One file.
-struct Kept<'a> {
-    entry: &'a Entry,
+struct Kept {
+    /// Its place in the lease.
+    index: usize,
+    entry: Entry,
     expires_at: Option<u64>,
+    /// The token that was written last.
+    known: Option<TokenDigest>,
+    /// Its readers find none.
+    is_lost: bool,
     next: u64,
     failures: u32,
 }
 
 /// Until the process has ended.
-fn renew(plan: &Plan, process: &Process, context: &mut Context, say: &mut dyn FnMut(&str)) -> io::Result<()> {
-    let mut now = seconds();
+fn renew(
+    plan: &mut Plan,
+    process: &Process,
+    context: &mut Context,
+    say: &mut dyn FnMut(&str),
+) -> io::Result<()> {
+    let mut now = clock::now();
     let mut files: Vec<_> = plan
         .lease
         .entries
         .iter()
+        .enumerate()
         .zip(&plan.expires)
-        .map(|(entry, expires_at)| {
-            let next = due(entry, *expires_at, now);
-            Kept { entry, expires_at: *expires_at, next, failures: 0 }
+        .map(|((index, entry), expires_at)| Kept {
+            index,
+            entry: entry.clone(),
+            expires_at: *expires_at,
+            known: plan.digests.get(index).and_then(|digest| digest.parse().ok()),
+            is_lost: false,
+            next: due(entry, *expires_at, now),
+            failures: 0,
         })
         .collect();
-    let home = context.home().ok();
     loop {
         let next = files.iter().map(|file| file.next).min().unwrap_or(u64::MAX);
         let wait = Duration::from_secs(next.saturating_sub(now).max(SHORTEST_WAIT)).min(LONGEST_WAIT);
         if process.has_ended_within(wait)? {
             return Ok(());
         }
-        now = seconds();
+        now = clock::now();
+        for file in &mut files {
+            file.is_lost = place::is_lost(&file.entry);
+            // After a failure it is tried again in its time.
+            if file.is_lost && file.failures == 0 {
+                file.next = now;
+            }
+        }
         let looked = now;
         for file in files.iter_mut().filter(|file| file.next <= looked) {
-            // Else what the agent has at hand might be the very token that is in the file.
-            let left = file.expires_at.unwrap_or_default().saturating_sub(now);
-            let at_least = file.entry.timing.min_lifetime.as_secs().max(left + 1);
-            let renewed = wanted::ask_again(file.entry, at_least, context).and_then(|obtained| {
-                wanted::publish(file.entry, &obtained, home.as_ref()).map(|()| obtained)
-            });
-            now = seconds();
+            let there = match may_write(file, &plan.lease, context) {
+                Ok(there) => there,
+                Err(error) => {
+                    file.next = now + LOOK_AGAIN;
+                    say(&format!("{}: {error}; looked at again in {LOOK_AGAIN} s", file.entry.name));
+                    continue;
+                }
+            };
+            let renewed = renew_one(file, there, &mut plan.lease, now, context);
+            now = clock::now();
             match renewed {
-                Ok(Obtained { expires_at, .. }) => {
+                Ok(Obtained { expires_at, token }) => {
                     (file.expires_at, file.failures) = (expires_at, 0);
-                    file.next = due(file.entry, expires_at, now);
+                    file.known = Some(TokenDigest::of(token.expose()));
+                    file.next = due(&file.entry, expires_at, now);
+                    let what = if file.is_lost { "written again" } else { "renewed" };
                     say(&format!(
-                        "{}: renewed; again in {} s",
+                        "{}: {what}; again in {} s",
                         file.entry.name,
                         file.next.saturating_sub(now)
                     ));
@@ -193,14 +227,56 @@ fn renew(plan: &Plan, process: &Process, context: &mut Context, say: &mut dyn Fn
                     file.next = now + pause(file, now);
                     file.failures += 1;
                     say(&format!("{}: {error}; again in {} s", file.entry.name, file.next - now));
-                    let may_go = file.entry.on_expiry == OnExpiry::Remove;
-                    if may_go && file.expires_at.is_some_and(|end| end <= now) {
-                        remove(file.entry);
+                    let is_over = file.expires_at.is_some_and(|end| end <= now);
+                    if is_over && is_own(file, &plan.lease) {
+                        remove(&file.entry);
                     }
                 }
             }
         }
     }
+}
+
+/// What is where the path leads by now, if a token may be written there.
+fn may_write(file: &Kept, lease: &Lease, context: &mut Context) -> Result<Content, Error> {
+    let (directory, home) = (wanted::directory()?, context.home().ok());
+    place::claim_again(&file.entry, &lease.process, file.known.as_ref(), &directory, home.as_ref())
+}
+
+/// Gets another token and writes it over what is `there`.
+fn renew_one(
+    file: &mut Kept,
+    there: Content,
+    lease: &mut Lease,
+    now: u64,
+    context: &mut Context,
+) -> Result<Obtained, Error> {
+    let (directory, home) = (wanted::directory()?, context.home().ok());
+    // Else what the agent has at hand might be the very token that is in the file.
+    let left = file.expires_at.unwrap_or_default().saturating_sub(now);
+    let min = file.entry.timing.min_lifetime.as_secs();
+    let at_least = if file.is_lost { min } else { min.max(left + 1) };
+    let obtained = wanted::ask_again(&file.entry, at_least, context)?;
+    let location = lease::location(&file.entry);
+    let is_elsewhere = lease.locations.get(file.index).is_some_and(|before| *before != location);
+    if is_elsewhere {
+        // Before the token is there: who is killed in between leaves nothing that nobody knows of.
+        lease.locations[file.index] = location;
+        if there != Content::Missing {
+            file.entry.on_expiry = OnExpiry::Keep;
+            lease.entries[file.index].on_expiry = OnExpiry::Keep;
+        }
+        lease.note(&directory).map_err(|error| Error::Other(Exit::File, error.to_string()))?;
+    }
+    wanted::publish(&file.entry, &obtained, home.as_ref())?;
+    Ok(obtained)
+}
+
+/// Whether what is there was written for this process, and goes with it.
+fn is_own(file: &Kept, lease: &Lease) -> bool {
+    let written = lease.locations.get(file.index);
+    file.entry.on_expiry == OnExpiry::Remove
+        && written.is_none_or(|written| *written == lease::location(&file.entry))
 }
 
 /// When a token that was just obtained is renewed, in seconds since the epoch.
@@ -217,7 +293,7 @@ fn due(entry: &Entry, expires_at: Option<u64>, now: u64) -> u64 {
 }
 
 /// How long after a failure the next try is, in seconds: twice as long each time, and still several before the end.
-fn pause(file: &Kept<'_>, now: u64) -> u64 {
+fn pause(file: &Kept, now: u64) -> u64 {
     let timing = &file.entry.timing;
     let doubled = timing.min_backoff.as_secs().saturating_mul(1 << file.failures.min(16));
     let longest = match file.expires_at.map(|end| end.saturating_sub(now)) {
@@ -231,8 +307,4 @@ fn remove(entry: &Entry) {
     if let oidc_proto::files::entry::Sink::File(file) = &entry.sink {
         drop(private_file::remove(&file.path));
     }
-}
-
-fn seconds() -> u64 {
-    SystemTime::now().duration_since(UNIX_EPOCH).map(|since| since.as_secs()).unwrap_or_default()
 }

@@ -11,7 +11,7 @@ use oidc_proto::{
         Entry, FileSink, Format, OnExpiry, Require, Sink, Span, Timing, TokenKind, WantedToken, Write,
     },
     home::Home,
-    message::{Target, Validity},
+    message::{AwsCredentialsRequest, Target, Validity},
     private_file,
     secret::SecretText,
 };
@@ -82,8 +82,8 @@ pub fn items(args: &ExecArgs, context: &mut Context) -> Result<Vec<Item>, Error>
         said.push(Said {
             name: None,
             account,
-            scope: args.scope.join(" "),
-            audience: args.aud.as_deref(),
+            scope: args.purpose.scope.join(" "),
+            audience: args.purpose.aud.as_deref(),
             id_token: args.id_token,
             place: args.destinations.wanted.first(),
         });
@@ -120,13 +120,22 @@ fn refuse_what_does_not_fit(args: &ExecArgs, has_account: bool) -> Result<(), Er
     }
     let of_account = args.aws.role.is_some()
         || args.outfile.is_some()
-        || args.aud.is_some()
         || args.id_token
-        || !args.scope.is_empty()
+        || !args.purpose.is_empty()
         || !args.env.is_empty()
         || !args.destinations.wanted.is_empty();
     if !has_account && of_account {
         return wrong("those options are for the token of ACCOUNT, which is missing; `--token` has its own");
+    }
+    if args.outfile.as_ref().is_some_and(|path| path.file_name().is_none()) {
+        return wrong("`--outfile` names no file");
+    }
+    if let Some(role) = args.aws.role.as_deref() {
+        let asked =
+            AwsCredentialsRequest { region: args.aws.region.clone(), ..AwsCredentialsRequest::new("", role) };
+        if let Err(field) = asked.check() {
+            return wrong(&format!("--aws-{field}"));
+        }
     }
     if args.destinations.lacks_place {
         return wrong("what is to be done needs a place: --for URL");
@@ -134,7 +143,7 @@ fn refuse_what_does_not_fit(args: &ExecArgs, has_account: bool) -> Result<(), Er
     if args.destinations.wanted.len() > 1 {
         return wrong("one file holds one token: for another service `--token NAME=ACCOUNT,for=URL`");
     }
-    if args.id_token && (args.aud.is_some() || !args.destinations.wanted.is_empty()) {
+    if args.id_token && (args.purpose.aud.is_some() || !args.destinations.wanted.is_empty()) {
         return wrong("an ID token is for the client itself: neither `--for` nor `--aud`");
     }
     let names: Vec<_> = args.named.iter().map(|named| named.name.to_ascii_uppercase()).collect();
@@ -238,7 +247,7 @@ pub fn ask_again(entry: &Entry, at_least: u64, context: &mut Context) -> Result<
 
 fn ask(entry: &Entry, at_least: u64, autoload: bool, context: &mut Context) -> Result<Obtained, Error> {
     let wanted = match entry.token.kind {
-        TokenKind::Id => Wanted::IdToken,
+        TokenKind::Id => Wanted::IdToken { validity: Validity::AtLeast(at_least) },
         TokenKind::Access => Wanted::AccessToken {
             scope: entry.token.scope.clone(),
             audience: entry.token.audience.clone(),
