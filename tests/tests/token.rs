@@ -65,6 +65,43 @@ fn a_valid_token_is_served_from_the_cache() {
     assert_eq!(claims(access_token(&first))["exp"], first["expires_at"]);
 }
 
+/// Each would cost a refresh otherwise. Who says nothing of that gets a new one, as from the C suite's agent.
+#[test]
+fn an_id_token_is_kept_for_those_who_say_how_long_it_is_to_be_valid() {
+    let scene = Scene::new();
+    scene.oidc(&["add", "--pw-env", "--always-allow-idtoken", ACCOUNT]).success();
+    let cost = |options: &[&str]| {
+        let before = scene.provider.log().refreshes();
+        let token = scene.oidc(&[&["token", "--id-token", ACCOUNT], options].concat()).success();
+        assert!(claims(token.trim())["aud"].is_string() || claims(token.trim())["aud"].is_array(), "{token}");
+        scene.provider.log().refreshes() - before
+    };
+    for (options, expected) in [
+        (&["--time", "60"][..], 1),
+        (&["--time", "60"], 0),
+        (&["--time", "10m"], 0),
+        (&[], 1),
+        (&["--time", "60"], 0),
+        (&["--time", "60", "--force-new"], 1),
+        (&["--time", "60"], 0),
+    ] {
+        assert_eq!(cost(options), expected, "{options:?}");
+    }
+    // This process asks again and again, as one does whose token is refused: one new token, then a word on the reason.
+    let told: Vec<_> = (0..4)
+        .map(|_| {
+            let before = scene.provider.log().refreshes();
+            let said = scene.oidc(&["helper", "kubectl", "--account", ACCOUNT, "--id-token"]);
+            assert_eq!(said.code, Some(0), "{said:?}");
+            (
+                scene.provider.log().refreshes() - before,
+                said.stderr.contains("may have refused this token: An ID token is for"),
+            )
+        })
+        .collect();
+    assert_eq!(told, [(0, false), (1, false), (0, true), (0, true)]);
+}
+
 #[test]
 fn minus_one_forces_a_new_token() {
     let scene = Scene::loaded();

@@ -160,6 +160,11 @@ impl Account {
         act(&mut self.state().held)
     }
 
+    /// The ID token that is kept for a purpose, whatever its age.
+    pub fn id_token(&self, purpose: &Purpose) -> Result<Option<Arc<CachedToken>>, Failure> {
+        self.with_open(|open| open.id_tokens.find(purpose).filter(|_| !open.tokens.must_be_stored()).cloned())
+    }
+
     /// What the cache has to say, and a provider that is being left alone. `min_valid` in seconds; `None`: a new token in any
     /// case.
     pub fn answer(&self, purpose: &Purpose, min_valid: Option<u64>, now: Moment) -> Result<Answer, Failure> {

@@ -73,7 +73,7 @@ impl Open {
         self.standing.opened();
         let same_login = self.is_login_of(&config);
         if !same_login {
-            self.cache = TokenCache::default();
+            (self.cache, self.id_tokens) = (TokenCache::default(), TokenCache::default());
         }
         // The file's name is the account's; the copy inside it may be that of a file it was copied from.
         config.name.clone_from(&self.config.name);

@@ -137,8 +137,8 @@ impl Accounts {
         min_valid: Option<u64>,
     ) -> Result<SecretText, Failure> {
         if wish.id_token {
-            let (id_token, _) = self.new_id_token(account, wish.purpose.scope()).await?;
-            return Ok(id_token.token().expose().into());
+            let id_token = self.id_token_for(account, wish.purpose.scope(), min_valid).await?;
+            return Ok(id_token.access_token.expose().into());
         }
         let token = self.token_for(account, wish.purpose.clone(), min_valid).await?;
         Ok(token.access_token.expose().into())

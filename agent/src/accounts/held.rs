@@ -52,6 +52,8 @@ pub struct Open {
     pub password_source: Option<Box<PasswordSource>>,
     /// Access tokens.
     pub cache: TokenCache,
+    /// ID tokens, judged, by the scopes that were asked for.
+    pub id_tokens: TokenCache,
     /// Temporary credentials.
     pub aws: AwsCache,
     /// The refresh token that could not be saved lies in the runtime directory.
@@ -85,6 +87,7 @@ impl Open {
             stamp: None,
             password_source: None,
             cache: TokenCache::default(),
+            id_tokens: TokenCache::default(),
             aws: AwsCache::default(),
             kept_at_hand: false,
             standing: Standing::Usable,
@@ -178,6 +181,7 @@ impl Open {
             object.insert("password_source", source.to_value());
         }
         object.insert("cache", self.cache.to_value());
+        object.insert("id_tokens", self.id_tokens.to_value());
         object.insert("aws", self.aws.to_value());
         object.to_json()
     }
@@ -191,6 +195,7 @@ impl Open {
         open.password_source =
             object.object("password_source").as_ref().and_then(PasswordSource::from_object).map(Box::new);
         open.cache.restore(object.remove("cache").unwrap_or_default());
+        open.id_tokens.restore(object.remove("id_tokens").unwrap_or_default());
         open.aws.restore(object.remove("aws").unwrap_or_default());
         Some(open)
     }
@@ -307,6 +312,7 @@ mod tests {
             br#"{"name":"a","issuer_url":"https://op","client_id":"c","refresh_token":"R1","custom":[1]}"#;
         let mut open = Open::new(AccountConfig::parse(text).expect("an account"));
         open.cache.keep(Purpose::default(), token("T1", at(1000), 3600));
+        open.id_tokens.keep(Purpose::default(), token("I1", at(1000), 3600));
         open
     }
 
@@ -319,6 +325,7 @@ mod tests {
         assert_eq!(open.whole_config(), account().whole_config());
         assert_eq!(open.tokens, account().tokens);
         assert_eq!(open.cache.find(&Purpose::default()), account().cache.find(&Purpose::default()));
+        assert_eq!(open.id_tokens.find(&Purpose::default()), account().id_tokens.find(&Purpose::default()));
     }
 
     #[test]

@@ -10,7 +10,6 @@ use oidc_proto::{
     account::AccountConfig,
     destination::rule::Rule,
     error_code::ErrorCode,
-    jwt::Claims,
     message::{Failure, IdTokenRequest, Target, TokenRequest, Validity},
     shell,
     shortname::Shortname,
@@ -23,10 +22,7 @@ use super::{
     loaded::Accounts,
     token_cache::{CachedToken, Purpose},
 };
-use crate::{
-    caller::Caller,
-    clock::{LONGEST, Moment},
-};
+use crate::{caller::Caller, clock::Moment};
 
 /// What is wanted.
 #[derive(Debug, Clone)]
@@ -157,19 +153,14 @@ impl Accounts {
 
     async fn managed_id_token(&self, wish: ManagedWish) -> Result<Arc<CachedToken>, Failure> {
         let target = Target::Account(wish.account.to_string());
-        let request = IdTokenRequest { target, scope: wish.scope, application_hint: None, prompt: false };
-        let (token, issuer) = self.id_token(request, Caller::itself()).await?;
-        let (text, now) = (token.token().expose(), self.now());
-        let lifetime = Claims::of(text).and_then(|claims| claims.lifetime(now.wall));
-        Ok(Arc::new(CachedToken {
-            access_token: text.into(),
-            issuer,
-            obtained: now,
-            wanted: 0,
-            lifetime: lifetime.map(|seconds| seconds.min(LONGEST.as_secs())),
-            scope: None,
-            warnings: Vec::new(),
-        }))
+        let request = IdTokenRequest {
+            target,
+            validity: wish.validity,
+            scope: wish.scope,
+            application_hint: None,
+            prompt: false,
+        };
+        self.id_token(request, Caller::itself()).await
     }
 }
 

@@ -27,7 +27,7 @@ use super::{
     loaded::Accounts,
     token_cache::{CachedToken, Purpose},
 };
-use crate::{caller::Caller, provider::ReceivedIdToken};
+use crate::caller::Caller;
 
 /// What is said where nothing was found.
 const NOTHING_WRONG: &str = "Nothing is wrong with the token as far as can be seen here: the service may not know you or the issuer, or \
@@ -37,8 +37,8 @@ const NOTHING_WRONG: &str = "Nothing is wrong with the token as far as can be se
 pub enum Given {
     /// An access token, and what may be wrong with it.
     Access(Arc<CachedToken>, Option<String>),
-    /// An ID token, and its issuer.
-    Id(Arc<ReceivedIdToken>, Arc<str>),
+    /// An ID token, and what may be wrong with it.
+    Id(Arc<CachedToken>, Option<String>),
 }
 
 /// Whether the token that is there now was refused.
@@ -87,19 +87,14 @@ impl Accounts {
         request: &RefusedRequest,
     ) -> Result<Verdict, Failure> {
         let now = self.now();
-        let current = account.with_open(|open| {
-            let kept = open.cache.find(&which.purpose).filter(|token| token.serves(request.min_valid, now));
-            kept.map(|token| TokenDigest::of(token.access_token.expose()))
-        })?;
+        let current = kept(account, which)?.filter(|token| token.serves(request.min_valid, now));
+        let current = current.map(|token| TokenDigest::of(token.access_token.expose()));
         Ok(match &request.sign {
-            // ID tokens are not kept: the one that was refused is none that would be given again.
-            Sign::Token(_) if which.is_id => Verdict::Refused,
             Sign::Token(refused) if current.as_ref() == Some(refused) => Verdict::Refused,
             Sign::Token(_) => Verdict::NotYet,
             Sign::Process(process) => {
                 let handed = account.refused.handed(which, &request.destination, process);
                 match handed {
-                    Some(_) if which.is_id => Verdict::Perhaps,
                     Some(handed) if current == Some(handed.clone()) => Verdict::Perhaps,
                     _ => Verdict::NotYet,
                 }
@@ -115,17 +110,17 @@ impl Accounts {
         caller: Caller<'_>,
         is_new: bool,
     ) -> Result<Given, Failure> {
+        let validity = if is_new { Validity::ForceNew } else { Validity::AtLeast(request.min_valid) };
         let given = if which.is_id {
             let request = IdTokenRequest {
                 target: request.target.clone(),
+                validity,
                 scope: request.scope.clone(),
                 application_hint: request.application_hint.clone(),
                 prompt: request.prompt,
             };
-            let (token, issuer) = Box::pin(self.id_token(request, caller)).await?;
-            Given::Id(token, issuer)
+            Given::Id(Box::pin(self.id_token(request, caller)).await?, None)
         } else {
-            let validity = if is_new { Validity::ForceNew } else { Validity::AtLeast(request.min_valid) };
             let request = TokenRequest {
                 target: request.target.clone(),
                 validity,
@@ -153,9 +148,7 @@ impl Accounts {
         verdict: Verdict,
         renewal: &Renewal,
     ) -> Result<Given, Failure> {
-        let current =
-            account.with_open(|open| open.cache.find(&which.purpose).cloned())?.filter(|_| !which.is_id);
-        let reasons = match &current {
+        let reasons = match &kept(account, which)? {
             Some(token) => self.reasons(account, which, request, token, renewal).await,
             None => Reasons::default(),
         };
@@ -164,14 +157,11 @@ impl Accounts {
             return Err(failure);
         }
         let given = self.give(account, which, request, caller, false).await?;
+        let why = if reasons.texts.is_empty() { NOTHING_WRONG.to_owned() } else { reasons.texts.join(" ") };
+        let told = Some(format!("'{}' may have refused this token: {why}", request.destination));
         Ok(match given {
-            Given::Access(token, _) => {
-                let why =
-                    if reasons.texts.is_empty() { NOTHING_WRONG.to_owned() } else { reasons.texts.join(" ") };
-                let told = format!("'{}' may have refused this token: {why}", request.destination);
-                Given::Access(token, Some(told))
-            }
-            given @ Given::Id(..) => given,
+            Given::Access(token, _) => Given::Access(token, told),
+            Given::Id(token, _) => Given::Id(token, told),
         })
     }
 
@@ -202,7 +192,9 @@ impl Accounts {
         };
         let mut reasons = look(&looked, self.now());
         let asked = IntrospectRequest { account: account.name.to_string(), token: SecretText::from(text) };
-        if let Ok(said) = Box::pin(self.introspect(asked)).await
+        // RFC 7662 knows access and refresh tokens.
+        if !which.is_id
+            && let Ok(said) = Box::pin(self.introspect(asked)).await
             && said.active == Some(false)
         {
             reasons.add(
@@ -223,10 +215,17 @@ impl Accounts {
     }
 }
 
+/// The token that is there now, whatever its age.
+fn kept(account: &Account, which: &Which) -> Result<Option<Arc<CachedToken>>, Failure> {
+    if which.is_id {
+        return account.id_token(&which.purpose);
+    }
+    account.with_open(|open| open.cache.find(&which.purpose).cloned())
+}
+
 fn digest(given: &Given) -> TokenDigest {
     match given {
-        Given::Access(token, _) => TokenDigest::of(token.access_token.expose()),
-        Given::Id(token, _) => TokenDigest::of(token.token().expose()),
+        Given::Access(token, _) | Given::Id(token, _) => TokenDigest::of(token.access_token.expose()),
     }
 }
 

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use oidc_proto::{
     deadlines,
     error_code::ErrorCode,
+    jwt::Claims,
     message::{Failure, IdTokenRequest, Target, TokenRequest, Validity},
 };
 use tokio::time::Instant;
@@ -18,6 +19,7 @@ use super::{
 };
 use crate::{
     caller::Caller,
+    clock::LONGEST,
     provider::{Expected, ReceivedIdToken},
 };
 
@@ -59,12 +61,12 @@ impl Accounts {
         Box::pin(self.obtained(account, purpose, min_valid)).await.map(|obtained| obtained.token)
     }
 
-    /// An ID token: always a new one, and only with the person's consent.
+    /// An ID token, and only with the person's consent.
     pub async fn id_token(
         &self,
         request: IdTokenRequest,
         caller: Caller<'_>,
-    ) -> Result<(Arc<ReceivedIdToken>, Arc<str>), Failure> {
+    ) -> Result<Arc<CachedToken>, Failure> {
         let asking = Asking::new(caller, request.application_hint.as_deref(), request.prompt);
         let account = self.account_for(&request.target, &asking).await?;
         if !(account.always_allow_id_token || self.deps().options.always_allow_id_token) {
@@ -76,16 +78,28 @@ impl Accounts {
             let wanted = Wanted { what: "an access token", ..Wanted::default() };
             self.consent(&account, &asking, &wanted).await?;
         }
-        self.new_id_token(&account, request.scope.as_deref()).await
+        let min_valid = match request.validity {
+            Validity::AtLeast(seconds) => Some(seconds),
+            Validity::ForceNew => None,
+        };
+        self.id_token_for(&account, request.scope.as_deref(), min_valid).await
     }
 
-    /// The same without a question.
-    pub(super) async fn new_id_token(
+    /// The same without a question. `min_valid` in seconds; `None`: a new token in any case.
+    pub(super) async fn id_token_for(
         &self,
         account: &Arc<Account>,
         scope: Option<&str>,
-    ) -> Result<(Arc<ReceivedIdToken>, Arc<str>), Failure> {
-        let obtained = self.obtained(account, Purpose::new(scope, None), None).await?;
+        min_valid: Option<u64>,
+    ) -> Result<Arc<CachedToken>, Failure> {
+        let purpose = Purpose::new(scope, None);
+        let kept = account
+            .id_token(&purpose)?
+            .filter(|token| min_valid.is_some_and(|min_valid| token.serves(min_valid, self.now())));
+        if let Some(kept) = kept {
+            return Ok(kept);
+        }
+        let obtained = self.obtained(account, purpose.clone(), None).await?;
         let Some(id_token) = obtained.id_token else {
             return Err(Failure::new(
                 ErrorCode::NotSupportedByProvider,
@@ -94,7 +108,19 @@ impl Accounts {
             .with_info("An ID token comes only with the scope 'openid'."));
         };
         self.judge(account, &id_token).await?;
-        Ok((id_token, Arc::clone(&obtained.token.issuer)))
+        let (text, now) = (id_token.token().expose(), self.now());
+        let lifetime = Claims::of(text).and_then(|claims| claims.lifetime(now.wall));
+        let token = Arc::new(CachedToken {
+            access_token: text.into(),
+            issuer: Arc::clone(&obtained.token.issuer),
+            obtained: now,
+            wanted: min_valid.unwrap_or(0),
+            lifetime: lifetime.map(|seconds| seconds.min(LONGEST.as_secs())),
+            scope: None,
+            warnings: Vec::new(),
+        });
+        account.with_open(|open| open.id_tokens.keep(purpose, Arc::clone(&token)))?;
+        Ok(token)
     }
 
     async fn judge(&self, account: &Account, id_token: &ReceivedIdToken) -> Result<(), Failure> {

@@ -1,7 +1,5 @@
 //! Which room answers which request: a flat table, and the C suite's texts.
 
-use std::sync::Arc;
-
 use oidc_proto::{
     message::{Failure, FilesStatus, IdTokenReply, Reply, Request, TokenReply},
     shortname::Shortname,
@@ -15,7 +13,6 @@ use crate::{
     files::Files,
     login::Login,
     page::Page,
-    provider::ReceivedIdToken,
 };
 
 /// Answers requests.
@@ -54,13 +51,15 @@ impl Dispatch {
                 let granted = accounts.access_token(request, caller).await?;
                 Ok(token(&granted, accounts.deps().clock.now()))
             }
-            Request::IdToken(request) => Box::pin(accounts.id_token(request, caller)).await.map(id_token),
+            Request::IdToken(request) => {
+                Box::pin(accounts.id_token(request, caller)).await.map(|given| id_token(&given, None))
+            }
             Request::Refused(request) => Ok(match Box::pin(accounts.refused(request, caller)).await? {
                 Given::Access(granted, warning) => {
                     let now = accounts.deps().clock.now();
                     token_with(&granted, warning, now)
                 }
-                Given::Id(received, issuer) => id_token((received, issuer)),
+                Given::Id(given, warning) => id_token(&given, warning),
             }),
             Request::Userinfo(request) => {
                 Ok(Reply::success_with(Box::pin(accounts.userinfo(request, caller)).await?.to_info()))
@@ -188,8 +187,12 @@ fn token_with(token: &CachedToken, warning: Option<String>, now: Moment) -> Repl
     })
 }
 
-fn id_token((received, issuer): (Arc<ReceivedIdToken>, Arc<str>)) -> Reply {
-    Reply::IdToken(IdTokenReply { id_token: received.token().clone(), issuer: issuer.to_string() })
+fn id_token(token: &CachedToken, warning: Option<String>) -> Reply {
+    Reply::IdToken(IdTokenReply {
+        id_token: token.access_token.expose().into(),
+        issuer: token.issuer.to_string(),
+        warnings: warning.into_iter().collect(),
+    })
 }
 
 fn added(added: Added) -> Reply {

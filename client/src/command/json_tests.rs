@@ -37,9 +37,11 @@ fn agent(request: &Request) -> Reply {
             warnings: Vec::new(),
             refresh_token: None,
         }),
-        Request::IdToken(_) => {
-            Reply::IdToken(IdTokenReply { id_token: IdToken::from("it"), issuer: "https://op".to_owned() })
-        }
+        Request::IdToken(_) => Reply::IdToken(IdTokenReply {
+            id_token: IdToken::from("it"),
+            issuer: "https://op".to_owned(),
+            warnings: Vec::new(),
+        }),
         Request::Page(PageRequest { stop: false }) => Reply::Page(PageReply {
             address: SecretText::from("http://127.0.0.1:4711/#s"),
             opens_until: 1,

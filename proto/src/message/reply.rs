@@ -84,6 +84,8 @@ pub struct IdTokenReply {
     pub id_token: IdToken,
     /// The account's issuer URL.
     pub issuer: String,
+    /// Ours: what may be wrong with it, as sentences.
+    pub warnings: Vec<String>,
 }
 
 /// A client information response (RFC 7591 section 3.2.1). `Debug` shows its keys only.
@@ -164,7 +166,11 @@ impl Reply {
             Self::Token(TokenReply::read(object)?)
         } else if has("id_token") {
             let token = object.string("id_token").ok_or(ReplyError::Malformed("id_token"))?;
-            Self::IdToken(IdTokenReply { id_token: IdToken::new(token), issuer: issuer(object) })
+            Self::IdToken(IdTokenReply {
+                id_token: IdToken::new(token),
+                issuer: issuer(object),
+                warnings: object.strings("warnings"),
+            })
         } else if has("mytoken") || has("transfer_code") {
             object.remove("status");
             Self::Mytoken(std::mem::take(object))
@@ -213,6 +219,9 @@ impl Reply {
             Self::IdToken(reply) => {
                 object.insert("id_token", reply.id_token.expose());
                 object.insert("issuer", reply.issuer.as_str());
+                if !reply.warnings.is_empty() {
+                    object.insert("warnings", reply.warnings.clone());
+                }
             }
             Self::Mytoken(answer) => write_mytoken(answer, &mut object),
             Self::Config(config) => object.insert("config", config.to_object().into_value()),

@@ -48,6 +48,9 @@ pub struct TokenRequest {
 pub struct IdTokenRequest {
     /// `account` or `issuer`; the account wins.
     pub target: Target,
+    /// Ours, `min_valid_period` as in [`TokenRequest`]: one that the agent has will do, if it is valid for longer. Without the
+    /// field it is a new one in any case, as the C suite gives it.
+    pub validity: Validity,
     /// For the refresh request.
     pub scope: Option<String>,
     /// As in [`TokenRequest`].
@@ -145,8 +148,13 @@ impl TokenRequest {
 
 impl IdTokenRequest {
     pub(super) fn read(object: &Object) -> Result<Self, Failure> {
+        let validity = match Validity::read(object) {
+            Validity::AtLeast(seconds) if object.contains("min_valid_period") => Validity::AtLeast(seconds),
+            _ => Validity::ForceNew,
+        };
         Ok(Self {
             target: Target::read(object)?,
+            validity,
             scope: object.string("scope"),
             application_hint: object.string("application_hint"),
             prompt: may_prompt(object),
@@ -155,6 +163,9 @@ impl IdTokenRequest {
 
     pub(super) fn write(&self, object: &mut Object) {
         self.target.write(object);
+        if self.validity != Validity::ForceNew {
+            self.validity.write(object);
+        }
         put(object, "scope", self.scope.as_deref());
         put(object, "application_hint", self.application_hint.as_deref());
         put_no_prompt(object, self.prompt);

@@ -140,8 +140,7 @@ fn query() -> impl Strategy<Value = ProviderQuery> {
 }
 
 fn token_request() -> BoxedStrategy<Request> {
-    let validity = prop_oneof![Just(Validity::ForceNew), seconds().prop_map(Validity::AtLeast)];
-    (target(), validity, maybe(), maybe(), maybe(), any::<bool>())
+    (target(), validity(), maybe(), maybe(), maybe(), any::<bool>())
         .prop_map(|(target, validity, scope, audience, application_hint, prompt)| {
             Request::AccessToken(TokenRequest { target, validity, scope, audience, application_hint, prompt })
         })
@@ -194,6 +193,10 @@ fn passwd_request() -> BoxedStrategy<Request> {
         .boxed()
 }
 
+fn validity() -> BoxedStrategy<Validity> {
+    prop_oneof![Just(Validity::ForceNew), seconds().prop_map(Validity::AtLeast)].boxed()
+}
+
 fn bare_request() -> BoxedStrategy<Request> {
     select(vec![
         Request::Check,
@@ -208,9 +211,11 @@ fn bare_request() -> BoxedStrategy<Request> {
 
 fn small_request() -> BoxedStrategy<Request> {
     prop_oneof![
-        (target(), maybe(), maybe(), any::<bool>()).prop_map(|(target, scope, application_hint, prompt)| {
-            Request::IdToken(IdTokenRequest { target, scope, application_hint, prompt })
-        }),
+        (target(), validity(), maybe(), maybe(), any::<bool>()).prop_map(
+            |(target, validity, scope, application_hint, prompt)| {
+                Request::IdToken(IdTokenRequest { target, validity, scope, application_hint, prompt })
+            }
+        ),
         (text(), option::of(object().prop_map(MytokenProfile::Object)), maybe(), any::<bool>()).prop_map(
             |(account, profile, application_hint, prompt)| Request::Mytoken(MytokenRequest {
                 prompt,
@@ -328,10 +333,9 @@ pub fn reply() -> BoxedStrategy<Reply> {
                     refresh_token: refresh_token.map(RefreshToken::new),
                 })
             }),
-        (text(), text()).prop_map(|(token, issuer)| Reply::IdToken(IdTokenReply {
-            id_token: IdToken::new(token),
-            issuer
-        })),
+        (text(), text(), vec(text(), 0..3)).prop_map(|(token, issuer, warnings)| Reply::IdToken(
+            IdTokenReply { id_token: IdToken::new(token), issuer, warnings }
+        )),
         (text(), object()).prop_map(|(token, mut answer)| {
             answer.insert("mytoken", token);
             Reply::Mytoken(answer)

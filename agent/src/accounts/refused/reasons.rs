@@ -75,6 +75,14 @@ pub fn look(looked: &Looked<'_>, now: Moment) -> Reasons {
     }
     let Some(claims) = claims else { return reasons };
     if looked.which.is_id {
+        let clients = claims.audiences().join(" ");
+        reasons.add(
+            format!(
+                "An ID token is for the client that it was issued to, {clients}: the service has to know this client and the issuer, or wants \
+                 an access token."
+            ),
+            false,
+        );
         return reasons;
     }
     let scope = looked.granted.map(str::to_owned).or_else(|| claims.scope());

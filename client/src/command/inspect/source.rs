@@ -69,7 +69,7 @@ impl Source {
     fn of_account(args: &InspectArgs, account: &str, context: &mut Context) -> Result<Self, Error> {
         let text = |texts: &[String]| Some(texts.join(" ").trim().to_owned()).filter(|text| !text.is_empty());
         let wanted = if args.id_token {
-            Wanted::IdToken
+            Wanted::IdToken { validity: Validity::AtLeast(0) }
         } else {
             Wanted::AccessToken {
                 scope: text(&args.scope),

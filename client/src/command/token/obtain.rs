@@ -55,7 +55,10 @@ pub enum Wanted {
         validity: Validity,
     },
     /// An ID token.
-    IdToken,
+    IdToken {
+        /// How long it must still be valid.
+        validity: Validity,
+    },
     /// A mytoken, by the named profile or the server's own choice.
     Mytoken {
         /// The profile's name.
@@ -101,7 +104,7 @@ pub fn obtain(query: &TokenQuery, context: &mut Context) -> Result<Token, Error>
             let grant = Grant::of(asked, &reply);
             Ok(Token::Access(Access { reply, grant }))
         }
-        (Wanted::IdToken, Reply::IdToken(reply)) => Ok(Token::Id(reply)),
+        (Wanted::IdToken { .. }, Reply::IdToken(reply)) => Ok(Token::Id(reply)),
         (Wanted::Mytoken { .. }, Reply::Mytoken(answer)) => Ok(Token::Mytoken(answer)),
         _ => Err(Error::UnexpectedReply(query.request(true).name())),
     }
@@ -217,9 +220,13 @@ impl TokenQuery {
                 application_hint,
                 prompt,
             }),
-            Wanted::IdToken => {
-                Request::IdToken(IdTokenRequest { target, scope: None, application_hint, prompt })
-            }
+            Wanted::IdToken { validity } => Request::IdToken(IdTokenRequest {
+                target,
+                validity: *validity,
+                scope: None,
+                application_hint,
+                prompt,
+            }),
             Wanted::Mytoken { profile } => Request::Mytoken(MytokenRequest {
                 account: self.text().to_owned(),
                 profile: profile.clone().map(MytokenProfile::Name),
