@@ -61,6 +61,9 @@ pub struct HelperHost {
     /// Whether the host wants an ID token.
     #[serde(default)]
     pub id_token: bool,
+    /// The line in which its entry begins, from 1; 0 for one that stands in no file.
+    #[serde(skip)]
+    pub line: usize,
 }
 
 /// How a token is sent over HTTP.
@@ -124,7 +127,7 @@ impl HelperHosts {
 
     /// Reads a text. What is not known, or makes no sense, is an error with its line.
     pub fn parse(text: &str) -> Result<Self, HelpersError> {
-        let parsed: Self = toml::from_str(text).map_err(|error| {
+        let mut parsed: Self = toml::from_str(text).map_err(|error| {
             let at = error.span().map_or(0, |span| span.start);
             let advice = if error.message().ends_with("expected a sequence") {
                 "; an entry begins with [[host]]"
@@ -136,9 +139,10 @@ impl HelperHosts {
         if parsed.hosts.len() > MAX_HOSTS {
             return Err(HelpersError::Line(1, format!("there are more than {MAX_HOSTS} hosts")));
         }
-        for (number, host) in parsed.hosts.iter().enumerate() {
+        for (number, host) in parsed.hosts.iter_mut().enumerate() {
             host.check()
                 .map_err(|problem| HelpersError::Line(line_of_problem(text, number, &problem), problem))?;
+            host.line = line_of_entry(text, number);
         }
         Ok(parsed)
     }

@@ -1,19 +1,10 @@
 //! `aws_credentials`: what is wanted, made whole and checked before anybody is asked.
 
-use oidc_proto::{
-    error_code::ErrorCode,
-    message::{AwsCredentialsRequest, Failure},
-};
+use oidc_proto::message::{AwsCredentialsRequest, Failure, aws};
 use url::Url;
 
 use super::{aws_cache::For, token_cache::Purpose};
 use crate::provider::{AssumeRole, Providers};
-
-/// Seconds that credentials last: below an hour an SDK would ask for others more often than it uses them (it begins a quarter
-/// of an hour before the end), and no role allows more than twelve.
-const DURATIONS: std::ops::RangeInclusive<u64> = 3600..=12 * 3600;
-/// Longest name of a session.
-const MAX_SESSION: usize = 64;
 
 /// What is wanted.
 pub(super) struct Wish {
@@ -29,23 +20,14 @@ pub(super) struct Wish {
 impl Wish {
     /// The request with every default filled in, or what is wrong with it.
     pub(super) fn of(request: &AwsCredentialsRequest) -> Result<Self, Failure> {
-        let is_role = request.role.starts_with("arn:") && (8..=2048).contains(&request.role.len());
-        if !is_role || !request.role.bytes().all(|byte| byte.is_ascii_graphic()) {
-            let expected = "the ARN of a role, such as arn:aws:iam::123456789012:role/NAME";
-            return Err(Failure::wrong_field("role", expected));
-        }
-        let seconds = request.duration.unwrap_or(*DURATIONS.start());
-        if !DURATIONS.contains(&seconds) {
-            let help = "An SDK asks for other credentials a quarter of an hour before the end.";
-            return Err(Failure::wrong_field("duration", "between 1 and 12 hours").with_info(help));
-        }
+        request.check()?;
         Ok(Self {
             purpose: Purpose::new(request.scope.as_deref(), request.audience.as_deref()),
             id_token: request.id_token,
             endpoint: endpoint(request)?,
             role: request.role.clone(),
-            session: session(request)?,
-            seconds,
+            session: session(request),
+            seconds: request.seconds(),
             cert_path: request.cert_path.clone(),
         })
     }
@@ -88,15 +70,7 @@ fn endpoint(request: &AwsCredentialsRequest) -> Result<Url, Failure> {
         Some(region) => format!("https://sts.{region}.amazonaws.com/"),
         None => "https://sts.amazonaws.com/".to_owned(),
     };
-    let region = request.region.as_deref();
-    let is_label = |text: &str| {
-        (1..=32).contains(&text.len())
-            && text.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-')
-    };
-    if region.is_some_and(|region| !is_label(region)) {
-        return Err(Failure::wrong_field("region", "a region of AWS, such as eu-central-1"));
-    }
-    let text = request.endpoint.clone().unwrap_or_else(|| of_aws(region));
+    let text = request.endpoint.clone().unwrap_or_else(|| of_aws(request.region.as_deref()));
     Providers::sts_endpoint(&text).ok_or_else(|| {
         let expected = "an https address (http on this computer only) without a password in it";
         Failure::wrong_field("endpoint", expected).with_info(
@@ -106,23 +80,17 @@ fn endpoint(request: &AwsCredentialsRequest) -> Result<Url, Failure> {
 }
 
 /// What the service's log calls whoever uses the credentials.
-fn session(request: &AwsCredentialsRequest) -> Result<String, Failure> {
-    let allowed = |c: char| c.is_ascii_alphanumeric() || "_=,.@-".contains(c);
-    let Some(session) = &request.session else {
-        let of_account = request.account.chars().map(|c| if allowed(c) { c } else { '-' });
-        return Ok("oidc-agent-".chars().chain(of_account).take(MAX_SESSION).collect());
-    };
-    if (2..=MAX_SESSION).contains(&session.len()) && session.chars().all(allowed) {
-        return Ok(session.clone());
-    }
-    Err(Failure::new(
-        ErrorCode::BadRequest,
-        "Bad request. Field 'session' is not 2 to 64 letters, digits and '_=,.@-'.",
-    ))
+fn session(request: &AwsCredentialsRequest) -> String {
+    request.session.clone().unwrap_or_else(|| {
+        let of_account = request.account.chars().map(|c| if aws::is_of_session(c) { c } else { '-' });
+        "oidc-agent-".chars().chain(of_account).take(aws::MAX_SESSION).collect()
+    })
 }
 
 #[cfg(test)]
 mod tests {
+    use oidc_proto::error_code::ErrorCode;
+
     use super::*;
 
     fn request() -> AwsCredentialsRequest {
@@ -170,6 +138,8 @@ mod tests {
         for change in [
             (|request| request.role = "admin".to_owned()) as fn(&mut AwsCredentialsRequest),
             |request| request.role = "arn:aws:iam::1:role/a b".to_owned(),
+            |request| request.role = "arn:role/r".to_owned(),
+            |request| request.region = Some("evil.example/".to_owned()),
             |request| request.duration = Some(900),
             |request| request.duration = Some(43_201),
             |request| request.session = Some("a".to_owned()),

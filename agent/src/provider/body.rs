@@ -1,5 +1,8 @@
 //! What a body is that is not what was expected: a few words of it, for a person.
 
+use oidc_proto::json::Object;
+use serde::de::IgnoredAny;
+
 use super::text::presentable;
 
 /// RFC 1952 section 2.3.1.
@@ -20,15 +23,33 @@ pub(crate) fn describe(body: &[u8], secrets: &[&str]) -> String {
     if std::str::from_utf8(body).is_err() {
         return "text in another encoding than UTF-8, or none".to_owned();
     }
-    match (is_html(body), first_words(body, secrets)) {
-        (true, Some(title)) => format!("a web page '{title}'"),
-        (true, None) => "a web page".to_owned(),
-        (false, Some(words)) => format!("'{words}'"),
-        (false, None) => "something else".to_owned(),
+    let kind = if is_page(body) {
+        Some("a web page")
+    } else if is_markup(body) {
+        Some("XML of another kind")
+    } else if serde_json::from_slice::<IgnoredAny>(body).is_ok() {
+        return json_in_words(body, secrets);
+    } else {
+        None
+    };
+    match (kind, first_words(body, secrets)) {
+        (Some(kind), Some(words)) => format!("{kind} '{words}'"),
+        (Some(kind), None) => kind.to_owned(),
+        (None, Some(words)) => format!("'{words}'"),
+        (None, None) => "something else".to_owned(),
     }
 }
 
-/// The first line of a text, or the title of a web page; `None`: there is none, or it is JSON.
+/// What JSON says that is not of the form expected.
+fn json_in_words(body: &[u8], secrets: &[&str]) -> String {
+    let said = Object::parse(body).ok().and_then(|object| {
+        ["error_description", "message", "Message", "error"].iter().find_map(|key| object.string(key))
+    });
+    let said = said.map(|said| presentable(&said, secrets)).filter(|said| !said.is_empty());
+    said.map_or_else(|| "other JSON".to_owned(), |said| format!("other JSON, which says '{}'", short(&said)))
+}
+
+/// The first line of a text, the title of a web page, or the message of other XML; `None`: there is none, or it is JSON.
 pub(crate) fn first_words(body: &[u8], secrets: &[&str]) -> Option<String> {
     let start = &body[..body.len().min(LOOKED_AT)];
     let text = String::from_utf8_lossy(start);
@@ -36,22 +57,37 @@ pub(crate) fn first_words(body: &[u8], secrets: &[&str]) -> Option<String> {
     if body.starts_with(GZIP) || text.starts_with(['{', '[']) {
         return None;
     }
-    let words = if is_html(body) {
-        ["title", "h1", "h2", "p", "body"].iter().find_map(|tag| within(text, tag))?
+    let words = if is_markup(body) {
+        ["title", "h1", "h2", "p", "body", "message", "code"].iter().find_map(|tag| within(text, tag))?
     } else {
         text.lines().next()?.to_owned()
     };
-    let words = presentable(&words, secrets);
-    let shown = match words.char_indices().nth(MAX_CHARS) {
-        Some((end, _)) => format!("{}…", &words[..end]),
-        None => words,
-    };
+    let shown = short(&presentable(&words, secrets));
     (!shown.is_empty()).then_some(shown)
 }
 
-/// Whether it looks like a web page.
-pub(crate) fn is_html(body: &[u8]) -> bool {
+fn short(words: &str) -> String {
+    match words.char_indices().nth(MAX_CHARS) {
+        Some((end, _)) => format!("{}…", &words[..end]),
+        None => words.to_owned(),
+    }
+}
+
+/// Whether it looks like a web page or other markup.
+pub(crate) fn is_markup(body: &[u8]) -> bool {
+    let body = body.strip_prefix("\u{feff}".as_bytes()).unwrap_or(body);
     body.trim_ascii_start().first() == Some(&b'<')
+}
+
+/// Whether it is a web page: markup with what no other XML begins with.
+fn is_page(body: &[u8]) -> bool {
+    const TAGS: [&str; 8] = ["<!doctype html", "<html", "<head", "<title", "<body", "<meta", "<h1", "<p"];
+    let start = String::from_utf8_lossy(&body[..body.len().min(LOOKED_AT)]).to_ascii_lowercase();
+    let has = |tag: &&str| {
+        let mut found = start.match_indices(*tag);
+        found.any(|(at, tag)| !start[at + tag.len()..].starts_with(|next: char| next.is_ascii_alphanumeric()))
+    };
+    is_markup(body) && TAGS.iter().any(has)
 }
 
 /// The text of the first element of that name, without the elements in it.
@@ -95,11 +131,17 @@ mod tests {
             (b"gr\xfc\xdfe", "text in another encoding than UTF-8, or none"),
             (b"<html><head><title>Sign\n in</title>", "a web page 'Sign in'"),
             (b"<!DOCTYPE html><body class='x'><h1>Not <b>here</b></h1><p>x</p>", "a web page 'Not here'"),
-            (b"<>", "a web page"),
+            (b"<>", "XML of another kind"),
+            (b"\xef\xbb\xbf<html>", "a web page"),
+            (b"<!-- maintenance --><HTML><TITLE>Sorry</TITLE>", "a web page 'Sorry'"),
+            (b"<?xml version='1.0'?><ListAllMyBucketsResult/>", "XML of another kind"),
+            (b"<ServiceError><Message>go away</Message></ServiceError>", "XML of another kind 'go away'"),
             (b"<title", "a web page"),
             (b"Forbidden\nmore", "'Forbidden'"),
             (b"\x1b[2Jx", "'\\u{1b}[2Jx'"),
-            (b"[1]", "something else"),
+            (b"[1]", "other JSON"),
+            (b"{\"a\": ", "something else"),
+            (b"{\"message\": \"Forbidden\"}", "other JSON, which says 'Forbidden'"),
         ] {
             assert_eq!(describe(body, &[]), found, "{body:?}");
         }

@@ -143,7 +143,7 @@ async fn fetch_from(http: &Http, address: &str, deadline: Instant) -> Result<Fet
             return match ProviderMetadata::parse(&answer.body) {
                 Ok(metadata) => Ok(Fetched::Metadata(Box::new(metadata))),
                 // A web application that answers every address with its start page has nothing there either.
-                Err(_) if body::is_html(&answer.body) => {
+                Err(_) if body::is_markup(&answer.body) => {
                     Ok(Fetched::Nothing(body::describe(&answer.body, &[])))
                 }
                 Err(_) => {

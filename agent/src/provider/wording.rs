@@ -183,7 +183,7 @@ impl fmt::Display for ProviderError {
                 )
             }
             ProviderErrorKind::NotXml { found } => {
-                write!(f, "{provider} sent {found}, and no XML of such a service")
+                write!(f, "{provider} sent {found}, and not the XML of a security token service")
             }
             ProviderErrorKind::BadResponse { what } => {
                 write!(f, "Provider answered with unexpected response, {what} expected ({provider})")

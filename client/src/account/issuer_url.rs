@@ -79,7 +79,7 @@ fn wanted() -> String {
     format!("An issuer is an https URL, such as {EXAMPLE}.")
 }
 
-fn is_loopback(url: &Url) -> bool {
+pub fn is_loopback(url: &Url) -> bool {
     match url.host() {
         Some(Host::Domain(name)) => name == "localhost",
         Some(Host::Ipv4(address)) => address.is_loopback(),

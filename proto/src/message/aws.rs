@@ -12,6 +12,16 @@ use super::{
 };
 use crate::{json::Object, secret::SecretText};
 
+/// Seconds that credentials last: below an hour an SDK would ask for others more often than it uses them (it begins a quarter
+/// of an hour before the end), and no role allows more than twelve.
+const DURATIONS: std::ops::RangeInclusive<u64> = 3600..=12 * 3600;
+/// Longest ARN of a role (AWS STS, `RoleArn`).
+const MAX_ROLE: usize = 2048;
+/// Longest name of a session (AWS STS, `RoleSessionName`).
+pub const MAX_SESSION: usize = 64;
+/// Longest name of a region; AWS's are below 20.
+const MAX_REGION: usize = 32;
+
 /// The member of a reply.
 pub(super) const MEMBER: &str = "aws_credentials";
 
@@ -34,7 +44,7 @@ pub struct AwsCredentialsRequest {
     pub endpoint: Option<String>,
     /// The AWS region whose service is asked where there is no `endpoint`; `None` for the global one.
     pub region: Option<String>,
-    /// `DurationSeconds`; `None` for an hour. At least a quarter of an hour, at most twelve hours.
+    /// `DurationSeconds`; `None` for an hour. At least an hour, at most twelve.
     pub duration: Option<u64>,
     /// CA bundle for the service instead of the system's.
     pub cert_path: Option<String>,
@@ -57,6 +67,36 @@ pub struct AwsCredentials {
     pub expires_at: u64,
 }
 
+/// A field of the request with a value that no service would take.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("{field} is not {expected}")]
+pub struct WrongField {
+    /// As on the wire.
+    pub field: &'static str,
+    /// Which values there are.
+    pub expected: &'static str,
+}
+
+impl From<WrongField> for Failure {
+    fn from(wrong: WrongField) -> Self {
+        Self::wrong_field(wrong.field, wrong.expected)
+    }
+}
+
+/// Whether a text is an ARN as those of roles are: `arn:PARTITION:SERVICE:REGION:ACCOUNT:RESOURCE`, where Ceph and MinIO leave some
+/// parts empty.
+pub fn is_role(text: &str) -> bool {
+    let parts: Vec<_> = text.splitn(6, ':').collect();
+    text.len() <= MAX_ROLE
+        && text.bytes().all(|byte| byte.is_ascii_graphic())
+        && matches!(parts[..], ["arn", partition, _, _, _, resource] if !partition.is_empty() && !resource.is_empty())
+}
+
+/// Whether a session's name may have this character.
+pub fn is_of_session(c: char) -> bool {
+    c.is_ascii_alphanumeric() || "_=,.@-".contains(c)
+}
+
 impl AwsCredentialsRequest {
     /// A request for an hour with the account's own token.
     pub fn new(account: impl Into<String>, role: impl Into<String>) -> Self {
@@ -74,6 +114,36 @@ impl AwsCredentialsRequest {
             application_hint: None,
             prompt: true,
         }
+    }
+
+    /// How long the credentials last, in seconds.
+    pub fn seconds(&self) -> u64 {
+        self.duration.unwrap_or(*DURATIONS.start())
+    }
+
+    /// What no service would take, told before anybody is asked. The address of the service is left to whoever talks to it.
+    pub fn check(&self) -> Result<(), WrongField> {
+        let wrong = |field, expected| Err(WrongField { field, expected });
+        if !is_role(&self.role) {
+            return wrong("role", "the ARN of a role, such as arn:aws:iam::123456789012:role/NAME");
+        }
+        if !DURATIONS.contains(&self.seconds()) {
+            let expected = "between 1 and 12 hours; an SDK asks for other credentials a quarter of an hour before the end";
+            return wrong("duration", expected);
+        }
+        let is_label = |text: &String| {
+            (1..=MAX_REGION).contains(&text.len())
+                && text.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-')
+        };
+        if self.region.as_ref().is_some_and(|region| !is_label(region)) {
+            return wrong("region", "a region of AWS, such as eu-central-1");
+        }
+        let is_session =
+            |text: &String| (2..=MAX_SESSION).contains(&text.len()) && text.chars().all(is_of_session);
+        if self.session.as_ref().is_some_and(|session| !is_session(session)) {
+            return wrong("session", "2 to 64 letters, digits and '_=,.@-'");
+        }
+        Ok(())
     }
 
     pub(super) fn read(object: &Object) -> Result<Self, Failure> {

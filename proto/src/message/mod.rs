@@ -4,7 +4,7 @@
 //! `Debug` of requests and replies never shows a password, a token or an account config.
 
 mod account;
-mod aws;
+pub mod aws;
 mod class;
 mod examine;
 mod failure;

@@ -2,7 +2,7 @@
 
 use clap::Args;
 use oidc_proto::{
-    helpers::{HelperHost, HelperHosts, Scheme},
+    helpers::{FILE, HelperHost, HelperHosts, Scheme},
     home::HomeError,
     message::Target,
     timespan::seconds,
@@ -11,7 +11,9 @@ use oidc_proto::{
 use crate::{
     account::error::AccountError,
     cli::{getopt::EXTENSIONS, options::Common, usage::UsageError},
-    command::token::{arguments::TokenArgs, destination::arguments::DestinationArgs, obtain},
+    command::token::{
+        arguments::TokenArgs, destination::arguments::DestinationArgs, obtain, purpose::PurposeArgs,
+    },
     context::{Context, error::Error},
     say::exit::Exit,
 };
@@ -30,13 +32,8 @@ pub struct HelperArgs {
     #[arg(short, long, value_name = "SECONDS", default_value = LEAST_TIME, value_parser = seconds)]
     pub time: u64,
 
-    /// Scope to ask for; may be repeated, or several separated by blanks
-    #[arg(short, long, value_name = "SCOPE")]
-    pub scope: Vec<String>,
-
-    /// Audience to ask for; several separated by blanks
-    #[arg(long, visible_alias = "audience", value_name = "AUDIENCE")]
-    pub aud: Option<String>,
+    #[command(flatten)]
+    pub purpose: PurposeArgs,
 
     /// Hand over an ID token instead
     #[arg(long)]
@@ -68,6 +65,31 @@ pub struct Chosen {
     pub scheme: Option<Scheme>,
     /// The user name that goes with it as a password.
     pub username: Option<String>,
+    /// The line of helpers.toml that names the account, where no option does.
+    pub line: Option<usize>,
+}
+
+impl Chosen {
+    /// With where the account is named, if that is why there is no token: nobody has typed it just now.
+    pub fn told(&self, error: Error, context: &mut Context) -> Error {
+        let Some(line) = self.line.filter(|_| matches!(error.exit(), Exit::UnknownAccount | Exit::NotLoaded))
+        else {
+            return error;
+        };
+        let path = context.home().map_or_else(|_| FILE.into(), |home| home.path().join(FILE));
+        let place = format!(" (named in {}, line {line})", path.display());
+        match error {
+            Error::Failure(mut failure) => {
+                failure.error.push_str(&place);
+                Error::Failure(failure)
+            }
+            Error::NotLoaded { mut failure, account } => {
+                failure.error.push_str(&place);
+                Error::NotLoaded { failure, account }
+            }
+            other => Error::Other(other.exit(), format!("{other}{place}")),
+        }
+    }
 }
 
 impl HelperArgs {
@@ -87,31 +109,37 @@ impl HelperArgs {
             Some(host) => hosts(context)?.find(host).cloned(),
             None => None,
         };
-        let HelperHost { account, scheme, username, scope, aud, id_token, .. } = match (&self.account, entry)
-        {
-            (None, None) => return Ok(None),
-            (Some(account), Some(entry)) if entry.account == *account => entry,
-            // The entry is about another account; how the host wants to be talked to is true of both.
-            (Some(account), Some(entry)) => HelperHost {
-                account: account.clone(),
-                scheme: entry.scheme,
-                username: entry.username,
-                ..HelperHost::default()
-            },
-            (Some(account), None) => HelperHost { account: account.clone(), ..HelperHost::default() },
-            (None, Some(entry)) => entry,
-        };
+        let HelperHost { account, scheme, username, scope, aud, id_token, line, .. } =
+            match (&self.account, entry) {
+                (None, None) => return Ok(None),
+                (Some(account), Some(entry)) if entry.account == *account => HelperHost { line: 0, ..entry },
+                // The entry is about another account; how the host wants to be talked to is true of both.
+                (Some(account), Some(entry)) => HelperHost {
+                    account: account.clone(),
+                    scheme: entry.scheme,
+                    username: entry.username,
+                    ..HelperHost::default()
+                },
+                (Some(account), None) => HelperHost { account: account.clone(), ..HelperHost::default() },
+                (None, Some(entry)) => entry,
+            };
         let target = obtain::target(&account)?;
         let token = TokenArgs {
             account: Some(account),
             time: Some(self.time),
-            scope: if self.scope.is_empty() { scope.into_iter().collect() } else { self.scope.clone() },
-            aud: self.aud.clone().or(aud),
+            purpose: PurposeArgs {
+                scope: if self.purpose.scope.is_empty() {
+                    scope.into_iter().collect()
+                } else {
+                    self.purpose.scope.clone()
+                },
+                aud: self.purpose.aud.clone().or(aud),
+            },
             id_token: self.id_token || id_token,
             strict: self.strict,
             ..TokenArgs::default()
         };
-        Ok(Some(Chosen { target, token, scheme, username }))
+        Ok(Some(Chosen { target, token, scheme, username, line: (line > 0).then_some(line) }))
     }
 
     /// The same, for a program that always needs one.

@@ -12,12 +12,17 @@ use oidc_proto::{
     shell,
     timespan::seconds,
 };
+use url::Url;
 use zeroize::Zeroizing;
 
 use super::pasted;
 use crate::{
+    account::issuer_url::is_loopback,
     cli::{options::Common, usage::UsageError},
-    command::token::obtain::{TokenQuery, Wanted, obtain},
+    command::token::{
+        obtain::{TokenQuery, Wanted, obtain},
+        purpose::PurposeArgs,
+    },
     context::{Command, Context, account_name, error::Error},
     say::exit::Exit,
 };
@@ -58,13 +63,8 @@ pub struct AwsArgs {
     #[arg(long, value_name = "SECONDS", default_value = "1h", value_parser = seconds)]
     pub duration: u64,
 
-    /// Scope of the token; may be repeated, or several separated by blanks
-    #[arg(short, long, value_name = "SCOPE")]
-    pub scope: Vec<String>,
-
-    /// Audience of the token; several separated by blanks
-    #[arg(long, visible_alias = "audience", value_name = "AUDIENCE")]
-    pub aud: Option<String>,
+    #[command(flatten)]
+    pub purpose: PurposeArgs,
 
     /// Show an ID token instead of an access token
     #[arg(long)]
@@ -93,6 +93,7 @@ impl Command for AwsArgs {
 
     fn run(&self, context: &mut Context) -> Result<(), Error> {
         account_name(&self.account)?;
+        self.check()?;
         if self.print_config {
             return Ok(context.output.result(&self.profile()?)?);
         }
@@ -103,10 +104,9 @@ impl Command for AwsArgs {
 
 impl AwsArgs {
     fn request(&self, prompt: bool) -> Result<Request, Error> {
-        let scope = self.scope.join(" ").trim().to_owned();
         Ok(Request::AwsCredentials(Box::new(AwsCredentialsRequest {
-            scope: (!scope.is_empty()).then_some(scope),
-            audience: self.aud.clone(),
+            scope: self.purpose.scope(),
+            audience: self.purpose.audience(),
             id_token: self.id_token,
             session: self.session.clone(),
             endpoint: self.endpoint.clone(),
@@ -117,6 +117,25 @@ impl AwsArgs {
             prompt,
             ..AwsCredentialsRequest::new(self.account.as_str(), self.role.as_str())
         })))
+    }
+
+    /// What the agent would refuse, told also where it is not asked: what is pasted is looked at by nobody until it fails.
+    fn check(&self) -> Result<(), Error> {
+        if let Request::AwsCredentials(request) = self.request(false)? {
+            request.check().map_err(|wrong| UsageError::new(format!("--{wrong}")))?;
+        }
+        let is_safe = |endpoint: &str| {
+            Url::parse(endpoint).is_ok_and(|url| {
+                let is_private = url.scheme() == "https" || (url.scheme() == "http" && is_loopback(&url));
+                is_private && url.username().is_empty() && url.password().is_none()
+            })
+        };
+        if self.endpoint.as_deref().is_some_and(|endpoint| !is_safe(endpoint)) {
+            let text =
+                "--endpoint is not an https address (http on this computer only) without a password in it";
+            return Err(UsageError::new(text).into());
+        }
+        Ok(())
     }
 
     /// The agent is in another directory.
@@ -187,13 +206,13 @@ impl AwsArgs {
             ("--region", self.region.as_deref()),
             ("--session", self.session.as_deref()),
             ("--duration", (self.duration != 3600).then_some(duration.as_str())),
-            ("--aud", self.aud.as_deref()),
+            ("--aud", self.purpose.aud.as_deref()),
             ("--ca-bundle", certificates.as_deref()),
         ];
         for (option, value) in options.iter().filter_map(|(option, value)| Some((*option, (*value)?))) {
             words.extend([option.to_owned(), shell::quoted(value).into()]);
         }
-        for scope in &self.scope {
+        for scope in &self.purpose.scope {
             words.extend(["--scope".to_owned(), shell::quoted(scope).into()]);
         }
         if self.id_token {
@@ -257,106 +276,4 @@ fn without_service() -> Error {
 }
 
 #[cfg(test)]
-mod tests {
-    use serde_json::Value;
-
-    use super::*;
-    use crate::testing::Bench;
-
-    const ROLE: &str = "arn:aws:iam::1:role/r";
-
-    fn given() -> Reply {
-        Reply::AwsCredentials(AwsCredentials {
-            access_key_id: "ASIA".to_owned(),
-            secret_access_key: "s/+".into(),
-            session_token: "t==".into(),
-            expires_at: 1_800_000_000,
-        })
-    }
-
-    #[test]
-    fn credentials_are_printed_as_sdks_read_them() {
-        let bench = Bench::new().with_agent(|_| given());
-        let ran =
-            bench.run(&["oidc", "helper", "aws", "--account", "acc", "--role", ROLE, "--duration", "2h"]);
-        ran.result.expect("done");
-        let object: Value = serde_json::from_str(&ran.stdout).expect("an object");
-        assert_eq!(object["Version"], 1);
-        assert_eq!(object["Expiration"], "2027-01-15T08:00:00Z");
-        assert_eq!(
-            (&object["AccessKeyId"], &object["SecretAccessKey"], &object["SessionToken"]),
-            (&"ASIA".into(), &"s/+".into(), &"t==".into())
-        );
-        let Some(Request::AwsCredentials(request)) = bench.requests().pop() else { panic!("no request") };
-        assert_eq!((request.role.as_str(), request.duration, request.prompt), (ROLE, Some(7200), false));
-    }
-
-    #[test]
-    fn nothing_is_printed_where_there_are_none() {
-        for failure in
-            [Failure::unknown_request(), Failure::new(ErrorCode::StsRefused, "no"), Failure::agent_locked()]
-        {
-            let expected = failure.code;
-            let bench = Bench::new().with_agent(move |_| failure.clone().into());
-            let ran = bench.run(&["oidc", "helper", "aws", "--account", "acc", "--role", ROLE]);
-            assert_eq!(ran.stdout, "");
-            let error = ran.result.expect_err("refused");
-            assert_eq!(error.failure_code(), Some(expected));
-            assert!(expected != ErrorCode::UnknownRequest || error.to_string().contains("C suite"));
-        }
-    }
-
-    #[test]
-    fn an_option_that_the_agent_refuses_is_an_error_of_usage() {
-        let bench = Bench::new().with_agent(|_| {
-            Failure::new(ErrorCode::BadRequest, "Bad request. Field 'role' is not a role's ARN.").into()
-        });
-        let ran = bench.run(&["oidc", "helper", "aws", "--account", "acc", "--role", "bogus"]);
-        let error = ran.result.expect_err("no role");
-        assert_eq!((error.exit(), error.to_string().as_str()), (Exit::Usage, "--role is not a role's ARN."));
-    }
-
-    #[test]
-    fn the_profile_names_this_program_and_every_option() {
-        let ran = Bench::new().run(&[
-            "oidc",
-            "helper",
-            "aws",
-            "--account",
-            "acc",
-            "--role",
-            ROLE,
-            "--endpoint",
-            "https://rgw.example",
-            "--scope",
-            "openid a",
-            "--session",
-            "me",
-            "--id-token",
-            "--print-config",
-            "--profile",
-            "ceph",
-        ]);
-        ran.result.expect("done");
-        let program = std::env::current_exe().expect("this program");
-        assert_eq!(
-            ran.stdout,
-            format!(
-                "[profile ceph]\ncredential_process = {} helper aws --account acc --role {ROLE} --endpoint https://rgw.example \
-                 --session me --scope 'openid a' --id-token\nendpoint_url = https://rgw.example\n",
-                program.display()
-            )
-        );
-        let ran = Bench::new().run(&[
-            "oidc",
-            "helper",
-            "aws",
-            "--account",
-            "acc",
-            "--role",
-            "arn:\nx = y",
-            "--print-config",
-        ]);
-        ran.result.expect_err("a line of its own");
-    }
-}
+mod tests;

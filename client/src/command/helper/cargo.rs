@@ -41,10 +41,13 @@ impl Command for CargoArgs {
 
     fn run(&self, context: &mut Context) -> Result<(), Error> {
         if self.helper.print_config {
-            let words = pasted::words("cargo", &self.helper)?;
-            let path = std::path::Path::new(&words[0]).with_file_name("cargo-credential-oidc");
-            let quoted = json!(path.display().to_string()).to_string();
-            let text = format!("[registry]\nglobal-credential-providers = [{quoted}]\n");
+            if !pasted::options(&self.helper).is_empty() {
+                let text = "cargo gives a credential provider no options: put account, scope and aud into helpers.toml";
+                return Err(UsageError::new(text).into());
+            }
+            let (missing, path) = pasted::called("cargo-credential-oidc")?;
+            let quoted = json!(path).to_string();
+            let text = format!("{missing}[registry]\nglobal-credential-providers = [{quoted}]\n");
             return Ok(context.output.result(&text)?);
         }
         if !self.cargo_plugin {

@@ -44,6 +44,10 @@ impl Command for CurlHeaderArgs {
     fn run(&self, context: &mut Context) -> Result<(), Error> {
         let missing = || UsageError::new("a file is missing: oidc helper curl-header --account ACCOUNT FILE");
         let file = self.file.as_deref().ok_or_else(missing)?;
+        if file.file_name().is_none() {
+            let text = format!("'{}' names no file", file.display());
+            return Err(UsageError::new(text).into());
+        }
         if self.helper.print_config {
             pasted::require_account(&self.helper)?;
             let mut words = pasted::words("curl-header", &self.helper)?;
@@ -71,7 +75,9 @@ impl Command for CurlHeaderArgs {
 fn write(file: &Path, bytes: &[u8], context: &mut Context) -> Result<(), Error> {
     let failed = |error: &dyn std::fmt::Display| Error::Other(Exit::File, error.to_string());
     let file = std::path::absolute(file).map_err(|error| failed(&error))?;
-    let written = private_file::write(&Target::private(&file), bytes).map_err(|error| failed(&error))?;
+    let (home, target) = (context.home().ok(), Target::private(&file));
+    let target = home.as_ref().map_or(target, |home| target.outside(home.path()));
+    let written = private_file::write(&target, bytes).map_err(|error| failed(&error))?;
     for warning in &written.warnings {
         context.output.warning(&format!("{}: {warning}", file.display()));
     }

@@ -89,8 +89,9 @@ impl GenericArgs {
     /// With the address as `--for`, where a rule of the issuer is about its host and nobody has said what to ask for.
     fn derived(&self, chosen: &Chosen, address: &Address, context: &mut Context) -> HelperArgs {
         let mut helper = self.helper.clone();
-        let is_said =
-            chosen.token.aud.is_some() || chosen.token.id_token || !helper.destinations.wanted.is_empty();
+        let is_said = chosen.token.purpose.aud.is_some()
+            || chosen.token.id_token
+            || !helper.destinations.wanted.is_empty();
         if is_said {
             return helper;
         }
@@ -104,15 +105,14 @@ impl GenericArgs {
     }
 
     fn print_config(&self, context: &mut Context) -> Result<(), Error> {
-        let words = pasted::words("generic", &self.helper)?;
-        if words.len() > 3 {
+        if !pasted::options(&self.helper).is_empty() {
             let text =
                 "Bazel gives a credential helper no options: put account, scope and aud into helpers.toml";
             return Err(UsageError::new(text).into());
         }
         // Bazel calls it by a path alone.
-        let path = std::path::Path::new(&words[0]).with_file_name("oidc-credential-helper");
-        Ok(context.output.result(&format!("common --credential_helper={}\n", path.display()))?)
+        let (missing, path) = pasted::called("oidc-credential-helper")?;
+        Ok(context.output.result(&format!("{missing}common --credential_helper={path}\n"))?)
     }
 }
 

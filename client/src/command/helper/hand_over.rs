@@ -56,15 +56,21 @@ pub fn hand_over(
 ) -> Result<HandedOver, Error> {
     let mut query = query(args, chosen, wanted.program, context)?;
     query.autoload = wanted.may_ask && context.asker.is_there();
+    match ask(&query, wanted, context) {
+        Ok(token) => handed(&chosen.token, token, context),
+        Err(error) => Err(chosen.told(error, context)),
+    }
+}
+
+fn ask(query: &TokenQuery, wanted: For<'_>, context: &mut Context) -> Result<Token, Error> {
     let answer = match wanted.sign {
-        Some(sign) => told(&query, wanted.destination, &sign, context)?,
+        Some(sign) => told(query, wanted.destination, &sign, context)?,
         None => None,
     };
-    let token = match answer {
-        Some(token) => token,
-        None => obtain(&query, context)?,
-    };
-    handed(&chosen.token, token, context)
+    match answer {
+        Some(token) => Ok(token),
+        None => obtain(query, context),
+    }
 }
 
 /// The process that started this one: where it asks again for what it has, that was refused. `None` where it cannot be told from
@@ -105,13 +111,9 @@ fn told(
 ) -> Result<Option<Token>, Error> {
     let (id_token, scope, audience, min_valid) = match &query.wanted {
         Wanted::AccessToken { scope, audience, validity } => {
-            let min_valid = match validity {
-                Validity::AtLeast(seconds) => *seconds,
-                Validity::ForceNew => 0,
-            };
-            (false, scope.clone(), audience.clone(), min_valid)
+            (false, scope.clone(), audience.clone(), seconds(*validity))
         }
-        Wanted::IdToken => (true, None, None, 0),
+        Wanted::IdToken { validity } => (true, None, None, seconds(*validity)),
         Wanted::Mytoken { .. } => return Ok(None),
     };
     let request = Request::Refused(RefusedRequest {
@@ -138,6 +140,13 @@ fn told(
     }
 }
 
+fn seconds(validity: Validity) -> u64 {
+    match validity {
+        Validity::AtLeast(seconds) => seconds,
+        Validity::ForceNew => 0,
+    }
+}
+
 fn access(asked: Asked, reply: TokenReply) -> Access {
     Access { grant: Grant::of(asked, &reply), reply }
 }
@@ -153,7 +162,7 @@ fn is_asked_as_usual(error: &Error) -> bool {
 
 fn forced(query: &TokenQuery) -> TokenQuery {
     let mut query = query.clone();
-    if let Wanted::AccessToken { validity, .. } = &mut query.wanted {
+    if let Wanted::AccessToken { validity, .. } | Wanted::IdToken { validity } = &mut query.wanted {
         *validity = Validity::ForceNew;
     }
     query
@@ -166,6 +175,9 @@ fn handed(args: &TokenArgs, token: Token, context: &mut Context) -> Result<Hande
             (Zeroizing::new(access.reply.access_token.expose().to_owned()), access.reply.expires_at)
         }
         Token::Id(reply) => {
+            for warning in &reply.warnings {
+                context.output.warning(warning);
+            }
             let token = Zeroizing::new(reply.id_token.expose().to_owned());
             let expires_at = Claims::of(&token).and_then(|claims| claims.expires_at());
             (token, expires_at)
@@ -248,6 +260,29 @@ mod tests {
                 });
                 assert!(!prompts, "the agent shall ask nobody either");
             }
+        }
+    }
+
+    #[test]
+    fn an_account_that_helpers_toml_names_is_told_with_its_line() {
+        let hosts = "# mine\n[[host]]\nhost = \"git.example\"\naccount = \"gone\"\n";
+        for (options, is_told) in [(&[][..], true), (&["--account", "gone"], false)] {
+            let bench = Bench::new()
+                .with_file("helpers.toml", hosts.as_bytes())
+                .with_agent(|_| Failure::account_not_found().into());
+            let args = HelperArgs {
+                account: options.get(1).map(|account| (*account).to_owned()),
+                time: 60,
+                ..HelperArgs::default()
+            };
+            let ran = bench.run_as(Dialect::Ours, false, |context| {
+                let chosen = args.require(Some("git.example"), context)?;
+                hand_over(&args, &chosen, wanted(None, false), context).map(drop)
+            });
+            let error = ran.result.expect_err("no such account");
+            let place = format!("(named in {}, line 2)", bench.file("helpers.toml").display());
+            assert_eq!(error.to_string().contains(&place), is_told, "{error}");
+            assert!(matches!(error.exit(), Exit::UnknownAccount | Exit::NotLoaded), "{error}");
         }
     }
 

@@ -208,15 +208,8 @@ fn read(request: &str) -> Result<Wish, Error> {
 }
 
 fn configuration() -> Result<String, Error> {
-    let program = pasted::program()?;
-    let directory = std::path::Path::new(&program).parent().unwrap_or_else(|| "/usr/bin".as_ref());
-    let storer = directory.join(CALLED);
-    let missing = if storer.exists() {
-        String::new()
-    } else {
-        format!("# {CALLED} is another name of {program}:\n#   ln -s oidc {}\n", storer.display())
-    };
-    Ok(format!("{missing}SEC_CREDENTIAL_STORER = {}\n", storer.display()))
+    let (missing, storer) = pasted::called(CALLED)?;
+    Ok(format!("{missing}SEC_CREDENTIAL_STORER = {storer}\n"))
 }
 
 #[cfg(test)]

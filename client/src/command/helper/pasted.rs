@@ -1,8 +1,11 @@
 //! What `--print-config` prints: lines to paste, with this program's own path.
 
-use std::env;
+use std::{
+    env,
+    path::{Path, PathBuf},
+};
 
-use oidc_proto::{destination::Operation, shell};
+use oidc_proto::{destination::Operation, program, shell};
 
 use super::arguments::{HelperArgs, LEAST_TIME};
 use crate::{cli::usage::UsageError, context::error::Error, say::exit::Exit};
@@ -20,10 +23,10 @@ pub fn options(args: &HelperArgs) -> Vec<String> {
     if let Some(account) = &args.account {
         put(&mut words, "account", account);
     }
-    for scope in args.scope.iter().flat_map(|scopes| scopes.split_whitespace()) {
+    for scope in args.purpose.scope.iter().flat_map(|scopes| scopes.split_whitespace()) {
         put(&mut words, "scope", scope);
     }
-    if let Some(aud) = &args.aud {
+    if let Some(aud) = &args.purpose.aud {
         put(&mut words, "aud", aud);
     }
     if args.time.to_string() != LEAST_TIME {
@@ -76,6 +79,41 @@ pub fn blank_separated(words: &[String]) -> Result<String, Error> {
     }
 }
 
+/// This program under a name that another one calls by its path alone: the path, and before it, where there is no such program yet,
+/// lines that say how it is made; those begin with `#`, as comments of the pasted text do.
+pub fn called(name: &str) -> Result<(String, String), Error> {
+    let own = program()?;
+    let directories = env::var_os("PATH").unwrap_or_default();
+    let (comment, path) = by_name(name, Path::new(&own), env::split_paths(&directories));
+    let path = path.into_os_string().into_string();
+    path.map(|path| (comment, path))
+        .map_err(|path| Error::Other(Exit::Failure, format!("{} is not UTF-8", path.display())))
+}
+
+/// Beside this program, else along these directories if it is a link to a program of this one's name.
+fn by_name(name: &str, own: &Path, directories: impl Iterator<Item = PathBuf>) -> (String, PathBuf) {
+    let beside = own.with_file_name(name);
+    if program::is_program(&beside) {
+        return (String::new(), beside);
+    }
+    let is_ours = |path: &PathBuf| {
+        let real = fs_err::canonicalize(path).unwrap_or_default();
+        path.is_absolute() && program::is_program(path) && real.file_name() == own.file_name()
+    };
+    let mut along = directories.map(|directory| directory.join(name));
+    if let Some(found) = along.find(is_ours) {
+        return (String::new(), found);
+    }
+    let link = shell_line(&[own.display().to_string(), beside.display().to_string()]);
+    (
+        format!(
+            "# {name} is not installed here; it is another name of {}:\n#   ln -s {link}\n",
+            own.display()
+        ),
+        beside,
+    )
+}
+
 /// Where this program is.
 pub fn program() -> Result<String, Error> {
     let unknown = |why: String| {
@@ -83,4 +121,37 @@ pub fn program() -> Result<String, Error> {
     };
     let path = env::current_exe().map_err(|error| unknown(error.to_string()))?;
     path.into_os_string().into_string().map_err(|path| unknown(format!("{} is not UTF-8", path.display())))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::{PermissionsExt, symlink};
+
+    use super::*;
+
+    #[test]
+    fn what_is_named_is_there_or_is_said_not_to_be() {
+        let kept = tempfile::tempdir().expect("a directory");
+        let at = |path: &str| kept.path().join(path);
+        let program = |path: &str| {
+            fs_err::write(at(path), "").expect("written");
+            fs_err::set_permissions(at(path), PermissionsExt::from_mode(0o755)).expect("set");
+        };
+        for directory in ["own", "other", "bin"] {
+            fs_err::create_dir(at(directory)).expect("made");
+        }
+        program("own/oidc");
+        let found = || by_name("name", &at("own/oidc"), ["other", "bin"].map(at).into_iter());
+        let (comment, path) = found();
+        assert_eq!(path, at("own/name"));
+        assert!(comment.starts_with("# name is not installed") && comment.contains("ln -s "), "{comment}");
+        assert!(comment.lines().all(|line| line.starts_with('#')), "{comment}");
+        // Somebody else's program of that name.
+        program("other/name");
+        assert!(!found().0.is_empty());
+        symlink(at("own/oidc"), at("bin/name")).expect("linked");
+        assert_eq!(found(), (String::new(), at("bin/name")));
+        symlink("oidc", at("own/name")).expect("linked");
+        assert_eq!(found(), (String::new(), at("own/name")));
+    }
 }
