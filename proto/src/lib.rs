@@ -7,6 +7,7 @@ pub mod channel;
 pub mod client_key;
 pub mod config;
 pub mod connect;
+pub mod custom_parameters;
 pub mod deadlines;
 pub mod destination;
 pub mod distinguished_name;

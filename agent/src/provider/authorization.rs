@@ -1,12 +1,11 @@
 //! The authorization request of the code flow (RFC 6749 section 4.1.1, RFC 7636, RFC 8252, OpenID Connect Core
 //! section 3.1.2.1), and the check of who answered it (RFC 9207).
 
-use oidc_proto::secret::CodeVerifier;
+use oidc_proto::{custom_parameters::RequestKind, secret::CodeVerifier};
 use tokio::time::Instant;
 
 use super::{
     Provider, audience,
-    custom_parameters::RequestKind,
     error::{ProviderError, ProviderErrorKind, Unsupported},
     pkce::{Pkce, random_text},
     scope,

@@ -6,12 +6,12 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use oidc_proto::custom_parameters::{FILE_NAME, RequestKind};
 use tokio::time::Instant;
 use zeroize::Zeroizing;
 
 use super::{
     Provider,
-    custom_parameters::{FILE_NAME, RequestKind},
     error::{ProviderError, ProviderErrorKind},
 };
 use crate::regular_file;

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use oidc_proto::{
+    custom_parameters::RequestKind,
     json::Object,
     secret::{CodeVerifier, DeviceCode},
 };
@@ -12,7 +13,6 @@ use url::Url;
 use super::{
     Provider,
     client_authentication::Client,
-    custom_parameters::RequestKind,
     error::{ProviderError, ProviderErrorKind, Unsupported},
     form::Form,
     http::Repeat,

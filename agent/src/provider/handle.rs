@@ -2,7 +2,7 @@
 
 use std::{fmt, path::PathBuf, sync::Arc, time::Duration};
 
-use oidc_proto::{json::Object, token::KeySet};
+use oidc_proto::{custom_parameters::CustomParameters, json::Object, token::KeySet};
 use tokio::time::Instant;
 
 use super::{
@@ -11,7 +11,6 @@ use super::{
     cached::Cached,
     client_assertion::ProviderClock,
     client_authentication::{Way, WorkingWays},
-    custom_parameters::CustomParameters,
     discovery::Discovery,
     error::ProviderError,
     file::Readers,

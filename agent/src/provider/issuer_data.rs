@@ -7,13 +7,13 @@ use std::{
 };
 
 use oidc_proto::{
+    custom_parameters::CustomParameters,
     home::Home,
     issuers::{Issuers, SYSTEM_DIRECTORY},
 };
 use tokio::{task::spawn_blocking, time::timeout};
 
 use super::{
-    custom_parameters::CustomParameters,
     handle::IssuerSettings,
     provider_data::{Problem, ProviderData},
 };
@@ -61,7 +61,10 @@ impl IssuerData {
         let system = Path::new(SYSTEM_DIRECTORY);
         let (providers, mut problems) = ProviderData::read([system, home.path()]);
         let (parameters, more) = CustomParameters::read([home.path(), system]);
-        problems.extend(more);
+        problems.extend(more.into_iter().map(|problem| Problem {
+            what: problem.line.map_or(problem.what.clone(), |line| format!("line {line}: {}", problem.what)),
+            path: problem.path,
+        }));
         let mut data = self.0.data.write().unwrap_or_else(PoisonError::into_inner);
         for problem in issuers.problems().iter().filter(|problem| !data.issuers.problems().contains(problem))
         {

@@ -16,7 +16,6 @@ mod client_configuration;
 mod client_credentials;
 mod client_list;
 mod code;
-pub mod custom_parameters;
 mod custom_values;
 mod device;
 mod discovery;

@@ -1,12 +1,14 @@
 //! Token revocation (RFC 7009).
 
-use oidc_proto::secret::{ClientSecret, RefreshToken};
+use oidc_proto::{
+    custom_parameters::RequestKind,
+    secret::{ClientSecret, RefreshToken},
+};
 use tokio::time::Instant;
 
 use super::{
     Provider,
     client_authentication::Client,
-    custom_parameters::RequestKind,
     error::{ProviderError, ProviderErrorKind, Unsupported},
     form::Form,
     http::Repeat,

@@ -5,6 +5,7 @@ use std::{borrow::Cow, sync::Arc, time::SystemTime};
 
 use oidc_proto::{
     client_key::{ClientKey, ClientKeyError},
+    custom_parameters::RequestKind,
     json::Object,
     secret::ClientSecret,
 };
@@ -17,7 +18,6 @@ use super::{
     auth_method::AuthMethod,
     client_assertion::Signer,
     client_authentication::{Authenticated, Client, Way},
-    custom_parameters::RequestKind,
     error::{ProviderError, ProviderErrorKind, Unsupported},
     form::Form,
     http::{Answer, Content, Repeat, Request},

@@ -1,5 +1,7 @@
 //! `oidc config show|check`: what the configuration says, which file says it, and what of it cannot be used.
 
+mod check;
+
 use clap::{Parser, ValueEnum};
 use oidc_proto::config::{Config, KEYS, Key, Problem, Setting, Value};
 use serde_json::{Value as Json, json};
@@ -10,14 +12,14 @@ use crate::{
         usage::{UsageError, closest},
     },
     context::{Command, Context, error::Error},
-    say::exit::Exit,
 };
 
 /// Show what counts of the configuration and where it comes from, or check its files
 #[derive(Debug, Clone, Parser)]
 #[command(after_help = "\
 The files are /etc/oidc-agent/config and `config` in the oidc-agent directory, or the one that OIDC_USER_CONFIG names; the \
-person's wins, key by key.")]
+person's wins, key by key. `check` also looks at issuer.config, issuer.config.d, pubclients.config, custom_parameters.config, \
+helpers.toml, files.toml and files.d; its exit status is 0 where everything can be used, else 12.")]
 pub struct ConfigArgs {
     /// What to do
     #[arg(value_enum)]
@@ -36,7 +38,7 @@ pub struct ConfigArgs {
 pub enum ConfigAction {
     /// Show each key's value, and which file says so
     Show,
-    /// Say what in the files cannot be used
+    /// Say what in these files and the others cannot be used
     Check,
 }
 
@@ -50,7 +52,7 @@ impl Command for ConfigArgs {
         let config = Config::load(home.as_ref().map(oidc_proto::home::Home::path));
         match (self.action, &self.key) {
             (ConfigAction::Show, name) => show(&config, name.as_deref(), context),
-            (ConfigAction::Check, None) => check(&config, context),
+            (ConfigAction::Check, None) => check::run(&config, context),
             (ConfigAction::Check, Some(_)) => Err(UsageError::new("`oidc config check` takes no key").into()),
         }
     }
@@ -107,32 +109,13 @@ fn chosen(name: Option<&str>) -> Result<Vec<&'static Key>, Error> {
     Err(UsageError::new(format!("the configuration has no key '{name}'{meant}")).into())
 }
 
-fn check(config: &Config, context: &mut Context) -> Result<(), Error> {
-    let problems = config.problems();
-    if context.output.json {
-        context.output.json(&as_json(config, &[]))?;
-    } else if problems.is_empty() {
-        let files: Vec<_> = config.paths().map(|path| path.display().to_string()).collect();
-        let what = if files.is_empty() { "there is no file".to_owned() } else { files.join(", ") };
-        context.output.line(&format!("{what}: nothing is wrong"))?;
-    }
-    let told = if context.output.json { &[] } else { problems };
-    for problem in told {
-        context.output.line(&problem.to_string())?;
-    }
-    if problems.is_empty() { Ok(()) } else { Err(Error::Told(Exit::File)) }
-}
-
 fn as_json(config: &Config, keys: &[&Key]) -> Json {
-    let mut object = json!({
+    json!({
         "status": "success",
         "files": config.paths().map(|path| path.display().to_string()).collect::<Vec<_>>(),
         "problems": config.problems().iter().map(problem_as_json).collect::<Vec<_>>(),
-    });
-    if !keys.is_empty() {
-        object["settings"] = keys.iter().map(|key| setting_as_json(key, &config.setting(key))).collect();
-    }
-    object
+        "settings": keys.iter().map(|key| setting_as_json(key, &config.setting(key))).collect::<Vec<_>>(),
+    })
 }
 
 fn problem_as_json(problem: &Problem) -> Json {

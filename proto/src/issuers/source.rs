@@ -20,6 +20,8 @@ use crate::{
 /// The user's file, in the oidc-agent directory, and the system's.
 pub(super) const ISSUER_CONFIG: &str = "issuer.config";
 const PUBCLIENTS_CONFIG: &str = "pubclients.config";
+/// So many lines of a file are told that are none.
+const MAX_TOLD: usize = 20;
 
 /// The entries of all files, highest priority first. Public clients of 4.x come last, the system's before the user's.
 pub(super) fn read_all(user: Option<&Path>, systems: &[PathBuf], problems: &mut Vec<Problem>) -> Vec<Object> {
@@ -33,7 +35,16 @@ pub(super) fn read_all(user: Option<&Path>, systems: &[PathBuf], problems: &mut 
         }
     }
     for directory in systems.chain(user) {
-        entries.extend(read(&directory.join(PUBCLIENTS_CONFIG), problems, |all| Ok(text::pubclients(all))));
+        let path = directory.join(PUBCLIENTS_CONFIG);
+        let mut others = Vec::new();
+        entries.extend(read(&path, problems, |all| {
+            others = text::not_pubclients(all);
+            Ok(text::pubclients(all))
+        }));
+        problems.extend(others.into_iter().take(MAX_TOLD).map(|line| Problem {
+            path: path.clone(),
+            what: format!("line {line} is no public client, as in CLIENT_ID[:SECRET]@ISSUER[@SCOPES]"),
+        }));
     }
     entries
 }

@@ -70,6 +70,20 @@ pub(super) fn pubclients(text: &str) -> Vec<Object> {
     lines(text).filter_map(entry).collect()
 }
 
+/// The lines of `pubclients.config` that name no client, from 1.
+pub(super) fn not_pubclients(text: &str) -> Vec<usize> {
+    let is_client = |line: &str| {
+        let mut parts = line.splitn(3, '@');
+        let (client, issuer) = (parts.next().unwrap_or_default(), parts.next().unwrap_or_default());
+        !client.is_empty() && !client.starts_with(':') && issuer.contains("://")
+    };
+    let numbered = text.lines().map(str::trim).zip(1..);
+    numbered
+        .filter(|(line, _)| !line.is_empty() && !line.starts_with('#') && !is_client(line))
+        .map(|(_, number)| number)
+        .collect()
+}
+
 fn lines(text: &str) -> impl Iterator<Item = &str> {
     text.lines().map(str::trim_start).filter(|line| !line.is_empty() && !line.starts_with('#'))
 }

@@ -2,13 +2,15 @@
 
 use std::sync::Arc;
 
-use oidc_proto::secret::{AuthorizationCode, CodeVerifier, Password, RefreshToken};
+use oidc_proto::{
+    custom_parameters::CustomParameters,
+    secret::{AuthorizationCode, CodeVerifier, Password, RefreshToken},
+};
 use url::Url;
 
 use super::{
     super::{
         AuthorizationRequest, Client, DevicePoll, IssuerSettings, PasswordGrant, Provider, Refresh,
-        custom_parameters::CustomParameters,
         testing::{Reply, Scripted, open, soon},
     },
     TOKENS,
@@ -23,7 +25,7 @@ async fn provider(entries: &str) -> (Scripted, Arc<Provider>) {
         _ => Reply::json(TOKENS),
     })
     .await;
-    let parameters = Arc::new(CustomParameters::parse(entries));
+    let parameters = Arc::new(CustomParameters::parse(entries).0);
     let provider = open(&op.issuer(), IssuerSettings { parameters, ..IssuerSettings::default() });
     (op, provider)
 }

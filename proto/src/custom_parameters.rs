@@ -4,17 +4,20 @@
 //! A JSON array of objects in the oidc-agent directory and in the system's; read again when it has changed. A value is
 //! looked up at each request: `$NAME` in the agent's environment, a path's first line, else as it stands.
 
-use std::{io::Read, path::Path};
+use std::{
+    fmt,
+    path::{Path, PathBuf},
+};
 
-use oidc_proto::json::Object;
+use serde_json::value::RawValue;
 
-use super::provider_data::Problem;
-use crate::regular_file;
+use crate::{
+    home::{HomeError, private_file},
+    json::Object,
+};
 
 /// The name of the files.
-pub(crate) const FILE_NAME: &str = "custom_parameters.config";
-/// The longest file that is read, in bytes.
-const LONGEST: u64 = 1024 * 1024;
+pub const FILE_NAME: &str = "custom_parameters.config";
 /// What a request is made of: a site's addition in its place would break it or lead it elsewhere.
 const RESERVED: &[&str] = &[
     "client_assertion",
@@ -39,7 +42,7 @@ const RESERVED: &[&str] = &[
 
 /// The kinds of requests, by the names of the C suite.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum RequestKind {
+pub enum RequestKind {
     /// RFC 6749 section 6.
     Refresh,
     /// RFC 6749 section 4.1.1.
@@ -70,7 +73,7 @@ const REGISTRATION: &str = "registration";
 
 impl RequestKind {
     /// Of a token request.
-    pub(crate) fn of_grant(grant_type: &str) -> Option<Self> {
+    pub fn of_grant(grant_type: &str) -> Option<Self> {
         Some(match grant_type {
             "refresh_token" => Self::Refresh,
             "authorization_code" => Self::CodeExchange,
@@ -87,14 +90,37 @@ impl RequestKind {
     }
 }
 
+/// What of a file cannot be used.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Problem {
+    /// The file.
+    pub path: PathBuf,
+    /// The line, from 1; `None`: the whole file.
+    pub line: Option<usize>,
+    /// What is wrong with it.
+    pub what: String,
+}
+
+impl fmt::Display for Problem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.line {
+            Some(line) => write!(f, "{}:{line}: {}", self.path.display(), self.what),
+            None => write!(f, "{}: {}", self.path.display(), self.what),
+        }
+    }
+}
+
 /// The additions of all files, the person's first.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct CustomParameters(Vec<Vec<Entry>>);
 
+/// One addition.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Entry {
-    pub(crate) parameter: String,
-    pub(crate) value: String,
+pub struct Entry {
+    /// The parameter's name.
+    pub parameter: String,
+    /// As it stands in the file.
+    pub value: String,
     issuers: Vec<String>,
     accounts: Vec<String>,
     kinds: Vec<RequestKind>,
@@ -110,7 +136,7 @@ impl CustomParameters {
     }
 
     /// What is added, without its values: a parameter in an earlier file hides those of its name in later ones.
-    pub(crate) fn matching(&self, issuer: &str, account: Option<&str>, kind: RequestKind) -> Vec<&Entry> {
+    pub fn matching(&self, issuer: &str, account: Option<&str>, kind: RequestKind) -> Vec<&Entry> {
         let mut found: Vec<&Entry> = Vec::new();
         for file in &self.0 {
             let applies = |entry: &&Entry| {
@@ -128,49 +154,65 @@ impl CustomParameters {
         found
     }
 
-    #[cfg(test)]
-    pub(crate) fn parse(text: &str) -> Self {
-        Self(vec![parse(text.as_bytes(), &mut |what| panic!("{what}"))])
+    /// Of one text alone, and what of it cannot be used: the line and the reason.
+    pub fn parse(text: &str) -> (Self, Vec<(usize, String)>) {
+        let mut problems = Vec::new();
+        let entries = parse(text, &mut |line, what| problems.push((line, what)));
+        (Self(vec![entries]), problems)
     }
 }
 
 fn read_file(path: &Path, problems: &mut Vec<Problem>) -> Vec<Entry> {
-    let mut tell = |what: String| problems.push(Problem { path: path.to_owned(), what });
-    let mut bytes = Vec::new();
-    let read = match fs_err::metadata(path) {
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Vec::new(),
-        _ => regular_file::open(path, LONGEST).and_then(|file| file.take(LONGEST).read_to_end(&mut bytes)),
-    };
-    match read {
-        Ok(_) => parse(&bytes, &mut tell),
+    let mut tell =
+        |line: Option<usize>, what: String| problems.push(Problem { path: path.to_owned(), line, what });
+    // People keep such files elsewhere, and link to them.
+    let read = fs_err::canonicalize(path).map_err(|error| HomeError::at(path, &error));
+    match read.and_then(|path| private_file::read(&path)) {
+        Ok(bytes) => {
+            if let Ok(text) = std::str::from_utf8(&bytes) {
+                return parse(text, &mut |line, what| tell(Some(line), what));
+            }
+            tell(None, "it is not UTF-8 text".to_owned());
+            Vec::new()
+        }
+        Err(HomeError::NotFound(_)) => Vec::new(),
         Err(error) => {
-            tell(error.to_string());
+            tell(None, error.to_string());
             Vec::new()
         }
     }
 }
 
-/// The entries that can be used; `tell` hears of the others.
-fn parse(bytes: &[u8], tell: &mut dyn FnMut(String)) -> Vec<Entry> {
-    if bytes.trim_ascii().is_empty() {
+/// The entries that can be used; `tell` hears of the others, with their lines from 1.
+fn parse(text: &str, tell: &mut dyn FnMut(usize, String)) -> Vec<Entry> {
+    if text.trim().is_empty() {
         return Vec::new();
     }
-    let Ok(serde_json::Value::Array(items)) = serde_json::from_slice(bytes) else {
-        tell("it is no JSON array".to_owned());
-        return Vec::new();
+    let items: Vec<&RawValue> = match serde_json::from_str(text) {
+        Ok(items) => items,
+        Err(error) => {
+            let what =
+                if error.is_data() { "it is no JSON array" } else { "it is not valid JSON from here on" };
+            tell(error.line().max(1), what.to_owned());
+            return Vec::new();
+        }
     };
     let mut entries = Vec::new();
     for (at, item) in items.into_iter().enumerate() {
-        match Object::from_value(item)
-            .ok_or_else(|| "it is no JSON object".to_owned())
-            .and_then(|item| entry(&item))
-        {
+        let read = Object::parse(item.get().as_bytes()).map_err(|_| "it is no JSON object".to_owned());
+        match read.and_then(|item| entry(&item)) {
             Ok(Some(entry)) => entries.push(entry),
             Ok(None) => {}
-            Err(what) => tell(format!("entry {}: {what}", at + 1)),
+            Err(what) => tell(line_of(text, item), format!("entry {}: {what}", at + 1)),
         }
     }
     entries
+}
+
+/// Where a value begins that was read out of this very text.
+fn line_of(text: &str, item: &RawValue) -> usize {
+    let start = item.get().as_ptr().addr() - text.as_ptr().addr();
+    text[..start].matches('\n').count() + 1
 }
 
 /// `None`: an entry that applies to registrations only.
@@ -211,12 +253,13 @@ mod tests {
 
     #[test]
     fn an_entry_applies_by_issuer_or_account_and_kind() {
-        let parameters = CustomParameters::parse(
+        let (parameters, problems) = CustomParameters::parse(
             r#"[{"parameter":"a","value":"1","for_issuer":["https://op.example"],"request":["refresh","auth-url"]},
                 {"parameter":"b","value":"2","for_account":["one"],"request":["refresh"]},
                 {"parameter":"c","value":"3","for_issuer":["https://other.example"],"request":["refresh"]},
                 {"parameter":"d","value":"4","for_account":["one"],"request":["registration"]}]"#,
         );
+        assert!(problems.is_empty(), "{problems:?}");
         let pair = |name: &str, value: &str| (name.to_owned(), value.to_owned());
         assert_eq!(found(&parameters, "one", RequestKind::Refresh), [pair("a", "1"), pair("b", "2")]);
         assert_eq!(found(&parameters, "two", RequestKind::Refresh), [pair("a", "1")]);
@@ -244,22 +287,31 @@ mod tests {
 
     #[test]
     fn an_entry_that_cannot_be_used_is_told_and_the_others_count() {
-        let mut told = Vec::new();
         let text = r#"[{"parameter":"a","value":"1","for_account":["one"]}, 5,
             {"parameter":"a","value":"1","request":["refresh"]},
             {"parameter":"a","value":"1","for_account":["one"],"request":["refersh"]},
             {"parameter":"client_id","value":"1","for_account":["one"],"request":["refresh"]},
             {"value":"1","for_account":["one"],"request":["refresh"]},
             {"parameter":"good","value":"1","for_account":["one"],"request":["refresh"]}]"#;
-        let entries = parse(text.as_bytes(), &mut |what| told.push(what));
-        assert_eq!(entries.len(), 1);
-        for (told, expected) in
-            told.iter().zip(["request", "object", "for_account", "refersh", "client_id", "parameter"])
-        {
-            assert!(told.contains(expected), "{told}");
+        let (parameters, told) = CustomParameters::parse(text);
+        assert_eq!(parameters.matching(ISSUER, Some("one"), RequestKind::Refresh).len(), 1);
+        let expected = [
+            (1, "request"),
+            (1, "object"),
+            (2, "for_account"),
+            (3, "refersh"),
+            (4, "client_id"),
+            (5, "parameter"),
+        ];
+        assert_eq!(told.len(), expected.len());
+        for ((line, told), (at, expected)) in told.iter().zip(expected) {
+            assert!(*line == at && told.contains(expected), "{line}: {told}");
         }
-        assert_eq!(told.len(), 6);
-        parse(b"{}", &mut |what| told.push(what));
-        assert!(told[6].contains("array"));
+        for (text, line, what) in
+            [("\n{}", 2, "no JSON array"), ("[\n{}\n,]", 3, "not valid JSON"), ("[", 1, "not valid JSON")]
+        {
+            let (_, told) = CustomParameters::parse(text);
+            assert!(told.len() == 1 && told[0].0 == line && told[0].1.contains(what), "{text}: {told:?}");
+        }
     }
 }
