@@ -137,3 +137,60 @@ fn a_credential_of_a_unit_is_a_password() {
     let refused = scene.oidc(&["add", "--force", "--pw-credential=oidc", "--pw-prompt=none", ACCOUNT]);
     assert!(refused.stderr.contains("CREDENTIALS_DIRECTORY is not set"), "{refused:?}");
 }
+
+/// In the place of `secret-tool`: what it keeps are files.
+const PLAYED: &str = r#"#!/bin/sh
+action=$1; shift
+case "$1" in --label=*) shift;; esac
+shift
+file="$STORE/$(printf '%s' "$*" | tr '/ ' '__')"
+case $action in
+    store) cat >"$file";;
+    lookup) cat "$file" 2>/dev/null || exit 1;;
+    search) test ! -e "$file" || { echo '[/org/freedesktop/secrets/collection/login/1]'; echo 'attribute.account = x' >&2; };;
+    clear) test -z "$STUCK" || { echo "$STUCK" >&2; exit 1; }; rm -f "$file";;
+esac
+"#;
+
+/// An account that is gone leaves no password behind, and one of another name takes it along.
+#[test]
+fn the_keyrings_entry_goes_with_the_account() {
+    let scene = Scene::new();
+    let (programs, store) = (scene.environment.path("programs"), scene.environment.path("store"));
+    for directory in [&programs, &store] {
+        fs_err::create_dir(directory).expect("a directory");
+    }
+    let tool = programs.join("secret-tool");
+    fs_err::write(&tool, PLAYED).expect("written");
+    fs_err::set_permissions(&tool, std::os::unix::fs::PermissionsExt::from_mode(0o755)).expect("set");
+    let path = format!("{}:/usr/bin:/bin", programs.display());
+    let kept = || -> Vec<String> {
+        let entries = fs_err::read_dir(&store).expect("the store").flatten();
+        entries.map(|entry| entry.file_name().to_string_lossy().into_owned()).collect()
+    };
+    let oidc = |arguments: &[&str], stuck: &str| {
+        let variables = [
+            ("PATH", path.as_str()),
+            ("STORE", store.to_str().expect("text")),
+            ("STUCK", stuck),
+            (ADDRESS, "unix:path=/nonexistent"),
+            ("OIDC_ENCRYPTION_PW", PASSWORD),
+        ];
+        scene.oidc_with(arguments, &variables)
+    };
+    succeeded(&oidc(&["add", "--pw-keyring", "--pw-env", ACCOUNT], ""));
+    assert_eq!(kept().len(), 1);
+    succeeded(&oidc(&["gen", ACCOUNT, "--rename", "renamed", "--pw-env"], ""));
+    let moved = kept();
+    assert!(moved.len() == 1 && moved[0].contains("_renamed_"), "{moved:?}");
+    succeeded(&oidc(&["add", "--force", "--pw-keyring", "--pw-prompt=none", "renamed"], ""));
+    let (file, saved) = (scene.environment.account_file("renamed"), scene.environment.path("saved"));
+    fs_err::copy(&file, &saved).expect("copied");
+    let reset = oidc(&["reset", "--force", "renamed"], "the keyring is locked");
+    succeeded(&reset);
+    assert!(reset.stdout.contains("may still have the old password: ") && kept() == moved, "{reset:?}");
+    fs_err::copy(&saved, &file).expect("copied");
+    let reset = oidc(&["reset", "--force", "--json", "renamed"], "");
+    succeeded(&reset);
+    assert!(reset.stdout.contains("\"keyring_cleared\":true") && kept().is_empty(), "{reset:?}");
+}

@@ -26,6 +26,8 @@ use super::{
 /// The option.
 const ORIGIN: &str = "--pw-keyring";
 const PROGRAM: &str = "secret-tool";
+/// What a keyring is called on the bus, which complaints name where there is none.
+const SERVICE: &str = "org.freedesktop.secrets";
 /// What is read of the program's complaints, in bytes.
 const MAX_COMPLAINT: u64 = 500;
 
@@ -51,6 +53,50 @@ pub fn store(name: &Shortname, file: &Path, password: &Password) -> Result<(), P
     match complaint {
         _ if said.succeeded => Ok(()),
         complaint => Err(failed(complaint.unwrap_or_else(|| format!("{PROGRAM} failed")))),
+    }
+}
+
+/// Removes the password of an account file that is gone. Whether the keyring had one; without a keyring there is none.
+pub fn clear(name: &Shortname, file: &Path) -> Result<bool, PasswordError> {
+    if !has_one(name, file)? {
+        return Ok(false);
+    }
+    let mut program = Command::new(PROGRAM);
+    program.arg("clear").stdin(Stdio::null());
+    let (said, complaint) = talk(attributes(&mut program, name, file))?;
+    if said.succeeded {
+        Ok(true)
+    } else {
+        Err(failed(complaint.unwrap_or_else(|| format!("{PROGRAM} failed"))))
+    }
+}
+
+/// Has the password of an account file found under another name of the account, if the keyring has one.
+pub fn rename(old: (&Shortname, &Path), new: (&Shortname, &Path)) -> Result<(), PasswordError> {
+    if !has_one(old.0, old.1)? {
+        return Ok(());
+    }
+    if let Some(password) = look_up(old.0, old.1)? {
+        store(new.0, new.1, &password)?;
+        clear(old.0, old.1)?;
+    }
+    Ok(())
+}
+
+/// Whether there is a password. Nobody is asked to open the keyring for that.
+fn has_one(name: &Shortname, file: &Path) -> Result<bool, PasswordError> {
+    if !has_bus() || !is_installed() {
+        return Ok(false);
+    }
+    let mut program = Command::new(PROGRAM);
+    program.arg("search").stdin(Stdio::null());
+    // What it finds stands on standard output, the password too where the keyring is open; attributes stand on the other one.
+    let (said, complaint) = talk(attributes(&mut program, name, file))?;
+    match complaint {
+        _ if !said.output.is_empty() => Ok(true),
+        // Nothing answers as a keyring, so that none has it.
+        Some(complaint) if !complaint.contains(SERVICE) => Err(failed(complaint)),
+        _ => Ok(false),
     }
 }
 

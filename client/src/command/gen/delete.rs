@@ -15,7 +15,10 @@ use super::{
     session::{Session, account_name},
 };
 use crate::{
-    account::file::{LOCK_TIMEOUT, Sealed},
+    account::{
+        file::{LOCK_TIMEOUT, Sealed},
+        password::keyring,
+    },
     cli::usage::UsageError,
     context::error::Error,
     say::{dialect::Dialect, exit::Exit},
@@ -194,6 +197,13 @@ fn forget(session: &mut Session, home: &Home, name: &Shortname) -> Result<(), Er
     home.delete(lock)?;
     if let Err(error) = issuers::remove_account(home, name) {
         session.context.output.warning(&format!("issuer.config still lists '{name}': {error}"));
+    }
+    match keyring::clear(name, &home.file(name)) {
+        Ok(true) => session.context.output.note("Removed the password from the keyring."),
+        Ok(false) => {}
+        Err(error) => {
+            session.context.output.warning(&format!("the keyring may still have the old password: {error}"));
+        }
     }
     if session.context.output.json {
         return Ok(session.context.output.json(&json!({"status": "success", "account": name}))?);

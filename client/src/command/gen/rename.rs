@@ -1,10 +1,7 @@
 //! `--rename`: another short name for an account, with the same password. Everything that is kept of the account goes
 //! with it, and so does the way in which an agent of ours holds it.
 
-use std::{
-    path::Path,
-    time::{SystemTime, UNIX_EPOCH},
-};
+use std::path::Path;
 
 use oidc_proto::{
     account::AccountConfig,
@@ -25,8 +22,10 @@ use crate::{
     account::{
         error::AccountError,
         file::{LOCK_TIMEOUT, Opened, Sealed},
+        password::keyring,
     },
     context::{error::Error, file_key},
+    process::clock,
     say::exit::Exit,
 };
 
@@ -64,6 +63,12 @@ pub fn run(session: &mut Session, new: &str) -> Result<(), Error> {
     let renamed = rename(&home, &old, &new, &opened);
     if let Ok((account, _)) = &renamed {
         relist(session, &home, &old, &new, account);
+        if let Err(error) = keyring::rename((&old, &home.file(&old)), (&new, &home.file(&new))) {
+            session
+                .context
+                .output
+                .warning(&format!("the keyring may still have the password under '{old}': {error}"));
+        }
     }
     if let Some(held) = held {
         // Where it could not be renamed, the agent holds it as before.
@@ -159,7 +164,7 @@ fn load(session: &mut Session, config: AccountConfig, key: &FileKey, held: Held)
         ));
         return Ok(());
     };
-    let left = held.unloaded_at.map(|end| end.saturating_sub(now()).max(1));
+    let left = held.unloaded_at.map(|end| end.saturating_sub(clock::now()).max(1));
     let add = AddRequest {
         config,
         // 0: not the agent's default either.
@@ -171,11 +176,6 @@ fn load(session: &mut Session, config: AccountConfig, key: &FileKey, held: Held)
         ..AddRequest::default()
     };
     session.context.call(&Request::Add(Box::new(add))).map(drop)
-}
-
-/// Seconds since the epoch.
-fn now() -> u64 {
-    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |elapsed| elapsed.as_secs())
 }
 
 fn exists(name: &Shortname) -> Error {

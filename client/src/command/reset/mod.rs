@@ -16,7 +16,10 @@ use report::Outcome;
 use serde_json::json;
 
 use crate::{
-    account::file::{LOCK_TIMEOUT, is_foreign},
+    account::{
+        file::{LOCK_TIMEOUT, is_foreign},
+        password::keyring,
+    },
     cli::options::Common,
     context::{
         Command, Context,
@@ -30,7 +33,8 @@ use crate::{
 #[command(
     override_usage = "oidc reset [OPTIONS] ACCOUNT... | --all",
     after_help = "\
-Deletes the encrypted account file, whatever state it is in, and what belongs to it in the oidc-agent directory. \
+Deletes the encrypted account file, whatever state it is in, what belongs to it in the oidc-agent directory, and its password in \
+the desktop's keyring. \
 If the agent holds the account unlocked, the refresh token is revoked and a dynamically registered client is \
 deleted at the provider first; otherwise the command names what is left there. No agent is needed, none is started, \
 and a locked agent does not matter. Afterwards `oidc gen ACCOUNT` makes the account anew.
@@ -131,9 +135,16 @@ fn reset(plan: Plan, args: &ResetArgs, home: &Home, context: &mut Context) -> Ou
         _ => (ResetReport::default(), None),
     };
     let deleted = delete(home, &plan.name);
+    let keyring = deleted.is_ok().then(|| keyring::clear(&plan.name, &plan.path));
     let listing = deleted.as_ref().ok().and_then(|_| issuers::remove_account(home, &plan.name).err());
     let remarks =
         remark.into_iter().chain(listing.map(|error| format!("issuer.config is left as it was: {error}")));
+    let (keyring_cleared, in_keyring) = match keyring {
+        Some(Err(error)) => (false, Some(format!("the keyring may still have the old password: {error}"))),
+        Some(Ok(is_cleared)) => (is_cleared, None),
+        None => (false, None),
+    };
+    let remarks = remarks.chain(in_keyring);
     let (deleted, error) = match deleted {
         Ok(deleted) => (deleted, None),
         Err(error) => (Deleted::default(), Some(error)),
@@ -141,6 +152,7 @@ fn reset(plan: Plan, args: &ResetArgs, home: &Home, context: &mut Context) -> Ou
     Outcome {
         file_deleted: deleted.file || remote.file_deleted,
         leftovers_deleted: deleted.leftovers,
+        keyring_cleared,
         remarks: remarks.collect(),
         keep_remote: args.keep_remote,
         remote,

@@ -19,6 +19,8 @@ pub struct Outcome {
     pub file_deleted: bool,
     /// How many other files of the account were deleted.
     pub leftovers_deleted: usize,
+    /// The keyring had the file's password, and has it no more.
+    pub keyring_cleared: bool,
     /// `--keep-remote`.
     pub keep_remote: bool,
     /// What did not go as it should.
@@ -52,6 +54,9 @@ impl Outcome {
             }
             None => format!("Deleted what was kept beside {path}"),
         });
+        if self.keyring_cleared {
+            lines.push("Removed the password from the keyring".to_owned());
+        }
         if self.remote.refresh_token == RemoteOutcome::Done {
             lines.push("Revoked the refresh token".to_owned());
         }
@@ -110,6 +115,7 @@ impl Outcome {
             "registration_client_uri": self.registration_client_uri(),
             "file_deleted": self.file_deleted,
             "leftovers_deleted": self.leftovers_deleted,
+            "keyring_cleared": self.keyring_cleared,
             "keep_remote": self.keep_remote,
             "refresh_token": self.remote.refresh_token,
             "client": self.remote.client,
