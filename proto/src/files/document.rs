@@ -81,12 +81,16 @@ impl<'a> Section<'a> {
     /// Tells of keys that the table does not have.
     pub(super) fn tell_unknown(&self, label: &str, problems: &mut Vec<Problem>) {
         for key in self.table.keys().filter(|key| !self.kind.has(key.get_ref())) {
-            problems.push(Problem {
+            let problem = Problem {
                 path: self.document.path.into(),
                 line: Some(self.document.line(&key.span())),
                 key: beside(label, &quoted(key.get_ref())),
                 what: self.kind.says_of(key.get_ref()),
-            });
+            };
+            // The defaults are looked at more than once.
+            if self.kind != Table::Defaults || !problems.contains(&problem) {
+                problems.push(problem);
+            }
         }
     }
 }

@@ -218,6 +218,7 @@ fn all_problems_are_told_and_those_of_the_defaults_once() {
     let entry = |name: &str| format!("[[file]]\nname = \"{name}\"\naccount = \"b\"\nnewline = 1\n");
     let text = format!("[defaults]\nmode = 7\n{}{}", entry("a"), entry("b"));
     assert_eq!(problems(&text).len(), 3);
+    assert_eq!(problems("[defaults]\nacount = \"x\"\n").len(), 1);
     let many: String = (0..150).map(|number| entry(&format!("n{number}"))).collect();
     let found = problems(&many);
     assert_eq!(found.len(), 100);

@@ -62,7 +62,7 @@ fn rewrite(
     let plan = || -> Result<_, IssuersError> {
         let text = existing(read_text(&path))?;
         let changed = change(text.as_ref().map(|text| text.as_str()));
-        let changed = changed.map_err(|what| Problem { path: path.clone(), what })?;
+        let changed = changed.map_err(|what| Problem { path: path.clone(), line: None, what })?;
         Ok(changed.map(|changed| (text, changed)))
     };
     if plan()?.is_none() {

@@ -6,10 +6,12 @@ use crate::home::HomeError;
 
 /// A file that could not be read. It is left as it is.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{}: {what}", path.display())]
+#[error("{}{}: {what}", path.display(), line.map(|line| format!(":{line}")).unwrap_or_default())]
 pub struct Problem {
     /// The file.
     pub path: PathBuf,
+    /// The line, from 1; `None`: the whole file, or what is said names it.
+    pub line: Option<usize>,
     /// What is wrong with it.
     pub what: String,
 }

@@ -43,7 +43,8 @@ pub(super) fn read_all(user: Option<&Path>, systems: &[PathBuf], problems: &mut 
         }));
         problems.extend(others.into_iter().take(MAX_TOLD).map(|line| Problem {
             path: path.clone(),
-            what: format!("line {line} is no public client, as in CLIENT_ID[:SECRET]@ISSUER[@SCOPES]"),
+            line: Some(line),
+            what: "it is no public client, as in CLIENT_ID[:SECRET]@ISSUER[@SCOPES]".to_owned(),
         }));
     }
     entries
@@ -58,12 +59,12 @@ fn read(
         Ok(text) => text,
         Err(HomeError::NotFound(_)) => return Vec::new(),
         Err(error) => {
-            problems.push(Problem { path: path.into(), what: error.to_string() });
+            problems.push(Problem { path: path.into(), line: None, what: error.to_string() });
             return Vec::new();
         }
     };
     parse(&text).unwrap_or_else(|what| {
-        problems.push(Problem { path: path.into(), what });
+        problems.push(Problem { path: path.into(), line: None, what });
         Vec::new()
     })
 }

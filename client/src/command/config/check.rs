@@ -127,7 +127,11 @@ fn of_config(config: &Config) -> Vec<Finding> {
 
 fn of_issuers(home: Option<&Home>) -> Vec<Finding> {
     let issuers = Issuers::load(home);
-    issuers.problems().iter().map(|problem| wrong(&problem.path, None, problem.what.clone())).collect()
+    issuers
+        .problems()
+        .iter()
+        .map(|problem| wrong(&problem.path, problem.line, problem.what.clone()))
+        .collect()
 }
 
 fn of_parameters(home: Option<&Home>) -> Vec<Finding> {
@@ -209,7 +213,7 @@ mod tests {
             (
                 "pubclients.config",
                 "# mine\nclient@https://a.example/\nnothing",
-                "pubclients.config: line 3 is no public client",
+                "pubclients.config:3: it is no public client",
             ),
             (
                 "custom_parameters.config",
