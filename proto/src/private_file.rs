@@ -38,7 +38,7 @@ pub(crate) use self::{
 pub use self::{
     error::WriteError,
     file_system::NetworkFileSystem,
-    leftovers::remove_leftovers,
+    leftovers::{remove_leftovers, remove_leftovers_beginning},
     location::Location,
     names::{is_temporary, stem},
     target::Target,

@@ -34,23 +34,32 @@ pub fn remove_leftovers<'a>(files: impl IntoIterator<Item = &'a Path>) -> usize 
             directories.entry(parent.into()).or_default().insert(stem(name));
         }
     }
-    directories.iter().filter_map(|(path, stems)| tidy(path, stems)).sum()
+    let in_one = |(path, stems): (&PathBuf, &BTreeSet<String>)| {
+        tidy(path, stems.first()?, |stem| stems.contains(stem))
+    };
+    directories.iter().filter_map(in_one).sum()
 }
 
-fn tidy(path: &Path, stems: &BTreeSet<String>) -> Option<usize> {
+/// The same in one directory for all files whose names begin so.
+pub fn remove_leftovers_beginning(directory: &Path, prefix: &OsStr) -> usize {
+    let prefix = stem(prefix);
+    tidy(directory, &prefix, |stem| stem.starts_with(&prefix)).unwrap_or(0)
+}
+
+fn tidy(path: &Path, probe: &str, is_meant: impl Fn(&str) -> bool) -> Option<usize> {
     let directory = Directory::open_trusted(path, false).ok()?;
     let entries = Dir::read_from(directory.readable().ok()?).ok()?;
     let names: Vec<_> = entries
         .take(MAX_ENTRIES)
         .filter_map(Result::ok)
         .map(|entry| entry.file_name().to_owned())
-        .filter(|name| name.to_str().ok().and_then(of_temporary).is_some_and(|stem| stems.contains(stem)))
+        .filter(|name| name.to_str().ok().and_then(of_temporary).is_some_and(&is_meant))
         .collect();
     if names.is_empty() {
         return Some(0);
     }
     // The file system's own time, which may be another machine's.
-    let probe = Temporary::create(&directory, stems.first()?, 0o600).ok()?;
+    let probe = Temporary::create(&directory, probe, 0o600).ok()?;
     let now = probe.modified()?;
     let is_dead = |name: &OsStr| is_dead(&directory, name, now).unwrap_or(false);
     let remove = |name: &OsStr| unlinkat(&directory, name, AtFlags::empty()).is_ok();

@@ -158,8 +158,12 @@ pub fn noted(directory: &Path) -> Vec<Lease> {
         .collect()
 }
 
-/// Removes the files of processes that have ended.
+/// Removes the files of processes that have ended, and what those left that were killed while they wrote.
 pub fn tidy(directory: &Path) {
+    let prefix = prefix();
+    for prefix in [format!(".{prefix}"), prefix] {
+        private_file::remove_leftovers_beginning(directory, prefix.as_ref());
+    }
     for lease in noted(directory) {
         if lease.process.life() == Life::Ended {
             lease.clear(directory);

@@ -2,9 +2,10 @@
 //! no signal of the terminal and no end of a pipe concerns it. It sees by a pidfd when the command has ended.
 
 use std::{
+    ffi::CStr,
     fs::File,
     io::{self, Read, Write},
-    os::unix::fs::OpenOptionsExt,
+    os::unix::{fs::OpenOptionsExt, process::CommandExt},
     path::PathBuf,
     process::{Command as Program, Stdio},
     time::Duration,
@@ -44,6 +45,8 @@ const SOONEST: u64 = 5;
 const LOOK_AGAIN: u64 = 10;
 /// How soon one whose end is not known, in seconds.
 const WITHOUT_END: u64 = 300;
+/// What lists of processes call the one that stays.
+const NAME: &CStr = c"oidc-exec";
 /// The longest plan, in bytes.
 const LONGEST_PLAN: u64 = 1024 * 1024;
 
@@ -62,11 +65,7 @@ pub struct Plan {
 
 /// Starts it. Returns when it is there.
 pub fn start(plan: &Plan, common: &Common) -> io::Result<()> {
-    let mut program = Program::new("/proc/self/exe");
-    program.args(["renew-for-exec", "--no-autostart"]);
-    if common.sealed {
-        program.arg("--sealed");
-    }
+    let mut program = this_program(plan.lease.process.pid, common);
     program.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null());
     let mut child = without_secrets(&mut program).spawn()?;
     let written = child.stdin.take().map(|mut stdin| stdin.write_all(&serde_json::to_vec(plan)?));
@@ -76,12 +75,26 @@ pub fn start(plan: &Plan, common: &Common) -> io::Result<()> {
     if ended.success() { Ok(()) } else { Err(io::Error::other(format!("it ended with {ended}"))) }
 }
 
+/// This program once more, as lists of processes are to show it.
+fn this_program(process: i32, common: &Common) -> Program {
+    let mut program = Program::new("/proc/self/exe");
+    program.arg0("oidc").args(["renew-for-exec", "--no-autostart", "--process", &process.to_string()]);
+    if common.sealed {
+        program.arg("--sealed");
+    }
+    program
+}
+
 /// Keep files fresh for a process: started by `oidc exec`
 #[derive(Debug, Clone, Default, Parser)]
 pub struct RenewerArgs {
     /// The process that stays
     #[arg(long)]
     stays: bool,
+
+    /// For which process, for whoever looks at a list of them
+    #[arg(long, value_name = "PID", default_value_t)]
+    process: i32,
 
     #[command(flatten)]
     pub common: Common,
@@ -105,11 +118,8 @@ impl Command for RenewerArgs {
 impl RenewerArgs {
     fn start_the_one_that_stays(&self) -> io::Result<()> {
         rustix::process::setsid()?;
-        let mut program = Program::new("/proc/self/exe");
-        program.args(["renew-for-exec", "--no-autostart", "--stays"]);
-        if self.common.sealed {
-            program.arg("--sealed");
-        }
+        let mut program = this_program(self.process, &self.common);
+        program.arg("--stays");
         // It inherits the pipe with the plan.
         program.current_dir("/").stdout(Stdio::null()).stderr(Stdio::null()).spawn().map(drop)
     }
@@ -117,6 +127,8 @@ impl RenewerArgs {
 
 fn stay(context: &mut Context) -> io::Result<()> {
     descriptors::close_inherited();
+    // The kernel calls it after the file that was executed: `exe`.
+    rustix::thread::set_name(NAME)?;
     let mut text = Vec::new();
     io::stdin().lock().take(LONGEST_PLAN).read_to_end(&mut text)?;
     let mut plan: Plan = serde_json::from_slice(&text)?;

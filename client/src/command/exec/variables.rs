@@ -2,7 +2,10 @@
 
 use std::{env, process::Command};
 
-use oidc_proto::files::entry::{Entry, Sink};
+use oidc_proto::{
+    files::entry::{Entry, Sink},
+    message::aws,
+};
 
 use super::{
     arguments::ExecArgs,
@@ -15,8 +18,6 @@ const FILE: &str = "BEARER_TOKEN_FILE";
 const TOKEN: &str = "BEARER_TOKEN";
 /// What AWS SDKs take before a role.
 const AWS_KEYS: [&str; 3] = ["AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"];
-/// The longest name of a session.
-const LONGEST_SESSION: usize = 64;
 
 /// Sets them. `main` is the token of the account that the command line names first.
 pub fn set(
@@ -50,7 +51,7 @@ pub fn set(
 fn set_role(args: &ExecArgs, entry: &Entry, program: &mut Command, context: &mut Context) {
     let (Some(role), Sink::File(file)) = (&args.aws.role, &entry.sink) else { return };
     unset(&AWS_KEYS, "is a key of its own, which programs would take first", program, context);
-    let session = args.aws.session.clone().unwrap_or_else(|| session(entry.token.account.as_str()));
+    let session = args.aws.session.clone().unwrap_or_else(|| aws::session_of(entry.token.account.as_str()));
     program
         .env("AWS_ROLE_ARN", role)
         .env("AWS_WEB_IDENTITY_TOKEN_FILE", &file.path)
@@ -70,24 +71,5 @@ fn unset(names: &[&str], why: &str, program: &mut Command, context: &mut Context
     for name in names.iter().filter(|name| env::var_os(name).is_some()) {
         program.env_remove(name);
         context.output.remark(&format!("{name} is not passed on: it {why}"));
-    }
-}
-
-/// Of the characters that a session's name may have: letters, digits and `_+=,.@-`.
-fn session(account: &str) -> String {
-    let allowed = |c: char| if c.is_ascii_alphanumeric() || "_+=,.@-".contains(c) { c } else { '-' };
-    format!("oidc-{account}").chars().map(allowed).take(LONGEST_SESSION).collect()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_session_has_a_name_that_is_allowed() {
-        for (account, expected) in [("cms", "oidc-cms"), ("a b/ü", "oidc-a-b--")] {
-            assert_eq!(session(account), expected);
-        }
-        assert_eq!(session(&"x".repeat(200)).len(), LONGEST_SESSION);
     }
 }
