@@ -1,4 +1,5 @@
-//! Which directories may lead to a socket: those in which nobody but the user and root can put another one in its place.
+//! Which directories may lead to a socket, or to a file that says what is run or who gets tokens: those in which nobody but the
+//! user and root can put another one in its place.
 
 use std::{
     collections::VecDeque,
@@ -69,6 +70,11 @@ impl Judge {
         Self { uid: geteuid().as_raw(), gid: getegid().as_raw(), trusts_unmapped: true }
     }
 
+    /// Another user, with the group of this process.
+    pub fn user(uid: u32) -> Self {
+        Self { uid, ..Self::this_process() }
+    }
+
     /// Walks to a socket as the kernel does and judges everything on the way: each directory belongs to the user or
     /// root and cannot be written by others unless it is sticky, each link belongs to the user or root.
     ///
@@ -88,6 +94,17 @@ impl Judge {
             (real, None) => Ok(real),
             (holder, Some(name)) => Err(unusable(&holder.join(name), Errno::NOTDIR.into())),
         }
+    }
+
+    /// The same for a file whose content counts, which nobody else may change either.
+    pub fn file(self, path: &Path) -> Result<PathBuf, TrustError> {
+        let (holder, name) = self.walk(path)?;
+        let Some(name) = name else { return Err(unusable(&holder, Errno::ISDIR.into())) };
+        let real = holder.join(name);
+        let metadata = metadata_of(&real)?;
+        self.owner(&real, metadata.uid())?;
+        self.writers(&real, metadata.gid(), metadata.mode() & !STICKY)?;
+        Ok(real)
     }
 
     /// The same for a directory in which a socket is to be bound. A sticky one that others may write is refused, for
@@ -211,6 +228,32 @@ mod tests {
     use std::os::unix::fs::{PermissionsExt, lchown, symlink};
 
     use super::*;
+
+    #[test]
+    fn a_file_counts_that_nobody_else_can_change_or_replace() {
+        let (_kept, root) = root();
+        make(&root.join("own"), 0o700);
+        make(&root.join("open"), 0o777);
+        let file = |path: &str, mode: u32| {
+            let path = root.join(path);
+            fs_err::write(&path, "").expect("written");
+            fs_err::set_permissions(&path, std::fs::Permissions::from_mode(mode)).expect("mode set");
+            path
+        };
+        let judge = Judge::this_process();
+        let good = file("own/good", 0o644);
+        assert_eq!(judge.file(&good).expect("trusted"), good);
+        symlink(&good, root.join("own/link")).expect("linked");
+        assert_eq!(judge.file(&root.join("own/link")).expect("trusted"), good);
+        let bad = file("own/bad", 0o646);
+        assert_eq!(culprit(judge.file(&bad)), bad);
+        assert_eq!(culprit(judge.file(&file("open/x", 0o600))), root.join("open"));
+        assert!(matches!(judge.file(&root.join("own")), Err(TrustError::Unusable { .. })), "a directory");
+        if geteuid().is_root() {
+            lchown(&good, Some(65_534), None).expect("given away");
+            assert_eq!(culprit(judge.file(&good)), good);
+        }
+    }
 
     fn make(path: &Path, mode: u32) {
         fs_err::create_dir(path).expect("made");

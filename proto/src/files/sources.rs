@@ -1,12 +1,13 @@
 //! The files of a configuration: which there are, and whether they may count.
 
-use std::{
-    os::unix::fs::MetadataExt,
-    path::{Path, PathBuf},
-};
+use std::path::{Path, PathBuf};
 
 use super::{problem::Problem, surroundings::Surroundings};
-use crate::home::{FILES_TOML, HomeError, private_file};
+use crate::{
+    home::{FILES_TOML, HomeError, private_file},
+    shell,
+    trust::{Judge, Reason, TrustError},
+};
 
 /// The directory of further ones, beside it and in the site's directory.
 pub const FILES_D: &str = "files.d";
@@ -74,32 +75,27 @@ fn text(path: &Path, surroundings: &Surroundings) -> Result<Option<String>, Stri
         Err(HomeError::TooLarge(_)) => return Err("it is larger than 1 MiB".into()),
         Err(error) => return Err(error.to_string()),
     };
-    if let Some(why) =
-        fs_err::metadata(&target).ok().and_then(|metadata| distrust(&metadata, surroundings.uid))
-    {
+    if let Some(why) = distrust(&target, surroundings.uid) {
         return Err(why);
     }
     String::from_utf8(bytes.to_vec()).map(Some).map_err(|_| "it is not UTF-8 text".into())
 }
 
-/// Whoever can change the file has programs run.
-fn distrust(metadata: &std::fs::Metadata, uid: u32) -> Option<String> {
-    // Root looks like nobody where this user namespace does not know it.
-    const NOBODY: u32 = 65_534;
-    if ![0, uid, NOBODY].contains(&metadata.uid()) {
-        return Some(format!(
-            "it belongs to another user (uid {}), and it names programs that are run",
-            metadata.uid()
-        ));
+/// Whoever can change the file, or put another one in its place, has programs run.
+fn distrust(path: &Path, uid: u32) -> Option<String> {
+    match Judge::user(uid).file(path).err()? {
+        TrustError::Untrusted { path: culprit, reason } => {
+            let whose = if culprit == path { "it".to_owned() } else { culprit.display().to_string() };
+            let advice = match reason {
+                Reason::Owner(_) => String::new(),
+                Reason::Others | Reason::Group => {
+                    format!("; chmod go-w {}", shell::quoted(&culprit.to_string_lossy()))
+                }
+            };
+            Some(format!("{whose} {reason}, and the file names programs that are run{advice}"))
+        }
+        error @ TrustError::Unusable { .. } => Some(error.to_string()),
     }
-    if metadata.mode() & 0o002 != 0 {
-        return Some("everybody can change it, and it names programs that are run; chmod o-w".into());
-    }
-    let own_group = rustix::process::getegid().as_raw();
-    if metadata.mode() & 0o020 != 0 && ![0, own_group].contains(&metadata.gid()) {
-        return Some("another group can change it, and it names programs that are run; chmod g-w".into());
-    }
-    None
 }
 
 /// The files of a `.d` directory that end in `.toml`, by name; hidden ones are left out.
