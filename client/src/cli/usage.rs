@@ -73,7 +73,10 @@ impl UsageError {
                     return Self::of(called, &format!("'{option}' must not be empty"), None);
                 }
                 let meant = error.get(ContextKind::SuggestedValue).map(listed);
-                let text = format!("invalid value '{value}' for '{option}'; it is one of {values}");
+                let text = match values.as_str() {
+                    "" => format!("invalid value '{value}' for '{option}'"),
+                    values => format!("invalid value '{value}' for '{option}'; it is one of {values}"),
+                };
                 Self::of(called, &text, meant.as_deref())
             }
             _ => {

@@ -71,6 +71,10 @@ pub struct AddArgs {
     #[arg(long, value_name = "FORMAT")]
     pub format: Option<String>,
 
+    /// The host that a netrc entry is for [default: that of --for]
+    #[arg(long, value_name = "HOST")]
+    pub host: Option<String>,
+
     /// End the file without a newline
     #[arg(long)]
     pub no_newline: bool,
@@ -215,7 +219,12 @@ impl AddArgs {
         if !self.reader.is_empty() {
             entry.lists.push(("readers", self.reader.clone()));
         }
-        let given = [("format", &self.format), ("mode", &self.mode), ("min_lifetime", &self.min_lifetime)];
+        let given = [
+            ("format", &self.format),
+            ("host", &self.host),
+            ("mode", &self.mode),
+            ("min_lifetime", &self.min_lifetime),
+        ];
         entry.texts.extend(given.into_iter().filter_map(|(key, value)| Some((key, value.clone()?))));
         if self.id_token {
             entry.texts.push(("token", "id".into()));

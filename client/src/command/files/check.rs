@@ -32,6 +32,8 @@ pub struct CheckArgs {
 #[derive(Debug)]
 struct Finding {
     is_problem: bool,
+    /// While it lasts no agent takes the configuration.
+    is_of_all: bool,
     /// The entry or the account, where it is about one.
     about: String,
     code: &'static str,
@@ -52,6 +54,7 @@ impl Command for CheckArgs {
             Err(problems) => {
                 let of = |problem: oidc_proto::files::Problem| Finding {
                     is_problem: true,
+                    is_of_all: true,
                     about: problem.key,
                     code: "configuration",
                     text: problem.what,
@@ -69,6 +72,7 @@ fn look(files: &TokenFiles, home: &Home) -> Vec<Finding> {
     for remark in &files.remarks {
         findings.push(Finding {
             is_problem: false,
+            is_of_all: false,
             about: remark.key.clone(),
             code: "configuration",
             text: remark.what.clone(),
@@ -84,6 +88,7 @@ fn look(files: &TokenFiles, home: &Home) -> Vec<Finding> {
         let Some((code, problem)) = account.problem() else { continue };
         findings.push(Finding {
             is_problem: true,
+            is_of_all: false,
             about: problem.key,
             code,
             text: problem.what,
@@ -98,6 +103,7 @@ fn account(entry: &Entry, home: &Home) -> Option<Finding> {
     let account = &entry.token.account;
     matches!(home.presence(account), Presence::Gone).then(|| Finding {
         is_problem: true,
+        is_of_all: false,
         about: entry.name.clone(),
         code: "no_account",
         text: format!(
@@ -123,6 +129,7 @@ fn hook(entry: &Entry) -> Option<Finding> {
     };
     (!is_there).then(|| Finding {
         is_problem: false,
+        is_of_all: false,
         about: entry.name.clone(),
         code: "hook",
         text: format!("its hook would fail: {name:?} {what}"),
@@ -133,8 +140,14 @@ fn hook(entry: &Entry) -> Option<Finding> {
 /// What stands in the way of a file, or is to be told of its place.
 fn place_of(entry: &Entry, home: &Home) -> Vec<Finding> {
     let Sink::File(sink) = &entry.sink else { return Vec::new() };
-    let finding =
-        |is_problem, code, text| Finding { is_problem, about: entry.name.clone(), code, text, place: None };
+    let finding = |is_problem, code, text| Finding {
+        is_problem,
+        is_of_all: false,
+        about: entry.name.clone(),
+        code,
+        text,
+        place: None,
+    };
     match private_file::examine(&sink.target().outside(home.path())) {
         Err(error) => vec![finding(true, error.code(), error.to_string())],
         Ok(warnings) => {
@@ -172,9 +185,12 @@ fn show(entries: usize, findings: &[Finding], context: &mut Context) -> Result<(
         if problems == 0 {
             context.output.line(&format!("The configuration is good: {entries} entries."))?;
         } else {
-            context
-                .output
-                .line("Nothing of it counts before that is mended; an agent that runs goes on as before.")?;
+            let of_all = findings.iter().any(|finding| finding.is_problem && finding.is_of_all);
+            context.output.line(if of_all {
+                "Nothing of it counts before that is mended; an agent that runs goes on as before."
+            } else {
+                "What these entries want does not come before that is mended; the agent keeps the others fresh."
+            })?;
         }
     }
     if exit == Exit::Success { Ok(()) } else { Err(Error::Told(exit)) }

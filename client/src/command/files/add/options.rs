@@ -5,7 +5,7 @@ use oidc_proto::files::{Problem, Problems};
 use crate::cli::usage::UsageError;
 
 /// Each key that `oidc files add` writes, and what it is written from.
-const OPTIONS: [(&str, &str); 14] = [
+const OPTIONS: [(&str, &str); 15] = [
     ("account", "ACCOUNT"),
     ("path", "PATH"),
     ("name", "--name"),
@@ -16,6 +16,7 @@ const OPTIONS: [(&str, &str); 14] = [
     ("token", "--id-token"),
     ("readers", "--reader"),
     ("format", "--format"),
+    ("host", "--host"),
     ("newline", "--no-newline"),
     ("mode", "--mode"),
     ("min_lifetime", "--min-lifetime"),
