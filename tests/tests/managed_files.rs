@@ -408,3 +408,17 @@ fn an_agent_without_a_configuration_has_nothing_to_tell() {
     assert_eq!(unknown["error_code"], "file_not_managed");
     assert_eq!(reload(&scene.agent)["status"], "success");
 }
+
+#[test]
+fn a_password_that_is_not_there_yet_keeps_nobody_elses_files_from_being_fresh() {
+    let scene = Scene::loaded();
+    let later = scene.environment.path("password-that-comes-later");
+    let absent = format!("[accounts.other]\npassword_file = \"{}\"\n", later.display());
+    configure(&scene.environment, &format!("{}{absent}", entry(&scene.environment, "demo", "")));
+    let reloaded = reload(&scene.agent);
+    assert_eq!(reloaded["status"], "success", "{reloaded}");
+    fresh(&scene.agent, "demo");
+    let status = ask(&scene.agent, json!({"request": "files_status"}));
+    let told = status["info"]["warnings"].to_string();
+    assert!(told.contains("accounts.other") && told.contains("password_file"), "{status}");
+}

@@ -128,16 +128,29 @@ impl Accounts {
         let asking = Asking::new(Caller::itself(), None, false);
         let found = self.account_for(&Target::Account(name.to_string()), &asking).await;
         let account = found.map_err(|failure| NoToken { trouble: Trouble::of(failure.code), failure })?;
-        if account.confirm || self.deps().options.confirm {
-            let error = format!(
-                "account '{name}' asks before each access token, which nobody answers for a managed file"
-            );
-            let add = shell::command("oidc add", name.as_str());
-            let failure = Failure::new(ErrorCode::PromptUnavailable, error);
-            let failure = failure.with_info(format!("Load it without --confirm: `{add}`."));
-            return Err(NoToken { failure, trouble: Trouble::Unmanaged });
+        self.wants_consent(&account).map_or(Ok(account), Err)
+    }
+
+    /// Why a loaded account gives no token, as far as that is known without asking anybody.
+    pub fn obstacle(&self, name: &Shortname) -> Option<NoToken> {
+        let account = self.find(name)?;
+        let refusal = || account.with_open(|open| open.standing.refusal().cloned()).ok().flatten();
+        self.wants_consent(&account)
+            .or_else(|| refusal().map(|failure| NoToken { failure, trouble: Trouble::LoginNeeded }))
+    }
+
+    fn wants_consent(&self, account: &Account) -> Option<NoToken> {
+        if !account.confirm && !self.deps().options.confirm {
+            return None;
         }
-        Ok(account)
+        let name = &account.name;
+        let error = format!(
+            "account '{name}' asks before each access token, which nobody answers for a managed file"
+        );
+        let add = shell::command("oidc add", name.as_str());
+        let failure = Failure::new(ErrorCode::PromptUnavailable, error);
+        let failure = failure.with_info(format!("Load it without --confirm: `{add}`."));
+        Some(NoToken { failure, trouble: Trouble::Unmanaged })
     }
 
     async fn managed_access_token(&self, wish: ManagedWish) -> Result<Arc<CachedToken>, Failure> {

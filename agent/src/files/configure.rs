@@ -15,8 +15,13 @@ use oidc_proto::{
 use tokio::{task::JoinSet, time::timeout};
 use tracing::{info, warn};
 
-use super::{driver::problem_of, handle::Files, publish, schedule::entries::Found};
-use crate::accounts::{Unloaded, off_thread, password_of_command, password_of_file};
+use super::{
+    driver::{problem_of, stop},
+    handle::Files,
+    publish,
+    schedule::entries::Found,
+};
+use crate::accounts::{Trouble, Unloaded, off_thread, password_of_command, password_of_file};
 
 /// How long a file and a program have to give a password.
 const FILE_DEADLINE: Duration = Duration::from_secs(10);
@@ -54,12 +59,6 @@ impl Files {
             (self.0.accounts.deps().home.clone(), self.0.surroundings.clone(), self.now());
         let read = off_thread(move || {
             let files = TokenFiles::read(&home, &surroundings)?;
-            // As `oidc files check` says: nothing of it counts before that is mended.
-            let problems: Vec<_> =
-                files.accounts.iter().filter_map(|account| Some(account.problem()?.1)).collect();
-            if !problems.is_empty() {
-                return Err(Problems(problems));
-            }
             let paths = files.entries.iter().filter_map(|entry| match &entry.sink {
                 Sink::File(file) => Some(file.path.as_path()),
                 Sink::Condor(_) => None,
@@ -131,15 +130,17 @@ impl Files {
             let files = self.clone();
             // A provider that does not answer holds up no other account.
             others.spawn(async move {
-                if let Err(no) = files.0.accounts.unattended(&name).await
-                    && no.trouble == crate::accounts::Trouble::Unmanaged
-                {
-                    files.change(|state, now| {
-                        let problem = state.of_account(&name).cloned();
-                        let problem = problem.unwrap_or_else(|| problem_of(&no.failure, now));
+                let no = match files.0.accounts.unattended(&name).await {
+                    Ok(_) => files.0.accounts.obstacle(&name),
+                    Err(no) => Some(no),
+                };
+                let Some(no) = no else { return };
+                files.change(|state, now| match state.of_account(&name).cloned() {
+                    Some(problem) if no.trouble == Trouble::Unmanaged => {
                         state.schedule.unmanaged(&name, &problem, now);
-                    });
-                }
+                    }
+                    _ => stop(&mut state.schedule, &name, &no, now),
+                });
             });
         }
         // Whoever had the configuration read anew wants to know which are not kept; most is known at once.
@@ -148,8 +149,31 @@ impl Files {
         others.detach_all();
     }
 
+    /// Loads those again that could not be loaded, if that may be because of something that has passed: at each look where a file
+    /// was missing or not fit, else now and then.
+    pub(super) fn try_accounts_again(&self, everything: bool) {
+        let is_of_file = |code: &str| matches!(code, "password_file" | "password_mode");
+        let again = {
+            let state = self.state();
+            state.of_accounts.iter().any(|(_, problem)| everything || is_of_file(&problem.code))
+        };
+        if again && !self.0.accounts.is_locked() {
+            let files = self.clone();
+            tokio::spawn(async move {
+                let _one_at_a_time = files.0.reloading.lock().await;
+                files.load_accounts().await;
+            });
+        }
+    }
+
     async fn load_account(&self, account: &AccountPassword, problems: &mut Vec<(Shortname, FileProblem)>) {
         let wall = self.now().wall;
+        // A disk that is mounted later, a mode that somebody mends: no mistake of the configuration.
+        let looked_at = account.clone();
+        if let Some((code, problem)) = off_thread(move || looked_at.problem()).await {
+            problems.push((account.account.clone(), FileProblem::new(code, problem.to_string(), wall)));
+            return;
+        }
         let mut tell = |code: &str, what: String| {
             let (path, line) = (account.path.clone(), Some(account.line));
             let problem = Problem { path, line, key: format!("accounts.{}", account.account), what };

@@ -11,6 +11,7 @@ use oidc_proto::{
     },
     message::{Failure, FileProblem, Validity},
     private_file::{self, Warning, Written},
+    shortname::Shortname,
 };
 use tracing::{debug, info};
 
@@ -20,7 +21,7 @@ use super::{
     issued::Issued,
     places,
     publish::{self, Published, Seen, Unpublished},
-    schedule::{Action, EntryId, TokenId},
+    schedule::{Action, EntryId, LOOK_AGAIN, Schedule, TokenId},
 };
 use crate::{
     accounts::{ManagedWish, NoToken, Trouble, off_thread},
@@ -33,6 +34,7 @@ pub(super) async fn run(files: Files) {
     files.look_at_accounts(true);
     // Not at each renewal: with many files there is always one.
     let mut look_at = files.now().boot.plus(places::INTERVAL);
+    let mut accounts_at = files.now().boot.plus(LOOK_AGAIN);
     loop {
         let (actions, wake_at) = {
             let (mut state, now) = (files.state(), files.now());
@@ -41,7 +43,8 @@ pub(super) async fn run(files: Files) {
                 return;
             }
             let actions = state.schedule.next(now);
-            (actions, state.schedule.wake_at(now))
+            let wake_at = state.schedule.wake_at(now);
+            (actions, wake_at.or_else(|| (!state.of_accounts.is_empty()).then_some(look_at)))
         };
         for action in actions {
             files.carry_out(action);
@@ -60,6 +63,11 @@ pub(super) async fn run(files: Files) {
                 let now = files.now().boot;
                 if now >= look_at {
                     look_at = now.plus(places::INTERVAL);
+                    let everything = now >= accounts_at;
+                    if everything {
+                        accounts_at = now.plus(LOOK_AGAIN);
+                    }
+                    files.try_accounts_again(everything);
                     let files = files.clone();
                     tokio::spawn(async move { files.look_at_places(None).await });
                 }
@@ -125,6 +133,9 @@ impl Files {
                         schedule.usable(&name, now);
                     } else {
                         schedule.look_again(&name, now);
+                    }
+                    if let Some(no) = accounts.obstacle(&name) {
+                        stop(schedule, &name, &no, now);
                     }
                 }
                 Some(_) => {}
@@ -301,6 +312,16 @@ fn words(text: Option<&str>) -> BTreeSet<String> {
 }
 
 /// A failure with what helps against it, on one line.
+/// What is known of an account counts for its files at once.
+pub(super) fn stop(schedule: &mut Schedule, account: &Shortname, no: &NoToken, now: Moment) {
+    let problem = problem_of(&no.failure, now);
+    match no.trouble {
+        Trouble::LoginNeeded => schedule.login_needed(account, &problem, now),
+        Trouble::Unmanaged => schedule.unmanaged(account, &problem, now),
+        Trouble::NeedsConsent | Trouble::Refused | Trouble::Passing(_) => {}
+    }
+}
+
 pub(super) fn problem_of(failure: &Failure, now: Moment) -> FileProblem {
     let info = failure.info.as_deref().map(|info| info.split_whitespace().collect::<Vec<_>>().join(" "));
     let text = info.map_or_else(|| failure.to_string(), |info| format!("{failure}. {info}"));

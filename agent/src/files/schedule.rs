@@ -40,7 +40,7 @@ const QUICK: Duration = Duration::from_secs(2);
 const SPREAD: Duration = Duration::from_secs(10);
 /// How often an account that needs a login is looked at: the provider is not asked, but the login may have been another
 /// program's.
-const LOOK_AGAIN: Duration = Duration::from_secs(300);
+pub const LOOK_AGAIN: Duration = Duration::from_secs(300);
 /// The runtime's clock stands still during suspend, and nobody tells when the wall clock was set.
 const LONGEST_SLEEP: Duration = Duration::from_secs(30);
 /// By how much a life must be shorter than it was for the wall clock to have cut it: it is renewed before its third then.

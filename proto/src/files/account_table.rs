@@ -33,7 +33,7 @@ pub enum PasswordSource {
 
 impl AccountPassword {
     /// What is wrong with the file that the password is in, with a code: `password_file` where there is none, `password_mode`
-    /// where others than its owner can read or change it. As long as that is so the configuration is not taken. `None` also
+    /// where others than its owner can read or change it. As long as that is so the account is not loaded. `None` also
     /// for passwords that are in no file, and for those of systemd, which has modes of its own. Blocks.
     pub fn problem(&self) -> Option<(&'static str, Problem)> {
         let PasswordSource::File(path) = &self.source else { return None };

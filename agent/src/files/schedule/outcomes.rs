@@ -165,6 +165,14 @@ impl Schedule {
         self.stop_account(account, Standing::Unmanaged, problem, now);
     }
 
+    /// The account is known to give no token before somebody logs in, however good the tokens are that are there.
+    pub fn login_needed(&mut self, account: &Shortname, problem: &FileProblem, now: Moment) {
+        self.stop_account(account, Standing::LoginNeeded, problem, now);
+        for id in self.accounts.get(account).cloned().unwrap_or_default() {
+            self.timers.set(Timer::Ask(id), Some(now.boot.plus(LOOK_AGAIN)));
+        }
+    }
+
     /// An account was loaded or unlocked, or somebody logged in: what is due is asked for at once.
     pub fn usable(&mut self, account: &Shortname, now: Moment) {
         self.resume(
