@@ -257,6 +257,18 @@ fn line_of_problem(text: &str, number: usize, problem: &str) -> usize {
     entry.enumerate().find(|(_, line)| is_it(line)).map_or(begins, |(at, _)| begins + at + 1)
 }
 
+/// Whether a host, with or without a port, is this computer by its name alone: what goes there is on no network, so that a token
+/// may go in clear.
+pub fn is_loopback(host: &str) -> bool {
+    let name = match host.rsplit_once(':') {
+        Some((name, port)) if port.bytes().all(|byte| byte.is_ascii_digit()) => name,
+        _ => host,
+    };
+    name == "localhost"
+        || name == "[::1]"
+        || name.parse::<std::net::Ipv4Addr>().is_ok_and(|address| address.is_loopback())
+}
+
 #[cfg(test)]
 mod tests {
     use std::os::unix::fs::PermissionsExt;

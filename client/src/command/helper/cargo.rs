@@ -2,7 +2,7 @@
 //! as `PROGRAM --cargo-plugin` and talks in lines of JSON.
 
 use clap::Parser;
-use oidc_proto::json::Object;
+use oidc_proto::{helpers::is_loopback, json::Object};
 use serde_json::{Value, json};
 use zeroize::Zeroizing;
 
@@ -14,7 +14,6 @@ use super::{
 use crate::{
     cli::{options::Common, usage::UsageError},
     context::{Command, Context, error::Error},
-    say::exit::Exit,
 };
 
 /// The longest question, in bytes.
@@ -75,19 +74,19 @@ impl CargoArgs {
         let index = asked.members().get("registry").and_then(|registry| registry["index-url"].as_str());
         let index = index.unwrap_or_default();
         let address = index.strip_prefix("sparse+").unwrap_or(index);
-        let Some(rest) = address.strip_prefix("https://") else {
-            return Err(json!({"kind": "url-not-supported"}));
-        };
+        let unsupported = || json!({"kind": "url-not-supported"});
+        let (scheme, rest) = address.split_once("://").ok_or_else(unsupported)?;
         let host = rest.split(['/', '?', '#']).next().unwrap_or_default();
+        if scheme != "https" && !(scheme == "http" && is_loopback(host)) {
+            return Err(unsupported());
+        }
         let chosen = self.helper.choose(Some(host), context).map_err(|error| other(told(&error)))?;
-        let Some(chosen) = chosen else { return Err(json!({"kind": "url-not-supported"})) };
-        let destination = format!("https://{host}");
+        let Some(chosen) = chosen else { return Err(unsupported()) };
+        let destination = format!("{scheme}://{host}");
         let wanted = For { program: "cargo", destination: &destination, sign: None, may_ask: false };
+        // Somebody has named an account for this host: cargo's `not-found` would send people looking for a login command.
         let handed =
-            hand_over(&self.helper, &chosen, wanted, context).map_err(|error| match error.exit() {
-                Exit::NotLoaded | Exit::UnknownAccount => json!({"kind": "not-found"}),
-                _ => other(told(&error)),
-            })?;
+            hand_over(&self.helper, &chosen, wanted, context).map_err(|error| other(told(&error)))?;
         let cache = match handed.expires_at {
             Some(at) => format!("\"cache\":\"expires\",\"expiration\":{at}"),
             None => "\"cache\":\"session\"".to_owned(),

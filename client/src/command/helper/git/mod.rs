@@ -9,7 +9,7 @@ pub mod attributes;
 use clap::Parser;
 use oidc_proto::{
     error_code::ErrorCode,
-    helpers::{Scheme, is_authority},
+    helpers::{Scheme, is_authority, is_loopback},
     message::Sign,
     token::TokenDigest,
 };
@@ -183,9 +183,14 @@ impl GitArgs {
 fn sections(hosts: &[String], words: &[String]) -> String {
     let line = pasted::shell_line(words);
     let quoted = line.replace('\\', "\\\\").replace('"', "\\\"");
-    let section =
-        |host: &String| format!("[credential \"https://{host}\"]\n\thelper =\n\thelper = \"{quoted}\"\n");
-    hosts.iter().map(section).collect()
+    let section = |scheme: &str, host: &String| {
+        format!("[credential \"{scheme}://{host}\"]\n\thelper =\n\thelper = \"{quoted}\"\n")
+    };
+    let sections = |host: &String| {
+        let in_clear = if is_loopback(host) { section("http", host) } else { String::new() };
+        section("https", host) + &in_clear
+    };
+    hosts.iter().map(sections).collect()
 }
 
 /// As git names one.
@@ -250,17 +255,6 @@ fn refused(asked: &Attributes) -> Option<Refused> {
     }
     let given = asked.get("credential").or_else(|| asked.get("password"))?;
     (!given.is_empty()).then(|| Refused { digest: TokenDigest::of(given), is_ours: false })
-}
-
-/// This computer, where nobody listens in.
-fn is_loopback(host: &str) -> bool {
-    let name = match host.rsplit_once(':') {
-        Some((name, port)) if port.bytes().all(|byte| byte.is_ascii_digit()) => name,
-        _ => host,
-    };
-    name == "localhost"
-        || name == "[::1]"
-        || name.parse::<std::net::Ipv4Addr>().is_ok_and(|address| address.is_loopback())
 }
 
 #[cfg(test)]
