@@ -249,7 +249,7 @@ mod tests {
                 "Action=AssumeRoleWithWebIdentity",
                 "Version=2011-06-15",
                 "RoleArn=arn%3Aaws%3Aiam%3A%3A1%3Arole%2Freader",
-                "RoleSessionName=oidc-agent-acc",
+                "RoleSessionName=oidc-acc",
                 "DurationSeconds=3600",
                 "WebIdentityToken=at-1",
             ] {

@@ -36,8 +36,8 @@ pub(super) fn told(error: &StsError, account: &Account, wish: &Wish) -> Failure 
 }
 
 fn help(refusal: &Refusal, account: &Account, wish: &Wish) -> String {
-    let name = shell::quoted(account.name.as_str());
-    let look = format!("`oidc token {name} | oidc inspect` shows what is in the token.");
+    let look =
+        format!("`{} | oidc inspect` shows what is in the token.", same_token(account.name.as_str(), wish));
     match refusal.code.as_str() {
         "AccessDenied" | "AccessDeniedException" | "NoSuchEntity" => format!(
             "The service knows no role {} that may be taken with this token: look at the conditions of the role's trust policy \
@@ -70,5 +70,42 @@ fn help(refusal: &Refusal, account: &Account, wish: &Wish) -> String {
         }
         _ if refusal.is_transient() => "Ask again in a moment.".to_owned(),
         _ => look,
+    }
+}
+
+/// The command that prints the token which was shown to the service.
+fn same_token(account: &str, wish: &Wish) -> String {
+    let mut command = "oidc token".to_owned();
+    for (option, value) in [("--scope", wish.purpose.scope()), ("--aud", wish.purpose.audience())] {
+        if let Some(value) = value {
+            command = format!("{command} {option} {}", shell::quoted(value));
+        }
+    }
+    if wish.id_token {
+        command += " --id-token";
+    }
+    shell::command(&command, account)
+}
+
+#[cfg(test)]
+mod tests {
+    use oidc_proto::message::AwsCredentialsRequest;
+
+    use super::*;
+
+    #[test]
+    fn the_token_that_was_refused_is_named_by_its_options() {
+        let command = |change: &dyn Fn(&mut AwsCredentialsRequest)| {
+            let mut request = AwsCredentialsRequest::new("cms", "arn:aws:iam::1:role/r");
+            change(&mut request);
+            same_token("cms", &Wish::of(&request).expect("a wish"))
+        };
+        assert_eq!(command(&|_| {}), "oidc token cms");
+        let all = command(&|request| {
+            request.scope = Some("b a".into());
+            request.audience = Some("sts".into());
+            request.id_token = true;
+        });
+        assert_eq!(all, "oidc token --scope 'a b' --aud sts --id-token cms");
     }
 }

@@ -26,7 +26,7 @@ impl Wish {
             id_token: request.id_token,
             endpoint: endpoint(request)?,
             role: request.role.clone(),
-            session: session(request),
+            session: request.session.clone().unwrap_or_else(|| aws::session_of(&request.account)),
             seconds: request.seconds(),
             cert_path: request.cert_path.clone(),
         })
@@ -79,14 +79,6 @@ fn endpoint(request: &AwsCredentialsRequest) -> Result<Url, Failure> {
     })
 }
 
-/// What the service's log calls whoever uses the credentials.
-fn session(request: &AwsCredentialsRequest) -> String {
-    request.session.clone().unwrap_or_else(|| {
-        let of_account = request.account.chars().map(|c| if aws::is_of_session(c) { c } else { '-' });
-        "oidc-agent-".chars().chain(of_account).take(aws::MAX_SESSION).collect()
-    })
-}
-
 #[cfg(test)]
 mod tests {
     use oidc_proto::error_code::ErrorCode;
@@ -133,7 +125,7 @@ mod tests {
 
     #[test]
     fn what_no_service_would_take_is_refused_before_it_is_asked() {
-        assert_eq!(wish(|_| {}).expect("fine").asked().session, "oidc-agent-my-account--");
+        assert_eq!(wish(|_| {}).expect("fine").asked().session, "oidc-my-account--");
         assert_eq!(wish(|_| {}).expect("fine").asked().seconds, 3600);
         for change in [
             (|request| request.role = "admin".to_owned()) as fn(&mut AwsCredentialsRequest),

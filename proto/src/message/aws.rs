@@ -18,7 +18,7 @@ const DURATIONS: std::ops::RangeInclusive<u64> = 3600..=12 * 3600;
 /// Longest ARN of a role (AWS STS, `RoleArn`).
 const MAX_ROLE: usize = 2048;
 /// Longest name of a session (AWS STS, `RoleSessionName`).
-pub const MAX_SESSION: usize = 64;
+const MAX_SESSION: usize = 64;
 /// Longest name of a region; AWS's are below 20.
 const MAX_REGION: usize = 32;
 
@@ -92,8 +92,14 @@ pub fn is_role(text: &str) -> bool {
         && matches!(parts[..], ["arn", partition, _, _, _, resource] if !partition.is_empty() && !resource.is_empty())
 }
 
+/// What the service's log calls whoever uses an account's credentials, where nobody has said otherwise.
+pub fn session_of(account: &str) -> String {
+    let of_account = account.chars().map(|c| if is_of_session(c) { c } else { '-' });
+    "oidc-".chars().chain(of_account).take(MAX_SESSION).collect()
+}
+
 /// Whether a session's name may have this character.
-pub fn is_of_session(c: char) -> bool {
+fn is_of_session(c: char) -> bool {
     c.is_ascii_alphanumeric() || "_=,.@-".contains(c)
 }
 
