@@ -273,10 +273,7 @@ mod tests {
         let process = Process::open(pid).expect("a process");
         assert_eq!(process.pid().expect("a pid"), pid);
         let error = process.end_agent(|| {}).expect_err("no agent");
-        assert_eq!(
-            error.to_string(),
-            format!("process {pid} is no oidc-agent but 'cat'; nothing was ended")
-        );
+        assert_eq!(error.to_string(), format!("process {pid} is no oidc-agent but 'cat'; nothing was ended"));
         assert!(!process.has_ended_within(Duration::ZERO).expect("polled"));
         other.kill().expect("killed");
         other.wait().expect("waited for");
