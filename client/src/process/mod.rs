@@ -1,5 +1,5 @@
 //! This process among others: what signals it gets, whom it belongs to, whether there is a display, and a browser
-//! on it; what time it is; and programs that are run to their end.
+//! on it; what time it is; programs that are run to their end, and what may never end.
 
 pub mod bounded;
 pub mod browser;
@@ -7,4 +7,5 @@ pub mod clock;
 pub mod descriptors;
 pub mod display;
 pub mod kinship;
+pub mod patience;
 pub mod signals;

@@ -14,9 +14,9 @@ use url::Url;
 
 use super::{
     check::{Check, Seen},
-    patience::within,
     surroundings::Surroundings,
 };
+use crate::process::patience::within;
 
 /// How long pinentry may take to greet.
 const GREETING: Duration = Duration::from_millis(1500);

@@ -20,7 +20,6 @@ use super::{
     ask,
     check::judge,
     desk, directory, environment, files, network,
-    patience::{Awaited, begin},
     processes::agents_of,
     providers::{self, Lookup},
     report::Report,
@@ -31,6 +30,7 @@ use super::{
 use crate::{
     agent::{Agent, start},
     command::r#gen::redirect,
+    process::patience::{Awaited, begin},
 };
 
 /// How long what is on this computer may take.

@@ -13,7 +13,6 @@ mod environment;
 mod examine;
 mod files;
 mod network;
-mod patience;
 mod processes;
 mod providers;
 mod report;
