@@ -4,8 +4,13 @@ use std::io::{self, Write};
 
 /// Writes a result. Whether the reader is still there is not our concern.
 pub fn result(text: &str) {
+    let _ = needed_result(text);
+}
+
+/// Writes a result that is of no use to anybody unless it arrives.
+pub fn needed_result(text: &str) -> io::Result<()> {
     let mut stdout = io::stdout().lock();
-    let _ = stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush());
+    stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush())
 }
 
 /// Writes one line for the person.

@@ -91,6 +91,26 @@ fn an_agent_in_the_background_holds_nobodys_pipe_or_lock() {
     assert_eq!(shell(&environment, None, script).success(), "free\n");
 }
 
+/// At a place that was not told nobody would find it.
+#[test]
+fn an_agent_that_cannot_tell_its_random_place_is_ended() {
+    let environment = Environment::new();
+    for script in [
+        "oidc-agent >/dev/full",
+        // A pipe that nobody reads any more.
+        "mkfifo pipe; exec 7<>pipe 8>pipe; exec 7<&-; oidc-agent >&8",
+    ] {
+        let finished = shell(&environment, None, script);
+        assert_eq!(finished.code, Some(1), "{finished:?}");
+        assert!(finished.stderr.contains("cannot tell where the agent listens"), "{finished:?}");
+        let left: Vec<_> = fs_err::read_dir(environment.tmp()).expect("a directory").flatten().collect();
+        assert!(left.is_empty(), "its directory is gone: {left:?}");
+    }
+    // One whose place is known goes on.
+    let script = "oidc-agent -a \"$PWD/sock\" >/dev/full && OIDC_SOCK=$PWD/sock oidc agent stop";
+    shell(&environment, None, script).success();
+}
+
 #[test]
 fn an_agent_starts_without_any_stream() {
     for redirection in ["<&-", "2>&-", ">&-", "<&- >&- 2>&-", "2>/dev/full"] {

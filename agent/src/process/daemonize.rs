@@ -14,7 +14,7 @@ use std::{
     time::Duration,
 };
 
-use oidc_proto::environment::without_secrets;
+use oidc_proto::{environment::without_secrets, process::Process};
 use rustix::{
     process::{chdir, setsid},
     stdio::{dup2_stderr, dup2_stdin, dup2_stdout},
@@ -37,6 +37,14 @@ const START: Duration = Duration::from_secs(30);
 /// Starts the daemon and waits until it serves. Returns its process id. `args` is the command line without a command.
 pub fn start(bound: &Bound, args: &[OsString]) -> Result<u32, StartError> {
     start_daemon(bound, args, false)
+}
+
+/// Ends a daemon that serves.
+pub fn end(daemon: u32) {
+    // It is a child of this process, so that nobody else has its number.
+    if let Ok(pid) = i32::try_from(daemon) {
+        let _ = Process::open(pid).and_then(|process| process.end_agent(|| {}));
+    }
 }
 
 fn start_daemon(bound: &Bound, args: &[OsString], ends_with_parent: bool) -> Result<u32, StartError> {

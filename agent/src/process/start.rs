@@ -99,17 +99,23 @@ fn start<H: Handler>(
     if let Some((command, arguments)) = cli.command.split_first() {
         return daemonize::run_beside(&bound, &args[..args.len() - cli.command.len()], command, arguments);
     }
-    let announce =
-        |socket: &Path, pid| output::result(&announce::started(dialect(cli), cli.quiet, socket, pid));
+    let told = |socket: &Path, pid| announce::started(dialect(cli), cli.quiet, socket, pid);
     if service.options.console {
         return service.run(serve::Socket::bound(bound), handler, |socket| {
-            announce(socket, std::process::id());
+            output::result(&told(socket, std::process::id()));
             Ok(())
         });
     }
+    let is_known = cli.service || cli.socket_path.is_some() || config::socket_path(&config).is_some();
     let daemon = daemonize::start(&bound, args)?;
-    announce(&bound.claim.place.socket, daemon);
-    Ok(())
+    match output::needed_result(&told(&bound.claim.place.socket, daemon)) {
+        // At a random place nobody would ever find it.
+        Err(source) if !is_known => {
+            daemonize::end(daemon);
+            Err(StartError::System { action: "tell where the agent listens, so that it was ended", source })
+        }
+        _ => Ok(()),
+    }
 }
 
 /// The options, and what of the configuration is not as whoever wrote it meant it. That stops no agent.
