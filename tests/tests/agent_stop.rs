@@ -52,6 +52,22 @@ fn stop_goes_by_the_socket_that_is_named() {
     assert_eq!(machine.processes("oidc-agent"), [default]);
 }
 
+/// While an agent starts, the kernel names the process that began to listen, and not the one that stays.
+#[test]
+fn an_agent_that_is_just_starting_is_ended_whole() {
+    let Some(machine) = Machine::new() else { return };
+    // Asked again until there is one, however early that is.
+    let script = "oidc-agent --service >/dev/null &
+        for i in $(seq 1000); do oidc agent stop 2>>/tmp/said && break; done; wait";
+    for _ in 0..10 {
+        let finished = machine.run(&["/bin/sh", "-c", script], &[("PATH", "/mnt/programs:/usr/bin:/bin")]);
+        assert!(finished.clone().success().contains("has ended"), "{finished:?}");
+        let said = fs_err::read_to_string(machine.path("/tmp/said")).unwrap_or_default();
+        assert_eq!(machine.processes("oidc-agent"), [0; 0], "{said}");
+        assert!(!said.contains("was not ended"), "{said}");
+    }
+}
+
 #[test]
 fn kill_ends_no_process_that_is_no_agent() {
     let Some(machine) = Machine::new() else { return };
@@ -167,8 +183,8 @@ fn an_old_kernel_has_no_handles_and_ends_agents_all_the_same() {
     assert_eq!(killed.code, Some(0), "{killed:?}");
     assert_eq!(machine.processes("oidc-agent"), [0; 0]);
     let _ = start(&machine);
-    // The first two ask for credentials.
-    let no_peer_pidfd = ["-e", "inject=getsockopt:error=ENOPROTOOPT:when=3"];
+    // The first three ask for credentials, of two connections.
+    let no_peer_pidfd = ["-e", "inject=getsockopt:error=ENOPROTOOPT:when=4"];
     let line = [&[strace], &no_pidfd[..], &no_peer_pidfd, &["/mnt/programs/oidc", "agent", "stop"]].concat();
     let stopped = machine.run(&line, &[]);
     assert_eq!(stopped.code, Some(0), "{stopped:?}");

@@ -92,10 +92,12 @@ fn stop(args: &AgentArgs, context: &mut Context) -> Result<(), Error> {
 
 /// Ends the agent that answers, and waits for its end; which process it was.
 pub fn end(context: &mut Context) -> Result<i32, Error> {
+    // While an agent starts, the kernel names the process that began to listen, which hands the socket on and ends. Whoever
+    // has answered something is the one that stays; so this goes first.
+    let unsaved = unsaved(context);
     let connection = context.agent.connect()?;
     let not_ended = |error| AgentError::End { path: connection.path.clone(), error };
     let process = Process::peer_of(&connection.stream).map_err(not_ended)?;
-    let unsaved = unsaved(context);
     // An agent that ends waits for its clients.
     drop(connection.stream);
     let pid = process.end_agent(|| context.output.note(STILL_ENDING)).map_err(not_ended)?;
