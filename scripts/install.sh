@@ -60,7 +60,18 @@ done
 put 0644 "$unit_directory" "$units"/*
 # Not enabled and for administrators to copy: what runs for whom is theirs to say.
 system=$(mktemp -d)
-trap 'rm -rf "$units" "$system"' EXIT
+desktop=$(mktemp -d)
+trap 'rm -rf "$units" "$system" "$desktop"' EXIT
 sed "s|@BINDIR@|$prefix/bin|" "contrib/systemd/system/oidc-agent@.service" >"$system/oidc-agent@.service"
 put 0644 "$prefix/share/oidc-agent/systemd" "$system"/*
+# Browsers hand a login back to it; X sessions without systemd start the agent by the other, which goes to /etc/X11/Xsession.d.
+for file in oidc-gen.desktop 91oidc-agent; do
+    sed "s|@BINDIR@|$prefix/bin|g" "contrib/desktop/$file" >"$desktop/$file"
+done
+put 0644 "$prefix/share/applications" "$desktop/oidc-gen.desktop"
+put 0644 "$prefix/share/oidc-agent/Xsession.d" "$desktop/91oidc-agent"
+# Only a cache that is rebuilt tells browsers of it.
+if [ -z "$root" ] && command -v update-desktop-database >/dev/null; then
+    update-desktop-database -q "$prefix/share/applications" || true
+fi
 mv "$list.new" "$list"

@@ -2,6 +2,7 @@
 //! those under test; `make build` only optimises them.
 
 use std::{
+    os::unix::fs::PermissionsExt,
     path::{Path, PathBuf},
     process::Command,
 };
@@ -125,6 +126,62 @@ fn systemd_accepts_the_units_and_starts_the_installed_agent() {
     let ours = |line: &&str| line.contains("oidc-agent");
     let complaints: Vec<&str> = verified.stderr.lines().filter(ours).collect();
     assert!(complaints.is_empty(), "{complaints:#?}");
+}
+
+/// What a browser hands over is an argument, whatever is in it.
+#[test]
+fn a_login_that_a_browser_sends_back_reaches_oidc_gen_as_it_is() {
+    let environment = Environment::new();
+    let root = installed(&environment);
+    let file = root.join("usr/local/share/applications/oidc-gen.desktop");
+    let entry = fs_err::read_to_string(&file).expect("an entry");
+    assert!(entry.contains("MimeType=x-scheme-handler/edu.kit.data.oidc-agent;\n"), "{entry}");
+    if judge("desktop-file-validate") {
+        let mut validate = environment.command_at(Path::new("desktop-file-validate"));
+        validate.arg(&file);
+        assert_eq!(run(validate).success(), "");
+    }
+    // Desktop Entry Specification: a value's backslashes are doubled; what is left is quoted as in a shell.
+    let exec =
+        entry.lines().find_map(|line| line.strip_prefix("Exec=")).expect("a line").replace("\\\\", "\\");
+    let bin = environment.path("bin");
+    fs_err::create_dir(&bin).expect("a directory");
+    let gen_in_its_place = bin.join("oidc-gen");
+    fs_err::write(&gen_in_its_place, "#!/bin/sh\nprintf '%s|' \"$@\"\n").expect("written");
+    fs_err::set_permissions(&gen_in_its_place, PermissionsExt::from_mode(0o755)).expect("executable");
+    let marker = environment.path("marker");
+    let address = format!(
+        "edu.kit.data.oidc-agent:/redirect?code=a%20b&state=\"$(touch {0})`touch {0}`' x",
+        marker.display()
+    );
+    let line = exec.replace("/usr/local/bin", bin.to_str().expect("UTF-8")).replace("%u", "\"$ADDRESS\"");
+    let mut shell = environment.command_at(Path::new("sh"));
+    shell.args(["-c", &line]).env("ADDRESS", &address).env("SHELL", "/bin/true");
+    assert_eq!(run(shell).success(), format!("--codeExchange={address}|"));
+    assert!(!marker.exists());
+}
+
+#[test]
+fn an_x_session_finds_the_agent() {
+    let environment = Environment::new();
+    let root = installed(&environment);
+    let script = root.join("usr/local/share/oidc-agent/Xsession.d/91oidc-agent");
+    let text = fs_err::read_to_string(&script).expect("a script");
+    let here = root.join("usr/local/bin");
+    fs_err::write(&script, text.replace("/usr/local/bin", here.to_str().expect("UTF-8"))).expect("written");
+    let session = |variables: &str| {
+        let line = format!(
+            "{variables} . {}; echo \"sock=$OIDC_SOCK\"; test -z \"$OIDC_SOCK\" || {}/oidc-agent-service stop >/dev/null",
+            script.display(),
+            here.display()
+        );
+        let mut shell = environment.command_at(Path::new("sh"));
+        shell.args(["-e", "-c", &line]);
+        run(shell).success()
+    };
+    let found = session("");
+    assert!(found.starts_with("sock=/") && found.ends_with("oidc-agent.sock\n"), "{found}");
+    assert_eq!(session("export START_AGENT_WITH_XSESSION=False;"), "sock=\n");
 }
 
 #[test]
