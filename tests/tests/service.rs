@@ -195,6 +195,29 @@ fn a_keychain_loads_what_is_not_loaded_and_fails_for_the_shell_too() {
 }
 
 #[test]
+fn programs_are_told_the_same_as_an_object() {
+    let login = Login::new();
+    let object = |line: &str| -> serde_json::Value {
+        serde_json::from_str(&login.runs(line).success()).expect("an object")
+    };
+    let started = object("oidc-agent-service use --json");
+    assert!(
+        started["socket"].as_str().is_some_and(|socket| socket.ends_with("oidc-agent.sock")),
+        "{started}"
+    );
+    assert!(started["pid"].is_i64(), "{started}");
+    assert_eq!(object("oidc-keychain --json"), started);
+    let failed = login.runs("oidc-keychain --json --accounts nosuch");
+    let objects: Vec<serde_json::Value> =
+        failed.stderr.lines().map(|line| serde_json::from_str(line).expect("an object")).collect();
+    assert_eq!(objects[0]["error"], "No account configured with that short name", "{failed:?}");
+    assert!(!failed.stdout.contains("false;"), "{failed:?}");
+    assert_eq!(object("oidc-keychain --json -k"), started, "the one that has ended");
+    let none = object("oidc-agent-service stop --json");
+    assert!(none["status"] == "success" && none["pid"].is_null(), "{none}");
+}
+
+#[test]
 fn options_of_a_keychain_reach_the_agent() {
     let login = Login::new();
     let started = login.runs(&format!("eval \"$(oidc-keychain --confirm -t 60)\" >/dev/null; {CONFIRM}"));

@@ -21,6 +21,7 @@ use crate::{
     after_help = "\
   -k, --kill                 End the agent if it runs
       --accounts ACCOUNT...  Load these accounts, unless they are loaded
+      --json                 Print an object instead of lines for a shell
 
 Other options are for oidc-agent, if one has to be started. Messages go to standard error; if anything fails, what is \
 printed for the shell ends with `false;`."
@@ -38,6 +39,8 @@ pub struct KeychainArgs {
 #[derive(Debug, Default, PartialEq, Eq)]
 struct Wish {
     kill: bool,
+    /// The agent's option of this name would print what no shell evaluates.
+    json: bool,
     agent_options: Vec<OsString>,
     accounts: Vec<String>,
 }
@@ -51,6 +54,7 @@ impl Wish {
         while let Some(word) = words.next() {
             match word.to_str() {
                 Some("-k" | "--kill") => wish.kill = true,
+                Some("--json") => wish.json = true,
                 Some("--accounts") => {
                     wish.accounts = words.by_ref().map(|name| name.to_string_lossy().into_owned()).collect();
                 }
@@ -77,8 +81,10 @@ impl Command for KeychainArgs {
     }
 
     fn run(&self, context: &mut Context) -> Result<(), Error> {
-        let done = Wish::read(&self.words).map_err(Error::from).and_then(|wish| run(&wish, context));
-        if done.is_err() {
+        let wish = Wish::read(&self.words);
+        context.output.json |= wish.as_ref().is_ok_and(|wish| wish.json);
+        let done = wish.map_err(Error::from).and_then(|wish| run(&wish, context));
+        if done.is_err() && !context.output.json {
             // What a shell evaluates shall fail too.
             context.output.result("false;\n")?;
         }
@@ -91,13 +97,13 @@ fn run(wish: &Wish, context: &mut Context) -> Result<(), Error> {
         let ended = running::stop(context)?;
         let ended =
             ended.ok_or_else(|| Error::Other(Exit::Failure, "the agent was not running".to_owned()))?;
-        return Ok(context.output.result(&running::no_variables(&ended))?);
+        return running::tell_end(Some(&ended), context);
     }
     let home = context.home().ok();
     let mut options = Options::find(home.as_ref(), &mut |what| context.output.warning(what));
     options.arguments.extend(wish.agent_options.iter().cloned());
     let running = running::use_or_start(&options, context)?;
-    context.output.result(&running::variables(&running))?;
+    running::tell(&running, context)?;
     let mut failure = None;
     for account in &wish.accounts {
         match add::ensure_loaded(account, context) {
@@ -126,6 +132,8 @@ mod tests {
         assert_eq!(wish.agent_options, ["-t", "60", "--confirm", "--pid-file", "/x"]);
         assert_eq!(wish.accounts, ["one", "-k", "two"]);
         assert!(!wish.kill && read("--kill").expect("a wish").kill);
+        let wish = read("--json -t 60").expect("a wish");
+        assert!(wish.json && wish.agent_options == ["-t", "60"]);
         assert_eq!(read("").expect("a wish"), Wish::default());
     }
 

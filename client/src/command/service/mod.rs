@@ -68,7 +68,7 @@ impl Command for ServiceArgs {
             ServiceAction::StartFromX if !options.starts_from_x => Ok(()),
             ServiceAction::Use | ServiceAction::StartFromX => {
                 let running = running::use_or_start(&options, context)?;
-                Ok(context.output.result(&running::variables(&running))?)
+                running::tell(&running, context)
             }
             ServiceAction::Start => {
                 if let Some(running) = running::find(context)? {
@@ -80,17 +80,17 @@ impl Command for ServiceArgs {
                     return Err(Error::Other(Exit::Failure, text));
                 }
                 let running = running::start(&options, context)?;
-                Ok(context.output.result(&running::variables(&running))?)
+                running::tell(&running, context)
             }
             ServiceAction::Restart => {
                 let running = running::restart(options, context)?;
-                Ok(context.output.result(&running::variables(&running))?)
+                running::tell(&running, context)
             }
             ServiceAction::RestartS => running::restart(options, context).map(drop),
-            ServiceAction::Stop => match running::stop(context)? {
-                Some(ended) => Ok(context.output.result(&running::no_variables(&ended))?),
-                None => Ok(()),
-            },
+            ServiceAction::Stop => {
+                let ended = running::stop(context)?;
+                running::tell_end(ended.as_ref(), context)
+            }
             ServiceAction::Status => {
                 context.agent = Agent::at_default_places();
                 status::show(context)

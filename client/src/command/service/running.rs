@@ -7,6 +7,7 @@ use oidc_proto::{
     process::Process,
     shell,
 };
+use serde_json::json;
 
 use super::{options::Options, systemd};
 use crate::{
@@ -111,8 +112,32 @@ fn pid_file(running: &Running) -> PathBuf {
     running.socket.with_file_name(PID_FILE)
 }
 
+/// Tells which agent runs: to a shell, or as JSON.
+pub fn tell(running: &Running, context: &mut Context) -> Result<(), Error> {
+    if context.output.json {
+        return Ok(context.output.json(&as_json(Some(running)))?);
+    }
+    Ok(context.output.result(&variables(running))?)
+}
+
+/// Tells which agent has ended. Where there was none, a shell is told nothing.
+pub fn tell_end(ended: Option<&Running>, context: &mut Context) -> Result<(), Error> {
+    if context.output.json {
+        return Ok(context.output.json(&as_json(ended))?);
+    }
+    Ok(context.output.result(&ended.map(no_variables).unwrap_or_default())?)
+}
+
+fn as_json(running: Option<&Running>) -> serde_json::Value {
+    json!({
+        "status": "success",
+        "socket": running.map(|running| running.socket.display().to_string()),
+        "pid": running.and_then(|running| running.pid),
+    })
+}
+
 /// What a shell evaluates to find the agent; the last line tells its number, as people are used to.
-pub fn variables(running: &Running) -> String {
+fn variables(running: &Running) -> String {
     let socket = running.socket.to_string_lossy();
     let mut lines = vec![format!("OIDC_SOCK={}; export OIDC_SOCK;", shell::quoted(&socket))];
     if let Some(pid) = running.pid {
@@ -131,7 +156,7 @@ pub fn variables(running: &Running) -> String {
 }
 
 /// What a shell evaluates when the agent has ended.
-pub fn no_variables(ended: &Running) -> String {
+fn no_variables(ended: &Running) -> String {
     let told = ended.pid.map(|pid| format!("echo Agent pid {pid} killed;\n")).unwrap_or_default();
     format!("unset OIDC_SOCK;\nunset OIDCD_PID;\n{told}unset OIDCD_PID_FILE;\n")
 }
