@@ -20,6 +20,7 @@ pub mod npm_provider;
 pub mod programs;
 pub mod provider;
 pub mod pty;
+pub mod relay;
 pub mod require;
 pub mod scene;
 pub mod servers;

@@ -130,7 +130,16 @@ const FAULTS: &[Planted] = &[
     ("directory_variable", "warning", |e| set(e, "OIDC_CONFIG_DIR", "/no/such")),
     ("home_variable", "warning", |e| set(e, "HOME", "/no/such")),
     ("remote_variable", "problem", |e| set(e, "OIDC_REMOTE_SOCK", "https://host")),
+    ("remote_variable", "warning", |e| set(e, "OIDC_REMOTE_SOCK", "agent.invalid")),
     ("secret_variable", "warning", |e| set(e, "OIDC_REFRESH_TOKEN", "")),
+    ("config", "problem", |e| {
+        write(&e.accounts().join("config"), b"{\"oidc-agent\": {");
+        nothing()
+    }),
+    ("config", "warning", |e| {
+        write(&e.accounts().join("config"), b"{\"oidc-agent\": {\"nonsense\": 1}}");
+        nothing()
+    }),
     ("proxy", "problem", |e| set(e, "https_proxy", "http://u:canary@[")),
     ("proxy", "warning", |e| set(e, "HTTP_PROXY", "http://proxy.invalid")),
     ("no_proxy", "warning", |e| set(e, "NO_PROXY", "https://op.invalid")),

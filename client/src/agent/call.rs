@@ -2,8 +2,7 @@
 
 use std::{
     cell::RefCell,
-    env, io,
-    net::{TcpStream, ToSocketAddrs},
+    env,
     path::{Path, PathBuf},
 };
 
@@ -16,16 +15,15 @@ use oidc_proto::{
 };
 
 use super::{
-    error::{AgentError, OIDC_REMOTE_SOCK},
+    error::AgentError,
     exchange::{STEP_TIMEOUT, Wire, exchange},
+    remote::RemoteAddress,
 };
 
 /// Set to anything but nothing or `0`: no agent is started.
 pub const OIDC_NO_AUTOSTART: &str = "OIDC_NO_AUTOSTART";
 /// Set to anything but nothing or `0`: what is said to the agent is sealed, also where the kernel vouches for it.
 pub const OIDC_SEALED: &str = "OIDC_SEALED";
-/// The port of a remote agent that names none.
-const DEFAULT_PORT: u16 = 42424;
 
 /// Where the agent is and what may be done to have one.
 #[derive(Debug, Clone)]
@@ -46,8 +44,8 @@ enum Place {
     Default,
     /// At this socket.
     Socket(PathBuf),
-    /// On another machine: `host:port`.
-    Remote(String),
+    /// On another machine.
+    Remote(RemoteAddress),
 }
 
 impl Agent {
@@ -84,14 +82,25 @@ impl Agent {
 
     /// The agent at `OIDC_REMOTE_SOCK`.
     pub fn remote() -> Result<Self, AgentError> {
-        let address = env::var(OIDC_REMOTE_SOCK).ok().filter(|address| !address.is_empty());
-        let address = address.ok_or(AgentError::NoRemote)?;
-        Ok(Self::new(Place::Remote(with_port(address)), false))
+        let address = RemoteAddress::of_environment().ok_or(AgentError::NoRemote)??;
+        Ok(Self::new(Place::Remote(address), false))
     }
 
-    /// Whether there is a second agent to ask.
-    pub fn has_remote(&self) -> bool {
-        !matches!(self.place, Place::Remote(_)) && Self::remote().is_ok()
+    /// The second agent to ask: the one at `OIDC_REMOTE_SOCK`, if that is set and this is another one.
+    pub fn second(&self) -> Option<Result<Self, AgentError>> {
+        match Self::remote() {
+            Err(AgentError::NoRemote) => None,
+            _ if self.remote_address().is_some() => None,
+            second => Some(second),
+        }
+    }
+
+    /// Where it is, if that is on another machine.
+    pub fn remote_address(&self) -> Option<&RemoteAddress> {
+        match &self.place {
+            Place::Remote(address) => Some(address),
+            _ => None,
+        }
     }
 
     /// Whether an agent may be started when none answers: at the default places only. Where somebody has named another
@@ -106,7 +115,7 @@ impl Agent {
             return Ok(path.display().to_string());
         }
         match (&self.place, self.places()?) {
-            (Place::Remote(address), _) => Ok(address.clone()),
+            (Place::Remote(address), _) => Ok(address.to_string()),
             (_, Some(places)) => Ok(places.paths()[0].display().to_string()),
             _ => Err(SocketError::Empty.into()),
         }
@@ -116,7 +125,9 @@ impl Agent {
     pub fn call(&self, request: &Request) -> Result<Reply, AgentError> {
         if let Place::Remote(address) = &self.place {
             let no_answer = |reason| AgentError::NoAnswer { address: address.clone(), reason };
-            return exchange(connect_remote(address).map_err(no_answer)?, request, Wire::Sealed);
+            let stream = address.connect(STEP_TIMEOUT).map_err(no_answer)?;
+            let failed = |error| AgentError::Remote { address: address.clone(), error: Box::new(error) };
+            return exchange(stream, request, Wire::Sealed).map_err(failed);
         }
         let Connection { stream, is_own, .. } = self.connect()?;
         if self.sealed || !is_own {
@@ -158,28 +169,6 @@ fn wants_sealing(answer: &Result<Reply, AgentError>) -> bool {
 /// Whether a variable is set to anything but nothing or `0`.
 fn is_set(variable: &str) -> bool {
     env::var_os(variable).is_some_and(|value| !value.is_empty() && value != "0")
-}
-
-/// Connects to the first of the host's addresses that answers. Writes end in time.
-fn connect_remote(address: &str) -> io::Result<TcpStream> {
-    let mut last_error = io::Error::from(io::ErrorKind::AddrNotAvailable);
-    for address in address.to_socket_addrs()? {
-        match TcpStream::connect_timeout(&address, STEP_TIMEOUT) {
-            Ok(stream) => {
-                stream.set_write_timeout(Some(STEP_TIMEOUT))?;
-                return Ok(stream);
-            }
-            Err(error) => last_error = error,
-        }
-    }
-    Err(last_error)
-}
-
-fn with_port(address: String) -> String {
-    let has_port = address.rsplit_once(':').is_some_and(|(host, port)| {
-        port.parse::<u16>().is_ok() && (!host.contains(':') || host.starts_with('['))
-    });
-    if has_port { address } else { format!("{address}:{DEFAULT_PORT}") }
 }
 
 #[cfg(test)]
@@ -257,19 +246,6 @@ mod tests {
         const FAILURE: &[u8] = br#"{"status":"failure","error":"decryption failed"}"#;
         for refusal in [KEY, FAILURE] {
             assert_eq!(wires(false, Some(refusal)), [Wire::Clear, Wire::Sealed]);
-        }
-    }
-
-    #[test]
-    fn a_remote_agent_has_a_port() {
-        for (address, expected) in [
-            ("host", "host:42424"),
-            ("host:7", "host:7"),
-            ("127.0.0.1", "127.0.0.1:42424"),
-            ("[::1]:7", "[::1]:7"),
-            ("[::1]", "[::1]:42424"),
-        ] {
-            assert_eq!(with_port(address.to_owned()), expected);
         }
     }
 

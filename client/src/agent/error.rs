@@ -11,8 +11,7 @@ use oidc_proto::{
     trust::{Reason, TrustError},
 };
 
-/// Names a remote agent: `host[:port]`.
-pub const OIDC_REMOTE_SOCK: &str = "OIDC_REMOTE_SOCK";
+use super::remote::{NoAddress, OIDC_REMOTE_SOCK, RemoteAddress};
 
 /// Why the agent could not be asked.
 #[derive(Debug, thiserror::Error)]
@@ -27,13 +26,24 @@ pub enum AgentError {
     )]
     NoAnswer {
         /// Where.
-        address: String,
+        address: RemoteAddress,
         /// Why not.
         reason: io::Error,
+    },
+    /// What answers there gives no reply.
+    #[error("{error} (at {address}, which {OIDC_REMOTE_SOCK} names)")]
+    Remote {
+        /// Where.
+        address: RemoteAddress,
+        /// What happened.
+        error: Box<AgentError>,
     },
     /// `--remote` without an address.
     #[error("Could not get the socket path from env var '{OIDC_REMOTE_SOCK}'. Have you set the env var?")]
     NoRemote,
+    /// `OIDC_REMOTE_SOCK` names no address.
+    #[error(transparent)]
+    BadRemote(#[from] NoAddress),
     /// Something listens, but does not answer in time.
     #[error("the agent does not answer: reached timeout")]
     Timeout,
@@ -110,7 +120,19 @@ impl AgentError {
                  whose agent answers counts."
             )),
             Self::NoAnswer { .. } => Some(format!("Set {OIDC_REMOTE_SOCK} to host[:port] of an agent that runs.")),
-            Self::NoRemote => Some(format!("Set {OIDC_REMOTE_SOCK} to host[:port].")),
+            Self::Remote { error, .. } => Some(match **error {
+                Self::Timeout | Self::Channel(ChannelError::Closed) | Self::Io(_) => format!(
+                    "Something answers there, and no agent behind it: does the relay lead to an agent's socket, and does that \
+                     agent run? If not, set {OIDC_REMOTE_SOCK} to another host[:port]."
+                ),
+                Self::Channel(ChannelError::Truncated) => {
+                    "The relay ended in the middle of the reply: ask again.".to_owned()
+                }
+                _ => format!("Set {OIDC_REMOTE_SOCK} to host[:port] of an agent: something else listens there."),
+            }),
+            Self::NoRemote | Self::BadRemote(_) => Some(format!(
+                "Set {OIDC_REMOTE_SOCK} to host[:port] of an agent, such as agent.example:42424 or [2001:db8::1]:42424."
+            )),
             Self::End { error: EndError::Gone, .. } => Some(
                 "Its process cannot be seen from here. If it runs in a container, end it there; if it is a systemd \
                  service, run `systemctl --user stop oidc-agent`."

@@ -8,7 +8,7 @@ use std::{
 };
 
 use oidc_proto::{
-    channel::{ClientChannel, ClientStep},
+    channel::{ChannelError, ClientChannel, ClientStep},
     deadlines,
     message::{Class, Reply, Request},
 };
@@ -94,15 +94,25 @@ fn receive(stream: &mut impl Timed, buffer: &mut [u8], deadline: Instant) -> Res
         stream.limit_read(left).map_err(AgentError::Io)?;
         match stream.read(buffer) {
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            // Whoever closes with something unread ends TCP's connections so.
+            Err(error) if is_closed(&error) => return Ok(0),
             Err(error) => return Err(broken(error)),
             Ok(read) => return Ok(read),
         }
     }
 }
 
+fn is_closed(error: &io::Error) -> bool {
+    matches!(
+        error.kind(),
+        io::ErrorKind::ConnectionReset | io::ErrorKind::ConnectionAborted | io::ErrorKind::BrokenPipe
+    )
+}
+
 /// A stream whose time is up says `WouldBlock`.
 fn broken(error: io::Error) -> AgentError {
     match error.kind() {
+        _ if is_closed(&error) => ChannelError::Closed.into(),
         io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut => AgentError::Timeout,
         _ => AgentError::Io(error),
     }

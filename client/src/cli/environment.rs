@@ -25,7 +25,7 @@ pub const VARIABLES: &[(&str, &str)] = &[
     ),
     (
         "OIDC_REMOTE_SOCK",
-        "host[:port] of an agent on another machine, port 42424 unless given; asked second by the token command, and by commands with --remote. None is started there.",
+        "host[:port] of an agent on another machine, port 42424 unless given; asked second by the token command, and by `oidc add --remote`. None is started there. Who answers there is not known: see docs/remote.md.",
     ),
     ("OIDC_NO_AUTOSTART", "Set: no agent is started, as with --no-autostart."),
     (

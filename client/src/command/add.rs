@@ -194,9 +194,11 @@ fn run(args: &AddArgs, context: &mut Context) -> Result<(), Error> {
         return remove::remove_all(context);
     }
     if instead.lock {
+        caution(context);
         return lock::lock(&args.password, context);
     }
     if instead.unlock {
+        caution(context);
         return unlock::unlock(&args.password, context);
     }
     let Some(account) = &args.account else {
@@ -210,6 +212,16 @@ fn run(args: &AddArgs, context: &mut Context) -> Result<(), Error> {
     }
     let config = context.config(SECTION);
     add(&args.configured(&config), &config, account, context)
+}
+
+/// What is sent to another machine is a login, or the password of a lock.
+fn caution(context: &mut Context) {
+    let Some(address) = context.agent.remote_address().filter(|address| !address.is_here()) else { return };
+    let text = format!(
+        "this goes to {address}: encrypted, but whoever answers there can read it. With a socket that ssh forwards, it is known \
+         who that is: docs/remote.md"
+    );
+    context.output.caution(&text);
 }
 
 /// Prints the decrypted account. Asks no agent.
@@ -231,6 +243,12 @@ fn add(args: &AddArgs, config: &Config, account: &str, context: &mut Context) ->
     }
     if is_loaded && !args.force && args.lifetime.is_none() {
         return report(context, &name, &format!("Account '{name}' already loaded"), true, None);
+    }
+    caution(context);
+    if args.remote && args.pw_store.is_some() {
+        context.output.warning(
+            "--pw-store has no effect with --remote: an agent on another machine is not told the password",
+        );
     }
     let info = load(&sealed, &home, &args.loading(config), context)?;
     report(context, &name, "success", is_loaded, info.as_deref())

@@ -44,6 +44,14 @@ pub enum Error {
     /// The agent could not be asked.
     #[error(transparent)]
     Agent(#[from] AgentError),
+    /// What went wrong here, and the agent at `OIDC_REMOTE_SOCK` was no help.
+    #[error("{error}")]
+    NotThereEither {
+        /// What went wrong here.
+        error: Box<Error>,
+        /// Why the other one gave nothing.
+        reason: String,
+    },
     /// What the agent answered is no answer to what was asked.
     #[error("the agent gave an unexpected answer to '{0}'")]
     UnexpectedReply(&'static str),
@@ -144,6 +152,7 @@ impl Error {
     pub fn failure_code(&self) -> Option<ErrorCode> {
         match self {
             Self::Failure(failure) | Self::NotLoaded { failure, .. } => Some(failure.code),
+            Self::NotThereEither { error, .. } => error.failure_code(),
             _ => None,
         }
     }
@@ -167,7 +176,11 @@ impl Error {
 
     /// Whether no agent answers at all.
     pub fn is_no_agent(&self) -> bool {
-        matches!(self, Self::Agent(error) if error.is_not_running())
+        match self {
+            Self::Agent(error) => error.is_not_running(),
+            Self::NotThereEither { error, .. } => error.is_no_agent(),
+            _ => false,
+        }
     }
 
     /// The exit code in our own manner.
@@ -184,7 +197,7 @@ impl Error {
             Self::Ask(AskError::Interrupted) => Exit::Interrupted,
             Self::PasswordsDiffer | Self::EmptyPassword => Exit::Password,
             Self::Ask(_) | Self::CannotAsk(_) | Self::NeedsForce(_) | Self::Declined => Exit::Refused,
-            Self::NoCopy { error, .. } => error.exit(),
+            Self::NoCopy { error, .. } | Self::NotThereEither { error, .. } => error.exit(),
             Self::NotGranted(_) => Exit::NotGranted,
             Self::Other(exit, _) | Self::Told(exit) => *exit,
             Self::Agent(_) | Self::UnexpectedReply(_) | Self::Output(_) => Exit::Failure,
@@ -201,7 +214,7 @@ impl Error {
                 return "no_password";
             }
             Self::PasswordsDiffer => return "passwords_differ",
-            Self::NoCopy { error, .. } => return error.code(),
+            Self::NoCopy { error, .. } | Self::NotThereEither { error, .. } => return error.code(),
             Self::Account(AccountError::Reencrypted { .. }) => return "file_changed",
             Self::Account(
                 AccountError::Phrase(_) | AccountError::Vault { error: VaultError::WrongPhrase, .. },
@@ -245,6 +258,7 @@ impl Error {
     fn asking_code(&self) -> Option<ErrorCode> {
         let ask = match self {
             Self::CannotAsk(_) | Self::NeedsForce(_) => return Some(ErrorCode::PromptUnavailable),
+            Self::NotThereEither { error, .. } => return error.asking_code(),
             Self::Ask(error) => error,
             Self::Account(AccountError::Password(error)) => match error {
                 PasswordError::Ask(error) => error,
@@ -295,6 +309,10 @@ impl Error {
                 shell::command("oidc add", account)
             )),
             Self::Agent(error) => error.hint(),
+            Self::NotThereEither { error, reason } => {
+                let own = error.hint().map(|hint| format!("{hint}\n")).unwrap_or_default();
+                Some(format!("{own}Another agent was asked second: {reason}."))
+            }
             Self::Account(error) => account_hint(error),
             Self::NoDefaultAccount(_) => Some("Name an account; `oidc list` shows them.".to_owned()),
             // What was written down is nearer than the agent's copy.

@@ -297,6 +297,13 @@ impl Output {
         }
     }
 
+    /// A warning for who sits at the terminal and may not know. A program that does it each day is not told.
+    pub fn caution(&mut self, text: &str) {
+        if self.is_live && !self.json {
+            self.warning(text);
+        }
+    }
+
     /// Something that is not as it was asked for, and nothing that anybody has to mend.
     pub fn remark(&mut self, text: &str) {
         if self.json {

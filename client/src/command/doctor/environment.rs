@@ -13,7 +13,7 @@ use super::{
     processes::Running,
     surroundings::Surroundings,
 };
-use crate::agent::OIDC_REMOTE_SOCK;
+use crate::agent::{NoAddress, OIDC_REMOTE_SOCK, RemoteAddress};
 
 /// What was found out.
 #[derive(Debug, Clone, Default)]
@@ -185,14 +185,20 @@ fn home_variable(facts: &Facts) -> Vec<Seen> {
 
 fn remote_variable(facts: &Facts) -> Vec<Seen> {
     let Some(value) = facts.surroundings.text(OIDC_REMOTE_SOCK) else { return Vec::new() };
-    let port = value.rsplit_once(':').filter(|_| !value.ends_with(']')).map(|(_, port)| port.parse::<u16>());
-    let seen = if value.contains(['/', ' ', '@']) || matches!(port, Some(Err(_) | Ok(0))) {
-        Seen::problem(OIDC_REMOTE_SOCK, format!("{OIDC_REMOTE_SOCK} is set, but not to host[:port]"))
-            .mend(format!("unset {OIDC_REMOTE_SOCK}"))
-    } else {
-        Seen::ok(OIDC_REMOTE_SOCK, format!("the agent at {value} is asked second"))
-    };
-    vec![seen]
+    let unset = format!("unset {OIDC_REMOTE_SOCK}");
+    vec![match RemoteAddress::parse(&value) {
+        None => Seen::problem(OIDC_REMOTE_SOCK, NoAddress.to_string()).mend(unset),
+        Some(address) if address.is_here() => {
+            Seen::ok(OIDC_REMOTE_SOCK, format!("the agent at {address} is asked second"))
+        }
+        Some(address) => {
+            let text = format!(
+                "the agent at {address} is asked second, on another machine: nobody vouches for who answers there"
+            );
+            let mend = format!("forward that agent's socket with ssh instead, and {unset} (docs/remote.md)");
+            Seen::warning(OIDC_REMOTE_SOCK, text).mend(mend)
+        }
+    }]
 }
 
 fn secret_variable(facts: &Facts) -> Vec<Seen> {
@@ -230,7 +236,8 @@ mod tests {
             ("OIDC_CONFIG_DIR", "/no/such", "directory_variable", State::Problem),
             ("OIDC_REMOTE_SOCK", "host:99999", "remote_variable", State::Problem),
             ("OIDC_REMOTE_SOCK", "https://host", "remote_variable", State::Problem),
-            ("OIDC_REMOTE_SOCK", "host:42424", "remote_variable", State::Ok),
+            ("OIDC_REMOTE_SOCK", "host:42424", "remote_variable", State::Warning),
+            ("OIDC_REMOTE_SOCK", "localhost", "remote_variable", State::Ok),
             ("OIDC_REMOTE_SOCK", "[::1]", "remote_variable", State::Ok),
             ("OIDC_ENCRYPTION_PW", "", "secret_variable", State::Warning),
             ("OIDC_ENCRYPTION_PW", "x", "secret_variable", State::Ok),

@@ -19,7 +19,7 @@ use super::{
     agent::{self, Answer, Silence},
     ask,
     check::judge,
-    desk, directory, environment, files, network,
+    config, desk, directory, environment, files, network,
     processes::agents_of,
     providers::{self, Lookup},
     report::Report,
@@ -50,6 +50,7 @@ struct Local {
     network: network::Facts,
     runtime: runtime::Facts,
     agent: agent::Facts,
+    config: config::Facts,
     directory: directory::Facts,
     files: files::Facts,
     accounts: Vec<accounts::Facts>,
@@ -70,6 +71,7 @@ pub fn examine(agent: &Agent, name: Option<&Shortname>) -> Report {
     let mut findings = judge(sockets::CHECKS, &local.sockets);
     findings.extend(judge(agent::CHECKS, &local.agent));
     report.add("Agent", findings);
+    report.add("Configuration", judge(config::CHECKS, &local.config));
     let mut findings = judge(directory::CHECKS, &local.directory);
     findings.extend(judge(files::CHECKS, &local.files));
     report.add("Account files", findings);
@@ -102,6 +104,7 @@ impl Local {
         let network = begin(move || network::Facts::gather(mine));
         let mine = surroundings.clone();
         let runtime = begin(move || runtime::Facts::gather(&mine));
+        let config = begin(config::Facts::gather);
         let mine = surroundings.clone();
         let directory = begin(move || directory::Facts::gather(&mine));
         let (mine, only) = (surroundings.clone(), name.cloned());
@@ -130,6 +133,7 @@ impl Local {
             network: or_waited(network, deadline, "certificates", &mut waited),
             tokens: or_waited(tokens, deadline, "tokens on the disk", &mut waited),
             runtime: or_waited(runtime, deadline, "the runtime directory", &mut waited),
+            config: or_waited(config, deadline, "the configuration", &mut waited),
             directory: or_waited(directory, deadline, "the oidc-agent directory", &mut waited),
             surroundings,
             sockets,

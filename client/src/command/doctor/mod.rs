@@ -7,6 +7,7 @@ mod accounts;
 mod agent;
 mod ask;
 mod check;
+mod config;
 mod desk;
 mod directory;
 mod environment;
@@ -73,6 +74,7 @@ fn catalogue() -> Vec<(&'static str, &'static str)> {
         .chain(of(runtime::CHECKS))
         .chain(of(sockets::CHECKS))
         .chain(of(agent::CHECKS))
+        .chain(of(config::CHECKS))
         .chain(of(directory::CHECKS))
         .chain(of(files::CHECKS))
         .chain(of(desk::CHECKS))

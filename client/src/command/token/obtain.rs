@@ -16,7 +16,7 @@ use crate::{
         file::Sealed,
         issuer_url::{self, is_issuer},
     },
-    agent::Agent,
+    agent::{Agent, AgentError, OIDC_REMOTE_SOCK},
     context::{
         Context, account_name,
         error::Error,
@@ -113,19 +113,24 @@ pub fn obtain(query: &TokenQuery, context: &mut Context) -> Result<Token, Error>
 fn ask(query: &TokenQuery, context: &mut Context) -> Result<Reply, Error> {
     // The agent shall not open a window while there is a terminal to ask on.
     let first = query.request(false);
+    let second = query.second(context);
     // Where a second agent can be asked, none is started.
-    let has_second = query.remote && context.agent.has_remote();
-    let answer = if has_second { context.call(&first) } else { context.call_or_start(&first) };
+    let answer = if second.is_some() { context.call(&first) } else { context.call_or_start(&first) };
     let error = match answer {
         Err(error) => error,
         answer => return answer,
     };
-    if query.remote
-        && may_be_elsewhere(&error)
-        && let Some(answer) = ask_remote(query)
-    {
-        return Ok(answer);
+    let asked = second.filter(|_| may_be_elsewhere(&error)).map(|second| ask_second(query, second));
+    match asked {
+        Some(Ok(reply)) => Ok(reply),
+        Some(Err(reason)) => load_and_ask(query, error, context)
+            .map_err(|error| Error::NotThereEither { error: Box::new(error), reason }),
+        None => load_and_ask(query, error, context),
     }
+}
+
+/// Loads the account if that is what was missing, and asks again.
+fn load_and_ask(query: &TokenQuery, error: Error, context: &mut Context) -> Result<Reply, Error> {
     let failure = match error {
         Error::Failure(failure) if query.autoload && wants_account(failure.code) => failure,
         error => return Err(error),
@@ -152,14 +157,13 @@ fn wants_account(code: ErrorCode) -> bool {
     matches!(code, ErrorCode::AccountNotLoaded | ErrorCode::AccountNotFound | ErrorCode::PromptUnavailable)
 }
 
-/// The second try of the C suite: the agent at `OIDC_REMOTE_SOCK`, for short names only. Its failures are not shown,
-/// the local one is.
-fn ask_remote(query: &TokenQuery) -> Option<Reply> {
-    if matches!(query.target, Target::Issuer(_)) {
-        return None;
-    }
-    let answer = Agent::remote().ok()?.call(&query.request(true)).ok()?;
-    (!matches!(answer, Reply::Failure(_))).then_some(answer)
+/// The second try of the C suite: the agent at `OIDC_REMOTE_SOCK`. Its failure is told beside the local one.
+fn ask_second(query: &TokenQuery, second: Result<Agent, AgentError>) -> Result<Reply, String> {
+    let second = second.map_err(|error| error.to_string())?;
+    let reply = second.call(&query.request(true)).map_err(|error| error.to_string())?;
+    let Reply::Failure(failure) = reply else { return Ok(reply) };
+    let address = second.address().unwrap_or_default();
+    Err(format!("the agent at {address}, which {OIDC_REMOTE_SOCK} names, says: {}", Error::from(failure)))
 }
 
 /// Asks for the password on the terminal and loads the account. Whether that was possible at all.
@@ -200,6 +204,12 @@ fn not_loaded(query: &TokenQuery, error: Error) -> Error {
 }
 
 impl TokenQuery {
+    /// The agent to ask second, which has other accounts: for short names only, as in the C suite.
+    fn second(&self, context: &Context) -> Option<Result<Agent, AgentError>> {
+        let is_wanted = self.remote && matches!(self.target, Target::Account(_));
+        is_wanted.then(|| context.agent.second()).flatten()
+    }
+
     /// Name or issuer.
     fn text(&self) -> &str {
         match &self.target {
