@@ -80,7 +80,7 @@ fn a_session_outside_of_the_pid_namespace_is_no_obstacle() {
 #[test]
 fn what_has_no_effect_says_so_and_changes_no_output() {
     for (name, arguments, options) in [
-        ("oidc-add", &["-l", "-g", "-v", "--seccomp", "--pw-gpg=k"][..], 4),
+        ("oidc-add", &["-l", "-g", "-v", "--seccomp"][..], 3),
         ("oidc-gen", &["-l", "-g", "-v", "--seccomp"], 3),
         ("oidc-add", &["-l"], 0),
     ] {

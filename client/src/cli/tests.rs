@@ -56,6 +56,7 @@ const PUBLIC: &[&str] = &[
     "pw-credential",
     "pw-env",
     "pw-file",
+    "pw-gpg",
     "reader",
     "recovery-gpg",
     "redirect-uri",

@@ -13,7 +13,7 @@ use crate::{
     account::{file::Sealed, password::sources::Sources},
     agent::Agent,
     cli::{
-        options::{Common, KeyringArgs, PasswordArgs, PromptArg, WITHOUT_EFFECT, WithoutEffect},
+        options::{Common, KeyringArgs, PasswordArgs, PromptArg, WithoutEffect},
         usage::UsageError,
     },
     context::{
@@ -73,6 +73,10 @@ pub struct AddArgs {
     #[command(flatten)]
     pub keyring: KeyringArgs,
 
+    /// The key that an agent of the C suite encrypts the file with, when it writes it.
+    #[arg(skip)]
+    pub gpg_key: Option<String>,
+
     #[command(flatten)]
     pub instead: InsteadArgs,
 
@@ -125,9 +129,8 @@ pub struct CSuiteAddArgs {
     #[command(flatten)]
     pub add: AddArgs,
 
-    /// Accepted: an OpenPGP file keeps its recipients anyway
-    #[arg(long, aliases = ["pw-pgp", "gpg", "pgp"], value_name = "KEY_ID", hide = true,
-          help_heading = WITHOUT_EFFECT)]
+    /// Tell an agent of the C suite to encrypt the file with this OpenPGP key; ours keeps the keys that the file has
+    #[arg(long, aliases = ["pw-pgp", "gpg", "pgp"], value_name = "KEY_ID", help_heading = "Password")]
     pw_gpg: Option<String>,
 
     #[command(flatten)]
@@ -136,7 +139,7 @@ pub struct CSuiteAddArgs {
 
 impl From<CSuiteAddArgs> for AddArgs {
     fn from(args: CSuiteAddArgs) -> Self {
-        args.add
+        Self { gpg_key: args.pw_gpg, ..args.add }
     }
 }
 
@@ -172,6 +175,7 @@ impl AddArgs {
             always_allow_id_token: self.always_allow_idtoken,
             skip_check: self.skip_check,
             password_kept_for: self.pw_store.or_else(|| config.switch(&STORE_PW).then_some(0)),
+            gpg_key: self.gpg_key.clone(),
             is_anew: self.force,
             is_remote: self.remote,
         }
@@ -371,6 +375,21 @@ mod tests {
         assert!(bench.run(&["oidc-add", "--pw-cmd", &command, "--pw-store=50", "acc"]).result.is_ok());
         let entry = added(&bench).pw_entry.expect("an entry");
         assert!(entry.password.is_some() && entry.expires_at.is_some() && entry.expires_after == Some(50));
+    }
+
+    #[test]
+    fn an_agent_of_the_c_suite_is_told_the_key_to_encrypt_with() {
+        let bench = Bench::new().with_account("acc").with_agent(agent(&[]));
+        let password = format!("--pw-cmd=echo {PASSWORD}");
+        for option in ["--pw-gpg=0xABCD", "--pgp=0xABCD"] {
+            let ran = bench.run(&["oidc-add", &password, option, "acc"]);
+            assert!(ran.result.is_ok() && ran.stderr.is_empty(), "{ran:?}");
+            let entry = added(&bench).pw_entry.expect("an entry");
+            assert!(entry.sources.contains(PasswordSources::GPG), "{entry:?}");
+            assert_eq!(entry.gpg_key.as_deref(), Some("0xABCD"));
+        }
+        assert!(bench.run(&["oidc-add", &password, "acc"]).result.is_ok());
+        assert_eq!(added(&bench).pw_entry.expect("an entry").gpg_key, None);
     }
 
     #[test]

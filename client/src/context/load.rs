@@ -35,6 +35,8 @@ pub struct Loading {
     pub skip_check: bool,
     /// For how many seconds the agent keeps the password; 0 for as long as the account is loaded.
     pub password_kept_for: Option<u64>,
+    /// The key that an agent of the C suite encrypts the file with.
+    pub gpg_key: Option<String>,
     /// Load it in place of what is loaded under its name.
     pub is_anew: bool,
     /// The agent is on another machine.
@@ -71,8 +73,13 @@ fn request(name: &Shortname, opened: Opened, loading: &Loading) -> AddRequest {
     let is_local = !loading.is_remote;
     AddRequest {
         config: account,
-        pw_entry: is_local
-            .then(|| password_entry(name, password, &loading.sources, loading.password_kept_for)),
+        pw_entry: is_local.then(|| {
+            let entry = password_entry(name, password, &loading.sources, loading.password_kept_for);
+            match &loading.gpg_key {
+                Some(key) => entry.with_gpg_key(key),
+                None => entry,
+            }
+        }),
         lifetime: loading.lifetime,
         confirm: loading.confirm,
         always_allow_id_token: loading.always_allow_id_token,

@@ -157,6 +157,13 @@ impl PasswordEntry {
         })
     }
 
+    /// The same for a file that is encrypted with an OpenPGP key.
+    #[must_use]
+    pub fn with_gpg_key(self, key: &str) -> Self {
+        let sources = self.sources.with(PasswordSources::GPG);
+        Self { sources, gpg_key: Some(key.to_owned()), ..self }
+    }
+
     /// The entry as an object. Holds the password.
     pub fn to_object(&self) -> Object {
         let mut object = Object::default();

@@ -4,7 +4,7 @@ use oidc_proto::{
     account::AccountConfig,
     home::{AccountLock, Home, Room},
     issuers,
-    message::{PasswordEntry, PasswordSources, TokenReply},
+    message::{PasswordEntry, TokenReply},
     rotation::{self, Rotation},
     secret::RefreshToken,
     shell,
@@ -66,12 +66,11 @@ pub fn password_entry(session: &Session, name: &Shortname, storage: &Storage) ->
         Storage::Existing { opened, .. } => (opened.password.clone(), None),
         Storage::Undecided | Storage::Nowhere(_) => (None, None),
     };
-    let mut entry = load::password_entry(name, password, &session.args.sources(), None);
-    if gpg_key.is_some() {
-        entry.sources = entry.sources.with(PasswordSources::GPG);
-        entry.gpg_key = gpg_key;
+    let entry = load::password_entry(name, password, &session.args.sources(), None);
+    match gpg_key {
+        Some(key) => entry.with_gpg_key(&key),
+        None => entry,
     }
-    entry
 }
 
 /// Writes the account's file and says so.
