@@ -12,6 +12,7 @@ pub mod environment;
 pub mod faketime;
 pub mod http;
 pub mod imports;
+pub mod login_shell;
 pub mod machine;
 pub mod managed;
 pub mod mounts;

@@ -76,6 +76,11 @@ pub fn git() -> Option<PathBuf> {
     named.or_else(|| tool("git")).or_else(|| not_run("git"))
 }
 
+/// The Z shell. Nothing but its own syntax is tried with it, so that it may be missing everywhere.
+pub fn zsh() -> Option<PathBuf> {
+    on_path("zsh").or_else(|| noted("zsh"))
+}
+
 /// Rclone.
 pub fn rclone() -> Option<PathBuf> {
     tool("rclone").or_else(|| not_run("rclone"))

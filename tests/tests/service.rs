@@ -1,76 +1,9 @@
 //! `oidc-agent-service`, `oidc-keychain` and `oidc-prompt` as login scripts use them.
 
-use std::{
-    os::unix::fs::{PermissionsExt, symlink},
-    process::Command,
-    time::Duration,
-};
+use std::{os::unix::fs::PermissionsExt, time::Duration};
 
 use oidc_proto::process::Process;
-use oidc_tests::{
-    environment::{Environment, FileFormat, PASSWORD},
-    programs::{Finished, program, run},
-    provider::Provider,
-    require,
-    scene::ACCOUNT,
-};
-
-/// An environment in whose `PATH` the suite is installed. The agent that a script leaves behind is ended.
-struct Login {
-    environment: Environment,
-}
-
-impl Login {
-    fn new() -> Self {
-        let environment = Environment::new();
-        let bin = environment.path("bin");
-        fs_err::create_dir(&bin).expect("a directory");
-        for name in ["oidc-agent", "oidc"] {
-            symlink(program(name), bin.join(name)).expect("a link");
-        }
-        for name in [
-            "oidc-add",
-            "oidc-token",
-            "oidc-gen",
-            "oidc-agent-service",
-            "oidc-keychain",
-            "oidc-prompt",
-            "oidc-tokensh",
-        ] {
-            symlink("oidc", bin.join(name)).expect("a link");
-        }
-        Self { environment }
-    }
-
-    fn with_account(provider: &Provider) -> Self {
-        let login = Self::new();
-        login.environment.add_account(&provider.seed_account(ACCOUNT), FileFormat::Native);
-        login
-    }
-
-    fn shell(&self, script: &str) -> Command {
-        let mut shell = self.environment.command_at("/bin/sh".as_ref());
-        let path = format!("{}:/usr/bin:/bin", self.environment.path("bin").display());
-        shell.args(["-c", script]).env("PATH", path).env("PW", PASSWORD).env("OIDC_PINENTRY", "");
-        shell
-    }
-
-    /// A login shell that knows nothing of earlier ones.
-    fn runs(&self, script: &str) -> Finished {
-        run(self.shell(script))
-    }
-}
-
-impl Drop for Login {
-    fn drop(&mut self) {
-        // The real script keeps its agent elsewhere.
-        let _ = run(self.shell(
-            "pid=$TMPDIR/oidc-agent-service/$(id -u)/oidc-agent.pid
-            test ! -e $pid || OIDCD_PID=$(cat $pid) oidc-agent -k
-            oidc-agent-service stop",
-        ));
-    }
-}
+use oidc_tests::{login_shell::Login, programs::run, provider::Provider, require, scene::ACCOUNT};
 
 /// The process, as long as it lives.
 fn process(pid: &str) -> Process {

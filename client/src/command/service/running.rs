@@ -136,7 +136,8 @@ fn as_json(running: Option<&Running>) -> serde_json::Value {
     })
 }
 
-/// What a shell evaluates to find the agent; the last line tells its number, as people are used to.
+/// What a shell evaluates to find the agent; the last line tells its number, as people are used to. Each line ends as a command
+/// does: where nothing is quoted (``eval `...` ``) a shell makes one line of them.
 fn variables(running: &Running) -> String {
     let socket = running.socket.to_string_lossy();
     let mut lines = vec![format!("OIDC_SOCK={}; export OIDC_SOCK;", shell::quoted(&socket))];
@@ -147,9 +148,9 @@ fn variables(running: &Running) -> String {
             let file = file.to_string_lossy();
             let file = shell::quoted(&file);
             lines.push(format!("OIDCD_PID_FILE={file}; export OIDCD_PID_FILE;"));
-            lines.push(format!("/bin/cat {file}"));
+            lines.push(format!("/bin/cat {file};"));
         } else {
-            lines.push(format!("echo {pid}"));
+            lines.push(format!("echo {pid};"));
         }
     }
     lines.join("\n") + "\n"
@@ -175,10 +176,10 @@ mod tests {
             text.starts_with(&format!("OIDC_SOCK='{}'; export OIDC_SOCK;\n", socket.display())),
             "{text}"
         );
-        assert!(text.ends_with("OIDCD_PID=42; export OIDCD_PID;\necho 42\n"), "no place for a file: {text}");
+        assert!(text.ends_with("OIDCD_PID=42; export OIDCD_PID;\necho 42;\n"), "no place for a file: {text}");
         fs_err::create_dir(socket.parent().expect("a directory")).expect("made");
         let text = variables(&running);
-        assert!(text.contains("/bin/cat '") && text.ends_with("oidc-agent.pid'\n"), "{text}");
+        assert!(text.contains("/bin/cat '") && text.ends_with("oidc-agent.pid';\n"), "{text}");
     }
 
     #[test]
