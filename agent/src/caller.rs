@@ -65,7 +65,7 @@ pub struct Process {
     /// Its number.
     pub pid: Option<i32>,
     /// Its file, by the kernel's word.
-    pub executable: Option<String>,
+    pub executable: Option<Executable>,
     /// Which file that is, whatever it is called. Unknown of other users' processes.
     pub file: Option<FileId>,
     /// When it began, in ticks since the machine was started (`proc_pid_stat(5)`, field 22). With its number it is this process
@@ -81,6 +81,41 @@ pub struct Process {
     pub environment: Vec<(String, String)>,
 }
 
+/// What a process runs, by its name. The kernel tells the name that the file has where the process sees it: in a mount
+/// namespace of one's own, which every user may have, any file has any name.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Executable {
+    /// The name.
+    pub path: String,
+    /// What it is worth.
+    pub standing: Standing,
+}
+
+/// Whether a process's file is the one that has its name for the agent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Standing {
+    /// It is, by device and inode.
+    Here,
+    /// The name was deleted or replaced, the kernel says.
+    Deleted,
+    /// Another file has this name here, or none has.
+    Elsewhere,
+}
+
+impl Executable {
+    /// As `/proc/PID/exe` has it, which names a deleted file as one.
+    fn new(link: &Path, file: Option<FileId>) -> Self {
+        let path = link.to_string_lossy().into_owned();
+        if file.is_some() && FileId::of(link) == file {
+            return Self { path, standing: Standing::Here };
+        }
+        match path.strip_suffix(" (deleted)") {
+            Some(before) => Self { path: before.to_owned(), standing: Standing::Deleted },
+            None => Self { path, standing: Standing::Elsewhere },
+        }
+    }
+}
+
 /// A file by its device and inode, which no renaming changes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct FileId {
@@ -92,6 +127,11 @@ impl FileId {
     /// The file of this device and inode.
     pub fn new(device: u64, inode: u64) -> Self {
         Self { device, inode }
+    }
+
+    /// The file at a path, or behind the link there.
+    fn of(path: &Path) -> Option<Self> {
+        fs_err::metadata(path).ok().map(|file| Self::new(file.dev(), file.ino()))
     }
 }
 
@@ -149,16 +189,15 @@ impl Process {
         let text = |name: &str| read(&directory.join(name)).ok();
         let words = |bytes: String| bytes.trim_end_matches('\0').replace('\0', " ");
         let stat = text("stat");
+        let exe = directory.join("exe");
+        let file = FileId::of(&exe);
+        let link = fs_err::read_link(&exe).ok();
         let environment = || if uid == geteuid().as_raw() { text("environ") } else { None };
         Self {
             pid: Some(pid),
-            executable: fs_err::read_link(directory.join("exe"))
-                .ok()
-                .map(|path| path.to_string_lossy().into_owned()),
+            executable: link.map(|link| Executable::new(&link, file)),
             command_line: text("cmdline").map(words).filter(|words| !words.is_empty()),
-            file: fs_err::metadata(directory.join("exe"))
-                .ok()
-                .map(|file| FileId::new(file.dev(), file.ino())),
+            file,
             began: stat.as_deref().and_then(ProcStat::parse).and_then(|stat| stat.number(22)),
             terminal: stat.as_deref().and_then(terminal),
             unit: text("cgroup").as_deref().and_then(unit),
@@ -244,7 +283,8 @@ mod tests {
         let peer = Peer::of(&ours).expect("credentials");
         let process = Caller::new(peer, Role::Owner, ours.as_fd()).process().await;
         let this = std::env::current_exe().expect("a path");
-        assert_eq!(process.executable.as_deref(), this.to_str());
+        let named = Executable { path: this.to_str().expect("text").to_owned(), standing: Standing::Here };
+        assert_eq!(process.executable, Some(named));
         assert!(process.command_line.is_some() && process.began.is_some());
         let file = fs_err::metadata(&this).expect("a file");
         assert_eq!(process.file, Some(FileId { device: file.dev(), inode: file.ino() }));
@@ -263,6 +303,28 @@ mod tests {
         let peer = Peer::of(&stream).expect("credentials");
         let process = Caller::new(peer, Role::Owner, stream.as_fd()).process().await;
         assert_eq!(process, Process::default());
+    }
+
+    #[test]
+    fn a_name_is_the_files_or_said_not_to_be() {
+        let directory = tempfile::tempdir().expect("a directory");
+        let path = |name: &str| directory.path().join(name).to_str().expect("text").to_owned();
+        let (program, other) = (path("program"), path("other (deleted)"));
+        fs_err::write(&program, "").expect("written");
+        fs_err::write(&other, "").expect("written");
+        let id = |path: &str| FileId::of(Path::new(path));
+        for (link, file, name, standing) in [
+            (&program, id(&program), &program, Standing::Here),
+            (&other, id(&other), &other, Standing::Here),
+            (&program, id(&other), &program, Standing::Elsewhere),
+            (&program, None, &program, Standing::Elsewhere),
+            (&path("absent"), id(&other), &path("absent"), Standing::Elsewhere),
+            (&other, id(&program), &path("other"), Standing::Deleted),
+            (&path("absent (deleted)"), id(&program), &path("absent"), Standing::Deleted),
+        ] {
+            let expected = Executable { path: name.clone(), standing };
+            assert_eq!(Executable::new(Path::new(link), file), expected, "{link}");
+        }
     }
 
     #[test]

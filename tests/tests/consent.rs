@@ -133,7 +133,23 @@ fn a_yes_is_worth_nothing_for_an_account_that_was_unloaded_meanwhile() {
 }
 
 #[test]
-fn what_is_cut_off_in_the_question_makes_another_question() {
+fn what_is_asked_for_is_shown_whole_or_not_asked() {
+    let asked = Asked::by_script(&["--confirm"], "echo OK");
+    load_into(&asked.agent, &asked.environment, ACCOUNT);
+    let padded = format!("{}storage.modify:/", "openid profile ".repeat(50));
+    access_token(&asked.agent.token(ACCOUNT, json!({"scope": padded})));
+    let heard = asked.heard();
+    assert!(heard.contains("Scopes:%0A  openid%0A  profile%0A  storage.modify:/%0A"), "{heard}");
+    let many: Vec<_> = (0..50).map(|at| format!("scope{at}")).collect();
+    for (member, value) in [("scope", many.join(" ")), ("audience", format!("{} x", "a".repeat(900)))] {
+        let reply = asked.agent.token(ACCOUNT, json!({member: value}));
+        assert_eq!(reply["error_code"], "bad_request", "{reply}");
+    }
+    assert_eq!(asked.heard(), heard, "nobody was asked");
+}
+
+#[test]
+fn long_scopes_that_end_differently_are_different_questions() {
     let asked = Asked::by_script(&["--confirm"], &patient("go"));
     load_into(&asked.agent, &asked.environment, ACCOUNT);
     let scopes = ["read", "write"].map(|end| format!("{} {end}", "x".repeat(200)));

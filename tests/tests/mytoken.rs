@@ -353,7 +353,8 @@ fn a_further_mytoken_is_made_when_the_person_agrees() {
     assert_eq!(asked[0].text("name"), "mytoken requested by job");
     let windows = stage.windows();
     assert!(windows.contains("a further mytoken of the account 'mt'"), "{windows}");
-    assert!(windows.contains("may AT; only usages_AT=1"), "{windows}");
+    assert!(windows.contains("It may:%0A  AT%0ARestricted to one of:%0A  usages_AT=1"), "{windows}");
+    assert!(!windows.contains("SETNOTOK"), "never for longer: {windows}");
 
     let printed = stage.oidc(&["token", "--mytoken", "mt"]).success();
     assert!(stage.server.is_live(printed.trim()), "{printed}");

@@ -15,9 +15,10 @@ use super::{
     aws_cache::{For, Kept},
     aws_failure::{told, too_late},
     aws_wish::Wish,
-    consent::{Asking, Wanted},
+    consent::Asking,
     held::Open,
     loaded::Accounts,
+    wanted::Wanted,
 };
 use crate::{caller::Caller, clock::Moment, provider::StsError};
 

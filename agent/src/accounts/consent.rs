@@ -7,19 +7,26 @@ use std::{borrow::Cow, fmt::Write, sync::Arc};
 
 use oidc_proto::{deadlines, error_code::ErrorCode, message::Failure};
 
-use super::{account::Account, loaded::Accounts, remembered::Known};
+use super::{
+    account::Account,
+    loaded::Accounts,
+    remembered::Known,
+    wanted::{TooLong, Wanted},
+};
 use crate::{
-    caller::{Caller, Process, Role},
-    prompt::{Pinentry, PromptError, Question, Screen, bounded},
+    caller::{Caller, Process, Role, Standing},
+    prompt::{MAX_EXPLAINED, Pinentry, PromptError, Question, Screen, bounded, line_bytes},
 };
 
-/// Longest pieces of a question in bytes; together they fit a line of the pinentry protocol.
+/// Longest question, in bytes of a line of the pinentry protocol: without the command's name and its end, and what a window
+/// says before it.
+const MAX_QUESTION: usize = 990 - MAX_EXPLAINED;
+/// A line about who asks that has less room than this for its value is left out.
+const MIN_VALUE: usize = 20;
+/// Longest pieces of a question in bytes.
 const MAX_HINT: usize = 80;
 pub(super) const MAX_NAME: usize = 50;
-const MAX_URL: usize = 80;
 const MAX_PATH: usize = 80;
-const MAX_SCOPE: usize = 80;
-const MAX_PROFILE: usize = 160;
 const MAX_UNIT: usize = 50;
 /// Who asks, where no program does.
 const PAGE: &str = "the page of this agent that is open in a browser (`oidc page`)";
@@ -29,17 +36,6 @@ pub struct Asking<'a> {
     caller: Caller<'a>,
     hint: Option<&'a str>,
     pub(super) allowed: bool,
-}
-
-/// What is wanted. Two that differ in anything are two questions, also where the words that are shown are cut off.
-#[derive(Debug, Default)]
-pub(super) struct Wanted<'a> {
-    /// In the agent's words.
-    pub what: &'static str,
-    pub scope: Option<&'a str>,
-    pub audience: Option<&'a str>,
-    /// What a mytoken shall be allowed, in words.
-    pub profile: Option<&'a str>,
 }
 
 impl<'a> Asking<'a> {
@@ -78,20 +74,36 @@ impl<'a> Asking<'a> {
 
     /// Lines about who asks.
     pub(super) fn description(&self, process: &Process) -> String {
-        let mut lines = vec![format!("Asked for by {}", self.program(process))];
-        let mut add = |label: &str, value: Option<&str>, longest| {
-            lines.extend(value.map(|value| format!("{label}: {}", bounded(value, longest))));
-        };
-        add("Unit", process.unit.as_deref(), MAX_UNIT);
-        add("Terminal", process.terminal.as_ref().and_then(|path| path.to_str()), MAX_UNIT);
-        add("Command line", process.command_line.as_deref(), MAX_PATH);
-        lines.extend(self.hint.map(|hint| format!("It says of itself: \"{}\"", bounded(hint, MAX_HINT))));
-        lines.join("\n")
+        self.description_within(process, MAX_QUESTION)
     }
 
-    fn question(&self, subject: &str, process: &Process) -> String {
-        let meanwhile = "The answer counts for all of this program that ask the same meanwhile.";
-        format!("Allow {subject}?\n{meanwhile}\n\n{}", self.description(process))
+    /// The same within so many bytes of the pinentry protocol. What the program says itself stands last, and goes first.
+    fn description_within(&self, process: &Process, room: usize) -> String {
+        let mut text = format!("Asked for by {}", self.program(process));
+        let mut add = |label: &str, value: Option<&str>, longest: usize, end: &str| {
+            let Some(value) = value else { return };
+            let frame = line_bytes(&text) + line_bytes("\n") + label.len() + end.len() + '…'.len_utf8();
+            let longest = longest.min(room.saturating_sub(frame));
+            if longest >= MIN_VALUE {
+                let _ = write!(text, "\n{label}{}{end}", bounded(value, longest));
+            }
+        };
+        add("Unit: ", process.unit.as_deref(), MAX_UNIT, "");
+        add("Terminal: ", process.terminal.as_ref().and_then(|path| path.to_str()), MAX_UNIT, "");
+        add("Command line: ", process.command_line.as_deref(), MAX_PATH, "");
+        add("It says of itself: \"", self.hint, MAX_HINT, "\"");
+        text
+    }
+
+    fn question(&self, account: &Account, wanted: &Wanted<'_>, process: &Process) -> Result<String, TooLong> {
+        let meanwhile = if wanted.is_asked_each_time() {
+            "Whoever has a mytoken gets tokens without this agent. You are asked each time."
+        } else {
+            "Other processes of this program that ask the same now get the same answer."
+        };
+        let what = format!("Allow {}\n{meanwhile}\n\n", wanted.described(account)?);
+        let room = MAX_QUESTION.saturating_sub(line_bytes(&what));
+        Ok(what + &self.description_within(process, room))
     }
 
     fn program(&self, process: &Process) -> String {
@@ -99,8 +111,20 @@ impl<'a> Asking<'a> {
             return PAGE.to_owned();
         }
         // Writing to a string does not fail.
-        let executable = process.executable.as_deref();
-        let mut program = executable.map_or_else(|| "a process".to_owned(), |path| bounded(path, MAX_PATH));
+        let executable = process.executable.as_ref();
+        let mut program = executable.map_or_else(
+            || "a process".to_owned(),
+            |name| {
+                let path = bounded(&name.path, MAX_PATH);
+                match name.standing {
+                    Standing::Here => path,
+                    Standing::Deleted => format!("a program named {path} whose file IS DELETED"),
+                    Standing::Elsewhere => {
+                        format!("a program named {path} that is NOT THE FILE OF THIS NAME HERE")
+                    }
+                }
+            },
+        );
         if let Some(pid) = self.caller.peer.pid {
             let _ = write!(program, " (process {pid})");
         }
@@ -128,7 +152,7 @@ impl Accounts {
         wanted: &Wanted<'_>,
     ) -> Result<(), Failure> {
         let process = asking.caller.process().await;
-        let known = Known::of(&process, asking.caller.peer.uid);
+        let known = Known::of(&process, asking.caller.peer.uid).filter(|_| !wanted.is_asked_each_time());
         let wish = format!("{wanted:?}");
         if let Some(known) = &known {
             let now = self.now();
@@ -136,18 +160,20 @@ impl Accounts {
                 return Ok(());
             }
         }
+        let question = asking.question(account, wanted, &process).map_err(|error| unasked(account, error))?;
         let ask = async {
             let pinentry = asking.pinentry_for_consent()?;
-            let same = format!("{} {wanted:?} {}", account.name, asking.identity(&process));
+            let same = (!wanted.is_asked_each_time())
+                .then(|| format!("{} {wanted:?} {}", account.name, asking.identity(&process)));
             let question = Question {
                 title: Cow::Borrowed("Allow the use of an account?"),
-                description: Cow::Owned(asking.question(&subject(account, wanted), &process)),
+                description: Cow::Owned(question),
                 label: Cow::Borrowed(""),
                 error: None,
             };
             self.deps()
                 .prompts
-                .confirm(&pinentry, &same, question, known.is_some(), deadlines::QUESTION)
+                .confirm(&pinentry, same.as_deref(), question, known.is_some(), deadlines::QUESTION)
                 .await
         };
         let permission = ask.await.map_err(|error| refused(account, &error))?;
@@ -163,25 +189,6 @@ impl Accounts {
     }
 }
 
-/// What the person decides on.
-fn subject(account: &Account, wanted: &Wanted<'_>) -> String {
-    let mut subject = format!(
-        "{} of the account '{}' ({})",
-        wanted.what,
-        bounded(account.name.as_str(), MAX_NAME),
-        bounded(&account.issuer, MAX_URL)
-    );
-    for (label, value) in [("scope", wanted.scope), ("audience", wanted.audience)] {
-        if let Some(value) = value {
-            let _ = write!(subject, " with the {label} '{}'", bounded(value, MAX_SCOPE));
-        }
-    }
-    if let Some(profile) = wanted.profile {
-        let _ = write!(subject, " ({})", bounded(profile, MAX_PROFILE));
-    }
-    subject
-}
-
 /// The text is what C clients know. The code tells whether anybody was asked: a client that did not want a prompt may
 /// ask again and allow one.
 fn refused(account: &Account, error: &PromptError) -> Failure {
@@ -192,6 +199,12 @@ fn refused(account: &Account, error: &PromptError) -> Failure {
     };
     let info = format!("The use of the account '{}' needs consent: {error}.", account.name);
     Failure { code, ..Failure::operation_forbidden() }.with_info(info)
+}
+
+/// Not `prompt_unavailable`: asking again would not help.
+fn unasked(account: &Account, error: TooLong) -> Failure {
+    let info = format!("The use of the account '{}' needs consent, and {error}.", account.name);
+    Failure { code: ErrorCode::BadRequest, ..Failure::operation_forbidden() }.with_info(info)
 }
 
 fn unloaded_meanwhile(account: &Account) -> Failure {
@@ -206,20 +219,24 @@ mod tests {
     use oidc_proto::{account::AccountConfig, peer::Peer};
 
     use super::*;
-    use crate::accounts::{account::Flags, held::Open};
+    use crate::{
+        accounts::{account::Flags, held::Open, mytoken_profile, wanted},
+        caller::Executable,
+    };
+
+    fn named(path: &str, standing: Standing) -> Executable {
+        Executable { path: path.to_owned(), standing }
+    }
 
     fn process() -> Process {
         Process {
             pid: Some(7),
-            executable: Some("/usr/bin/python3\nAllow this?".to_owned()),
+            executable: Some(named("/usr/bin/python3\nAllow this?", Standing::Here)),
             command_line: Some("python3 job.py".to_owned()),
             unit: Some("job.service".to_owned()),
             ..Process::default()
         }
     }
-
-    const WANTED: Wanted<'static> =
-        Wanted { what: "an access token", scope: Some("a\nb"), audience: None, profile: None };
 
     #[test]
     fn what_the_kernel_says_comes_first_and_the_hint_last() {
@@ -236,7 +253,7 @@ mod tests {
     }
 
     #[test]
-    fn a_question_fits_a_line_of_the_protocol() {
+    fn a_question_is_whole_and_fits_a_line_of_the_protocol() {
         let (ours, _theirs) = UnixStream::pair().expect("a pair");
         for long in ["x".repeat(2000), "%".repeat(2000), "\u{1f600}".repeat(2000), "\n".repeat(2000)] {
             let config = AccountConfig { issuer_url: Some(long.clone()), ..AccountConfig::default() };
@@ -244,7 +261,7 @@ mod tests {
             let account = Account::new(name, Open::new(config), Flags::default(), None);
             let process = Process {
                 pid: Some(i32::MAX),
-                executable: Some(long.clone()),
+                executable: Some(named(&long, Standing::Elsewhere)),
                 command_line: Some(long.clone()),
                 terminal: Some(format!("/dev/{long}").into()),
                 unit: Some(long.clone()),
@@ -252,14 +269,49 @@ mod tests {
             };
             let peer = Peer { uid: u32::MAX, gid: 1, pid: Some(i32::MAX) };
             let asking = Asking::new(Caller::new(peer, Role::Member, ours.as_fd()), Some(&long), true);
+            let scope = "s".repeat(100);
+            let mytoken = mytoken_profile::described(&serde_json::json!({"capabilities": ["AT", "b"]}));
+            let what = "an ID token, which tells who you are, for credentials of AWS,";
             for wanted in [
-                Wanted { scope: Some(&long), audience: Some(&long), ..WANTED },
-                Wanted { what: "a further mytoken", profile: Some(&long), ..Wanted::default() },
+                Wanted { what, ..Wanted::default() },
+                Wanted { what, scope: Some(&scope), audience: Some("a"), profile: None },
+                Wanted { what: "a further mytoken", profile: Some(&mytoken), ..Wanted::default() },
             ] {
-                let question = asking.question(&subject(&account, &wanted), &process);
-                let escapes = 2 * question.chars().filter(|c| matches!(c, '\n' | '%')).count();
-                assert!("SETDESC ".len() + question.len() + escapes < 1000, "{}", question.len() + escapes);
+                let question = asking.question(&account, &wanted, &process).expect("it fits");
+                let line = oidc_proto::assuan::command("SETDESC", &question);
+                assert!(line.len() <= oidc_proto::assuan::LINE_BYTES, "{}", line.len());
+                // Nothing was cut off where the line was made: what stands last is whole.
+                let last = question.lines().last().expect("a line").replace('%', "%25");
+                assert!(line.trim_end().ends_with(&last), "{line}");
+                assert!(
+                    question.contains("NOT THE FILE OF THIS NAME HERE (process 2147483647)"),
+                    "{question}"
+                );
+                assert!(question.contains("of ANOTHER USER (uid 4294967295)"), "{question}");
             }
+        }
+        let most = wanted::MAX_BYTES + line_bytes("Allow \n\n\n") + 80 + 255;
+        assert!(most <= MAX_QUESTION, "who asks always has its first line, of 255 bytes: {most}");
+    }
+
+    #[test]
+    fn a_name_that_is_another_files_here_is_said_to_be_one() {
+        let (ours, _theirs) = UnixStream::pair().expect("a pair");
+        let caller = Caller::new(Peer { uid: 1, gid: 1, pid: Some(7) }, Role::Owner, ours.as_fd());
+        let asking = Asking::new(caller, None, true);
+        for (standing, expected) in [
+            (Standing::Here, "Asked for by /usr/bin/ssh (process 7)"),
+            (
+                Standing::Elsewhere,
+                "Asked for by a program named /usr/bin/ssh that is NOT THE FILE OF THIS NAME HERE (process 7)",
+            ),
+            (
+                Standing::Deleted,
+                "Asked for by a program named /usr/bin/ssh whose file IS DELETED (process 7)",
+            ),
+        ] {
+            let executable = Some(named("/usr/bin/ssh", standing));
+            assert_eq!(asking.description(&Process { executable, ..Process::default() }), expected);
         }
     }
 

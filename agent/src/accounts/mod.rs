@@ -56,6 +56,7 @@ mod token;
 mod token_cache;
 mod tries;
 mod unattended;
+mod wanted;
 
 pub(crate) use self::off_thread::off_thread;
 pub use self::{

@@ -16,11 +16,12 @@ use tokio::time::{Instant, timeout};
 
 use super::{
     account::Account,
-    consent::{Asking, Wanted},
+    consent::Asking,
     held::Held,
     loaded::Accounts,
     mytoken_profile,
     renewal::{Renewal, Successor},
+    wanted::Wanted,
 };
 use crate::{
     caller::Caller,

@@ -12,10 +12,11 @@ use tokio::time::Instant;
 
 use super::{
     account::{Account, Answer},
-    consent::{Asking, Wanted},
+    consent::Asking,
     loaded::Accounts,
     select::ByIssuer,
     token_cache::{CachedToken, Purpose},
+    wanted::Wanted,
 };
 use crate::{
     caller::Caller,

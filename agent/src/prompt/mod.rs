@@ -12,9 +12,9 @@ mod testing;
 mod text;
 
 pub use self::{
-    permission::{MINUTES, Permission},
+    permission::{MAX_EXPLAINED, MINUTES, Permission},
     pinentry::{PROGRAM_VARIABLE, Pinentry, PromptError, Question},
     queue::Queue,
     screen::Screen,
-    text::bounded,
+    text::{bounded, line_bytes},
 };

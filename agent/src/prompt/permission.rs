@@ -23,6 +23,9 @@ pub enum Permission {
     ForProcess,
 }
 
+/// Longest of what the windows say before the question, in bytes of a line of the protocol.
+pub const MAX_EXPLAINED: usize = 105;
+
 /// One window after the other, and what its "OK" means.
 const WINDOWS: [(Permission, Buttons, Option<&str>); 3] = [
     (Permission::Once, Buttons { ok: "Allow once", not_ok: Some("Allow longer..."), cancel: "Deny" }, None),
@@ -51,7 +54,12 @@ impl Pinentry {
             return self.confirm(question.clone(), deadline).await.map(|()| Permission::Once);
         }
         for (permission, buttons, explained) in WINDOWS {
-            let question = Question { error: explained.map(Cow::Borrowed), ..question.clone() };
+            // In the description: pinentry on a terminal shows no error beside a question.
+            let description = match explained {
+                Some(explained) => Cow::Owned(format!("{explained}\n\n{}", question.description)),
+                None => question.description.clone(),
+            };
+            let question = Question { description, ..question.clone() };
             let left = until.saturating_duration_since(Instant::now());
             match self.choose(question, &buttons, left).await {
                 Ok(Said::Ok) => return Ok(permission),
@@ -103,6 +111,14 @@ mod tests {
         }
     }
 
+    #[test]
+    fn explanations_are_as_short_as_said() {
+        for (_, _, explained) in WINDOWS {
+            let text = format!("{}\n\n", explained.unwrap_or_default());
+            assert!(super::super::line_bytes(&text) <= MAX_EXPLAINED, "{text}");
+        }
+    }
+
     #[tokio::test]
     async fn what_cannot_last_is_not_offered_to() {
         let fake = answering(&[NOT_OK, "echo OK"]);
@@ -116,7 +132,9 @@ mod tests {
         let fake = answering(&[NOT_OK, NOT_OK, "echo OK"]);
         asked(&fake, true).await.expect("a yes");
         let heard = fs_err::read_to_string(fake.heard()).expect("heard");
-        assert_eq!(heard.matches("SETDESC Password of%0A'a%25b'").count(), WINDOWS.len(), "{heard}");
+        assert_eq!(heard.matches("Password of%0A'a%25b'\n").count(), WINDOWS.len(), "{heard}");
+        let covered = "SETDESC Nothing is allowed yet. For 5 minutes: whatever runs this program file";
+        assert!(heard.contains(covered) && !heard.contains("SETERROR"), "{heard}");
         assert!(heard.contains("SETOK Allow once\n") && heard.contains("SETCANCEL Deny\n"), "{heard}");
     }
 }

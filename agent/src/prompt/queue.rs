@@ -34,7 +34,7 @@ struct Shared {
 
 /// A question that waits or is shown.
 struct Open {
-    what: String,
+    what: Option<String>,
     answer: watch::Sender<Option<Answer>>,
 }
 
@@ -50,12 +50,12 @@ impl Default for Queue {
 
 impl Queue {
     /// Asks for a yes, which may be one that lasts. Whoever asks for the same (`what`) while the question is open gets the
-    /// same answer, for once: what lasts is for whom the window names. Each waits until a deadline of its own. The question
+    /// same answer, for once: what lasts is for whom the window names. Without `what` the question is nobody else's. Each waits until a deadline of its own. The question
     /// is taken back when nobody waits for its answer any more.
     pub async fn confirm(
         &self,
         pinentry: &Pinentry,
-        what: &str,
+        what: Option<&str>,
         question: Question<'_>,
         may_last: bool,
         patience: Duration,
@@ -86,19 +86,19 @@ impl Queue {
 
     fn join(
         &self,
-        what: &str,
+        what: Option<&str>,
         may_last: bool,
         patience: Duration,
         begin: impl FnOnce() -> (Pinentry, Question<'static>),
     ) -> Result<(watch::Receiver<Option<Answer>>, bool), PromptError> {
         let mut open = self.open();
-        if let Some(same) = open.iter().find(|open| open.what == what) {
+        if let Some(same) = open.iter().find(|open| what.is_some() && open.what.as_deref() == what) {
             return Ok((same.answer.subscribe(), false));
         }
         self.0.room.try_acquire().map_err(|_| PromptError::TooMany)?.forget();
         let answer = watch::Sender::new(None);
         let receiver = answer.subscribe();
-        open.push(Open { what: what.to_owned(), answer: answer.clone() });
+        open.push(Open { what: what.map(str::to_owned), answer: answer.clone() });
         drop(open);
         let (pinentry, question) = begin();
         let queue = self.clone();
@@ -189,7 +189,7 @@ mod tests {
 
     fn spawn(queue: &Queue, program: &Path, what: String) -> tokio::task::JoinHandle<Answer> {
         let (queue, pinentry) = (queue.clone(), Pinentry::at(program));
-        tokio::spawn(async move { queue.confirm(&pinentry, &what, QUESTION, false, PLENTY).await })
+        tokio::spawn(async move { queue.confirm(&pinentry, Some(&what), QUESTION, false, PLENTY).await })
     }
 
     #[tokio::test]
@@ -201,7 +201,7 @@ mod tests {
         let queue = Queue::default();
         let spawn = || {
             let (queue, pinentry) = (queue.clone(), Pinentry::at(fake.program()));
-            tokio::spawn(async move { queue.confirm(&pinentry, "same", QUESTION, true, PLENTY).await })
+            tokio::spawn(async move { queue.confirm(&pinentry, Some("same"), QUESTION, true, PLENTY).await })
         };
         let named = spawn();
         until(|| shown(&fake) == 1).await;
@@ -222,8 +222,28 @@ mod tests {
             assert_eq!(job.await.expect("no panic").ok(), Some(Permission::Once));
         }
         assert_eq!(shown(&fake), 1);
-        queue.confirm(&Pinentry::at(fake.program()), "same", QUESTION, false, PLENTY).await.expect("a yes");
+        queue
+            .confirm(&Pinentry::at(fake.program()), Some("same"), QUESTION, false, PLENTY)
+            .await
+            .expect("a yes");
         assert_eq!(shown(&fake), 2, "an answer is for those who waited only");
+    }
+
+    #[tokio::test]
+    async fn a_question_of_ones_own_is_a_window_of_ones_own() {
+        let (queue, fake) = (Queue::default(), patient());
+        let jobs: Vec<_> = (0..3)
+            .map(|_| {
+                let (queue, pinentry) = (queue.clone(), Pinentry::at(fake.program()));
+                tokio::spawn(async move { queue.confirm(&pinentry, None, QUESTION, false, PLENTY).await })
+            })
+            .collect();
+        until(|| queue.open().len() == 3).await;
+        let_go(&fake);
+        for job in jobs {
+            job.await.expect("no panic").expect("a yes");
+        }
+        assert_eq!(shown(&fake), 3);
     }
 
     #[tokio::test]
@@ -262,7 +282,7 @@ mod tests {
         let long = spawn(&queue, &fake.program(), "same".into());
         until(|| shown(&fake) == 1).await;
         let pinentry = Pinentry::at(fake.program());
-        let short = queue.confirm(&pinentry, "same", QUESTION, false, Duration::from_millis(50)).await;
+        let short = queue.confirm(&pinentry, Some("same"), QUESTION, false, Duration::from_millis(50)).await;
         assert!(matches!(short, Err(PromptError::Timeout(_))), "{short:?}");
         let_go(&fake);
         long.await.expect("no panic").expect("a yes");
@@ -275,7 +295,7 @@ mod tests {
             (0..MAX_QUESTIONS).map(|n| spawn(&queue, &fake.program(), format!("question {n}"))).collect();
         until(|| queue.open().len() == MAX_QUESTIONS).await;
         let pinentry = Pinentry::at(fake.program());
-        let refused = queue.confirm(&pinentry, "one more", QUESTION, false, PLENTY).await;
+        let refused = queue.confirm(&pinentry, Some("one more"), QUESTION, false, PLENTY).await;
         assert!(matches!(refused, Err(PromptError::TooMany)), "{refused:?}");
         let refused = queue.password(&pinentry, QUESTION, PLENTY).await;
         assert!(matches!(refused, Err(PromptError::TooMany)), "{refused:?}");

@@ -9,7 +9,7 @@ pub fn bounded(text: &str, longest: usize) -> String {
     let mut room = longest;
     for c in text.chars() {
         let escaped = escape(c);
-        let width = escaped.as_ref().map_or_else(|| line_bytes(c), String::len);
+        let width = escaped.as_ref().map_or_else(|| char_bytes(c), String::len);
         if width > room {
             shown.push('…');
             return shown;
@@ -23,9 +23,13 @@ pub fn bounded(text: &str, longest: usize) -> String {
     shown
 }
 
-/// What a character takes in a line of the protocol, where a percent sign is escaped.
-fn line_bytes(c: char) -> usize {
-    if c == '%' { 3 } else { c.len_utf8() }
+/// What a text takes in a line of the protocol, where percent signs and ends of lines are escaped.
+pub fn line_bytes(text: &str) -> usize {
+    text.chars().map(char_bytes).sum()
+}
+
+fn char_bytes(c: char) -> usize {
+    if matches!(c, '%' | '\n') { 3 } else { c.len_utf8() }
 }
 
 fn escape(c: char) -> Option<String> {
