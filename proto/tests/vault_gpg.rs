@@ -191,7 +191,11 @@ fn an_openpgp_key_recovers_a_file_that_has_a_password() {
 
             let nobody = Recovery::default().with_gpg("nobody@example.org".to_owned());
             let refused = vault::seal_new(&account, &Protection::Recoverable(&password, &nobody));
-            assert_eq!(refused.err(), Some(VaultError::RecoveryKey(GpgError::NoPublicKey)));
+            let error = VaultError::RecoveryKey {
+                recipient: "nobody@example.org".into(),
+                error: GpgError::NoPublicKey,
+            };
+            assert_eq!(refused.err(), Some(error));
         },
     );
 }

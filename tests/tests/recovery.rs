@@ -1,6 +1,9 @@
 //! The forgotten password of a file that has a recovery phrase: shown on a terminal, written down, and used without the
 //! provider.
 
+use std::{fs::Permissions, os::unix::fs::PermissionsExt};
+
+use oidc_proto::vault::{self, Phrase, Protection, Recovery};
 use oidc_tests::{
     environment::PASSWORD,
     scene::{ACCOUNT, Scene, access_token},
@@ -69,4 +72,60 @@ fn without_a_terminal_no_phrase_is_made() {
     let refused = scene.oidc_with(&["passwd", "--add-recovery", "--pw-env", ACCOUNT], &password);
     assert_eq!(refused.code, Some(10), "{refused:?}");
     assert_eq!(fs_err::read(&path).expect("a file"), before);
+}
+
+/// A key that expired, or that is on another computer only: `gpg` encrypts for it no more.
+#[test]
+fn a_key_that_cannot_be_encrypted_for_hinders_no_phrase() {
+    let scene = Scene::new();
+    let (path, phrase) = (scene.environment.account_file(ACCOUNT), Phrase::random());
+    let (account, password) = (scene.environment.read_account(ACCOUNT), PASSWORD.into());
+    let recovery = Recovery::default().with_phrase(&phrase);
+    let (bytes, _) =
+        vault::seal_new(&account, &Protection::Recoverable(&password, &recovery)).expect("sealed");
+    fs_err::write(&path, bytes).expect("written");
+    let words = scene.environment.path("words");
+    fs_err::write(&words, phrase.expose().as_bytes()).expect("written");
+
+    let programs = scene.environment.path("programs");
+    fs_err::create_dir(&programs).expect("a directory");
+    let message = concat!(env!("CARGO_MANIFEST_DIR"), "/fixtures/accounts/gpg/gpg-5.3.3");
+    let (gpg, gone) = (programs.join("gpg"), scene.environment.path("gone"));
+    let script = format!(
+        "#!/bin/sh\ncat > /dev/null\n\
+         if [ -e '{}' ]; then echo '[GNUPG:] INV_RECP 5 x' >&2; exit 2; fi\nsed '/END PGP/q' '{message}'\n",
+        gone.display()
+    );
+    fs_err::write(&gpg, script).expect("written");
+    fs_err::set_permissions(&gpg, Permissions::from_mode(0o700)).expect("executable");
+    let search = format!("{}:{}", programs.display(), std::env::var("PATH").expect("a path"));
+    let variables = [("OIDC_ENCRYPTION_PW", PASSWORD), ("PATH", &search), ("NEW", "another one")];
+    let oidc = |arguments: &[&str]| scene.oidc_with(arguments, &variables);
+
+    oidc(&["add", "--pw-env", ACCOUNT]).success();
+    oidc(&["passwd", "--recovery-gpg", "me@example.org", "--pw-env", ACCOUNT]).success();
+    fs_err::write(&gone, "").expect("written");
+    // Whoever knows the password decides: nothing is taken away in passing.
+    let refused = oidc(&["passwd", "--pw-env", "--new-pw-env=NEW", ACCOUNT]);
+    assert_eq!(refused.code, Some(12), "{refused:?}");
+
+    let words = words.to_str().expect("text");
+    let recovered = oidc(&["passwd", "--recover", "--phrase-file", words, "--new-pw-env=NEW", ACCOUNT]);
+    assert_eq!(recovered.code, Some(0), "{recovered:?}");
+    let id = recovered.stderr.split("the recovery key ").nth(1).expect("a key is named");
+    assert!(id.split(':').next().is_some_and(|id| id.len() == 16), "{recovered:?}");
+    let bytes = fs_err::read(&path).expect("a file");
+    let header = vault::header(&bytes).expect("a header");
+    assert!(header.has_recovery_phrase && !header.has_recovery_key, "{recovered:?}");
+    assert!(vault::unlock(&bytes, &"another one".into()).is_ok());
+    assert!(vault::unlock_with_phrase(&bytes, &phrase).is_ok());
+
+    // The same from the copy of an agent, whose gpg has no such key.
+    fs_err::remove_file(&gone).expect("removed");
+    oidc(&["passwd", "--recovery-gpg", "me@example.org", "--pw-env=NEW", ACCOUNT]).success();
+    let copied = oidc(&["passwd", "--from-agent", "--force", "--new-pw-env", "OIDC_ENCRYPTION_PW", ACCOUNT]);
+    assert_eq!(copied.code, Some(0), "{copied:?}");
+    assert!(copied.stderr.contains("the recovery key that the file"), "{copied:?}");
+    let bytes = fs_err::read(&path).expect("a file");
+    assert!(vault::unlock(&bytes, &password).is_ok() && vault::unlock_with_phrase(&bytes, &phrase).is_ok());
 }

@@ -10,7 +10,7 @@ use oidc_proto::{
     rotation::{self, Rotation, RotationError, Stored},
     secret::Password,
     shortname::Shortname,
-    vault::{self, FileKey, Format, Protection},
+    vault::{self, FileKey, Format, Protection, VaultError},
 };
 
 use tokio::time::{Instant, sleep};
@@ -233,7 +233,14 @@ impl Inner {
             Protection::OidcAgent(password)
         };
         let generation = vault::header(&previous).map_or(0, |header| header.generation);
-        let (bytes, key) = vault::seal_next(config, &protection, generation)?;
+        let (bytes, key) = match vault::seal_next(config, &protection, generation) {
+            // Whoever is here may have forgotten the password, which is what takes such a key away. The client tells.
+            Err(VaultError::RecoveryKey { .. }) => {
+                let without = recovery.clone().without_gpg();
+                vault::seal_next(config, &Protection::Recoverable(password, &without), generation)?
+            }
+            sealed => sealed?,
+        };
         self.home.replace(lock, &previous, &bytes)?;
         Ok((key, stamp(&self.home, &self.name)))
     }

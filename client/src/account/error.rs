@@ -9,7 +9,7 @@ use oidc_proto::{
     vault::{PhraseError, VaultError},
 };
 
-use super::password::error::PasswordError;
+use super::password::{asker::AskError, error::PasswordError};
 
 /// Why an account's file could not be opened, read or written.
 #[derive(Debug, thiserror::Error)]
@@ -34,6 +34,17 @@ pub enum AccountError {
     /// What was given is no recovery phrase.
     #[error("{0}")]
     Phrase(PhraseError),
+    /// There is nowhere to show a new recovery phrase.
+    #[error("a new recovery phrase is shown on a terminal only: {0}")]
+    PhraseNotShown(AskError),
+    /// A file in a format that no recovery phrase or key can open.
+    #[error("{} has no place for a recovery phrase or key: it is a file of the C suite, or of OpenPGP", .file.display())]
+    NoPlaceForRecovery {
+        /// The account.
+        name: Shortname,
+        /// Its file.
+        file: PathBuf,
+    },
     /// A new recovery phrase was shown, and its words could not be said.
     #[error("the recovery phrase seems not to be written down; nothing was changed")]
     PhraseNotWritten,

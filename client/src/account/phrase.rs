@@ -15,7 +15,7 @@ use super::{
     password::{
         SOURCE_DEADLINE, TRIES,
         asker::{AskError, Asker},
-        error::PasswordError,
+        error::{PHRASE_FILE, PasswordError},
         file, sources,
     },
 };
@@ -27,7 +27,7 @@ const NEAR: usize = 2;
 
 /// Whether there is a terminal to show a phrase on. Nothing is to be made that nobody could write down.
 pub fn may_be_shown(asker: &mut dyn Asker) -> Result<(), AccountError> {
-    asker.reach().map_err(asked)
+    asker.reach().map_err(AccountError::PhraseNotShown)
 }
 
 /// Shows the phrase and asks for two of its words, so that it is on paper before it is needed.
@@ -79,8 +79,8 @@ pub fn unlock(sealed: &Sealed, file: Option<&Path>, asker: &mut dyn Asker) -> Re
         return Err(sealed.error(VaultError::NoRecovery(vault::RecoveryKind::Phrase)));
     }
     if let Some(path) = file {
-        let text = file::content("--phrase-file", path, SOURCE_DEADLINE)?;
-        let text = sources::utf8("--phrase-file", text)?;
+        let text = file::content(PHRASE_FILE, path, SOURCE_DEADLINE)?;
+        let text = sources::utf8(PHRASE_FILE, text)?;
         let phrase = Phrase::parse(text.expose()).map_err(AccountError::Phrase)?;
         return vault::unlock_with_phrase(&sealed.bytes, &phrase).map_err(|error| sealed.error(error));
     }

@@ -219,9 +219,10 @@ impl Error {
             Self::Account(
                 AccountError::Phrase(_) | AccountError::Vault { error: VaultError::WrongPhrase, .. },
             ) => return "wrong_phrase",
-            Self::Account(AccountError::Vault { error: VaultError::NoRecovery(_), .. }) => {
-                return "no_recovery";
-            }
+            Self::Account(
+                AccountError::NoPlaceForRecovery { .. }
+                | AccountError::Vault { error: VaultError::NoRecovery(_), .. },
+            ) => return "no_recovery",
             _ => {}
         }
         match self.exit() {
@@ -259,7 +260,7 @@ impl Error {
         let ask = match self {
             Self::CannotAsk(_) | Self::NeedsForce(_) => return Some(ErrorCode::PromptUnavailable),
             Self::NotThereEither { error, .. } => return error.asking_code(),
-            Self::Ask(error) => error,
+            Self::Ask(error) | Self::Account(AccountError::PhraseNotShown(error)) => error,
             Self::Account(AccountError::Password(error)) => match error {
                 PasswordError::Ask(error) => error,
                 PasswordError::Window(PinentryError::Cancelled) => return Some(ErrorCode::PromptCancelled),
@@ -346,6 +347,7 @@ fn account_exit(error: &AccountError) -> Exit {
         AccountError::NoSuchAccount(_) | AccountError::Home(HomeError::Reserved(_)) => Exit::UnknownAccount,
         AccountError::Phrase(_)
         | AccountError::Vault { error: VaultError::WrongPhrase | VaultError::NoRecovery(_), .. }
+        | AccountError::NoPlaceForRecovery { .. }
         | AccountError::WrongPassword { .. }
         | AccountError::Password(PasswordError::Source { .. }) => Exit::Password,
         AccountError::Home(_)
@@ -353,7 +355,9 @@ fn account_exit(error: &AccountError) -> Exit {
         | AccountError::Reencrypted { .. }
         | AccountError::Rotation(_) => Exit::File,
         AccountError::Password(PasswordError::Ask(AskError::Interrupted)) => Exit::Interrupted,
-        AccountError::PhraseNotWritten | AccountError::Password(_) => Exit::Refused,
+        AccountError::PhraseNotWritten | AccountError::PhraseNotShown(_) | AccountError::Password(_) => {
+            Exit::Refused
+        }
     }
 }
 
@@ -380,7 +384,14 @@ fn account_hint(error: &AccountError) -> Option<String> {
                 shell::command("oidc passwd", name.as_str())
             ))
         }
-        AccountError::Vault { name, error: VaultError::RecoveryKey(_), .. } => Some(format!(
+        AccountError::NoPlaceForRecovery { name, .. } => Some(format!(
+            "`{}` makes it one of ours, with the password or the agent's copy; then run this command again.",
+            shell::command("oidc passwd", name.as_str())
+        )),
+        AccountError::PhraseNotShown(_) => {
+            Some("Run it in a terminal; or let an OpenPGP key open the file, which needs none: --recovery-gpg KEY_ID.".to_owned())
+        }
+        AccountError::Vault { name, error: VaultError::RecoveryKey { .. }, .. } => Some(format!(
             "Nothing was changed. `gpg --list-keys` shows the keys that can be used; a key that the file has already and that is \
              lost goes with all recovery by `{}`.",
             shell::command("oidc passwd --remove-recovery", name.as_str())

@@ -42,9 +42,14 @@ pub enum VaultError {
     /// A recovery phrase, but not this file's.
     #[error("this is not the recovery phrase of the account file")]
     WrongPhrase,
-    /// The OpenPGP key that the file can be recovered with cannot be encrypted for any more.
-    #[error("the data key cannot be encrypted for the recovery key: {0}")]
-    RecoveryKey(GpgError),
+    /// The OpenPGP key that the file can be recovered with cannot be encrypted for.
+    #[error("the data key cannot be encrypted for the recovery key {recipient}: {error}")]
+    RecoveryKey {
+        /// As a person named it, or by its key id.
+        recipient: String,
+        /// What `gpg` said.
+        error: GpgError,
+    },
     /// Running `gpg` failed.
     #[error(transparent)]
     Gpg(#[from] GpgError),

@@ -2,6 +2,14 @@
 
 use super::{asker::AskError, pinentry::PinentryError};
 
+/// Names the recovery phrase's file.
+pub const PHRASE_FILE: &str = "--phrase-file";
+
+/// What an option is to give.
+fn secret_of(origin: &str) -> &'static str {
+    if origin == PHRASE_FILE { "the recovery phrase" } else { "the password" }
+}
+
 /// Why no password could be had.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -16,7 +24,7 @@ pub enum PasswordError {
     #[error("no password: {0}, and {1}")]
     Nothing(String, AskError),
     /// A named source cannot be used.
-    #[error("cannot read the password from {origin}: {reason}")]
+    #[error("cannot read {} from {origin}: {reason}", secret_of(.origin))]
     Source {
         /// The option.
         origin: &'static str,

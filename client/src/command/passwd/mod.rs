@@ -63,13 +63,15 @@ fn run(args: &PasswdArgs, context: &mut Context) -> Result<(), Error> {
 
 /// Lets the agent write the file from its copy.
 fn from_agent(args: &PasswdArgs, name: &Shortname, context: &mut Context) -> Result<(), Error> {
+    let before = recovery::ways_of(name, context);
     let password = new_password(args, name, context)?;
     let format = Some(match args.format {
         FormatArg::Native => FileFormat::Native,
         FormatArg::OidcAgent => FileFormat::OidcAgent,
     });
     request(name, NewProtection::Password { password, format }, context)?;
-    report(name, args.format, context)
+    recovery::tell_lost(before, name, context);
+    report(name, args.format, None, context)
 }
 
 fn request(name: &Shortname, protection: NewProtection, context: &mut Context) -> Result<(), Error> {
@@ -245,6 +247,45 @@ mod tests {
         let bytes = fs_err::read(bench.file("acc")).expect("a file");
         let unlocked = vault::unlock_with_phrase(&bytes, &phrase).expect("the phrase");
         assert_eq!(unlocked.account.refresh_token, account("acc").refresh_token);
+    }
+
+    #[test]
+    fn what_a_phrase_needs_is_said_of_the_phrase() {
+        let bench = Bench::new().with_account("acc");
+        for options in [&["--add-recovery"][..], &["--recovery-gpg", "x"]] {
+            let ran = bench.run(&[&["oidc", "passwd", "acc"][..], options].concat());
+            let error = ran.result.expect_err("a file of the C suite");
+            assert_eq!((error.exit(), error.code()), (Exit::Password, "no_recovery"));
+            let told = format!("{error} {}", error.hint().unwrap_or_default());
+            assert!(told.contains("a file of the C suite") && told.contains("`oidc passwd acc`"), "{told}");
+            assert!(!told.contains("--recovery-gpg") && !told.contains("--add-recovery"), "{told}");
+        }
+        fs_err::write(bench.file("acc"), recoverable(&Phrase::random())).expect("written");
+        let old = format!("--pw-cmd=echo {PASSWORD}");
+        let error = bench.run(&["oidc", "passwd", "--add-recovery", &old, "acc"]).result.expect_err("nobody");
+        assert_eq!((error.exit(), error.code()), (Exit::Refused, "prompt_unavailable"));
+        let told = format!("{error} {}", error.hint().unwrap_or_default());
+        assert!(told.contains("recovery phrase is shown on a terminal only"), "{told}");
+        assert!(told.contains("--recovery-gpg") && !told.contains("--pw-env"), "{told}");
+        let line = ["oidc", "passwd", "--recover", "--phrase-file", "/no/such", "acc"];
+        let error = bench.run(&line).result.expect_err("no file");
+        assert!(error.to_string().contains("cannot read the recovery phrase from --phrase-file"), "{error}");
+    }
+
+    #[test]
+    fn whoever_recovers_in_a_script_learns_the_issuer() {
+        let phrase = Phrase::random();
+        let bench = Bench::new().with_account("acc");
+        fs_err::write(bench.file("acc"), recoverable(&phrase)).expect("written");
+        let words = bench.file("acc").with_extension("words");
+        fs_err::write(&words, phrase.expose().as_bytes()).expect("written");
+        let words = words.to_str().expect("text");
+        let line =
+            ["oidc", "passwd", "--recover", "--phrase-file", words, "--new-pw-cmd=echo new", "--json", "acc"];
+        let ran = bench.run(&line);
+        assert!(ran.result.is_ok(), "{ran:?}");
+        let said: serde_json::Value = serde_json::from_str(&ran.stdout).expect("JSON");
+        assert_eq!(said["issuer"].as_str(), account("acc").issuer_url.as_deref(), "{said}");
     }
 
     #[test]

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use oidc_proto::{
     home::Home,
+    shell,
     shortname::Shortname,
     vault::{self, Format, Phrase, Protection, Recovery, RecoveryKind, VaultError},
 };
@@ -32,7 +33,14 @@ pub fn recover(args: &PasswdArgs, name: &Shortname, context: &mut Context) -> Re
         let text = "--phrase-file and --new-pw-file cannot both be standard input";
         return Err(UsageError::new(text).into());
     }
-    let sealed = sealed(&home, name, kind(with))?;
+    let sealed = Sealed::read(&home, name)?;
+    if sealed.format != Format::Native {
+        let kind = match with {
+            RecoverWith::Phrase => RecoveryKind::Phrase,
+            RecoverWith::Gpg => RecoveryKind::Gpg,
+        };
+        return Err(sealed.error(VaultError::NoRecovery(kind)).into());
+    }
     let unlocked = match with {
         RecoverWith::Gpg => {
             vault::unlock_with_recovery_key(&sealed.bytes).map_err(|error| sealed.error(error))?
@@ -47,17 +55,13 @@ pub fn recover(args: &PasswdArgs, name: &Shortname, context: &mut Context) -> Re
     rewrite(args, &home, &sealed, &sealed.opened(&home, unlocked), context)
 }
 
-fn kind(with: RecoverWith) -> RecoveryKind {
-    match with {
-        RecoverWith::Phrase => RecoveryKind::Phrase,
-        RecoverWith::Gpg => RecoveryKind::Gpg,
-    }
-}
-
-/// Reads a file that can have other ways in.
-fn sealed(home: &Home, name: &Shortname, kind: RecoveryKind) -> Result<Sealed, AccountError> {
+/// Reads a file that can be given other ways in.
+fn sealed(home: &Home, name: &Shortname) -> Result<Sealed, AccountError> {
     let sealed = Sealed::read(home, name)?;
-    if sealed.format == Format::Native { Ok(sealed) } else { Err(sealed.error(VaultError::NoRecovery(kind))) }
+    match sealed.format {
+        Format::Native => Ok(sealed),
+        _ => Err(AccountError::NoPlaceForRecovery { name: sealed.name, file: sealed.path }),
+    }
 }
 
 /// Makes or removes ways in. The data key becomes another one each time: whoever kept a copy of the file and a phrase that
@@ -70,7 +74,7 @@ pub fn change(args: &PasswdArgs, name: &Shortname, context: &mut Context) -> Res
             "only the native format has a place for a recovery phrase or key".into(),
         ));
     }
-    let sealed = sealed(&home, name, kind)?;
+    let sealed = sealed(&home, name)?;
     if args.recovery.add_recovery {
         phrase::may_be_shown(context.asker.as_mut())?;
     }
@@ -83,7 +87,9 @@ pub fn change(args: &PasswdArgs, name: &Shortname, context: &mut Context) -> Res
     };
     let phrase = args.recovery.add_recovery.then(Phrase::random);
     if let Some(phrase) = &phrase {
-        phrase::show(name, phrase, context.asker.as_mut())?;
+        phrase::show(name, phrase, context.asker.as_mut()).inspect_err(|_| {
+            context.output.hint("The file was not changed: the words that were shown open nothing.");
+        })?;
     }
     let lock = home.lock(name, LOCK_TIMEOUT)?;
     let (key, recovery) = opened.rewrite(&home, &lock, |current| {
@@ -111,6 +117,28 @@ fn wished(args: &PasswdArgs, phrase: Option<&Phrase>, current: &Current) -> Resu
         Some(recipient) => recovery.with_gpg(recipient.clone()),
         None => recovery,
     })
+}
+
+/// Whether the file of an account has a recovery phrase, and a recovery key, as its header says.
+pub fn ways_of(name: &Shortname, context: &mut Context) -> (bool, bool) {
+    let bytes = context.home().ok().and_then(|home| home.read(name).ok());
+    let header = bytes.and_then(|bytes| vault::header(&bytes)).unwrap_or_default();
+    (header.has_recovery_phrase, header.has_recovery_key)
+}
+
+/// Tells what of these the file has no more.
+pub fn tell_lost(before: (bool, bool), name: &Shortname, context: &mut Context) {
+    let after = ways_of(name, context);
+    for (was, is, what, option) in
+        [(before.0, after.0, "phrase", "--add-recovery"), (before.1, after.1, "key", "--recovery-gpg KEY_ID")]
+    {
+        if was && !is {
+            let again = shell::command(&format!("oidc passwd {option}"), name.as_str());
+            context.output.warning(&format!(
+                "the recovery {what} that the file of '{name}' had opens it no longer; `{again}` makes another one"
+            ));
+        }
+    }
 }
 
 fn report(name: &Shortname, recovery: &Recovery, context: &mut Context) -> Result<(), Error> {

@@ -3,8 +3,9 @@
 use oidc_proto::{
     home::Home,
     secret::Password,
+    shell,
     shortname::Shortname,
-    vault::{self, Format, Protection},
+    vault::{self, Format, Protection, Recovery, VaultError},
 };
 use serde_json::json;
 
@@ -43,23 +44,41 @@ pub fn rewrite(
     let password = new_password(args, &sealed.name, context)?;
     let lock = home.lock(&sealed.name, LOCK_TIMEOUT)?;
     let failed = |error| AccountError::Vault { name: sealed.name.clone(), file: sealed.path.clone(), error };
-    let key = opened.rewrite(home, &lock, |current| {
+    // Whoever has forgotten the password cannot take away a key that stands in the way.
+    let is_forgotten = args.recovery.recover.is_some();
+    let (key, left_out) = opened.rewrite(home, &lock, |current| {
         let header = vault::header(&current.bytes).unwrap_or_default();
         let recovery = current.key.recovery(&current.bytes).map_err(failed)?;
-        let protection = match args.format {
-            FormatArg::Native => Protection::Recoverable(&password, &recovery),
-            FormatArg::OidcAgent => Protection::OidcAgent(&password),
+        let seal = |recovery: &Recovery| {
+            let protection = match args.format {
+                FormatArg::Native => Protection::Recoverable(&password, recovery),
+                FormatArg::OidcAgent => Protection::OidcAgent(&password),
+            };
+            vault::seal_next(&current.account, &protection, header.generation)
         };
-        vault::seal_next(&current.account, &protection, header.generation).map_err(failed)
+        match seal(&recovery) {
+            Err(error @ VaultError::RecoveryKey { .. }) if is_forgotten => {
+                let (bytes, key) = seal(&recovery.without_gpg()).map_err(failed)?;
+                Ok((bytes, (key, Some(error))))
+            }
+            sealed => sealed.map(|(bytes, key)| (bytes, (key, None))).map_err(failed),
+        }
     })?;
     drop(lock);
+    if let Some(error) = left_out {
+        context.output.warning(&format!(
+            "{error}. It opens the file no longer; `{}` lets one do it again",
+            shell::command("oidc passwd --recovery-gpg KEY_ID", sealed.name.as_str())
+        ));
+    }
     if args.keyring.pw_keyring
         && let Err(error) = keyring::store(&sealed.name, &sealed.path, &password)
     {
         context.output.warning(&not_kept(&error));
     }
     file_key::give_if_loaded(context, &sealed.name, &key, true);
-    report(&sealed.name, args.format, context)
+    let issuer = opened.account.issuer_url.as_deref().filter(|_| is_forgotten);
+    report(&sealed.name, args.format, issuer, context)
 }
 
 /// The new password: from a source, or typed twice.
@@ -90,15 +109,23 @@ fn forget_old_copies(name: &Shortname, context: &mut Context) {
     }
 }
 
-/// That it is done.
-pub fn report(name: &Shortname, format: FormatArg, context: &mut Context) -> Result<(), Error> {
+/// That it is done. `issuer`: of the account in a file that was opened without its password.
+pub fn report(
+    name: &Shortname,
+    format: FormatArg,
+    issuer: Option<&str>,
+    context: &mut Context,
+) -> Result<(), Error> {
     forget_old_copies(name, context);
     let format = match format {
         FormatArg::Native => "native",
         FormatArg::OidcAgent => "oidc-agent",
     };
     if context.output.json {
-        let object = json!({"status": "success", "account": name, "format": format});
+        let mut object = json!({"status": "success", "account": name, "format": format});
+        if let Some(issuer) = issuer {
+            object["issuer"] = issuer.into();
+        }
         return Ok(context.output.json(&object)?);
     }
     Ok(context.output.line(&format!("New password set for '{name}'"))?)

@@ -30,19 +30,19 @@ pub(super) struct GpgSlot {
 pub(super) fn wrap(key: &Key, recipient: &str) -> Result<Value, VaultError> {
     gpg::seal_for(text(key).as_bytes(), recipient)
         .and_then(|(message, _)| value(&message))
-        .map_err(of_recipient)
+        .map_err(|error| of_recipient(error, recipient.to_owned()))
 }
 
 /// A slot for the same recipients again.
 pub(super) fn wrap_again(key: &Key, recipients: &[String]) -> Result<Value, VaultError> {
     gpg::seal_again(text(key).as_bytes(), recipients)
         .and_then(|message| value(&message))
-        .map_err(of_recipient)
+        .map_err(|error| of_recipient(error, recipients.join(" ")))
 }
 
-fn of_recipient(error: VaultError) -> VaultError {
+fn of_recipient(error: VaultError, recipient: String) -> VaultError {
     match error {
-        VaultError::Gpg(error) => VaultError::RecoveryKey(error),
+        VaultError::Gpg(error) => VaultError::RecoveryKey { recipient, error },
         other => other,
     }
 }

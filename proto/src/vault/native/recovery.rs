@@ -63,6 +63,12 @@ impl Recovery {
         Self { gpg: Some(Recipient::Named(recipient)), ..self }
     }
 
+    /// Without an OpenPGP key.
+    #[must_use]
+    pub fn without_gpg(self) -> Self {
+        Self { gpg: None, ..self }
+    }
+
     /// One slot for each.
     pub(super) fn wrap(&self, key: &Key) -> Result<Vec<Value>, VaultError> {
         let phrase = self.phrase.as_ref().map(|public| Ok(phrase_slot::wrap(key, public)));
