@@ -17,7 +17,7 @@ use super::{
     robot,
     save::{self, Storage},
     scopes,
-    seal::Seal,
+    seal::{Seal, is_recoverable},
     session::{Session, account_name},
 };
 use crate::{
@@ -234,9 +234,10 @@ fn begin(session: &mut Session, name: Shortname) -> Result<Beginning, Error> {
             return Err(Error::Other(Exit::Failure, exists_already(&name)));
         }
         let sources = session.args.sources();
-        let opened = Sealed::read(&home, &name)?.open(&home, &sources, session.context.asker.as_mut())?;
+        let sealed = Sealed::read(&home, &name)?;
+        let opened = sealed.open(&home, &sources, session.context.asker.as_mut())?;
         let account = opened.account.clone();
-        let storage = existing(session, opened);
+        let storage = existing(session, opened, is_recoverable(&sealed.bytes));
         return Ok(Beginning { name, account, storage, client: ClientOrigin::Given });
     }
     if let Some(pending) = pending::resume(session, &home, &name)? {
@@ -301,7 +302,7 @@ fn flows(session: &Session, known: Option<&Known>) -> Choice {
 }
 
 /// An existing file keeps its password, unless another protection is asked for.
-fn existing(session: &mut Session, opened: Opened) -> Storage {
+fn existing(session: &mut Session, opened: Opened, is_recoverable: bool) -> Storage {
     if session.args.login.only_at || session.args.store.no_save {
         return Storage::Nowhere(Some(Box::new(opened)));
     }
@@ -314,6 +315,10 @@ fn existing(session: &mut Session, opened: Opened) -> Storage {
         (store, _) if store.gpg.is_some() => store.gpg.clone().map(Seal::Gpg),
         (store, Some(password)) if store.format.is_some() => Some(Seal::with(session, password)),
         _ => None,
+    };
+    let new_seal = match new_seal {
+        Some(seal) if is_recoverable => Some(seal.in_place_of_recoverable(session)),
+        new_seal => new_seal,
     };
     Storage::Existing { opened: Box::new(opened), new_seal }
 }

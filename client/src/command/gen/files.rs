@@ -12,7 +12,10 @@ use oidc_proto::{
 use serde_json::json;
 use zeroize::Zeroizing;
 
-use super::{seal::Seal, session::Session};
+use super::{
+    seal::{Seal, is_recoverable},
+    session::Session,
+};
 use crate::{
     account::{
         error::AccountError,
@@ -83,12 +86,16 @@ fn encrypt_anew(
     name: &Shortname,
     bytes: Zeroizing<Vec<u8>>,
 ) -> Result<FileKey, Error> {
+    let is_recoverable = is_recoverable(&bytes);
     let opened = open(session, home, name, bytes)?;
-    let seal = match (&opened.password, &session.args.store.gpg) {
+    let mut seal = match (&opened.password, &session.args.store.gpg) {
         (Some(password), None) => Seal::with(session, password.clone()),
         (None, None) if opened.is_clear && session.args.store.format.is_none() => Seal::Clear,
         _ => Seal::choose(session, name)?,
     };
+    if is_recoverable {
+        seal = seal.in_place_of_recoverable(session);
+    }
     let lock = home.lock(name, LOCK_TIMEOUT)?;
     opened.rewrite(home, &lock, |current| {
         seal.seal(home, name, &named(current.account.clone(), name), Some(current))

@@ -31,6 +31,11 @@ pub enum Seal {
     Clear,
 }
 
+/// Whether something beside its password opens a file.
+pub fn is_recoverable(bytes: &[u8]) -> bool {
+    vault::header(bytes).is_some_and(|header| header.has_recovery_phrase || header.has_recovery_key)
+}
+
 impl Seal {
     /// As the options say; a password comes from its source or is typed twice.
     pub fn choose(session: &mut Session, name: &Shortname) -> Result<Self, Error> {
@@ -87,6 +92,28 @@ impl Seal {
             (Some(FormatArg::Native), _) | (None, Dialect::Ours | Dialect::Htgettoken) => {
                 Self::Native(password, Recovery::default())
             }
+        }
+    }
+
+    /// In place of a file that has a recovery phrase or key: under the C suite's name the format that has a place for them
+    /// stays, unless another one is asked for; one that has none is warned about.
+    #[must_use]
+    pub fn in_place_of_recoverable(self, session: &mut Session) -> Self {
+        match self {
+            Self::OidcAgent(password) if session.args.store.format.is_none() => {
+                session.context.output.note(
+                    "The file stays in the native format, which has a place for its recovery phrase or key; with --format \
+                     oidc-agent it becomes one of the C suite.",
+                );
+                Self::Native(password, Recovery::default())
+            }
+            Self::OidcAgent(_) | Self::Gpg(_) => {
+                session.context.output.warning(
+                    "the new format has no place for a recovery phrase or key: those that the file has open it no longer",
+                );
+                self
+            }
+            Self::Native(..) | Self::Clear => self,
         }
     }
 

@@ -9,11 +9,11 @@ use oidc_proto::{
     account::AccountConfig,
     message::{Flow, RemoteOutcome, Reply, Request, ResetReport},
     shortname::Shortname,
-    vault::{self, Format},
+    vault::{self, Format, Protection},
 };
 
 use super::{super::testing::Stage, NEW, agent_that_fails_once, error, good_agent, last_login, name, stored};
-use crate::say::exit::Exit;
+use crate::say::{dialect::Dialect, exit::Exit};
 
 #[test]
 fn whoever_breaks_off_a_deletion_has_lost_nothing() {
@@ -114,6 +114,35 @@ fn own_certificates_are_kept_with_the_account_and_those_of_the_system_are_not() 
     assert!(copy.exists() && account.cert_path.as_deref() == copy.to_str(), "{account:?}");
     stage.run(&["new", "--delete", "--confirm-yes", "--pw-cmd", "echo pw"]).result.expect("deleted");
     assert!(!copy.exists());
+}
+
+#[test]
+fn a_file_loses_its_recovery_phrase_with_a_warning_alone() {
+    let phrase = vault::Phrase::random();
+    let (password, recovery) = ("pw".into(), vault::Recovery::default().with_phrase(&phrase));
+    let opens = |stage: &Stage| {
+        let bytes = stage.home().read(&name()).expect("a file");
+        vault::unlock_with_phrase(&bytes, &phrase).is_ok()
+    };
+    let lost = "no place for a recovery phrase or key: those";
+    for (dialect, options, stays) in [
+        (Dialect::CSuite, &["-u", "acc"][..], true),
+        (Dialect::CSuite, &["-u", "acc", "--format", "oidc-agent"], false),
+        (Dialect::Ours, &["--update", "acc"], true),
+        (Dialect::Ours, &["--update", "acc", "--format", "oidc-agent"], false),
+        (Dialect::Ours, &["acc", "-m", "--rt=new", "--format", "oidc-agent"], false),
+    ] {
+        let mut stage = Stage::new(good_agent());
+        stage.run(NEW).result.expect("an account");
+        let protection = Protection::Recoverable(&password, &recovery);
+        let (bytes, _) = vault::seal_new(&stored(&stage), &protection).expect("sealed");
+        fs_err::write(stage.home().file(&name()), bytes).expect("written");
+        stage.dialect = dialect;
+        let run = stage.run(&[options, &["--pw-cmd", "echo pw"][..]].concat());
+        run.result.unwrap_or_else(|error| panic!("{options:?}: {error}: {}", run.stderr));
+        assert_eq!(opens(&stage), stays, "{options:?}: {}", run.stderr);
+        assert_eq!(run.stderr.contains(lost), !stays, "{options:?}: {}", run.stderr);
+    }
 }
 
 #[test]
