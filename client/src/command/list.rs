@@ -45,6 +45,8 @@ struct Entry {
     /// `None`: only the agent has it.
     file: Option<std::path::PathBuf>,
     format: Option<Format>,
+    /// What opens the file beside its password, where the format has a place for that.
+    recovery: Option<Recovery>,
     /// The file is no account's, nor does the agent hold an account of its name.
     is_foreign: bool,
     issuer: Option<String>,
@@ -57,6 +59,28 @@ struct Entry {
     client_refused: Option<String>,
     /// What the agent tells of it.
     held: Option<AccountStatus>,
+}
+
+/// The ways into a native file beside its password.
+#[derive(Debug, Clone, Copy)]
+struct Recovery {
+    phrase: bool,
+    key: bool,
+}
+
+impl Recovery {
+    fn of(header: &PublicHeader) -> Self {
+        Self { phrase: header.has_recovery_phrase, key: header.has_recovery_key }
+    }
+
+    fn to_line(self) -> &'static str {
+        match (self.phrase, self.key) {
+            (false, false) => "no recovery phrase or key opens its file",
+            (true, false) => "a recovery phrase opens its file",
+            (false, true) => "an OpenPGP key opens its file",
+            (true, true) => "a recovery phrase or an OpenPGP key opens its file",
+        }
+    }
 }
 
 impl Command for ListArgs {
@@ -90,6 +114,9 @@ impl Command for ListArgs {
         for entry in &entries {
             context.output.line(entry.to_line(width).trim_end())?;
             let held = entry.held.iter().filter(|_| self.verbose);
+            if let Some(recovery) = entry.recovery.filter(|_| self.verbose) {
+                context.output.line(&format!("{:width$}    {}", "", recovery.to_line()))?;
+            }
             for line in held.flat_map(|held| expiry::chain(held, Timestamp::now())) {
                 context.output.line(&format!("{:width$}    {line}", ""))?;
             }
@@ -194,6 +221,7 @@ fn entries(context: &mut Context, status: &Result<AgentStatus, AgentState>) -> R
                 name: name.clone(),
                 file: None,
                 format: None,
+                recovery: None,
                 is_foreign: false,
                 issuer: issuer(name),
                 kind: None,
@@ -226,6 +254,7 @@ impl Entry {
             file: Some(home.file(name)),
             is_foreign: agent != AgentState::Loaded && matches!(format, Some(Err(_))),
             format: format.and_then(Result::ok),
+            recovery: header.as_ref().map(Recovery::of),
             kind: header.as_ref().map(kind),
             issuer: header.and_then(|header| header.issuer),
             agent,
@@ -263,6 +292,7 @@ impl Entry {
             "agent": self.agent.code(),
             "file": self.file,
             "format": self.format.map(format_name),
+            "recovery": self.recovery.map(|recovery| json!({"phrase": recovery.phrase, "gpg": recovery.key})),
             "issuer": self.issuer,
             "kind": self.kind,
             "login_needed": self.login_needed,
@@ -415,13 +445,38 @@ mod tests {
     }
 
     #[test]
+    fn says_what_opens_a_file_beside_its_password() {
+        let bench = Bench::new().with_account("c-suite");
+        let phrase = vault::Phrase::random();
+        let (password, none) = ("pw".into(), vault::Recovery::default());
+        let recoverable = none.clone().with_phrase(&phrase);
+        for (name, recovery) in [("bare", &none), ("safe", &recoverable)] {
+            let protection = vault::Protection::Recoverable(&password, recovery);
+            let (bytes, _) = vault::seal_new(&crate::testing::account(name), &protection).expect("sealed");
+            fs_err::write(bench.file(name), bytes).expect("written");
+        }
+        let listed = bench.run(&["oidc", "list", "--json"]).stdout;
+        let listed: Value = serde_json::from_str(&listed).expect("JSON");
+        let recovery: Vec<_> =
+            listed.as_array().expect("accounts").iter().map(|one| one["recovery"].clone()).collect();
+        let expected =
+            [json!({"phrase": false, "gpg": false}), json!(null), json!({"phrase": true, "gpg": false})];
+        assert_eq!(recovery, expected, "{listed}");
+        let lines = bench.run(&["oidc", "list", "-v"]).stdout;
+        assert!(
+            lines.contains("no recovery phrase or key") && lines.contains("    a recovery phrase"),
+            "{lines}"
+        );
+    }
+
+    #[test]
     fn without_an_agent_nothing_is_known_of_loading() {
         let bench = Bench::new().with_account("b");
         assert_eq!(bench.run(&["oidc", "list"]).stdout, "b  no agent\n");
         let value: Value =
             serde_json::from_str(&bench.run(&["oidc", "list", "--json"]).stdout).expect("JSON");
         let file = bench.file("b");
-        let expected = json!([{"name": "b", "loaded": null, "agent": "none", "file": file, "format": "oidc-agent", "issuer": null, "kind": null,
+        let expected = json!([{"name": "b", "loaded": null, "agent": "none", "file": file, "format": "oidc-agent", "recovery": null, "issuer": null, "kind": null,
             "login_needed": null, "client_refused": null, "token_expires_at": null, "refresh_token_expires_at": null,
             "refresh_token_expires_as": null, "client_expires_at": null}]);
         assert_eq!(value, expected);
