@@ -329,6 +329,42 @@ fn less_than_the_accounts_scopes_is_better_than_nothing() {
 }
 
 #[test]
+fn what_no_server_can_give_is_said_to_be_that() {
+    let stage = Stage::new();
+    stage.loaded(&json!({"capabilities": ["AT", "create_mytoken"]}));
+    let refused = stage.oidc(&["token", "--id-token", "mt"]);
+    assert!(refused.stderr.contains("a mytoken server gives no ID tokens"), "{refused:?}");
+    let windows = stage.windows();
+    let request =
+        json!({"request": "mytoken", "account": "mt", "mytoken_profile": "{\"capabilities\":[\"AT\"],"});
+    let reply = stage.scene.agent.request(&request).expect("a reply");
+    assert_eq!(reply["error_code"], "bad_request", "{reply}");
+    assert_eq!((stage.windows(), stage.server.asked(Place::Mytoken).len()), (windows, 0));
+}
+
+#[test]
+fn a_doctor_looks_at_the_server_and_not_at_the_provider() {
+    let stage = Stage::new();
+    stage.loaded(&json!({}));
+    let provider = |scene: &Scene| {
+        let report: Value =
+            serde_json::from_str(&scene.oidc(&["doctor", "mt", "--json"]).stdout).expect("JSON");
+        let checks = report["checks"].as_array().expect("checks").clone();
+        let mut found = checks.into_iter().filter(|check| check["code"] == "provider");
+        let one = found.next().expect("a check");
+        assert!(found.next().is_none(), "{report}");
+        (one["state"].clone(), one.to_string())
+    };
+    let Stage { server, scene } = stage;
+    let (state, told) = provider(&scene);
+    assert!(state == "ok" && told.contains(&server.url()), "{told}");
+    assert!(!told.contains(&scene.provider.issuer()), "{told}");
+    drop(server);
+    let (state, told) = provider(&scene);
+    assert_eq!(state, "problem", "{told}");
+}
+
+#[test]
 fn a_further_mytoken_is_made_when_the_person_agrees() {
     let stage = Stage::new();
     stage.loaded(&serde_json::from_str(ROTATING).expect("JSON"));

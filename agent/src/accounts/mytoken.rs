@@ -50,7 +50,7 @@ impl Accounts {
         }
         let profile = match request.profile {
             None => Value::String(DEFAULT_PROFILE.to_owned()),
-            Some(MytokenProfile::Name(name)) => Value::String(name),
+            Some(MytokenProfile::Name(name)) => named(name)?,
             Some(MytokenProfile::Object(object)) => object.into_value(),
         };
         let described = mytoken_profile::described(&profile);
@@ -125,6 +125,17 @@ impl Accounts {
         };
         Ok(made.await)
     }
+}
+
+/// The server's profile of that name. What begins as JSON is meant to be JSON: nobody is asked about a typing error.
+fn named(text: String) -> Result<Value, Failure> {
+    if !text.trim_start().starts_with(['{', '[']) {
+        return Ok(Value::String(text));
+    }
+    serde_json::from_str(&text).map_err(|error| {
+        Failure::new(ErrorCode::BadRequest, format!("the profile of the mytoken is no JSON ({error})"))
+            .with_info("A profile is the name of one that the server has, or a JSON object.")
+    })
 }
 
 /// What the client gets.

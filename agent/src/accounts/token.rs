@@ -102,11 +102,20 @@ impl Accounts {
         }
         let obtained = self.obtained(account, purpose.clone(), None).await?;
         let Some(id_token) = obtained.id_token else {
-            return Err(Failure::new(
+            let no_id_token = Failure::new(
                 ErrorCode::NotSupportedByProvider,
                 format!("the provider of account '{}' sent no id token", account.name),
-            )
-            .with_info("An ID token comes only with the scope 'openid'."));
+            );
+            let server = account.with_open(|open| open.config.mytoken_url.clone())?;
+            let why = server.map_or_else(
+                || "An ID token comes only with the scope 'openid'.".to_owned(),
+                |server| {
+                    format!(
+                        "The account holds a mytoken of {server}, and a mytoken server gives no ID tokens."
+                    )
+                },
+            );
+            return Err(no_id_token.with_info(why));
         };
         self.judge(account, &id_token).await?;
         let (text, now) = (id_token.token().expose(), self.now());

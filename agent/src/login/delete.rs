@@ -25,7 +25,7 @@ impl Login {
         if let Some(token) = tokens(&config, held.config.as_ref()) {
             self.revoke(&config, token).await.map_err(|error| {
                 let reason = failure_of(&config)(error);
-                let info = reason.info.clone().unwrap_or_default() + &stays_good(token);
+                let info = reason.info.clone().unwrap_or_default() + &stays_good(&config, token);
                 Failure {
                     error: format!("Could not revoke token: {}", reason.error),
                     info: Some(info),
@@ -86,13 +86,19 @@ fn tokens<'a>(config: &'a AccountConfig, held: Option<&'a AccountConfig>) -> Opt
 const FAR_AHEAD: u64 = 253_402_300_800;
 
 /// What is left where a login could not be revoked. Some refresh tokens are JWTs that say when they end.
-fn stays_good(token: &RefreshToken) -> String {
+fn stays_good(config: &AccountConfig, token: &RefreshToken) -> String {
     let end =
         Claims::of(token.expose()).and_then(|claims| claims.expires_at()).filter(|end| *end < FAR_AHEAD);
     let end = end.map_or_else(
         || "it expires".to_owned(),
         |end| httpdate::fmt_http_date(UNIX_EPOCH + Duration::from_secs(end)),
     );
+    if let Some(server) = &config.mytoken_url {
+        return format!(
+            "The mytoken stays good until {end}, for whoever has a copy of the account, unless it is revoked at its server, on \
+             the page {server}.\n"
+        );
+    }
     format!(
         "The login stays good until {end}, for whoever has a copy of the account, unless it is ended at the provider: on its \
          account page, or by its administrators.\n"

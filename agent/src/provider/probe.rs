@@ -91,7 +91,7 @@ impl Provider {
         Ok(Probed { metadata, findings, prediction })
     }
 
-    fn tls(&self) -> Finding {
+    pub(super) fn tls(&self) -> Finding {
         let text = if self.issuer.starts_with("https://") {
             "its certificate is trusted"
         } else {
@@ -401,10 +401,10 @@ fn shown(text: &str) -> String {
     presentable(text, &[])
 }
 
-fn fine(topic: &str, text: String) -> Finding {
+pub(super) fn fine(topic: &str, text: String) -> Finding {
     Finding { topic: topic.to_owned(), text, is_problem: false }
 }
 
-fn problem(topic: &str, text: String) -> Finding {
+pub(super) fn problem(topic: &str, text: String) -> Finding {
     Finding { topic: topic.to_owned(), text, is_problem: true }
 }

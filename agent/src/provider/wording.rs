@@ -19,6 +19,15 @@ impl ProviderError {
                 "If that is the provider that you mean and you trust it, use `--issuer {}`.\n",
                 shell::quoted(found)
             )),
+            ProviderErrorKind::NoMetadata { looked }
+                if looked.iter().any(|(address, _)| address.ends_with("/mytoken-configuration")) =>
+            {
+                Some(
+                    "Most likely --mytoken-url is not correct: it is the address of a mytoken server, below which that has its \
+                     .well-known/mytoken-configuration, without that.\n"
+                        .to_owned(),
+                )
+            }
             ProviderErrorKind::NoMetadata { .. } => Some(
                 "Most likely the issuer is not correct: it is the address below which the provider has its \
                  .well-known/openid-configuration, without that.\n"

@@ -9,6 +9,7 @@
 mod access_token;
 mod login;
 mod minted;
+mod probe;
 mod revocation;
 mod subtoken;
 

@@ -276,3 +276,21 @@ fn addresses_of_metadata_are_told_apart() {
     }
     assert!(!is_of_mytoken_server(&AccountConfig::default(), "https://mt.example/x/"));
 }
+
+#[tokio::test]
+async fn a_server_is_looked_at_for_what_its_accounts_need() {
+    let server = server(|_| Reply::json("{}")).await;
+    let probed = open(&server).probe_mytoken_server(soon()).await.expect("it answers");
+    assert!(probed.findings.iter().all(|finding| !finding.is_problem), "{:?}", probed.findings);
+
+    let bare = Scripted::start(|_, origin| Reply::json(json!({"issuer": origin}).to_string())).await;
+    let probed = open(&bare).probe_mytoken_server(soon()).await.expect("it answers");
+    let problems: Vec<_> = probed.findings.iter().filter(|finding| finding.is_problem).collect();
+    assert_eq!(problems.len(), 2, "{problems:?}");
+    assert!(problems[0].text.contains("access_token_endpoint"), "{problems:?}");
+
+    let other = Scripted::start(|_, _| Reply::status(404, "")).await;
+    let error = open(&other).probe_mytoken_server(soon()).await.expect_err("no such server");
+    let failure = error.to_failure("acc", "https://op.example");
+    assert!(failure.info.is_some_and(|info| info.contains("--mytoken-url is not correct")), "{error}");
+}

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use oidc_proto::{
-    account::same_issuer,
+    account::{grant_type::MYTOKEN, same_issuer},
     home::Home,
     issuers::{Issuer, Issuers},
     message::{AccountReport, AccountStatus, ClientStanding},
@@ -36,6 +36,8 @@ pub struct Facts {
     pub file: Option<(PathBuf, u64)>,
     /// What its file tells without a password.
     pub issuer_in_file: Option<String>,
+    /// Its file tells that it holds a mytoken; of which server, only the agent knows.
+    pub is_mytoken_in_file: bool,
     /// What the issuer data say of it, where its file does not tell.
     pub issuer_in_data: Option<String>,
     /// What the agent tells of it, where it holds it.
@@ -57,13 +59,15 @@ impl Facts {
         });
         // Not by `Home::read`, which says on the way what is told here in its own place.
         let bytes = written.as_ref().and_then(|(path, _)| files::read(path).ok());
+        let header = bytes.and_then(|bytes| vault::header(&bytes)).unwrap_or_default();
         let is_of =
             |issuer: &Issuer| issuer.default_account.iter().chain(&issuer.accounts).any(|own| own == name);
         Self {
             name: name.to_string(),
             now,
             issuer_in_data: issuers.iter().find(is_of).map(|issuer| issuer.issuer),
-            issuer_in_file: bytes.and_then(|bytes| vault::header(&bytes)).and_then(|header| header.issuer),
+            is_mytoken_in_file: header.grant_type.as_deref() == Some(MYTOKEN),
+            issuer_in_file: header.issuer,
             file: written,
             ..Self::default()
         }
@@ -74,6 +78,16 @@ impl Facts {
         let loaded =
             self.status.as_ref().map(|status| status.issuer.as_str()).filter(|issuer| !issuer.is_empty());
         loaded.or(self.issuer_in_file.as_deref()).or(self.issuer_in_data.as_deref())
+    }
+
+    /// Whom the agent asks for its tokens, as far as it is known: the mytoken server of an account that holds a mytoken, or
+    /// else its OpenID provider.
+    pub fn provider(&self) -> Option<&str> {
+        match &self.status {
+            Some(AccountStatus { mytoken_url: Some(server), .. }) => Some(server),
+            None if self.is_mytoken_in_file => None,
+            _ => self.issuer(),
+        }
     }
 
     fn known(&self) -> Option<&AccountReport> {

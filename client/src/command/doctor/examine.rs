@@ -291,7 +291,7 @@ fn issuers(local: &Local, is_named: bool) -> Vec<(String, Option<String>)> {
     let mut issuers: BTreeMap<String, Option<String>> = BTreeMap::new();
     let mut seen = BTreeSet::new();
     for account in local.accounts.iter().filter(|account| is_named || account.status.is_some()) {
-        let Some(issuer) = account.issuer() else { continue };
+        let Some(issuer) = account.provider() else { continue };
         if seen.insert(issuer.trim_end_matches('/').to_owned()) {
             let loaded = account.status.as_ref().map(|_| account.name.clone());
             issuers.insert(issuer.to_owned(), loaded);

@@ -122,7 +122,8 @@ fn tell(session: &mut Session, report: &ResetReport) {
         && report.client != RemoteOutcome::Done
     {
         output.warning(&format!(
-            "Could not revoke token: {}; the login stays good until it expires or is ended at the provider",
+            "Could not revoke token: {}; the login stays good until it expires or is ended at the provider, \
+             a mytoken until it is revoked at its server",
             reason.trim_end_matches('.')
         ));
     }

@@ -139,3 +139,19 @@ fn the_issuer_of_a_file_that_does_not_tell_is_looked_for_in_the_issuer_data() {
     assert_eq!((facts.issuer_in_file.as_deref(), facts.issuer()), (None, Some("https://op.example/")));
     assert!(facts.file.is_some());
 }
+
+#[test]
+fn an_account_with_a_mytoken_is_asked_about_at_its_server() {
+    let server = "https://mt.example";
+    let with_mytoken = loaded(|status, _| status.mytoken_url = Some(server.to_owned()));
+    for (facts, provider) in [
+        (with_mytoken, Some(server)),
+        (loaded(|_, _| ()), Some("https://op")),
+        (unloaded(), Some("https://op/")),
+        (Facts { is_mytoken_in_file: true, ..unloaded() }, None),
+        // An agent that does not tell of mytokens.
+        (Facts { is_mytoken_in_file: true, ..loaded(|_, _| ()) }, Some("https://op")),
+    ] {
+        assert_eq!(facts.provider(), provider, "{facts:?}");
+    }
+}
