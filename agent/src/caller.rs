@@ -133,6 +133,11 @@ impl FileId {
     fn of(path: &Path) -> Option<Self> {
         fs_err::metadata(path).ok().map(|file| Self::new(file.dev(), file.ino()))
     }
+
+    /// Device and inode.
+    pub fn parts(self) -> (u64, u64) {
+        (self.device, self.inode)
+    }
 }
 
 impl<'a> Caller<'a> {

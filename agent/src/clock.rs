@@ -91,6 +91,11 @@ impl Expiry {
         Self { boot: self.boot.min(boot), ..self }
     }
 
+    /// When it ends by the wall clock as that went when it was set.
+    pub fn wall(self) -> u64 {
+        self.wall
+    }
+
     /// When it ends by the boot clock.
     pub fn boot(self) -> BootTime {
         self.boot

@@ -4,6 +4,7 @@ pub mod accounts;
 pub mod caller;
 pub mod clock;
 pub mod files;
+pub mod handed_on;
 pub mod hardening;
 pub mod login;
 mod output;

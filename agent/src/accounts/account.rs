@@ -1,5 +1,7 @@
 //! One loaded account: the unit of concurrency. Its mutex is held for moments and never across an await.
 
+mod succession;
+
 use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,

@@ -53,6 +53,16 @@ impl Told {
         }
         is_due
     }
+
+    /// When, for a process of the agent that goes on with the account.
+    pub fn at(&self) -> Option<BootTime> {
+        self.0
+    }
+
+    /// What [`Told::at`] gave.
+    pub fn handed_on(at: Option<BootTime>) -> Self {
+        Self(at)
+    }
 }
 
 #[cfg(test)]

@@ -1,5 +1,7 @@
 //! What the agent holds of one account, in the open or sealed under the agent's lock.
 
+mod succession;
+
 use std::time::Duration;
 
 use crypto_box::{PublicKey, SecretKey};
@@ -171,6 +173,10 @@ impl Open {
     }
 
     fn to_json(&self) -> Zeroizing<String> {
+        self.to_object().to_json()
+    }
+
+    fn to_object(&self) -> Object {
         let mut object = Object::default();
         object.insert("config", Value::Object(self.config.to_object().members().clone()));
         if let Some(key) = &self.file_key {
@@ -183,11 +189,14 @@ impl Open {
         object.insert("cache", self.cache.to_value());
         object.insert("id_tokens", self.id_tokens.to_value());
         object.insert("aws", self.aws.to_value());
-        object.to_json()
+        object
     }
 
     fn from_json(bytes: &[u8]) -> Option<Self> {
-        let mut object = Object::parse(bytes).ok()?;
+        Self::from_object(Object::parse(bytes).ok()?)
+    }
+
+    fn from_object(mut object: Object) -> Option<Self> {
         let mut open = Self::new(AccountConfig::from_object(object.object("config")?));
         let file_key = object.string("file_key").map(SecretText::new);
         open.file_key = file_key.and_then(|text| FileKey::from_text(&text).ok());

@@ -38,6 +38,8 @@ pub(super) struct Shared {
     /// Which accounts can be used is not as it was.
     pub(super) changed: watch::Sender<()>,
     pub(super) tasks: TaskTracker,
+    /// Refresh tokens that could not be saved are tried again now and then: see [`super::save`].
+    pub(super) saving: TaskTracker,
     /// No refresh is begun any more.
     pub(super) ending: CancellationToken,
 }
@@ -66,6 +68,7 @@ impl Accounts {
             lifetimes_changed: Notify::new(),
             changed: watch::Sender::default(),
             tasks: TaskTracker::new(),
+            saving: TaskTracker::new(),
             ending: CancellationToken::new(),
         }))
     }
@@ -160,10 +163,12 @@ impl Accounts {
     pub async fn settle(&self) {
         self.0.ending.cancel();
         self.0.tasks.close();
+        self.0.saving.close();
         if !self.0.tasks.is_empty() {
             tracing::info!("waiting for what was sent to providers; another signal ends at once");
         }
         self.0.tasks.wait().await;
+        self.0.saving.wait().await;
     }
 
     /// Puts an account at the end of the list, in the place of one of the same name.

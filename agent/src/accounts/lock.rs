@@ -5,13 +5,17 @@
 use chacha20poly1305::{KeyInit, XChaCha20Poly1305, aead::Aead};
 use crypto_box::{PublicKey, SecretKey, aead::OsRng};
 use oidc_proto::{
+    json::Object,
     secret::{Password, random},
     vault::{
         VaultError,
         kdf::{self, Algorithm, Work},
     },
 };
+use serde_json::{Value, json};
 use zeroize::Zeroizing;
+
+use crate::handed_on::{self, Unreadable};
 
 /// Secrets beside the accounts that the agent's lock covers.
 pub trait Covered: Send + Sync {
@@ -43,6 +47,26 @@ impl LockKey {
             .encrypt(&nonce.into(), bytes.as_slice())
             .expect("32 bytes are within the cipher's bounds");
         Ok(Self { public: secret.public_key(), salt, nonce, sealed_secret })
+    }
+
+    /// For a process of the agent that goes on under the same lock. Holds nothing that opens anything without the password.
+    pub fn to_value(&self) -> Value {
+        json!({
+            "public": handed_on::encoded(self.public.as_bytes()),
+            "salt": handed_on::encoded(&self.salt),
+            "nonce": handed_on::encoded(&self.nonce),
+            "sealed_secret": handed_on::encoded(&self.sealed_secret),
+        })
+    }
+
+    /// What [`LockKey::to_value`] gave.
+    pub fn handed_on(object: &Object) -> Result<Self, Unreadable> {
+        Ok(Self {
+            public: PublicKey::from(*handed_on::array(object, "public")?),
+            salt: *handed_on::array(object, "salt")?,
+            nonce: *handed_on::array(object, "nonce")?,
+            sealed_secret: handed_on::bytes(object, "sealed_secret")?.to_vec(),
+        })
     }
 
     /// What accounts are sealed to.
@@ -84,6 +108,8 @@ mod tests {
         let lock = LockKey::new(&"s3cret".into()).expect("memory");
         let sealed = seal(lock.public(), b"held");
         assert_eq!(lock.open(&"wrong".into()).err(), Some(VaultError::WrongPassword));
+        let lock = Object::from_value(lock.to_value()).expect("an object");
+        let lock = LockKey::handed_on(&lock).expect("its own words");
         let key = lock.open(&"s3cret".into()).expect("the right password");
         assert_eq!(open(&key, &sealed).expect("sealed to this key").as_slice(), b"held");
     }

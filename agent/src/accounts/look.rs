@@ -19,6 +19,16 @@ use super::password_source::PasswordSource;
 pub struct Stamp([u8; 32]);
 
 impl Stamp {
+    /// The digest itself.
+    pub fn bytes(&self) -> &[u8; 32] {
+        &self.0
+    }
+
+    /// What [`Stamp::bytes`] gave.
+    pub fn from_bytes(digest: [u8; 32]) -> Self {
+        Self(digest)
+    }
+
     fn of(bytes: &[u8]) -> Self {
         let digest = digest(&SHA256, bytes);
         Self(std::array::from_fn(|index| digest.as_ref().get(index).copied().unwrap_or_default()))

@@ -50,6 +50,7 @@ mod shown;
 mod single_flight;
 mod source;
 mod standing;
+mod succession;
 #[cfg(test)]
 pub(crate) mod testing;
 mod token;
@@ -68,6 +69,7 @@ pub use self::{
     password_source::{password_of_command, password_of_file},
     refused::Given,
     shown::Shown,
+    succession::{HandedOn, Still},
     token_cache::CachedToken,
     unattended::Unloaded,
 };

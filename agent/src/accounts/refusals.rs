@@ -4,11 +4,13 @@
 
 use std::time::Duration;
 
-use oidc_proto::message::Failure;
+use oidc_proto::{json::Object, message::Failure};
+use serde_json::Value;
 
 use super::token_cache::Purpose;
 use crate::{
     clock::BootTime,
+    handed_on::{self, Unreadable},
     provider::{ProviderError, ProviderErrorKind},
 };
 
@@ -18,6 +20,10 @@ const LONGEST: Duration = Duration::from_secs(120);
 
 /// Most that are remembered of one account; the one that ends first makes room.
 const CAPACITY: usize = 32;
+
+/// What else than a purpose may be refused, in [`Refusals::to_value`].
+const CLIENT: &str = "client";
+const PROVIDER: &str = "provider";
 
 /// The refusals of one account.
 #[derive(Default)]
@@ -95,6 +101,45 @@ impl Refusals {
     /// The provider granted a token: nothing is wrong with the account, nor with this purpose.
     pub fn granted(&mut self, purpose: &Purpose) {
         self.0.retain(|refusal| !refusal.answers(purpose));
+    }
+
+    /// For a process of the agent that goes on with the account.
+    pub fn to_value(&self) -> Value {
+        let entry = |refusal: &Refusal| {
+            let mut object = Object::default();
+            match &refusal.concerns {
+                Concerns::Client => object.insert("concerns", CLIENT),
+                Concerns::Provider => object.insert("concerns", PROVIDER),
+                Concerns::Purpose(purpose) => purpose.write(&mut object),
+            }
+            object.insert("failure", refusal.failure.to_object().into_value());
+            object.insert("is_final", refusal.is_final);
+            object.insert("length", u64::try_from(refusal.length.as_millis()).unwrap_or(u64::MAX));
+            object.insert("until", refusal.until.as_millis());
+            object.into_value()
+        };
+        self.0.iter().map(entry).collect()
+    }
+
+    /// What [`Refusals::to_value`] gave.
+    pub fn handed_on(within: &mut Object, member: &str) -> Result<Self, Unreadable> {
+        let entry = |mut object: Object| {
+            let concerns = match handed_on::optional_text(&object, "concerns")?.as_deref() {
+                Some(CLIENT) => Concerns::Client,
+                Some(PROVIDER) => Concerns::Provider,
+                None => Concerns::Purpose(Purpose::read(&object)),
+                Some(_) => return Err(Unreadable::new("concerns")),
+            };
+            Ok(Refusal {
+                concerns,
+                failure: Failure::from_object(&handed_on::object(&mut object, "failure")?),
+                is_final: handed_on::flag(&object, "is_final")?,
+                length: Duration::from_millis(handed_on::number(&object, "length")?).min(LONGEST),
+                until: BootTime::from_millis(handed_on::number(&object, "until")?),
+            })
+        };
+        let entries = handed_on::objects(within, member)?;
+        entries.into_iter().take(CAPACITY).map(entry).collect::<Result<_, _>>().map(Self)
     }
 
     /// The account is another one now: loaded again, logged in again, or read from a changed file.
@@ -205,6 +250,9 @@ mod tests {
         ] {
             let mut refusals = Refusals::default();
             refusals.note(&scope("a"), &error, &failure(), after(0));
+            let mut within = Object::default();
+            within.insert("refusals", refusals.to_value());
+            let refusals = Refusals::handed_on(&mut within, "refusals").expect("its own words");
             let found = |purpose: &str| refusals.find(&scope(purpose), after(4)).is_some();
             assert_eq!((found("a"), found("b")), (for_this, for_others), "{error:?}");
         }

@@ -3,9 +3,13 @@
 //! A program is its file, by device and inode, and its user; a process is that file, its number and when it began. Names
 //! and what a program says of itself count for nothing here.
 
+use oidc_proto::json::Object;
+use serde_json::{Value, json};
+
 use crate::{
     caller::{FileId, Process},
     clock::{Expiry, Moment},
+    handed_on::{self, Unreadable},
     prompt::{MINUTES, Permission},
 };
 
@@ -47,6 +51,37 @@ impl Known {
 }
 
 impl Remembered {
+    /// For a process of the agent that goes on with the account.
+    pub fn to_value(&self) -> Value {
+        let entry = |entry: &Entry| {
+            let Known { uid, file, pid, began } = entry.known;
+            let (device, inode) = file.parts();
+            json!({
+                "wish": entry.wish, "uid": uid, "device": device, "inode": inode, "pid": pid, "began": began,
+                "until": handed_on::expiry_to_value(entry.until),
+            })
+        };
+        self.0.iter().map(entry).collect()
+    }
+
+    /// What [`Remembered::to_value`] gave.
+    pub fn handed_on(within: &mut Object, member: &str) -> Result<Self, Unreadable> {
+        let entry = |mut object: Object| {
+            let number = |name| handed_on::number(&object, name);
+            let small = |name| i32::try_from(number(name)?).map_err(|_| Unreadable::new(name));
+            let known = Known {
+                uid: u32::try_from(number("uid")?).map_err(|_| Unreadable::new("uid"))?,
+                file: FileId::new(number("device")?, number("inode")?),
+                pid: small("pid")?,
+                began: number("began")?,
+            };
+            let wish = handed_on::text(&object, "wish")?;
+            Ok(Entry { wish, known, until: handed_on::expiry(&mut object, "until")? })
+        };
+        let entries = handed_on::objects(within, member)?;
+        entries.into_iter().take(MAX_ENTRIES).map(entry).collect::<Result<_, _>>().map(Self)
+    }
+
     /// Whether this wish of theirs was allowed before, and is still.
     pub fn allows(&mut self, wish: &str, known: &Known, now: Moment) -> bool {
         self.0.retain(|entry| !entry.until.is_some_and(|until| until.is_over(now)));
@@ -124,6 +159,9 @@ mod tests {
         let mut remembered = Remembered::default();
         remembered.allow(WISH, known(1, 7, 70), Permission::ForProcess, clock.now());
         tokio::time::advance(Duration::from_secs(24 * 3600)).await;
+        let mut within = Object::default();
+        within.insert("remembered", remembered.to_value());
+        let mut remembered = Remembered::handed_on(&mut within, "remembered").expect("its own words");
         assert!(remembered.allows(WISH, &known(1, 7, 70), clock.now()));
         for other in [known(1, 7, 71), known(1, 8, 70), known(2, 7, 70)] {
             assert!(!remembered.allows(WISH, &other, clock.now()), "{other:?}");

@@ -26,7 +26,7 @@ impl Accounts {
         }
         self.note_unsaved(account);
         let (accounts, account) = (self.clone(), Arc::clone(account));
-        self.0.tasks.spawn(async move {
+        self.0.saving.spawn(async move {
             let mut pause = AGAIN_AFTER;
             while accounts.is_being_saved(&account) {
                 let ends = accounts.0.ending.run_until_cancelled(sleep(pause)).await.is_none();

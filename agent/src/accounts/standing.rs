@@ -1,6 +1,13 @@
 //! Whether an account can give new tokens.
 
-use oidc_proto::{message::Failure, shell, shortname::Shortname};
+use oidc_proto::{json::Object, message::Failure, shell, shortname::Shortname};
+use serde_json::{Value, json};
+
+use crate::handed_on::{self, Unreadable};
+
+/// Names in [`Standing::to_value`].
+const LOGIN_NEEDED: &str = "login_needed";
+const REKEYED: &str = "rekeyed";
 
 /// Whether new tokens can be had from an account, as far as is known. Small, since nothing speaks against most accounts.
 #[derive(Debug, Clone, PartialEq, Default)]
@@ -21,6 +28,30 @@ impl Standing {
         match self {
             Self::Usable => None,
             Self::LoginNeeded(failure) | Self::Rekeyed(failure) => Some(failure),
+        }
+    }
+
+    /// For a process of the agent that goes on with the account.
+    pub fn to_value(&self) -> Value {
+        let (name, failure) = match self {
+            Self::Usable => return Value::Null,
+            Self::LoginNeeded(failure) => (LOGIN_NEEDED, failure),
+            Self::Rekeyed(failure) => (REKEYED, failure),
+        };
+        json!({ name: failure.to_object().into_value() })
+    }
+
+    /// What [`Standing::to_value`] gave.
+    pub fn handed_on(within: &mut Object, member: &str) -> Result<Self, Unreadable> {
+        let Some(mut standing) = handed_on::optional_object(within, member)? else { return Ok(Self::Usable) };
+        let mut failure = |name| {
+            let failure = handed_on::optional_object(&mut standing, name)?;
+            Ok(failure.map(|failure| Box::new(Failure::from_object(&failure))))
+        };
+        match (failure(LOGIN_NEEDED)?, failure(REKEYED)?) {
+            (Some(failure), _) => Ok(Self::LoginNeeded(failure)),
+            (None, Some(failure)) => Ok(Self::Rekeyed(failure)),
+            (None, None) => Err(Unreadable::new(member)),
         }
     }
 
@@ -115,6 +146,9 @@ mod tests {
             }
             assert_eq!(standing, *after, "{before:?}, {event:?}");
             assert_eq!(standing.refusal().is_none(), standing == Standing::Usable);
+            let mut within = Object::default();
+            within.insert("standing", standing.to_value());
+            assert_eq!(Standing::handed_on(&mut within, "standing"), Ok(standing));
         }
     }
 }

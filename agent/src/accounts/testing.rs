@@ -77,9 +77,18 @@ impl Bench {
         entries.filter(|entry| entry.file_name().to_string_lossy().ends_with(".rotated")).count()
     }
 
+    /// Another agent, on a directory of its own, at the same time by the same clock.
+    pub fn after(other: &Self) -> Self {
+        Self::on(Options::default(), |directory| Home::at(directory), other.clock.clone())
+    }
+
     fn at(options: Options, home: impl FnOnce(&Path) -> Home) -> Self {
+        Self::on(options, home, Clock::simulated(START))
+    }
+
+    fn on(options: Options, home: impl FnOnce(&Path) -> Home, clock: Clock) -> Self {
         let directory = tempfile::tempdir().expect("a temporary directory");
-        let (home, clock) = (home(directory.path()), Clock::simulated(START));
+        let home = home(directory.path());
         let issuers = IssuerData::read(&home, None);
         let settings = issuers.clone();
         let providers = Providers::new(clock.clone(), move |issuer| settings.settings(issuer));

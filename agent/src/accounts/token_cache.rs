@@ -37,6 +37,18 @@ impl Purpose {
     pub fn audience(&self) -> Option<&str> {
         self.audience.as_deref()
     }
+
+    /// Adds it to an object.
+    pub fn write(&self, object: &mut Object) {
+        object.insert("scope", self.scope.as_deref());
+        object.insert("audience", self.audience.as_deref());
+    }
+
+    /// What [`Purpose::write`] wrote.
+    pub fn read(object: &Object) -> Self {
+        let text = |key| object.members().get(key).and_then(Value::as_str);
+        Self::new(text("scope"), text("audience"))
+    }
 }
 
 fn as_set(list: &str) -> Box<str> {
@@ -176,8 +188,7 @@ impl TokenCache {
     pub fn restore(&mut self, value: Value) {
         let Value::Array(entries) = value else { return };
         for entry in entries.into_iter().filter_map(Object::from_value) {
-            let text = |key| entry.members().get(key).and_then(Value::as_str);
-            let purpose = Purpose::new(text("scope"), text("audience"));
+            let purpose = Purpose::read(&entry);
             if let Some(token) = entry.object("token").as_ref().and_then(CachedToken::from_object) {
                 self.keep(purpose, Arc::new(token));
             }

@@ -2,10 +2,14 @@
 
 use std::time::Duration;
 
+use oidc_proto::json::Object;
+use serde_json::{Value, json};
 use tokio::{
     sync::{Mutex, Semaphore},
     time::{Instant, sleep_until},
 };
+
+use crate::handed_on::{self, Unreadable};
 
 /// The answer to the n-th wrong password in a row waits 100 ms times the square of n, n counted up to 25: the C suite's
 /// rule.
@@ -40,6 +44,21 @@ impl Default for Tries {
 }
 
 impl Pace {
+    /// For a process of the agent that goes on: a change of version is no way to guess more quickly.
+    pub fn to_value(&self) -> Value {
+        let left = self.not_before.map(|at| at.saturating_duration_since(Instant::now()));
+        let left = left.map_or(0, |left| u64::try_from(left.as_millis()).unwrap_or(u64::MAX));
+        json!({ "failures": self.failures, "not_before": left })
+    }
+
+    /// What [`Pace::to_value`] gave.
+    pub fn handed_on(within: &mut Object, member: &str) -> Result<Self, Unreadable> {
+        let pace = handed_on::object(within, member)?;
+        let failures = u32::try_from(handed_on::number(&pace, "failures")?).unwrap_or(u32::MAX);
+        let left = Duration::from_millis(handed_on::number(&pace, "not_before")?).min(LONGEST_PAUSE);
+        Ok(Self { failures, not_before: (!left.is_zero()).then(|| Instant::now() + left) })
+    }
+
     /// Waits until the next password may be tried.
     pub async fn wait(&self) {
         if let Some(not_before) = self.not_before {
@@ -72,6 +91,22 @@ pub fn delay(failures: u32) -> Duration {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_guesser_is_no_quicker_in_the_next_process() {
+        let mut pace = Pace::default();
+        for _ in 0..24 {
+            pace.fail();
+        }
+        pace.pause(delay(24));
+        let mut within = Object::default();
+        within.insert("pace", pace.to_value());
+        let mut next = Pace::handed_on(&mut within, "pace").expect("its own words");
+        let began = Instant::now();
+        next.wait().await;
+        assert!(began.elapsed() >= LONGEST_PAUSE, "{:?}", began.elapsed());
+        assert_eq!(next.fail(), delay(25));
+    }
 
     #[test]
     fn delay_grows_and_ends_growing() {

@@ -29,7 +29,7 @@ use crate::{
 };
 
 /// Files that are written at the same time: a disk that hangs takes no more of the threads that accounts need.
-const WRITERS: usize = 4;
+pub(super) const WRITERS: usize = 4;
 
 /// Whoever carries out what the schedule says.
 pub(super) type Driving = Pin<Box<dyn Future<Output = ()> + Send>>;

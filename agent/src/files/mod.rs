@@ -19,6 +19,7 @@ mod report;
 mod requests;
 mod schedule;
 mod start;
+mod succession;
 mod tell;
 mod timers;
 

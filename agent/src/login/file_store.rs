@@ -12,9 +12,10 @@ use oidc_proto::{
     message::{Failure, FileWriteRequest},
     secret::SecretText,
 };
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::held::{Held, Sealable};
+use crate::handed_on::{self, Unreadable};
 
 /// Most texts kept.
 const CAPACITY: usize = 64;
@@ -57,6 +58,35 @@ impl FileStore {
     pub fn remove(&mut self, filename: &str) -> Result<(), Failure> {
         self.0.open_mut().ok_or_else(Failure::agent_locked)?.0.remove(filename);
         Ok(())
+    }
+
+    /// For the process that takes over from this one. What is sealed stays so.
+    pub fn hand_on(&self) -> Object {
+        let mut object = Object::default();
+        match (self.0.open(), self.0.sealed_secrets()) {
+            (Some(Texts(texts)), _) => {
+                let text =
+                    |(name, data): (&String, &SecretText)| json!({ "name": name, "data": data.expose() });
+                object.insert("open", texts.iter().map(text).collect::<Value>());
+            }
+            (None, secrets) => object.insert("sealed", handed_on::encoded(secrets.unwrap_or_default())),
+        }
+        object
+    }
+
+    /// What [`FileStore::hand_on`] gave. `key`: that of the lock, if the agent is locked.
+    pub fn handed_on(object: &mut Object, key: Option<&PublicKey>) -> Result<Self, Unreadable> {
+        if let Some(key) = key {
+            let secrets = handed_on::bytes(object, "sealed")?.to_vec();
+            return Ok(Self(Held::handed_on(Texts::default(), key.clone(), secrets)));
+        }
+        let text = |object: Object| {
+            let data = SecretText::new(handed_on::text(&object, "data")?);
+            Ok((handed_on::text(&object, "name")?, data))
+        };
+        let texts = handed_on::objects(object, "open")?;
+        let texts = texts.into_iter().map(text).collect::<Result<_, Unreadable>>()?;
+        Ok(Self(Held::new(Texts(texts))))
     }
 
     /// Seals the texts to the key of a locked period.

@@ -32,6 +32,16 @@ impl<T: Sealable> Held<T> {
         Self { value, sealed: None }
     }
 
+    /// One whose secrets were sealed to this key by another process of the agent.
+    pub fn handed_on(value: T, key: PublicKey, secrets: Vec<u8>) -> Self {
+        Self { value, sealed: Some(Sealed { key, secrets }) }
+    }
+
+    /// The sealed secrets, for [`Held::handed_on`]; `None` in the open.
+    pub fn sealed_secrets(&self) -> Option<&[u8]> {
+        self.sealed.as_ref().map(|sealed| sealed.secrets.as_slice())
+    }
+
     /// The value; `None` while it is sealed.
     pub fn open(&self) -> Option<&T> {
         self.sealed.is_none().then_some(&self.value)

@@ -30,6 +30,7 @@ pub mod redirected;
 mod register;
 mod robot;
 mod state;
+mod succession;
 mod table;
 mod web;
 

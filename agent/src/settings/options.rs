@@ -5,6 +5,11 @@
 
 use std::{path::PathBuf, time::Duration};
 
+use oidc_proto::json::Object;
+use serde_json::Value;
+
+use crate::handed_on::{self, Unreadable, optional_path, path_to_value};
+
 /// Seven days: time enough to come to it.
 const WARN_BEFORE: Duration = Duration::from_secs(7 * 24 * 3600);
 
@@ -82,6 +87,60 @@ impl Options {
         lifetime.into_iter().chain(group).chain(switches).collect::<Vec<_>>().join(" ")
     }
 
+    /// For the process that takes over from this one: what counts is how this agent was told to behave, whatever the
+    /// configuration says by then.
+    pub fn hand_on(&self) -> Object {
+        let seconds = |length: Option<Duration>| length.map(|length| length.as_secs());
+        let mut object = Object::default();
+        object.insert("lifetime", seconds(self.lifetime));
+        object.insert("warn_before", seconds(self.warn_before));
+        object.insert("group", self.group.clone());
+        object.insert("cert_path", self.cert_path.as_ref().map_or(Value::Null, |path| path_to_value(path)));
+        for (name, value) in [
+            ("confirm", self.confirm),
+            ("autoload", self.autoload),
+            ("webserver", self.webserver),
+            ("custom_scheme", self.custom_scheme),
+            ("always_allow_id_token", self.always_allow_id_token),
+            ("debug", self.debug),
+            ("console", self.console),
+            ("log_stderr", self.log_stderr),
+            ("seccomp", self.seccomp),
+        ] {
+            object.insert(name, value);
+        }
+        object
+    }
+
+    /// What [`Options::hand_on`] gave, laid over these: of what an earlier version does not know they say how it is.
+    pub fn handed_on(self, object: &Object) -> Result<Self, Unreadable> {
+        let seconds = |name, own| match object.members().get(name) {
+            None => Ok(own),
+            Some(Value::Null) => Ok(None),
+            Some(_) => handed_on::number(object, name).map(|seconds| Some(Duration::from_secs(seconds))),
+        };
+        let switch = |name, own| if object.contains(name) { handed_on::flag(object, name) } else { Ok(own) };
+        let group =
+            if object.contains("group") { handed_on::optional_text(object, "group")? } else { self.group };
+        let cert_path =
+            if object.contains("cert_path") { optional_path(object, "cert_path")? } else { self.cert_path };
+        Ok(Self {
+            lifetime: seconds("lifetime", self.lifetime)?,
+            confirm: switch("confirm", self.confirm)?,
+            autoload: switch("autoload", self.autoload)?,
+            webserver: switch("webserver", self.webserver)?,
+            custom_scheme: switch("custom_scheme", self.custom_scheme)?,
+            always_allow_id_token: switch("always_allow_id_token", self.always_allow_id_token)?,
+            warn_before: seconds("warn_before", self.warn_before)?,
+            group,
+            cert_path,
+            debug: switch("debug", self.debug)?,
+            console: switch("console", self.console)?,
+            log_stderr: switch("log_stderr", self.log_stderr)?,
+            seccomp: switch("seccomp", self.seccomp)?,
+        })
+    }
+
     /// The rows that the C suite's `status` shows, in its order and with its names.
     pub fn rows(&self) -> Vec<(&'static str, String)> {
         let lifetime = match self.lifetime {
@@ -112,6 +171,32 @@ mod tests {
     #[test]
     fn a_default_agent_needs_no_options() {
         assert_eq!(Options::default().command_line(), "");
+    }
+
+    #[test]
+    fn what_counts_goes_on_and_what_is_not_known_is_as_it_would_be() {
+        let told = Options {
+            lifetime: Some(Duration::from_secs(60)),
+            confirm: true,
+            autoload: false,
+            webserver: false,
+            custom_scheme: false,
+            always_allow_id_token: true,
+            warn_before: None,
+            group: Some("staff".into()),
+            cert_path: Some("/etc/ca".into()),
+            debug: true,
+            console: true,
+            log_stderr: true,
+            seccomp: true,
+        };
+        for (from, onto) in [(&told, Options::default()), (&Options::default(), told.clone())] {
+            assert_eq!(onto.handed_on(&from.hand_on()).as_ref(), Ok(from));
+        }
+        let mut earlier = Options::default().hand_on();
+        drop(earlier.remove("seccomp"));
+        let seccomp = Options { seccomp: true, ..Options::default() };
+        assert_eq!(seccomp.clone().handed_on(&earlier), Ok(seccomp));
     }
 
     #[test]

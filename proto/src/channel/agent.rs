@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use base64::{Engine, engine::general_purpose::STANDARD};
 use zeroize::Zeroizing;
 
 use super::{
@@ -11,7 +12,9 @@ use super::{
 };
 use crate::{
     framing::{Expected, Frame, FramingError},
+    json::Object,
     message::{Failure, Reply},
+    secret::Key,
 };
 
 /// Reads one request and writes one reply, in clear or sealed as the client began.
@@ -46,6 +49,11 @@ pub enum StreamEnd {
     Complete,
 }
 
+/// States in [`AgentChannel::hand_on`].
+const OPENING: &str = "opening";
+const KEYED: &str = "keyed";
+const ANSWERING: &str = "answering";
+
 enum State {
     Opening,
     /// The keys are exchanged.
@@ -63,7 +71,7 @@ impl AgentChannel {
 
     /// A new exchange with a given X25519 secret key, which must never serve twice.
     #[cfg(feature = "test-vectors")]
-    pub fn with_secret_key(secret: crate::secret::Key) -> Self {
+    pub fn with_secret_key(secret: Key) -> Self {
         Self { keys: Some(KeyPair::from_secret(secret)), ..Self::new() }
     }
 
@@ -112,6 +120,51 @@ impl AgentChannel {
         let begun = matches!(self.end_of_stream(), StreamEnd::Incomplete(_));
         self.state = State::Refused;
         begun.then(|| in_clear(failure))
+    }
+
+    /// How far the exchange is, with its key and what was received of the next message, for another process of the agent that
+    /// goes on with it. `None` where it is over.
+    pub fn hand_on(&self) -> Option<Object> {
+        let (state, key) = match &self.state {
+            State::Opening => (OPENING, None),
+            State::Keyed(key) => (KEYED, Some(key)),
+            State::Answering(key) => (ANSWERING, key.as_ref()),
+            State::Refused => return None,
+        };
+        let mut object = Object::default();
+        object.insert("state", state);
+        if let Some(key) = key {
+            object.insert("key", STANDARD.encode(key.key().expose()));
+        }
+        if !matches!(self.state, State::Answering(_)) && !self.inbox.begun().is_empty() {
+            object.insert("received", STANDARD.encode(self.inbox.begun()));
+        }
+        Some(object)
+    }
+
+    /// Goes on from what [`AgentChannel::hand_on`] gave; the next call of [`AgentChannel::receive`] may be one without bytes.
+    /// `None`: it is none of that.
+    pub fn handed_on(object: &Object) -> Option<Self> {
+        let decoded = |name| match object.string(name) {
+            Some(text) => STANDARD.decode(Zeroizing::new(text).as_bytes()).ok().map(Zeroizing::new).map(Some),
+            None => Some(None),
+        };
+        let (key, received) = (decoded("key")?, decoded("received")?);
+        let key = match key {
+            Some(bytes) => Some(SharedKey::handed_on(Key::from_slice(&bytes)?)),
+            None => None,
+        };
+        let (state, expected) = match (object.text("state")?.as_ref(), key) {
+            (OPENING, None) => (State::Opening, Expected::Opening),
+            (KEYED, Some(key)) => (State::Keyed(key), Expected::Sealed),
+            (ANSWERING, key) => (State::Answering(key), Expected::Sealed),
+            _ => return None,
+        };
+        let mut inbox = Inbox::new(expected);
+        if !matches!(state, State::Answering(_)) {
+            inbox.push(&received.unwrap_or_default());
+        }
+        Some(Self { inbox, state, keys: None })
     }
 
     fn take(&mut self, frame: Frame) -> Result<AgentStep, Failure> {

@@ -15,11 +15,13 @@ pub(super) struct Inbox {
     scanner: Scanner,
     /// White space before the message that was received and not kept.
     skipped: usize,
+    /// Where what belongs to the expected message begins.
+    begins: usize,
 }
 
 impl Inbox {
     pub fn new(expected: Expected) -> Self {
-        Self { bytes: Zeroizing::default(), scanner: Scanner::new(expected, 0), skipped: 0 }
+        Self { bytes: Zeroizing::default(), scanner: Scanner::new(expected, 0), skipped: 0, begins: 0 }
     }
 
     /// Appends received bytes. Where a `Vec` would move its content and leave the old one behind, this overwrites it.
@@ -51,7 +53,12 @@ impl Inbox {
     /// From `position` on something else is expected.
     pub fn expect(&mut self, expected: Expected, position: usize) {
         self.scanner = Scanner::new(expected, position);
-        self.skipped = 0;
+        (self.skipped, self.begins) = (0, position);
+    }
+
+    /// What was received of the expected message so far, and behind it.
+    pub fn begun(&self) -> &[u8] {
+        self.bytes.get(self.begins..).unwrap_or_default()
     }
 
     pub fn get(&self, range: Range<usize>) -> &[u8] {

@@ -36,7 +36,7 @@ pub(super) struct KeyPair {
 }
 
 /// What both sides of a connection know.
-pub(super) struct SharedKey(XSalsa20Poly1305);
+pub(super) struct SharedKey(Key);
 
 impl KeyPair {
     pub fn generate() -> Self {
@@ -65,14 +65,28 @@ impl KeyPair {
             return Err(SuspiciousPublicKey);
         }
         let mut key = Salsa20::kdf(GenericArray::from_slice(shared.as_bytes()), &GenericArray::default());
-        let shared_key = SharedKey(XSalsa20Poly1305::new(&key));
+        let shared_key = Key::new(Zeroizing::new(key.into()));
         key.as_mut_slice().zeroize();
         shared.zeroize();
-        Ok(shared_key)
+        Ok(SharedKey(shared_key))
     }
 }
 
 impl SharedKey {
+    /// One that another process of the agent has derived.
+    pub fn handed_on(key: Key) -> Self {
+        Self(key)
+    }
+
+    /// For [`SharedKey::handed_on`].
+    pub fn key(&self) -> &Key {
+        &self.0
+    }
+
+    fn cipher(&self) -> XSalsa20Poly1305 {
+        XSalsa20Poly1305::new(self.0.expose().into())
+    }
+
     /// `len:nonce:cipher` of `plaintext` and the blanks behind it. No nonce may be used twice.
     pub fn seal(&self, plaintext: &[u8], blanks: &[u8], nonce: &Nonce) -> Vec<u8> {
         let len = plaintext.len() + blanks.len();
@@ -81,7 +95,7 @@ impl SharedKey {
         sealed.extend_from_slice(plaintext);
         sealed.extend_from_slice(blanks);
         let tag = self
-            .0
+            .cipher()
             .encrypt_in_place_detached(nonce.into(), b"", &mut sealed[TAG_LEN..])
             .expect("there is no associated data, the one thing that is refused");
         sealed[..TAG_LEN].copy_from_slice(&tag);
@@ -104,7 +118,7 @@ impl SharedKey {
             return Err(DecryptionFailed);
         }
         let tag = Tag::clone_from_slice(&sealed[..TAG_LEN]);
-        self.0
+        self.cipher()
             .decrypt_in_place_detached(&nonce_bytes.into(), b"", &mut sealed[TAG_LEN..], &tag)
             .map_err(|_| DecryptionFailed)?;
         sealed.drain(..TAG_LEN);

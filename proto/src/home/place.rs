@@ -36,6 +36,11 @@ impl Home {
         Self { path: std::path::absolute(&path).unwrap_or(path), runtime: None }
     }
 
+    /// The one that another process of the same agent has found, whether it is there at this moment or not.
+    pub fn found_before(path: impl Into<PathBuf>) -> Self {
+        Self::in_use(path.into(), environment)
+    }
+
     /// The same, with a directory that keeps refresh tokens while this one cannot be written.
     #[must_use]
     pub fn with_runtime(self, runtime: impl Into<PathBuf>) -> Self {

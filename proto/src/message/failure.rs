@@ -65,7 +65,8 @@ impl Failure {
     }
 
     /// Sends what stands in an object that has `error`, or whose `status` says failure.
-    pub(crate) fn from_object(object: &Object) -> Self {
+    /// Reads a failure, whoever sent it.
+    pub fn from_object(object: &Object) -> Self {
         let error = object.string("error").unwrap_or_else(|| NO_REASON.into());
         let code = object
             .text("error_code")
@@ -79,7 +80,8 @@ impl Failure {
         }
     }
 
-    pub(crate) fn to_object(&self) -> Object {
+    /// As it is sent.
+    pub fn to_object(&self) -> Object {
         let mut object = Object::default();
         object.insert("status", "failure");
         object.insert("error", self.error.as_str());

@@ -103,6 +103,40 @@ proptest! {
     }
 
     #[test]
+    fn another_process_goes_on_wherever_the_exchange_is(
+        request in any::<String>(), reply in any::<String>(), cuts in cuts(), sealed in any::<bool>(), blanks in " {0,3}",
+    ) {
+        let request = format!("{{{request:?}:0}}");
+        let begin = if sealed { ClientChannel::sealed } else { ClientChannel::in_clear };
+        let (mut client, first) = begin(Zeroizing::new(request.clone()));
+        let mut agent = AgentChannel::new();
+        let mut seen = None;
+        let mut stream = [blanks.as_bytes(), &first].concat();
+        while seen.is_none() {
+            let mut answer = None;
+            for chunk in cut(&stream, &cuts) {
+                let text = agent.hand_on().expect("it goes on").to_json();
+                let object = oidc_proto::json::Object::parse(text.as_bytes()).expect("an object");
+                agent = AgentChannel::handed_on(&object).expect("its own state");
+                let run = run_agent(&mut agent, &[chunk]);
+                prop_assert_eq!(run.refused, None);
+                answer = answer.or(run.sent.into_iter().next());
+                seen = seen.or(run.request);
+            }
+            if let Some(key) = answer {
+                let Ok(ClientStep::Send(message)) = client.receive(&key) else { panic!() };
+                stream = message.to_vec();
+            }
+        }
+        prop_assert_eq!(seen, Some(request.into_bytes()));
+        let object = agent.hand_on().expect("it goes on");
+        let reply = format!("{{{reply:?}:0}}");
+        let sent = AgentChannel::handed_on(&object).expect("its own state").reply(Zeroizing::new(reply.clone()));
+        let Ok(ClientStep::Reply(payload)) = client.receive(&sent) else { panic!() };
+        prop_assert_eq!(payload.to_vec(), reply.into_bytes());
+    }
+
+    #[test]
     fn key_and_request_may_come_in_one_piece(request in strategies::request(), cuts in cuts()) {
         use oidc_proto::secret::Key;
         let (client_secret, agent_secret) = (Key::random(), Key::random());

@@ -2,10 +2,17 @@
 
 use std::{sync::Mutex, time::Duration};
 
-use oidc_proto::token::TokenDigest;
+use oidc_proto::{json::Object, token::TokenDigest};
+use serde_json::Value;
 
-use super::reasons::{Reasons, Which};
-use crate::clock::{BootTime, Moment};
+use super::{
+    super::token_cache::Purpose,
+    reasons::{Reasons, Which},
+};
+use crate::{
+    clock::{BootTime, Moment},
+    handed_on::{self, Unreadable},
+};
 
 /// In this time a purpose gets one new token because of refusals: another one would be refused as well.
 pub const WINDOW: Duration = Duration::from_secs(300);
@@ -88,6 +95,33 @@ impl Memory {
             process: process.to_owned(),
             token,
         });
+    }
+
+    /// When tokens were replaced because they were refused, for a process of the agent that goes on with the account. Why, and
+    /// who was given what, is found out anew.
+    pub fn to_value(&self) -> Value {
+        let renewal = |renewal: &Renewal| {
+            let mut object = Object::default();
+            renewal.which.purpose.write(&mut object);
+            object.insert("is_id", renewal.which.is_id);
+            object.insert("at", handed_on::moment_to_value(renewal.at));
+            object.into_value()
+        };
+        self.state().renewals.iter().map(renewal).collect()
+    }
+
+    /// What [`Memory::to_value`] gave.
+    pub fn handed_on(within: &mut Object, member: &str) -> Result<Self, Unreadable> {
+        let renewal = |mut object: Object| {
+            let which = Which { purpose: Purpose::read(&object), is_id: handed_on::flag(&object, "is_id")? };
+            Ok(Renewal { which, at: handed_on::moment(&mut object, "at")?, reasons: None })
+        };
+        let renewals = handed_on::objects(within, member)?.into_iter().take(RENEWALS);
+        let renewals = renewals.map(renewal).collect::<Result<_, Unreadable>>()?;
+        Ok(Self {
+            turn: tokio::sync::Mutex::default(),
+            state: Mutex::new(State { renewals, handed: Vec::new() }),
+        })
     }
 
     /// The person says that it was mended.
