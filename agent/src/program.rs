@@ -2,18 +2,22 @@
 
 use std::{path::Path, process::ExitCode};
 
-use oidc_proto::home::{Home, on_remark};
+use oidc_proto::{
+    home::{Home, on_remark},
+    json::Object,
+};
 
 use crate::{
     accounts::{Accounts, Deps},
     clock::Clock,
     files::Files,
+    handed_on::Unreadable,
     login::Login,
     page::Page,
     process::start,
     prompt::Queue,
     provider::{Providers, issuer_data::IssuerData},
-    server::dispatch::Dispatch,
+    server::dispatch::{Dispatch, home_of},
     settings::options::Options,
 };
 
@@ -25,9 +29,11 @@ pub fn main() -> ExitCode {
     start::main(std::env::args_os(), dispatch)
 }
 
-fn dispatch(options: Options, socket: &Path) -> Dispatch {
+/// What answers at `socket`; with what another process has held, if it goes on from that.
+fn dispatch(options: Options, socket: &Path, held: Option<Object>) -> Result<Dispatch, Unreadable> {
     on_remark(remark);
-    let home = Home::find_or_create().unwrap_or_else(|error| {
+    let home = held.as_ref().map(home_of).transpose()?;
+    let home = home.map_or_else(Home::find_or_create, Ok).unwrap_or_else(|error| {
         // Clients may still bring accounts, which then live in memory only. Nobody shall find that out at the end.
         remark(&format!("no account file can be read or written: {error}"));
         Home::at(NOWHERE)
@@ -40,7 +46,11 @@ fn dispatch(options: Options, socket: &Path) -> Dispatch {
     let login = Login::new(accounts.clone(), socket.to_owned());
     let page = Page::new(accounts.clone());
     let files = Files::start(accounts.clone());
-    Dispatch::new(accounts, login, page, files)
+    let dispatch = Dispatch::new(accounts, login, page, files);
+    if let Some(held) = held {
+        dispatch.take_over(held)?;
+    }
+    Ok(dispatch)
 }
 
 /// To the log, which is on the terminal as long as this process has one.

@@ -13,13 +13,14 @@ use oidc_agent::{
     caller::{Caller, Role},
     server::{
         entrance::{Entrance, Policy},
+        gate::{Connection, Gate, Handed},
         handler::Handler,
         limits::Limits,
         listener::Listener,
     },
 };
 use oidc_proto::{
-    channel::{ClientChannel, ClientStep},
+    channel::{AgentChannel, AgentStep, ClientChannel, ClientStep},
     message::{Reply, Request},
 };
 use rustix::{fs::Uid, thread::set_thread_res_uid};
@@ -87,9 +88,21 @@ impl Server {
     }
 
     fn admitting(policy: Policy, limits: Limits) -> Self {
+        Self::with(policy, limits, None)
+    }
+
+    fn behind(gate: Gate) -> Self {
+        Self::with(Policy::own_user(), Limits::default(), Some(gate))
+    }
+
+    fn with(policy: Policy, limits: Limits, gate: Option<Gate>) -> Self {
         let directory = tempfile::tempdir().expect("temporary directory");
         let socket = StdListener::bind(directory.path().join("sock")).expect("bound");
         let listener = Listener::new(Entrance::own(socket, policy), limits).expect("a listener");
+        let listener = match gate {
+            Some(gate) => listener.behind(gate),
+            None => listener,
+        };
         let (sender, events) = mpsc::unbounded_channel();
         let (go, stop) = (Arc::new(Notify::new()), CancellationToken::new());
         let handler = Fake { events: sender, go: Arc::clone(&go) };
@@ -435,4 +448,87 @@ fn as_nobody<T: Send>(act: impl FnOnce() -> T + Send) -> T {
         act()
     };
     std::thread::scope(|scope| scope.spawn(act).join().expect("no panic"))
+}
+
+#[tokio::test]
+async fn connections_that_were_stopped_go_on_at_another_listener() {
+    let directory = tempfile::tempdir().expect("temporary directory");
+    let bind = |name: &str| StdListener::bind(directory.path().join(name)).expect("bound");
+    let serve = |socket, gate: &Gate, handed, stop: &CancellationToken| {
+        let listener = Listener::new(Entrance::own(socket, Policy::own_user()), Limits::default());
+        let listener = listener.expect("a listener").behind(gate.clone()).going_on_with(handed);
+        let (events, _) = mpsc::unbounded_channel();
+        let handler = Fake { events, go: Arc::default() };
+        tokio::spawn(listener.serve(Arc::new(handler), stop.clone()))
+    };
+    let ((gate, _wishes), stop) = (Gate::new(), CancellationToken::new());
+    let first = serve(bind("first"), &gate, None, &stop);
+    let connect = || async { UnixStream::connect(directory.path().join("first")).await.expect("connected") };
+    let (begin, end) = CHECK.split_at(7);
+    let (silent, mut half, mut keyed) = (connect().await, connect().await, connect().await);
+    half.write_all(begin).await.expect("written");
+    let (mut channel, key) = ClientChannel::sealed(Request::Check.to_json());
+    keyed.write_all(&key).await.expect("written");
+    let mut buffer = [0; 4096];
+    let count = keyed.read(&mut buffer).await.expect("read");
+    let Ok(ClientStep::Send(request)) = channel.receive(&buffer[..count]) else { panic!("no key") };
+
+    let closed = gate.close();
+    gate.still().await;
+    let (listening, stopped) = gate.stopped();
+    assert!(listening.is_some() && stopped.len() == 3);
+    let late = connect().await;
+    let mut connections: Vec<_> = stopped
+        .iter()
+        .map(|stopped| {
+            let socket = stopped.socket().try_clone().expect("a descriptor");
+            Connection::handed_on(socket, stopped.hand_on()).expect("its own words")
+        })
+        .collect();
+    assert!(
+        connections
+            .iter()
+            .all(|connection| connection.patience.is_some_and(|left| left <= Duration::from_secs(30)))
+    );
+    // In its own process that would be the end of everything it has open.
+    stop.cancel();
+    first.await.expect("no panic").expect("ended");
+    drop((closed, stopped, listening, late));
+    // One whose request was for the next one is answered.
+    let (asking, theirs) = std::os::unix::net::UnixStream::pair().expect("a pair");
+    theirs.set_nonblocking(true).expect("set");
+    let mut asked = AgentChannel::new();
+    assert!(matches!(asked.receive(CHECK), AgentStep::Request(_)));
+    connections.push(Connection { socket: theirs.into(), channel: asked, patience: None });
+
+    let reply = Reply::success_with("taken over");
+    let (gate, _wishes) = Gate::new();
+    let _second =
+        serve(bind("second"), &gate, Some(Handed { connections, reply }), &CancellationToken::new());
+    half.write_all(end).await.expect("written");
+    keyed.write_all(&request).await.expect("written");
+    assert_eq!(read_to_end(&mut half).await, SUCCESS);
+    let count = keyed.read(&mut buffer).await.expect("read");
+    let Ok(ClientStep::Reply(reply)) = channel.receive(&buffer[..count]) else { panic!("no reply") };
+    assert_eq!(String::from_utf8_lossy(&reply).trim_end(), SUCCESS);
+    asking.set_nonblocking(true).expect("set");
+    let mut asking = UnixStream::from_std(asking).expect("a stream");
+    assert!(read_to_end(&mut asking).await.contains("taken over"));
+    let mut silent = silent;
+    silent.write_all(CHECK).await.expect("written");
+    assert_eq!(read_to_end(&mut silent).await, SUCCESS);
+}
+
+#[tokio::test]
+async fn a_closed_gate_delays_and_refuses_nothing() {
+    let (gate, _wishes) = Gate::new();
+    let server = Server::behind(gate.clone());
+    let closed = gate.close();
+    let mut asking = server.connect().await;
+    asking.write_all(CHECK).await.expect("written");
+    let answered = timeout(Duration::from_millis(100), read_to_end(&mut asking)).await;
+    assert!(answered.is_err(), "it is served behind a closed gate: {answered:?}");
+    drop(closed);
+    assert_eq!(read_to_end(&mut asking).await, SUCCESS);
+    assert_eq!(server.ask(CHECK).await, SUCCESS);
 }

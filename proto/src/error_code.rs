@@ -110,6 +110,10 @@ error_codes! {
     FileNotReady = "file_not_ready";
     /// The configuration of managed files is not as it should be.
     FilesConfiguration = "files_configuration";
+    /// Something is under way that no other version could go on with.
+    UpgradeBusy = "upgrade_busy";
+    /// No other version can take over; the one that answers goes on.
+    UpgradeRefused = "upgrade_refused";
     /// Try again later.
     TooManyRequests = "too_many_requests";
     /// A sealed message did not open.

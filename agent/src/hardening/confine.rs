@@ -53,14 +53,18 @@ const REFUSED: &[i64] = &[
 static CONFINED_BY: OnceLock<Vec<&'static str>> = OnceLock::new();
 
 /// Confines this process as far as the kernel allows. To be called before threads are started: a filter is a thread's.
-/// Nothing here can fail the start. With `filtered` the filter comes in any case, and `no_new_privs` with it.
-pub fn apply(filtered: bool) {
+/// Nothing here can fail the start. With `filtered` the filter comes in any case, and `no_new_privs` with it. `in_place`: the filter that
+/// the program before this one has left in this process, by [`filter_in_place`]; the same one is not laid over it once more, since each of
+/// them costs every system call something.
+pub fn apply(filtered: bool, in_place: Option<&str>) {
     let mut by = Vec::new();
     match harden::refuse_executable_memory() {
         Ok(()) => by.push(MDWE),
         Err(error) => debug!(%error, "memory that can be written may be executed"),
     }
-    if filtered || no_new_privs().unwrap_or(false) {
+    if in_place == Some(filter_name().as_str()) {
+        by.push(SECCOMP);
+    } else if filtered || no_new_privs().unwrap_or(false) {
         match filter().and_then(|program| seccompiler::apply_filter(&program)) {
             Ok(()) => by.push(SECCOMP),
             Err(error) => info!(%error, "no filter of system calls"),
@@ -72,6 +76,16 @@ pub fn apply(filtered: bool) {
 /// By what this process is confined: [`MDWE`], [`SECCOMP`].
 pub fn confined_by() -> &'static [&'static str] {
     CONFINED_BY.get().map_or(&[], Vec::as_slice)
+}
+
+/// Names the filter that this process is under, if it is; for [`apply`].
+pub fn filter_in_place() -> Option<String> {
+    confined_by().contains(&SECCOMP).then(filter_name)
+}
+
+/// What is refused, in short.
+fn filter_name() -> String {
+    REFUSED.iter().map(ToString::to_string).collect::<Vec<_>>().join(" ")
 }
 
 fn filter() -> Result<BpfProgram, seccompiler::Error> {

@@ -6,12 +6,13 @@
 use std::{
     ffi::OsString,
     io,
+    mem::MaybeUninit,
     ops::Range,
     os::fd::{AsRawFd, BorrowedFd},
 };
 
 use rustix::{
-    mm::{MlockAllFlags, MlockFlags, mlock_with, mlockall},
+    mm::{MapFlags, MlockAllFlags, MlockFlags, ProtFlags, mlock, mlock_with, mlockall, mmap, munmap},
     process::{DumpableBehavior, Resource, Rlimit, getrlimit, set_dumpable_behavior, setrlimit},
     thread::{CapabilitySet, capabilities},
 };
@@ -170,6 +171,74 @@ fn lock(range: &Range<usize>) -> rustix::io::Result<()> {
     // SAFETY: mlock2(2) neither reads nor writes the memory it is given; it only tells the kernel not to page it out.
     // Should the range have changed meanwhile, the kernel locks what is there or refuses.
     unsafe { mlock_with(start, range.len(), MlockFlags::ONFAULT) }
+}
+
+/// Memory of a file that is kept out of swap as long as this lives.
+#[derive(Debug)]
+pub struct Pinned {
+    start: usize,
+    length: usize,
+}
+
+/// Keeps the memory of a file, which is in no file system, out of swap: by a mapping that is locked. `None` where this process may not
+/// lock so much.
+#[allow(unsafe_code)]
+pub fn pin(file: BorrowedFd<'_>, length: usize) -> Option<Pinned> {
+    // SAFETY: a mapping at an address of the kernel's choice, which nothing refers to and nobody reads or writes by: it is there
+    // to be locked, and goes when it is dropped.
+    let start =
+        unsafe { mmap(std::ptr::null_mut(), length, ProtFlags::READ, MapFlags::PRIVATE, file, 0) }.ok()?;
+    let pinned = Pinned { start: start.expose_provenance(), length };
+    // SAFETY: mlock(2) neither reads nor writes the memory it is given, which is the mapping made just now.
+    match unsafe { mlock(start, length) } {
+        Ok(()) => Some(pinned),
+        Err(error) => {
+            info!(%error, "what is handed on may be written to swap");
+            None
+        }
+    }
+}
+
+impl Drop for Pinned {
+    #[allow(unsafe_code)]
+    fn drop(&mut self) {
+        let start = std::ptr::with_exposed_provenance_mut(self.start);
+        // SAFETY: the mapping was made by `pin`, is unmapped once only, and nothing refers to it.
+        let _ = unsafe { munmap(start, self.length) };
+    }
+}
+
+/// Has signals that end the agent wait, in this thread and those that it starts from now on, until [`release_signals`]: one that comes
+/// while another program takes over this process is that one's.
+pub fn hold_signals() {
+    mask_signals(libc::SIG_BLOCK);
+}
+
+/// They are taken again, also those that came meanwhile.
+pub fn release_signals() {
+    mask_signals(libc::SIG_UNBLOCK);
+}
+
+#[allow(unsafe_code)]
+fn mask_signals(how: libc::c_int) {
+    let mut set = MaybeUninit::<libc::sigset_t>::uninit();
+    // SAFETY: sigemptyset(3) initialises the set that it is given; sigaddset(3) and pthread_sigmask(3) are given that one, and
+    // change nothing but the mask of this thread.
+    unsafe {
+        libc::sigemptyset(set.as_mut_ptr());
+        for signal in [libc::SIGTERM, libc::SIGINT, libc::SIGHUP] {
+            libc::sigaddset(set.as_mut_ptr(), signal);
+        }
+        libc::pthread_sigmask(how, set.as_ptr(), std::ptr::null_mut());
+    }
+}
+
+/// Has a write to a pipe that nobody reads fail, as in every program of Rust, instead of ending the process: again after an attempt to
+/// execute another program, which has to find that as it is everywhere.
+#[allow(unsafe_code)]
+pub fn ignore_broken_pipes() {
+    // SAFETY: signal(2) is given a signal that exists and a disposition that runs no code.
+    unsafe { libc::signal(libc::SIGPIPE, libc::SIG_IGN) };
 }
 
 /// Overwrites the stack below the caller, where calls that have returned left what they worked with. To be called by

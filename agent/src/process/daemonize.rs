@@ -14,21 +14,23 @@ use std::{
     time::Duration,
 };
 
-use oidc_proto::{environment::without_secrets, process::Process};
+use oidc_proto::{environment::without_secrets, json::Object, process::Process};
 use rustix::{
     process::{chdir, setsid},
     stdio::{dup2_stderr, dup2_stdin, dup2_stdout},
 };
 
 use super::{
-    handover::{self, Inherited},
+    arguments::inheriting,
+    handover::{self, Inherited as HandedOver},
     parent::Parent,
     serve::{Service, Socket},
     start_error::StartError,
 };
 use crate::{
+    handed_on::Unreadable,
     server::{bind::Bound, handler::Handler},
-    settings::options::Options,
+    settings::{cli::Inherited, options::Options},
 };
 
 /// How long a daemon may take until it serves.
@@ -71,10 +73,9 @@ fn start_daemon(bound: &Bound, args: &[OsString], ends_with_parent: bool) -> Res
 
 /// The first argument tells the daemon what it is; everything else it reads as this process did.
 fn spawn(args: &[OsString], channel: OwnedFd) -> io::Result<Child> {
-    let (name, options) =
-        args.split_first().map_or((OsStr::new("oidc-agent"), args), |(name, rest)| (name, rest));
+    let (name, options) = inheriting(args, Inherited::Socket);
     let mut command = Command::new(program());
-    without_secrets(&mut command).arg0(name).arg("--inherited").args(options);
+    without_secrets(&mut command).arg0(name).args(options);
     command.stdin(Stdio::from(channel)).stdout(Stdio::null()).spawn()
 }
 
@@ -120,11 +121,11 @@ pub fn run_beside(
 /// The daemon's side of [`start`].
 pub fn serve<H: Handler>(
     service: Service,
-    handler: impl FnOnce(Options, &Path) -> H + Send,
+    handler: impl FnOnce(Options, &Path, Option<Object>) -> Result<H, Unreadable> + Send,
 ) -> Result<(), StartError> {
     let channel = || io::stdin().as_fd().try_clone_to_owned().map(UnixStream::from);
     let channel = channel().map_err(StartError::system("use standard input"))?;
-    let Inherited { bound, ends_with_parent } =
+    let HandedOver { bound, ends_with_parent } =
         handover::receive(&channel).map_err(StartError::system("take over the socket"))?;
     // It waits for this process to serve; should it have ended before this line, nobody hears that, and nobody is served.
     let parent = ends_with_parent.then(Parent::now);

@@ -1,6 +1,7 @@
 //! The life of the process: what it was called for, how it starts, serves and ends, and what it says meanwhile.
 
 pub mod announce;
+mod arguments;
 mod daemonize;
 mod handover;
 mod kill;
@@ -11,3 +12,4 @@ mod serve;
 pub mod start;
 pub mod start_error;
 mod status;
+pub mod succession;

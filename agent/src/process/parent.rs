@@ -39,6 +39,13 @@ impl Parent {
         }
     }
 
+    /// The process of this number, which was the parent before this process executed another program. One that is the parent no
+    /// more has ended.
+    pub fn known_as(pid: i32) -> Self {
+        let known = Pid::from_raw(pid);
+        if getppid() == known { Self::now() } else { Self::Number(known) }
+    }
+
     /// Resolves when it has ended. A thread waits for that: it sleeps in the kernel.
     pub fn end(self) -> io::Result<oneshot::Receiver<()>> {
         let (ended, receiver) = oneshot::channel();

@@ -12,12 +12,24 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, info, warn};
 
-use super::parent::Parent;
+use super::{
+    parent::Parent,
+    succession::{
+        upgrade::{Estate, grant},
+        way_back::WayBack,
+    },
+};
 use crate::{
     hardening::{harden, rest::Rest},
     provider::SPENDING_TIMEOUT,
     server::{
-        activation, bind::Claim, entrance::Entrance, handler::Handler, limits::Limits, listener::Listener,
+        activation,
+        bind::Claim,
+        entrance::Entrance,
+        gate::{Gate, Handed},
+        handler::Handler,
+        limits::Limits,
+        listener::Listener,
     },
 };
 
@@ -39,32 +51,43 @@ const BLOCKING_THREADS: usize = 32;
 pub struct Surroundings<'a> {
     /// Where clients come in.
     pub entrance: Entrance,
-    /// What is held of the place where they do, if it is the agent's own.
-    pub claim: Option<&'a Claim>,
+    /// What this process knows of itself, for the one that takes over.
+    pub estate: Estate<'a>,
     /// The agent ends after this process.
     pub parent: Option<Parent>,
     /// A hang-up signal ends the agent: it belongs to a terminal.
     pub ends_with_terminal: bool,
+    /// To the program before this one, in this process; until it serves.
+    pub way_back: Option<Arc<WayBack>>,
 }
 
 /// Serves until a signal or the end of the process that the agent ends with. `handler` is made within the runtime; `ready` is
-/// called as soon as requests are answered.
+/// called as soon as requests are answered, and says what this process goes on with.
 pub fn run<H: Handler>(
     surroundings: Surroundings<'_>,
-    handler: impl FnOnce() -> H + Send,
-    ready: impl FnOnce() -> io::Result<()> + Send,
+    handler: impl FnOnce() -> io::Result<H> + Send,
+    ready: impl FnOnce() -> io::Result<Option<Handed>> + Send,
 ) -> io::Result<()> {
+    // The thread that serves takes them, as soon as it has an ear for them: one that came to this one while another program takes
+    // over would be lost.
+    harden::hold_signals();
+    let way_back = surroundings.way_back.clone();
     thread::scope(|scope| {
         let serving = thread::Builder::new().stack_size(STACK);
         let serving = serving.spawn_scoped(scope, || serve(surroundings, handler, ready))?;
-        serving.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+        serving.join().unwrap_or_else(|panic| {
+            if let Some(way_back) = way_back {
+                way_back.go("a defect");
+            }
+            std::panic::resume_unwind(panic)
+        })
     })
 }
 
 fn serve<H: Handler>(
     surroundings: Surroundings<'_>,
-    handler: impl FnOnce() -> H,
-    ready: impl FnOnce() -> io::Result<()>,
+    handler: impl FnOnce() -> io::Result<H>,
+    ready: impl FnOnce() -> io::Result<Option<Handed>>,
 ) -> io::Result<()> {
     let rest = Arc::new(Rest::default());
     let resting = Arc::clone(&rest);
@@ -85,15 +108,17 @@ fn serve<H: Handler>(
 
 async fn live<H: Handler>(
     surroundings: Surroundings<'_>,
-    handler: impl FnOnce() -> H,
-    ready: impl FnOnce() -> io::Result<()>,
+    handler: impl FnOnce() -> io::Result<H>,
+    ready: impl FnOnce() -> io::Result<Option<Handed>>,
 ) -> io::Result<()> {
-    let Surroundings { entrance, claim, parent, ends_with_terminal } = surroundings;
-    let stop = CancellationToken::new();
+    let Surroundings { entrance, estate, parent, ends_with_terminal, way_back: _ } = surroundings;
+    let (stop, (gate, wishes)) = (CancellationToken::new(), Gate::new());
     let mut end = End::register(parent, ends_with_terminal)?;
-    let handler = Arc::new(handler());
-    let listener = Listener::new(entrance, limits())?;
-    ready()?;
+    harden::release_signals();
+    // Nothing is awaited from here on until everything is ready: what a handler begins, begins after that.
+    let handler = Arc::new(handler()?);
+    let listener = Listener::new(entrance, limits())?.behind(gate.clone());
+    let listener = listener.going_on_with(ready()?);
     activation::ready();
     info!("serving");
     let serving = listener.serve(Arc::clone(&handler), stop.clone());
@@ -108,7 +133,7 @@ async fn live<H: Handler>(
         info!(reason, "ending");
         activation::stopping();
         // While somebody still listens: who finds nobody there any more shall find out why.
-        if let Some(Err(error)) = claim.map(Claim::say_ending) {
+        if let Some(Err(error)) = estate.claim.map(Claim::say_ending) {
             debug!(%error, "an agent that starts here meanwhile cannot be told");
         }
         stop.cancel();
@@ -117,8 +142,11 @@ async fn live<H: Handler>(
         Ok(())
     };
     tokio::select! {
-        served = served => served,
+        // The end goes before another version.
+        biased;
         given_up = ending => given_up,
+        served = served => served,
+        () = grant(wishes, &estate, &gate, &handler, &stop) => Ok(()),
     }
 }
 

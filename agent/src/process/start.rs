@@ -2,12 +2,14 @@
 
 use std::{
     ffi::OsString,
+    io,
+    os::{fd::AsFd, unix::net::UnixStream},
     path::{Path, PathBuf},
     process::ExitCode,
 };
 
 use clap::{CommandFactory, Parser};
-use oidc_proto::{config::Config, environment, home::Home};
+use oidc_proto::{config::Config, environment, home::Home, json::Object};
 use rustix::process::{Pid, getppid};
 
 use super::{
@@ -16,13 +18,15 @@ use super::{
     serve::{self, Service},
     start_error::StartError,
     status,
+    succession::{rehearsal, take_over},
 };
 use crate::{
+    handed_on::Unreadable,
     hardening::harden,
     output,
     server::{activation, bind::Bound, default_place, group, handler::Handler, place::Place},
     settings::{
-        cli::{self, Cli},
+        cli::{self, Cli, Inherited},
         config, man_page,
         options::Options,
     },
@@ -34,7 +38,7 @@ const USAGE: u8 = 64;
 /// The whole program. `handler` makes what answers the requests at a socket.
 pub fn main<H: Handler>(
     args: impl IntoIterator<Item = OsString>,
-    handler: impl FnOnce(Options, &Path) -> H + Send,
+    handler: impl FnOnce(Options, &Path, Option<Object>) -> Result<H, Unreadable> + Send,
 ) -> ExitCode {
     let args: Vec<OsString> = args.into_iter().collect();
     let cli = match Cli::try_parse_from(&args) {
@@ -61,6 +65,9 @@ pub fn main<H: Handler>(
     if cli.status {
         return status::run(cli.json);
     }
+    if cli.inherited == Some(Inherited::Rehearsal) {
+        return rehearse(&cli, handler);
+    }
     match start(&cli, &args, handler) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
@@ -75,10 +82,17 @@ pub fn main<H: Handler>(
 fn start<H: Handler>(
     cli: &Cli,
     args: &[OsString],
-    handler: impl FnOnce(Options, &Path) -> H + Send,
+    handler: impl FnOnce(Options, &Path, Option<Object>) -> Result<H, Unreadable> + Send,
 ) -> Result<(), StartError> {
-    if cli.inherited {
+    if cli.inherited == Some(Inherited::Socket) {
         harden::close_inherited();
+    }
+    if cli.inherited == Some(Inherited::Everything) {
+        let inheritance = take_over::receive(args, configured(cli).0);
+        let inheritance =
+            inheritance.map_err(StartError::system("go on where another version has left off"))?;
+        let (service, socket) = Service::going_on(args, inheritance);
+        return service.run(socket, handler, |_| Ok(()));
     }
     // A command is given the whole environment; its agent is a process of its own.
     if cli.command.is_empty() && environment::holds_secrets() {
@@ -87,8 +101,8 @@ fn start<H: Handler>(
     }
     let config = Config::load(Home::find().ok().as_ref().map(Home::path));
     let (options, remarks) = options(cli, &config);
-    let service = Service::new(cli, options, remarks);
-    if cli.inherited {
+    let service = Service::new(cli, args, options, remarks);
+    if cli.inherited.is_some() {
         return daemonize::serve(service, handler);
     }
     let passed = activation::take().map_err(StartError::system("use the socket that was passed"))?;
@@ -116,6 +130,25 @@ fn start<H: Handler>(
         }
         _ => Ok(()),
     }
+}
+
+/// This process says whether it could take over from another version.
+fn rehearse<H: Handler>(
+    cli: &Cli,
+    handler: impl FnOnce(Options, &Path, Option<Object>) -> Result<H, Unreadable>,
+) -> ExitCode {
+    match io::stdin().as_fd().try_clone_to_owned().map(UnixStream::from) {
+        Ok(channel) => rehearsal::perform(&channel, configured(cli).0, handler),
+        Err(error) => {
+            output::message(&format!("Error: cannot use standard input: {error}"));
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// As [`options`], of the configuration as it is now.
+fn configured(cli: &Cli) -> (Options, Vec<String>) {
+    options(cli, &Config::load(Home::find().ok().as_ref().map(Home::path)))
 }
 
 /// The options, and what of the configuration is not as whoever wrote it meant it. That stops no agent.

@@ -40,6 +40,11 @@ pub fn link(socket: &Path) -> Vec<Link> {
     default_places().iter().filter_map(|path| Link::create(path, socket)).collect()
 }
 
+/// Links that another process of the agent has made, and this one removes.
+pub fn taken_over(links: Vec<PathBuf>, socket: &Path) -> Vec<Link> {
+    links.into_iter().map(|path| Link { path, socket: socket.to_owned() }).collect()
+}
+
 /// A link to the agent's socket.
 #[derive(Debug)]
 pub struct Link {
@@ -48,6 +53,11 @@ pub struct Link {
 }
 
 impl Link {
+    /// Where it is.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
     fn create(path: &Path, socket: &Path) -> Option<Self> {
         if path == socket {
             return None;

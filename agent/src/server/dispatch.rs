@@ -1,19 +1,34 @@
 //! Which room answers which request: a flat table, and the C suite's texts.
 
 use oidc_proto::{
+    home::Home,
+    json::Object,
     message::{Failure, FilesStatus, IdTokenReply, Reply, Request, TokenReply},
     shortname::Shortname,
 };
 
-use super::{handler::Handler, report};
+use super::{
+    handler::{AtRest, Handler},
+    report,
+};
 use crate::{
-    accounts::{Accounts, Added, CachedToken, Given},
+    accounts::{Accounts, Added, CachedToken, Given, HandedOn},
     caller::Caller,
     clock::Moment,
     files::Files,
+    handed_on::{self, Unreadable},
     login::Login,
     page::Page,
 };
+
+/// Where the oidc-agent directory is, in what is handed on.
+const HOME: &str = "home";
+
+/// The oidc-agent directory of the process that has handed this on: it may be away at this moment, and is not to be made anew then.
+pub fn home_of(held: &Object) -> Result<Home, Unreadable> {
+    let path = handed_on::optional_path(held, HOME)?.ok_or_else(|| Unreadable::new(HOME))?;
+    Ok(Home::found_before(path))
+}
 
 /// Answers requests.
 pub struct Dispatch {
@@ -27,6 +42,12 @@ impl Dispatch {
     /// Over these accounts and logins, and the page that shows them; and the files that are kept fresh.
     pub fn new(accounts: Accounts, login: Login, page: Page, files: Files) -> Self {
         Self { accounts, login, page, files }
+    }
+
+    /// Takes over what [`Handler::hand_on`] gave, before anything is asked.
+    pub fn take_over(&self, mut object: Object) -> Result<(), Unreadable> {
+        self.accounts.take_over(HandedOn::read(handed_on::object(&mut object, "accounts")?)?);
+        self.login.take_over(handed_on::object(&mut object, "logins")?)
     }
 
     async fn answer(&self, request: Request, caller: Caller<'_>) -> Result<Reply, Failure> {
@@ -128,6 +149,8 @@ impl Dispatch {
             Request::Mytoken(request) => {
                 Box::pin(accounts.mytoken(request, caller)).await.map(Reply::Mytoken)
             }
+            // Answered by the version that takes over.
+            Request::Upgrade(_) => Err(Failure::unknown_request()),
             Request::MytokenSupportedProviders(query) => {
                 Box::pin(login.mytoken_supported_providers(query)).await
             }
@@ -153,6 +176,20 @@ impl Handler for Dispatch {
     async fn hang_up(&self) {
         // What is wrong is told by `files_status`.
         let _ = self.files.reload().await;
+    }
+
+    fn at_rest(&self) -> Result<Box<dyn AtRest + '_>, String> {
+        self.login.still()?;
+        Ok(Box::new((self.files.still()?, self.accounts.still()?)))
+    }
+
+    /// Sessions of the web page end with this process.
+    fn hand_on(&self) -> Object {
+        let mut object = Object::default();
+        object.insert(HOME, handed_on::path_to_value(self.accounts.deps().home.path()));
+        object.insert("accounts", self.accounts.hand_on().into_value());
+        object.insert("logins", self.login.hand_on().into_value());
+        object
     }
 
     async fn finish(&self) {

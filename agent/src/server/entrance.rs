@@ -153,6 +153,7 @@ mod tests {
             (r#"{"request":"file_read","filename":"x"}"#, false),
             (r#"{"request":"scopes","issuer":"https://example.org"}"#, false),
             (r#"{"request":"reauthenticate","account":"a"}"#, false),
+            (r#"{"request":"upgrade"}"#, false),
         ] {
             let parsed = Request::parse(request.as_bytes()).expect("a request");
             assert_eq!(permits(Role::Member, &parsed).is_ok(), permitted, "{request}");

@@ -1,8 +1,16 @@
 //! What answers the requests that sessions read: implemented by [`super::dispatch`], and by tests.
 
-use oidc_proto::message::{Failure, Reply, Request};
+use oidc_proto::{
+    json::Object,
+    message::{Failure, Reply, Request},
+};
 
 use crate::caller::Caller;
+
+/// Keeps something from beginning.
+pub trait AtRest {}
+
+impl<T> AtRest for T {}
 
 /// Answers requests. One handler serves all connections at once.
 pub trait Handler: Send + Sync + 'static {
@@ -21,6 +29,17 @@ pub trait Handler: Send + Sync + 'static {
     /// A hang-up signal came, which asks a daemon to read its configuration again.
     fn hang_up(&self) -> impl Future<Output = ()> + Send {
         std::future::ready(())
+    }
+
+    /// Sees to it that nothing is under way that another process could not go on with, and that nothing begins as long as the
+    /// guard lives; otherwise what is.
+    fn at_rest(&self) -> Result<Box<dyn AtRest + '_>, String> {
+        Ok(Box::new(()))
+    }
+
+    /// What is held, as JSON, for another process of the agent.
+    fn hand_on(&self) -> Object {
+        Object::default()
     }
 
     /// Called at the end, perhaps more than once: completes what outlives requests, and begins nothing that might not

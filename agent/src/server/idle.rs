@@ -131,6 +131,11 @@ impl Ticket {
         }
     }
 
+    /// When it is closed.
+    pub(super) fn deadline(&self) -> Option<Instant> {
+        self.idle.connections().waiting.get(&self.number).map(|waiting| waiting.deadline)
+    }
+
     /// The connection is idle no more, and safe from being closed. `false` when that was decided just before.
     pub(super) fn leave(self) -> bool {
         self.idle.connections().waiting.remove(&self.number).is_some()

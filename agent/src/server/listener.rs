@@ -2,7 +2,7 @@
 
 use std::{io, os::fd::AsFd, sync::Arc, time::Duration};
 
-use oidc_proto::peer::Peer;
+use oidc_proto::{channel::AgentChannel, message::Reply, peer::Peer};
 use rustix::io::Errno;
 use tokio::{
     sync::{OwnedSemaphorePermit, Semaphore},
@@ -14,6 +14,7 @@ use tracing::{debug, warn};
 use super::{
     budget::Budget,
     entrance::{Entrance, Policy},
+    gate::{Connection, Gate, Handed},
     group,
     handler::Handler,
     idle::Idle,
@@ -29,6 +30,8 @@ pub struct Listener {
     socket: Incoming,
     policy: Policy,
     limits: Limits,
+    gate: Gate,
+    handed: Option<Handed>,
 }
 
 /// For the replies to requests whose work was completed while the agent ended.
@@ -38,17 +41,32 @@ impl Listener {
     /// Takes an entrance into the current runtime.
     pub fn new(entrance: Entrance, limits: Limits) -> io::Result<Self> {
         let Entrance { socket, policy } = entrance;
-        Ok(Self { socket: Incoming::new(socket)?, policy, limits })
+        let (gate, _) = Gate::new();
+        Ok(Self { socket: Incoming::new(socket)?, policy, limits, gate, handed: None })
+    }
+
+    /// Connections may be stopped at this gate.
+    #[must_use]
+    pub fn behind(self, gate: Gate) -> Self {
+        Self { gate, ..self }
+    }
+
+    /// Goes on with connections that another process has accepted.
+    #[must_use]
+    pub fn going_on_with(self, handed: Option<Handed>) -> Self {
+        Self { handed, ..self }
     }
 
     /// Serves until `stop`, then closes silent connections, lets requests in hand finish, and returns. An error is one
     /// after which no connection can ever be accepted.
     pub async fn serve<H: Handler>(self, handler: Arc<H>, stop: CancellationToken) -> io::Result<()> {
-        let Self { socket, policy, limits } = self;
+        let Self { socket, policy, limits, gate, handed } = self;
+        gate.listens(socket.socket());
         let accepting = Accepting {
             socket,
             policy,
             idle: Idle::default(),
+            gate,
             permits: Arc::new(Semaphore::new(limits.connections)),
             members: Arc::new(Semaphore::new(limits.members)),
             sessions: TaskTracker::new(),
@@ -59,7 +77,7 @@ impl Listener {
                 limits,
             }),
         };
-        accepting.run(stop).await
+        accepting.run(handed, stop).await
     }
 }
 
@@ -67,6 +85,7 @@ struct Accepting<H> {
     socket: Incoming,
     policy: Policy,
     idle: Idle,
+    gate: Gate,
     permits: Arc<Semaphore>,
     members: Arc<Semaphore>,
     sessions: TaskTracker,
@@ -74,10 +93,10 @@ struct Accepting<H> {
 }
 
 impl<H: Handler> Accepting<H> {
-    async fn run(self, stop: CancellationToken) -> io::Result<()> {
+    async fn run(self, handed: Option<Handed>, stop: CancellationToken) -> io::Result<()> {
         let result = tokio::select! {
             () = stop.cancelled() => Ok(()),
-            result = self.accept_all() => result,
+            result = self.accept_all(handed) => result,
             () = self.idle.sweep(self.context.limits.tick()) => Ok(()),
         };
         let Self { socket, sessions, context, idle, .. } = self;
@@ -95,14 +114,40 @@ impl<H: Handler> Accepting<H> {
         result
     }
 
-    async fn accept_all(&self) -> io::Result<()> {
-        loop {
-            let permit = self.permit().await;
-            match self.socket.accept().await {
-                Ok(stream) => self.start(stream, permit),
-                Err(error) => recover(error).await?,
+    async fn accept_all(&self, handed: Option<Handed>) -> io::Result<()> {
+        if let Some(Handed { connections, reply }) = handed {
+            for connection in connections {
+                let permit = self.permit().await;
+                self.go_on(connection, &reply, permit);
             }
         }
+        loop {
+            let permit = self.permit().await;
+            self.gate.opened().await;
+            tokio::select! {
+                biased;
+                () = self.gate.closed() => {}
+                accepted = self.socket.accept() => match accepted {
+                    Ok(stream) => self.start(stream, AgentChannel::new(), self.context.limits.first_message, permit),
+                    Err(error) => recover(error).await?,
+                },
+            }
+        }
+    }
+
+    /// Goes on with a connection that another process has accepted.
+    fn go_on(&self, connection: Connection, reply: &Reply, permit: OwnedSemaphorePermit) {
+        let Connection { socket, channel, patience } = connection;
+        let stream = Stream::new(socket);
+        if let Some(patience) = patience {
+            let limit = self.context.limits.first_message.max(self.context.limits.request);
+            return self.start(stream, channel, patience.min(limit), permit);
+        }
+        let (reply, deadline) = (reply.clone(), self.context.limits.reply);
+        self.sessions.spawn(async move {
+            session::reply(&stream, channel, reply, deadline).await;
+            drop(permit);
+        });
     }
 
     /// Waits for room, and makes some at the expense of the oldest silent connection.
@@ -128,8 +173,9 @@ impl<H: Handler> Accepting<H> {
         }
     }
 
-    /// Begins a session, if the peer may have one. Nothing was read from it yet.
-    fn start(&self, stream: Stream, permit: OwnedSemaphorePermit) {
+    /// Begins a session, if the peer may have one, that has to have a whole request in time. This process has read nothing from it
+    /// yet.
+    fn start(&self, stream: Stream, channel: AgentChannel, patience: Duration, permit: OwnedSemaphorePermit) {
         let groups = || group::of_peer(&stream);
         let (peer, role) = match Peer::of(&stream).map(|peer| (peer, self.policy.role(peer, groups))) {
             Ok((peer, Some(role))) => (peer, role),
@@ -146,11 +192,11 @@ impl<H: Handler> Accepting<H> {
             },
         };
         let context = Arc::clone(&self.context);
-        let deadline = Instant::now() + context.limits.first_message;
-        let (ticket, closed) = self.idle.enter(deadline);
+        let idle = self.idle.enter(Instant::now() + patience);
+        let session = self.gate.enter();
         self.sessions.spawn(async move {
             let caller = Caller::new(peer, role, stream.as_fd());
-            session::serve(caller, &stream, ticket, closed, &context).await;
+            session::serve(caller, &stream, channel, session, idle, &context).await;
             drop((permit, member));
         });
     }

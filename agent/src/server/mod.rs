@@ -8,6 +8,7 @@ mod budget;
 pub mod default_place;
 pub mod dispatch;
 pub mod entrance;
+pub mod gate;
 pub mod group;
 pub mod handler;
 mod idle;

@@ -26,6 +26,7 @@ use zeroize::Zeroize;
 use super::{
     budget::{Budget, Share},
     entrance::permits,
+    gate::{Session, Stopped},
     handler::Handler,
     idle::{Reason, Ticket},
     limits::Limits,
@@ -58,16 +59,16 @@ pub(super) struct Context<H> {
 pub(super) async fn serve<H: Handler>(
     caller: Caller<'_>,
     stream: &Stream,
-    ticket: Ticket,
-    closed: oneshot::Receiver<Reason>,
+    mut channel: AgentChannel,
+    session: Session,
+    (ticket, closed): (Ticket, oneshot::Receiver<Reason>),
     context: &Context<H>,
 ) {
-    let mut channel = AgentChannel::new();
     let budget = if caller.role == Role::Owner { &context.budget } else { &context.members_budget };
     let mut share = budget.share();
     let received = tokio::select! {
         biased;
-        received = read_request(stream, &mut channel, &mut share, &ticket, &context.limits) => received,
+        received = read_request(stream, &mut channel, &mut share, (&ticket, &session), &context.limits) => received,
         // Without its list a connection has nowhere to go.
         reason = closed => return close(stream, &mut channel, reason.unwrap_or(Reason::Ending)),
     };
@@ -78,7 +79,7 @@ pub(super) async fn serve<H: Handler>(
     match received {
         Ok(Received::Request(payload)) => {
             let reply = if share.hold(payload.len().saturating_mul(EXPANSION)).is_ok() {
-                answer(caller, stream, payload, context).await
+                answer(caller, stream, payload, context, (&session, &channel)).await
             } else {
                 Some(too_much().into())
             };
@@ -94,6 +95,12 @@ pub(super) async fn serve<H: Handler>(
         Ok(Received::Refused(payload)) => send(stream, &payload, context.limits.reply).await,
         Err(reason) => debug!(%reason, pid = caller.peer.pid, "a connection ended without a request"),
     }
+}
+
+/// Answers a request that another process has read: with what became of it.
+pub(super) async fn reply(stream: &Stream, mut channel: AgentChannel, reply: Reply, deadline: Duration) {
+    let reply = channel.reply(reply.to_json());
+    send(stream, &reply, deadline).await;
 }
 
 /// What others send and are sent leaves no memory for this one.
@@ -131,15 +138,20 @@ async fn read_request(
     stream: &Stream,
     channel: &mut AgentChannel,
     share: &mut Share,
-    ticket: &Ticket,
+    (ticket, session): (&Ticket, &Session),
     limits: &Limits,
 ) -> io::Result<Received> {
     loop {
+        session.pass(|| Stopped::new(stream.socket(), channel, ticket.deadline())).await;
         let mut step = match read_some(stream, channel) {
             Ok(ControlFlow::Continue(step)) => step,
             Ok(ControlFlow::Break(())) => return end_of_stream(channel),
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                stream.readable().await?;
+                tokio::select! {
+                    biased;
+                    () = session.is_stopped() => {}
+                    readable = stream.readable() => readable?,
+                }
                 continue;
             }
             Err(error) => return Err(error),
@@ -192,6 +204,7 @@ async fn answer<H: Handler>(
     stream: &Stream,
     payload: Payload,
     context: &Context<H>,
+    (session, channel): (&Session, &AgentChannel),
 ) -> Option<Reply> {
     let request = match Request::parse(&payload) {
         Ok(request) => request,
@@ -204,6 +217,10 @@ async fn answer<H: Handler>(
     }
     let (name, class, only_asks) = (request.name(), request.class(), request.only_asks());
     debug!(request = name, pid = caller.peer.pid, "asked");
+    if let Request::Upgrade(request) = request {
+        return Some(session.ask(request, Stopped::new(stream.socket(), channel, None)).await.into());
+    }
+    session.works(name);
     // On the heap, so that a silent connection does not hold room for everything a handler might do.
     let handling = surviving(Box::pin(context.handler.handle(request, caller)));
     let reply = if only_asks {

@@ -7,7 +7,7 @@ use std::{
         fd::{AsFd, BorrowedFd, OwnedFd},
         unix::net::UnixListener,
     },
-    sync::{Arc, OnceLock},
+    sync::{Arc, OnceLock, Weak},
 };
 
 use rustix::net::{RecvFlags, SendFlags, SocketFlags, accept_with, recv, send};
@@ -24,6 +24,11 @@ impl Stream {
     /// Of a socket in non-blocking mode.
     pub(super) fn new(socket: OwnedFd) -> Self {
         Self { watched: OnceLock::new(), socket: Arc::new(socket) }
+    }
+
+    /// The socket itself.
+    pub(super) fn socket(&self) -> Arc<OwnedFd> {
+        Arc::clone(&self.socket)
     }
 
     /// Reads what is there; [`io::ErrorKind::WouldBlock`] where there is nothing: then [`Stream::readable`] helps.
@@ -84,6 +89,11 @@ impl Incoming {
     pub(super) fn new(socket: UnixListener) -> io::Result<Self> {
         socket.set_nonblocking(true)?;
         watch(Arc::new(socket.into()), Interest::READABLE).map(Self)
+    }
+
+    /// The socket itself, as long as it listens.
+    pub(super) fn socket(&self) -> Weak<OwnedFd> {
+        Arc::downgrade(self.0.get_ref())
     }
 
     /// The next connection, which the runtime does not know of.

@@ -8,7 +8,7 @@
 use std::{ffi::OsString, path::PathBuf, time::Duration};
 
 use clap::{
-    ArgAction, Parser,
+    ArgAction, Parser, ValueEnum,
     error::{ContextKind, ContextValue, ErrorKind},
 };
 use oidc_proto::timespan::seconds_or_leading_digits;
@@ -100,7 +100,7 @@ pub struct Cli {
     /// Accepted for compatibility; passwords are never kept, write-back does not need them.
     #[arg(long, value_name = "TIME", num_args = 0..=1, require_equals = true, default_missing_value = "0", hide = true)]
     pub pw_store: Option<String>,
-    /// Accepted for compatibility; a restart would lose all loaded accounts.
+    /// Accepted for compatibility; `oidc agent upgrade` has a new version go on with what is loaded.
     #[arg(long, hide = true)]
     pub restart_on_update: bool,
 
@@ -115,13 +115,24 @@ pub struct Cli {
     #[arg(long, hide = true)]
     pub man_page: bool,
 
-    /// This process was started by another one of ours, which hands over the socket on standard input.
-    #[arg(long, hide = true)]
-    pub inherited: bool,
+    /// This process was started by another one of ours, which hands over what this one needs on standard input.
+    #[arg(long, hide = true, value_enum, num_args = 0..=1, require_equals = true, default_missing_value = "socket")]
+    pub inherited: Option<Inherited>,
 
     /// Run COMMAND with OIDC_SOCK and OIDCD_PID set; the agent ends after it.
     #[arg(value_name = "COMMAND", trailing_var_arg = true)]
     pub command: Vec<OsString>,
+}
+
+/// What is handed over on standard input.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Inherited {
+    /// A socket: this is the daemon.
+    Socket,
+    /// A copy of all that an agent holds: this process says whether it could go on with it.
+    Rehearsal,
+    /// All that an agent holds: this process was that agent, and goes on.
+    Everything,
 }
 
 /// What is wrong with a command line, in one line and a hint, as the C suite's tools put it.
@@ -165,7 +176,7 @@ impl Cli {
     pub fn without_effect(&self) -> impl Iterator<Item = &'static str> {
         [
             (self.pw_store.is_some(), "--pw-store has no effect: passwords are never kept nor needed"),
-            (self.restart_on_update, "--restart-on-update has no effect: a restart would lose all accounts"),
+            (self.restart_on_update, "--restart-on-update has no effect: `oidc agent upgrade` has a new version go on with what is loaded"),
         ]
         .into_iter()
         .filter_map(|(given, reason)| given.then_some(reason))

@@ -69,7 +69,8 @@ impl Request {
             | Self::Examine { .. }
             | Self::Page(_)
             | Self::FilesRenew { .. }
-            | Self::FilesReload => Class::Management,
+            | Self::FilesReload
+            | Self::Upgrade(_) => Class::Management,
         }
     }
 
@@ -83,10 +84,11 @@ impl Request {
     }
 
     /// Whether a locked agent answers it: what tells that it is there, what issuers there are, how its files are (which other
-    /// programs read meanwhile) and what is wanted of them, the ways out of the lock, and what closes a way in.
+    /// programs read meanwhile) and what is wanted of them, the ways out of the lock, what closes a way in, and a change of version,
+    /// which opens nothing.
     pub const fn is_answered_while_locked(&self) -> bool {
         matches!(self, Self::Check | Self::AccountInfo | Self::Unlock { .. } | Self::Reset(_))
-            || matches!(self, Self::FilesStatus(_) | Self::FilesWait(_) | Self::FilesReload)
+            || matches!(self, Self::FilesStatus(_) | Self::FilesWait(_) | Self::FilesReload | Self::Upgrade(_))
             || matches!(self, Self::Page(request) if request.stop)
     }
 }
@@ -133,6 +135,7 @@ mod tests {
             (r#"{"request":"files_wait","name":"x"}"#, Class::State, true, true),
             (r#"{"request":"files_renew"}"#, Class::Management, false, false),
             (r#"{"request":"files_reload"}"#, Class::Management, false, true),
+            (r#"{"request":"upgrade"}"#, Class::Management, false, true),
         ] {
             let parsed = parse(request);
             assert_eq!(parsed.class(), class, "{request}");

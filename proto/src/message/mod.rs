@@ -22,6 +22,7 @@ mod request;
 mod status;
 mod store;
 mod token;
+mod upgrade;
 
 pub use account::{
     AddRequest, FileFormat, NewProtection, PasswdRequest, PasswordEntry, PasswordSources, ResetRequest,
@@ -50,3 +51,4 @@ pub use status::{
 };
 pub use store::FileWriteRequest;
 pub use token::{IdTokenRequest, MytokenProfile, MytokenRequest, Target, TokenRequest, Validity};
+pub use upgrade::{UpgradeReport, UpgradeRequest};

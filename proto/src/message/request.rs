@@ -9,7 +9,7 @@ use super::{
     AddRequest, AwsCredentialsRequest, CodeExchangeRequest, DeleteClientRequest, DeviceRequest, Failure,
     FileWriteRequest, FilesQuery, FilesWaitRequest, GenRequest, IdTokenRequest, IntrospectRequest,
     IssuerKeysRequest, MytokenRequest, PageRequest, PasswdRequest, PersonRequest, ProviderQuery,
-    ProviderRequest, RefusedRequest, RegisterRequest, ResetRequest, TokenRequest,
+    ProviderRequest, RefusedRequest, RegisterRequest, ResetRequest, TokenRequest, UpgradeRequest,
     field::{put, required, required_object, verbatim},
 };
 use crate::{
@@ -145,6 +145,8 @@ pub enum Request {
     FilesReload,
     /// Ours: until a managed file is fresh.
     FilesWait(FilesWaitRequest),
+    /// Ours: another version takes over ([`super::UpgradeReport`]).
+    Upgrade(UpgradeRequest),
 }
 
 impl Request {
@@ -213,6 +215,7 @@ impl Request {
             "files_renew" => Self::FilesRenew { name: object.string("name") },
             "files_reload" => Self::FilesReload,
             "files_wait" => Self::FilesWait(FilesWaitRequest::read(object)?),
+            "upgrade" => Self::Upgrade(UpgradeRequest::read(object)),
             _ => return Err(Failure::unknown_request()),
         })
     }
@@ -267,6 +270,7 @@ impl Request {
             Self::FilesStatus(query) => query.write(&mut object),
             Self::FilesRenew { name } => put(&mut object, "name", name.as_deref()),
             Self::FilesWait(request) => request.write(&mut object),
+            Self::Upgrade(request) => request.write(&mut object),
         }
         object.to_json()
     }
@@ -317,6 +321,7 @@ impl Request {
             Self::FilesRenew { .. } => "files_renew",
             Self::FilesReload => "files_reload",
             Self::FilesWait(_) => "files_wait",
+            Self::Upgrade(_) => "upgrade",
         }
     }
 }
@@ -374,6 +379,7 @@ impl fmt::Debug for Request {
             Self::FilesStatus(query) => write!(f, " {query:?}"),
             Self::FilesRenew { name } => write!(f, " {name:?}"),
             Self::FilesWait(request) => write!(f, " {request:?}"),
+            Self::Upgrade(request) => write!(f, " {request:?}"),
             _ => Ok(()),
         }
     }
