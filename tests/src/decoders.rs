@@ -5,8 +5,11 @@
 #![allow(clippy::missing_panics_doc, reason = "a panic is a finding")]
 
 use oidc_agent::{
+    accounts::HandedOn,
     login::redirected::Redirected,
+    process::succession::state::State,
     provider::{ProviderData, ProviderMetadata},
+    settings::options::Options,
 };
 use oidc_proto::{
     account::AccountConfig,
@@ -44,6 +47,7 @@ pub type Check = (&'static str, fn(&[u8]));
 /// Every decoder.
 pub const CHECKS: &[Check] = &[
     ("account", account),
+    ("agent_state", agent_state),
     ("beside", beside),
     ("client_key", client_key),
     ("config", config),
@@ -84,6 +88,29 @@ pub fn account(text: &[u8]) {
     let again = AccountConfig::parse(account.to_json().as_bytes()).expect("our own text parses");
     assert_eq!(again, account);
     let _ = format!("{account:?}");
+}
+
+/// What one version of the agent hands on to the next: any bytes are a state or not, and what is understood says the same when it is
+/// written again.
+pub fn agent_state(text: &[u8]) {
+    let Ok(state) = State::parse(text) else { return };
+    if let Ok(options) = Options::default().handed_on(&state.options) {
+        assert_eq!(Options::default().handed_on(&options.hand_on()), Ok(options));
+    }
+    for connection in &state.connections {
+        let Some(channel) = connection.object("channel").as_ref().and_then(AgentChannel::handed_on) else {
+            continue;
+        };
+        let again = channel.hand_on().expect("it goes on");
+        let mut channel = AgentChannel::handed_on(&again).expect("its own words");
+        let _ = channel.receive(b"{}");
+    }
+    if let Some(accounts) = state.handler.object("accounts") {
+        let _ = HandedOn::read(accounts);
+    }
+    let again = state.into_object().to_json();
+    let state = State::parse(again.as_bytes()).expect("its own words");
+    assert_eq!(state.into_object().to_json(), again);
 }
 
 /// The address of a service: any text is one or none, its normal form stays as it is and says the same, and what is derived can stand in a list of scopes.

@@ -28,3 +28,4 @@ pub mod servers;
 pub mod service;
 pub mod sts;
 pub mod terminal;
+pub mod upgrade;

@@ -53,6 +53,7 @@ const PUBLIC: &[&str] = &[
     "outfile",
     "phrase-file",
     "print",
+    "program",
     "pw-credential",
     "pw-env",
     "pw-file",

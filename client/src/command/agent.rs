@@ -1,6 +1,8 @@
-//! `oidc agent start|stop|status`: the agent that commands find without variables.
+//! `oidc agent start|stop|status|upgrade`: the agent that commands find without variables.
 
-use std::ffi::OsString;
+mod upgrade;
+
+use std::{ffi::OsString, path::PathBuf};
 
 use clap::{Parser, ValueEnum};
 use oidc_proto::{
@@ -19,7 +21,7 @@ use crate::{
     context::{Command, Context, error::Error},
 };
 
-/// Start, stop or ask the agent that commands find without variables
+/// Start, stop, ask or upgrade the agent that commands find without variables
 #[derive(Debug, Clone, Parser)]
 pub struct AgentArgs {
     /// What to do
@@ -29,6 +31,10 @@ pub struct AgentArgs {
     /// Further arguments for `oidc-agent`, behind `--`
     #[arg(value_name = "ARGUMENT", num_args = 0..)]
     pub arguments: Vec<OsString>,
+
+    /// With `upgrade`: the program to go on with, instead of the file that the agent was started from
+    #[arg(long, value_name = "PATH")]
+    pub program: Option<PathBuf>,
 
     #[command(flatten)]
     pub common: Common,
@@ -43,6 +49,8 @@ pub enum AgentAction {
     Stop,
     /// Ask it for its state
     Status,
+    /// Have a new version go on with everything that is loaded
+    Upgrade,
 }
 
 impl Command for AgentArgs {
@@ -51,10 +59,20 @@ impl Command for AgentArgs {
     }
 
     fn run(&self, context: &mut Context) -> Result<(), Error> {
+        if self.program.is_some() && self.action != AgentAction::Upgrade {
+            return Err(UsageError::new("`--program` goes with `oidc agent upgrade` only").into());
+        }
         match self.action {
             AgentAction::Start => start_agent(self, context),
             AgentAction::Stop => stop(self, context),
             AgentAction::Status => status::show(context),
+            AgentAction::Upgrade => {
+                if !self.arguments.is_empty() {
+                    let text = "`oidc agent upgrade` takes no further arguments: how the agent was started goes on to count";
+                    return Err(UsageError::new(text).into());
+                }
+                upgrade::upgrade(self.program.as_deref(), context)
+            }
         }
     }
 }

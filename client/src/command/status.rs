@@ -20,6 +20,9 @@ use crate::{
     },
 };
 
+/// The version of this program.
+const VERSION: &str = env!("CARGO_PKG_VERSION");
+
 /// Show the agent's state
 #[derive(Debug, Clone, Parser)]
 pub struct StatusArgs {
@@ -80,6 +83,9 @@ fn to_json(address: &str, info: &Value) -> Value {
 
 fn text(address: &str, status: &AgentStatus, now: Timestamp) -> String {
     let mut text = format!("Agent    {} at {address}\n", status.version);
+    if let Some(line) = replaced(status) {
+        push(&mut text, "Replaced", &line);
+    }
     if !status.command_line_options.is_empty() {
         push(&mut text, "Options ", &status.command_line_options);
     }
@@ -97,6 +103,17 @@ fn text(address: &str, status: &AgentStatus, now: Timestamp) -> String {
         }
     }
     text
+}
+
+/// That a new version lies there already.
+fn replaced(status: &AgentStatus) -> Option<String> {
+    let program = status.program.as_ref().filter(|_| status.program_replaced)?;
+    // Commands and agent are installed together.
+    let version =
+        if status.version == VERSION { String::new() } else { format!(" (commands: version {VERSION})") };
+    Some(format!(
+        "{program} is another file by now{version}: `oidc agent upgrade` goes on with it, and with what is loaded"
+    ))
 }
 
 fn details(account: &AccountStatus, now: Timestamp) -> Vec<String> {
@@ -147,6 +164,23 @@ mod tests {
             text("/s", &status, Timestamp::UNIX_EPOCH),
             "Agent    5.3.3 at /s\nAccount  a\nAccount  b\n"
         );
+    }
+
+    #[test]
+    fn a_program_that_was_replaced_is_told_with_what_helps() {
+        let mut status =
+            AgentStatus { program: Some("/usr/bin/oidc-agent".into()), ..AgentStatus::default() };
+        assert_eq!(replaced(&status), None);
+        status.program_replaced = true;
+        for (version, remark) in
+            [("0.0.1", format!("(commands: version {VERSION})")), (VERSION, "by now:".into())]
+        {
+            status.version = version.into();
+            let text = text("/s", &status, Timestamp::UNIX_EPOCH);
+            let line =
+                text.lines().find(|line| line.starts_with("Replaced /usr/bin/oidc-agent")).expect("told");
+            assert!(line.contains("`oidc agent upgrade`") && line.contains(&remark), "{line}");
+        }
     }
 
     #[test]

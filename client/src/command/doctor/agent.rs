@@ -18,6 +18,9 @@ use crate::agent::{Agent, AgentError};
 /// The version of this program.
 const VERSION: &str = env!("CARGO_PKG_VERSION");
 
+/// Goes on with the file that lies there now, and unlocks nothing again.
+const UPGRADE: &str = "oidc agent upgrade";
+
 /// What was found out.
 #[derive(Debug, Clone, Default)]
 pub struct Facts {
@@ -220,7 +223,8 @@ fn version(facts: &Facts) -> Vec<Seen> {
         Seen::ok("agent", format!("agent and commands are of version {VERSION}"))
     } else {
         let text = format!("the agent is of version {version}, the commands of {VERSION}");
-        Seen::warning("agent", text).mend("oidc agent stop; oidc agent start")
+        let mend = if status.program_replaced { UPGRADE } else { "oidc agent stop; oidc agent start" };
+        Seen::warning("agent", text).mend(mend)
     }]
 }
 
@@ -231,7 +235,7 @@ fn program(facts: &Facts) -> Vec<Seen> {
     vec![match (status.program_replaced, other) {
         (true, _) => {
             Seen::warning("agent", format!("{program} was replaced since the agent was started from it"))
-                .mend("oidc agent stop; oidc agent start")
+                .mend(UPGRADE)
         }
         (false, Some(own)) => Seen::ok(
             "agent",
