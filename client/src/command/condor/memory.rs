@@ -300,7 +300,7 @@ mod tests {
         put(&home, &wanted(None, None)).expect_err("no list of tables");
         fs_err::write(&path, "").expect("written");
         fs_err::set_permissions(&path, Permissions::from_mode(0o666)).expect("set");
-        assert!(Memory::read(&home).expect_err("anybody's").to_string().contains("everybody can change it"));
+        assert!(Memory::read(&home).expect_err("anybody's").to_string().contains("can be written by others"));
         fs_err::set_permissions(&path, Permissions::from_mode(0o600)).expect("set");
         fs_err::write(&path, "x".repeat(1 << 21)).expect("written");
         assert!(Memory::read(&home).expect_err("too large").to_string().contains("1 MiB"));
