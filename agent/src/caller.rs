@@ -169,6 +169,15 @@ impl<'a> Caller<'a> {
         Caller { peer, role: Role::Owner, way: Way::Socket(rustix::stdio::stdin()) }
     }
 
+    /// Whether it has closed its connection: nobody reads the answer any more.
+    pub fn is_gone(&self) -> bool {
+        let Way::Socket(socket) = self.way else { return false };
+        let now = Timespec { tv_sec: 0, tv_nsec: 0 };
+        let mut watched = [PollFd::from_borrowed_fd(socket, PollFlags::empty())];
+        let polled = poll(&mut watched, Some(&now));
+        polled.is_err() || watched[0].revents().intersects(PollFlags::HUP | PollFlags::ERR)
+    }
+
     /// What is known of the process; nothing if it has ended, or is of another PID namespace.
     pub async fn process(&self) -> Process {
         let peer = self.peer;

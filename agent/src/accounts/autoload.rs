@@ -172,7 +172,10 @@ impl Accounts {
         let open = self.opened(name, unlocked).await;
         let lifetime = self.deps().options.lifetime;
         let unload_at = lifetime.map(|lifetime| Expiry::after(self.now(), lifetime));
-        self.load(name.clone(), open, Flags::default(), unload_at, false).await
+        // Where a login would be offered, the request that wants the account finds out whether one is needed: then the
+        // password is not typed for nothing.
+        let without_token = self.deps().options.offers_logins();
+        self.load(name.clone(), open, Flags::default(), unload_at, without_token).await
     }
 
     /// An account as its file has it, with what was left unsaved of it.

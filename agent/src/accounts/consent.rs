@@ -49,6 +49,16 @@ impl<'a> Asking<'a> {
         self.caller.role == Role::Owner
     }
 
+    /// What is known of the process that asks.
+    pub(super) async fn process(&self) -> Process {
+        self.caller.process().await
+    }
+
+    /// Whether whoever asks has gone away.
+    pub(super) fn is_gone(&self) -> bool {
+        self.caller.is_gone()
+    }
+
     /// The way to the person for a password: where whoever asks is, else where the agent was started.
     pub(super) async fn pinentry_for_password(&self) -> Result<(Pinentry, Process), PromptError> {
         let process = self.caller.process().await;

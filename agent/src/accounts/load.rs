@@ -12,15 +12,17 @@ use oidc_proto::{
 
 use super::{
     account::{Account, Flags},
+    consent::Asking,
     held::Open,
     loaded::Accounts,
     look,
     obtain::{self, cached_token},
     off_thread::off_thread,
+    offer_login::{Subject, is_mended_by_login},
     password_source::PasswordSource,
     token_cache::{CachedToken, Purpose},
 };
-use crate::{clock::Expiry, provider::TokenResponse};
+use crate::{caller::Caller, clock::Expiry, provider::TokenResponse};
 
 /// How an account was added.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -41,12 +43,35 @@ impl Accounts {
     /// Loads a decrypted account. Unless told otherwise a first token is fetched, so that a dead refresh token is
     /// noticed now; an account for which that fails is not loaded, and the one it would have replaced stays.
     pub async fn add(&self, request: AddRequest) -> Result<Added, Failure> {
+        self.try_add(request).await.map_err(|refused| refused.failure)
+    }
+
+    /// The same for a client: where the account needs a new login, the person may be offered one, and it is loaded after that.
+    pub async fn add_for(&self, request: AddRequest, caller: Caller<'_>) -> Result<Added, Failure> {
+        let asks_itself = request.asks_itself;
+        let lifetime = self.lifetime(&request);
+        match self.try_add(request).await {
+            Err(Refused { failure, account: Some(account) }) if is_mended_by_login(&failure) => {
+                let asking = Asking::new(caller, None, !asks_itself);
+                Box::pin(self.offer_login(&account, &asking, failure, Subject::ToBeLoaded)).await?;
+                Ok(Added::Loaded { lifetime })
+            }
+            added => added.map_err(|refused| refused.failure),
+        }
+    }
+
+    /// For how many seconds an account is loaded; 0 for ever.
+    fn lifetime(&self, request: &AddRequest) -> u64 {
+        let default = self.deps().options.lifetime.map(|lifetime| lifetime.as_secs());
+        request.lifetime.or(default).unwrap_or(0)
+    }
+
+    async fn try_add(&self, request: AddRequest) -> Result<Added, Refused> {
         let name = account_name(&request.config)?;
         let _only_one = self.loading(&name).await?;
         self.require_unlocked()?;
 
-        let lifetime = request.lifetime.or(self.deps().options.lifetime.map(|lifetime| lifetime.as_secs()));
-        let lifetime = lifetime.unwrap_or(0);
+        let lifetime = self.lifetime(&request);
         let unload_at = (lifetime > 0).then(|| Expiry::after(self.now(), Duration::from_secs(lifetime)));
         let loaded = self.find(&name);
         if let Some(account) = &loaded
@@ -64,7 +89,7 @@ impl Accounts {
         let flags = Flags { confirm: request.confirm, always_allow_id_token: request.always_allow_id_token };
         let plain_add = request.plain_add;
         let open = self.prepare(name.clone(), request).await;
-        self.load(name, open, flags, unload_at, plain_add).await?;
+        self.try_load(name, open, flags, unload_at, plain_add).await?;
         Ok(Added::Loaded { lifetime })
     }
 
@@ -122,15 +147,27 @@ impl Accounts {
         unload_at: Option<Expiry>,
         without_token: bool,
     ) -> Result<Arc<Account>, Failure> {
+        let loaded = self.try_load(name, open, flags, unload_at, without_token).await;
+        loaded.map_err(|refused| refused.failure)
+    }
+
+    async fn try_load(
+        &self,
+        name: Shortname,
+        open: Open,
+        flags: Flags,
+        unload_at: Option<Expiry>,
+        without_token: bool,
+    ) -> Result<Arc<Account>, Refused> {
         if open.config.issuer_url.is_none() && open.config.config_endpoint.is_none() {
-            return Err(Failure::missing_field("issuer_url"));
+            return Err(Failure::missing_field("issuer_url").into());
         }
         let account = Arc::new(Account::new(name, open, flags, unload_at));
         obtain::source_of(&account)?;
         let config = account.with_open(|open| open.config.clone())?;
         self.require_no_ring(&account.name, &config).await?;
-        if !without_token {
-            self.obtained(&account, Purpose::default(), None).await?;
+        if !without_token && let Err(failure) = self.obtained(&account, Purpose::default(), None).await {
+            return Err(Refused { failure, account: Some(account) });
         }
         self.insert(Arc::clone(&account))?;
         Ok(account)
@@ -187,6 +224,18 @@ impl Accounts {
             open
         })
         .await
+    }
+}
+
+/// Why an account was not loaded, and the account as it would have been, where it is for want of a first token.
+struct Refused {
+    failure: Failure,
+    account: Option<Arc<Account>>,
+}
+
+impl From<Failure> for Refused {
+    fn from(failure: Failure) -> Self {
+        Self { failure, account: None }
     }
 }
 

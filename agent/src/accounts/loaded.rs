@@ -1,6 +1,6 @@
 //! Which accounts are loaded: a cheap handle over a short mutex. What is done with them is in the files beside this one.
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
 
 use oidc_proto::{
     error_code::ErrorCode,
@@ -17,6 +17,7 @@ use super::{
     deps::Deps,
     loading::Loading,
     lock::{Covered, LockKey},
+    login_offers::{LogIn, Offers},
     off_thread::off_thread,
     tries::Tries,
 };
@@ -34,6 +35,9 @@ pub(super) struct Shared {
     inserted: Notify,
     pub(super) tries: Tries,
     pub(super) aws: AwsUnderWay,
+    pub(super) offers: Offers,
+    /// Whoever has the person log in, once it is there.
+    login: OnceLock<Weak<dyn LogIn>>,
     pub(super) lifetimes_changed: Notify,
     /// Which accounts can be used is not as it was.
     pub(super) changed: watch::Sender<()>,
@@ -65,6 +69,8 @@ impl Accounts {
             inserted: Notify::new(),
             tries: Tries::default(),
             aws: AwsUnderWay::default(),
+            offers: Offers::default(),
+            login: OnceLock::new(),
             lifetimes_changed: Notify::new(),
             changed: watch::Sender::default(),
             tasks: TaskTracker::new(),
@@ -76,6 +82,17 @@ impl Accounts {
     /// What accounts need from the outside.
     pub fn deps(&self) -> &Deps {
         &self.0.deps
+    }
+
+    /// Logins that are offered are made by this, as long as it is there.
+    pub fn log_in_by(&self, login: Weak<dyn LogIn>) {
+        // A second one would be a defect, and the first one stays.
+        let _ = self.0.login.set(login);
+    }
+
+    /// Whoever has the person log in.
+    pub(super) fn login(&self) -> Option<Arc<dyn LogIn>> {
+        self.0.login.get()?.upgrade()
     }
 
     /// What time it is.

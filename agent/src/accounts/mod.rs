@@ -28,12 +28,15 @@ mod loaded;
 mod loading;
 pub(crate) mod lock;
 mod locking;
+mod login_offers;
 mod look;
 mod managed;
 mod mytoken;
 mod mytoken_profile;
+mod new_login;
 mod obtain;
 mod off_thread;
+mod offer_login;
 mod password_source;
 mod pending;
 mod person;
@@ -65,6 +68,7 @@ pub use self::{
     load::Added,
     loaded::Accounts,
     lock::Covered,
+    login_offers::LogIn,
     managed::{Loading, ManagedWish, NoToken, Trouble},
     password_source::{password_of_command, password_of_file},
     refused::Given,

@@ -144,8 +144,8 @@ async fn ask(
     Ok(Asked { at, answer })
 }
 
-/// Keeps what a source gave, in memory.
-fn keep(
+/// Keeps what a source or a login gave, in memory.
+pub fn keep(
     account: &Account,
     purpose: &Purpose,
     min_valid: Option<u64>,

@@ -139,6 +139,13 @@ impl RefreshTokens {
         self.replace(new);
     }
 
+    /// The person has logged in anew. Says nothing about whether the provider replaces it at each use.
+    pub fn logged_in(&mut self, new: RefreshToken) {
+        let rotates = self.rotates;
+        self.rotated(new);
+        self.rotates = rotates;
+    }
+
     /// The provider gave an access token and left the current one as it is.
     pub fn not_rotated(&mut self) {
         self.rotates = self.rotates.or(Some(false));

@@ -6,7 +6,7 @@
 //! throughout, so that two agents that share a directory never spend the same refresh token.
 
 use oidc_proto::{
-    account::login_end,
+    account::{AccountConfig, login_end},
     error_code::ErrorCode,
     fault_point,
     home::{HomeError, Room},
@@ -101,7 +101,55 @@ impl Renewal {
     }
 }
 
+impl Renewal {
+    /// Makes durable what a new login brought, whatever stood before: the refresh token of `login` and, where the file can be
+    /// written, what else it changed. `ends_at` as in [`Renewal::keep`].
+    pub async fn keep_login(
+        mut self,
+        account: &Account,
+        new: RefreshToken,
+        login: AccountConfig,
+        ends_at: Option<u64>,
+    ) -> Result<Successor, Failure> {
+        self.send(account)?;
+        let (mut tokens, key) = self.sent.unwrap_or_default();
+        note(account, |tokens| tokens.logged_in(new.clone()));
+        tokens.logged_in(new.clone());
+        let mut stored = match tokens.owed() {
+            Some(owed) => self.file.store(key.clone(), Owed { ends_at, ..owed }, self.room).await,
+            None => Ok((Stored::Gone, None)),
+        };
+        if let (Ok((Stored::InFile { .. }, stamp)), Some(key)) = (&mut stored, key) {
+            match self.file.change(key, move |config| take_login(config, &login)).await {
+                Ok(newer) => *stamp = newer,
+                // The token is what counts; the rest is found out again.
+                Err(error) => {
+                    tracing::warn!(account = %account.name, %error, "the scopes of the new login were not saved");
+                }
+            }
+        }
+        fault_point::reached("stored");
+        let warning = warning(account, &stored);
+        Ok(Successor { new, stored, warning })
+    }
+}
+
+/// What a new login says of an account besides its refresh token.
+pub fn take_login(config: &mut AccountConfig, login: &AccountConfig) {
+    config.scope.clone_from(&login.scope);
+    config.auth_scope.clone_from(&login.auth_scope);
+    config.refresh_scope.clone_from(&login.refresh_scope);
+    for (key, value) in login.other.members() {
+        config.other.insert(key.clone(), value.clone());
+    }
+}
+
 impl Successor {
+    /// Whether the account has no file: nothing but memory holds it.
+    pub fn has_no_file(&self) -> bool {
+        matches!(self.stored, Ok((Stored::Gone, _)))
+    }
+
     /// What became of a token, for tests.
     #[cfg(test)]
     pub fn played(new: RefreshToken, stored: Result<Stored, RotationError>) -> Self {

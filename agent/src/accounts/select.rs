@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use oidc_proto::{account::same_issuer, message::Failure, shortname::Shortname};
+use oidc_proto::{account::same_issuer, message::Failure, shell, shortname::Shortname};
 
 use super::{account::Account, loaded::Accounts};
 
@@ -22,7 +22,8 @@ impl Accounts {
             (None, Some(name)) => Ok(ByIssuer::Default(name)),
             (None, None) => Err(Failure::account_not_loaded().with_info(format!(
                 "No account of the issuer {issuer} is loaded, and none is known as its default. Run 'oidc list' to see \
-                 the accounts there are, then 'oidc add NAME'."
+                 the accounts there are, then 'oidc add NAME'; '{}' makes a new one.",
+                shell::command("oidc gen --issuer", issuer)
             ))),
         }
     }

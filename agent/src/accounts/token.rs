@@ -14,6 +14,7 @@ use super::{
     account::{Account, Answer},
     consent::Asking,
     loaded::Accounts,
+    offer_login::{Subject, is_mended_by_login},
     select::ByIssuer,
     token_cache::{CachedToken, Purpose},
     wanted::Wanted,
@@ -43,6 +44,9 @@ impl Accounts {
             Validity::AtLeast(seconds) => Some(seconds),
             Validity::ForceNew => None,
         };
+        if self.deps().options.offers_logins() {
+            return Box::pin(self.token_or_login(&account, purpose, min_valid, &asking)).await;
+        }
         self.token_for(&account, purpose, min_valid).await
     }
 
@@ -83,7 +87,13 @@ impl Accounts {
             Validity::AtLeast(seconds) => Some(seconds),
             Validity::ForceNew => None,
         };
-        self.id_token_for(&account, request.scope.as_deref(), min_valid).await
+        match self.id_token_for(&account, request.scope.as_deref(), min_valid).await {
+            Err(failure) if is_mended_by_login(&failure) => {
+                let account = Box::pin(self.offer_login(&account, &asking, failure, Subject::Loaded)).await?;
+                self.id_token_for(&account, request.scope.as_deref(), min_valid).await
+            }
+            answer => answer,
+        }
     }
 
     /// The same without a question. `min_valid` in seconds; `None`: a new token in any case.

@@ -12,7 +12,7 @@ pub(super) const MAX_BYTES: usize = 520;
 /// Most values of which there is one a line: a window with more does not fit a screen.
 const MAX_VALUES: usize = 24;
 /// It names nothing that the name of the account does not.
-const MAX_URL: usize = 80;
+pub(super) const MAX_URL: usize = 80;
 
 /// What is wanted. Two that differ in anything are two questions.
 #[derive(Debug, Default)]

@@ -7,6 +7,7 @@ use super::{
     Login, account_name,
     failure::failure_of,
     login_request::{LoginRequest, WITHOUT_OFFLINE_ACCESS},
+    purpose::Purpose,
 };
 
 impl Login {
@@ -15,10 +16,11 @@ impl Login {
         &self,
         mut config: AccountConfig,
         only_at: bool,
+        purpose: Purpose,
         deadline: Instant,
     ) -> Result<LoginRequest, Failure> {
         if config.mytoken_url.is_some() {
-            return self.mytoken_login_request(config, deadline).await;
+            return self.mytoken_login_request(config, purpose, deadline).await;
         }
         if config.issuer_url.is_none() {
             return Err(Failure::missing_field("issuer_url"));
@@ -33,6 +35,7 @@ impl Login {
         let asks_offline = !only_at && !is_refused && !config.other.flag(WITHOUT_OFFLINE_ACCESS);
         let scope =
             provider.login_scope(requested, asks_offline, deadline).await.map_err(failure_of(&config))?;
-        Ok(LoginRequest { name, config, provider, metadata, scope, only_at, clock: self.clock().clone() })
+        let clock = self.clock().clone();
+        Ok(LoginRequest { name, config, provider, metadata, scope, only_at, purpose, clock })
     }
 }

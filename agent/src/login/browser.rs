@@ -61,12 +61,14 @@ impl Visit {
 
 fn logged_in(login: &CodeLogin) -> Page {
     let text = format!("The account '{}' at {} is ready.", login.account, login.provider);
-    Page::new(200, Tone::Good, "You are logged in", text)
-        .and("You can close this page and go back to your terminal.")
-        .folded(
-            "Nothing waits there any more?",
-            format!("oidc-gen --state={}", shell::quoted(login.state.as_str())),
-        )
+    let page = Page::new(200, Tone::Good, "You are logged in", text);
+    if login.is_renewal() {
+        return page.and("You can close this page: whatever waits for the account goes on.");
+    }
+    page.and("You can close this page and go back to your terminal.").folded(
+        "Nothing waits there any more?",
+        format!("oidc-gen --state={}", shell::quoted(login.state.as_str())),
+    )
 }
 
 fn failed(account: &str, failure: &Failure) -> Page {

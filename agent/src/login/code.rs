@@ -146,7 +146,7 @@ impl Login {
             Granted::Token(token) => login.phase.set(Phase::Token(token)),
             Granted::Account(config, response) => {
                 login.phase.set(Phase::Unloaded(config.clone()));
-                self.0.accounts.admit(*config, Some(response)).await?;
+                self.go_on_with(&login.purpose, *config, Some(response)).await?;
                 login.phase.set(Phase::Loaded);
             }
         }
@@ -170,7 +170,7 @@ impl Login {
     /// Loads an account that the provider has given a refresh token already.
     pub(super) async fn load(&self, login: &CodeLogin) -> Result<(), Failure> {
         if let Phase::Unloaded(config) = login.phase.get() {
-            self.0.accounts.admit(*config, None).await?;
+            self.go_on_with(&login.purpose, *config, None).await?;
             login.phase.set(Phase::Loaded);
             login.linger();
         }

@@ -21,6 +21,7 @@ use super::{
     held::Sealable,
     login_request::LoginRequest,
     phase::{CurrentPhase, Phase},
+    purpose::Purpose,
     redirected::Answer,
     state::LoginState,
     table::{Entry, LOGIN_LIFETIME},
@@ -41,6 +42,8 @@ pub struct CodeLogin {
     pub account: Shortname,
     /// The issuer's name for texts.
     pub provider: String,
+    /// Who goes on with what it brings.
+    pub purpose: Purpose,
     /// How far it is.
     pub phase: CurrentPhase<Arc<Attempt>>,
     /// Held by the exchange that is under way: one at a time.
@@ -87,6 +90,7 @@ impl CodeLogin {
             state,
             account: attempt.login_request.name.clone(),
             provider: attempt.login_request.provider.name().to_owned(),
+            purpose: attempt.login_request.purpose.clone(),
             exchanging: tokio::sync::Mutex::default(),
             expires_at: now.plus(LOGIN_LIFETIME),
             server: CancellationToken::new(),
@@ -94,6 +98,11 @@ impl CodeLogin {
             failure: Mutex::default(),
             phase: CurrentPhase::open(Arc::new(attempt)),
         }
+    }
+
+    /// Whether the agent itself wants it, for an account that needs it.
+    pub fn is_renewal(&self) -> bool {
+        matches!(self.purpose, Purpose::Renewal(_))
     }
 
     /// The browser is sent to the provider again, and its answer comes with another state. Fails the second time.
@@ -113,6 +122,7 @@ impl CodeLogin {
     /// The browser's try failed for good; whoever waits for the result is told. Another try is possible.
     pub fn note(&self, failure: &Failure) {
         *self.noted_failure() = Some(failure.clone());
+        self.phase.tell();
     }
 
     /// Why the browser's last try failed.

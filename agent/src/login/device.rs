@@ -98,11 +98,12 @@ impl Login {
         match login.phase.get() {
             Phase::Open(_) => Err(Failure::authorization_pending()),
             Phase::Unloaded(config) => {
-                self.0.accounts.admit((*config).clone(), None).await?;
+                self.go_on_with(&login.purpose, (*config).clone(), None).await?;
                 Ok(Reply::Config(config))
             }
             Phase::Loaded => {
-                self.0.accounts.held_config(&login.account).map(|config| Reply::Config(Box::new(config)))
+                let config = self.config_of(&login.purpose, &login.account);
+                config.map(|config| Reply::Config(Box::new(config)))
             }
             Phase::Token(token) => Ok(Reply::Token(token)),
             Phase::Refused(failure) => Err(failure),
@@ -206,7 +207,7 @@ impl Login {
         response: Option<TokenResponse>,
     ) -> Result<(), Failure> {
         login.phase.set(Phase::Unloaded(Box::new(config.clone())));
-        match self.0.accounts.admit(config, response).await {
+        match self.go_on_with(&login.purpose, config, response).await {
             // Locked while the provider answered: loaded when it is fetched.
             Err(failure) if failure.code == ErrorCode::AgentLocked => {}
             admitted => {

@@ -20,6 +20,7 @@ use super::{
     held::Sealable,
     login_request::LoginRequest,
     phase::CurrentPhase,
+    purpose::Purpose,
     table::{Entry, LOGIN_LIFETIME},
 };
 use crate::{
@@ -40,6 +41,8 @@ const MAX_FAILURES: u32 = 5;
 pub struct DeviceLogin {
     /// The account that will come of it.
     pub account: Shortname,
+    /// Who goes on with what it brings.
+    pub purpose: Purpose,
     /// How far it is.
     pub phase: CurrentPhase<Arc<DeviceAttempt>>,
     /// The poll that is under way, or whose end nobody has seen.
@@ -86,6 +89,7 @@ impl DeviceLogin {
             key: key_of(authorization.device_code.expose()),
             expires_at: now.plus(authorization.expires_in.unwrap_or(LOGIN_LIFETIME)),
             account: login_request.name.clone(),
+            purpose: login_request.purpose.clone(),
             poll: tokio::sync::Mutex::default(),
             phase: CurrentPhase::open(Arc::new(DeviceAttempt { login_request, authorization })),
             pace: Mutex::new(Pace { interval, not_before: now.plus(interval), failures: 0, lost: None }),

@@ -6,7 +6,7 @@ use oidc_proto::{
     message::{Failure, Reply},
 };
 
-use super::{Login, failure::failure_of, login_request::Granted, provider_deadline};
+use super::{Login, failure::failure_of, login_request::Granted, provider_deadline, purpose::Purpose};
 use crate::provider::{Client, PasswordGrant, Refresh};
 
 impl Login {
@@ -24,7 +24,7 @@ impl Login {
     async fn try_refresh_token(&self, config: AccountConfig, only_at: bool) -> Result<Reply, Failure> {
         let used = config.refresh_token.clone().ok_or_else(Failure::no_refresh_token)?;
         let deadline = provider_deadline();
-        let login_request = self.login_request(config, only_at, deadline).await?;
+        let login_request = self.login_request(config, only_at, Purpose::Account, deadline).await?;
         let config = &login_request.config;
         let refresh = Refresh {
             client: Client::of(config),
@@ -58,7 +58,7 @@ impl Login {
         let username = config.username.clone().ok_or_else(|| Failure::missing_field("username"))?;
         let password = config.password.clone().ok_or_else(|| Failure::missing_field("password"))?;
         let deadline = provider_deadline();
-        let login_request = self.login_request(config, only_at, deadline).await?;
+        let login_request = self.login_request(config, only_at, Purpose::Account, deadline).await?;
         let mut login_request = login_request;
         let response = loop {
             let grant = PasswordGrant {

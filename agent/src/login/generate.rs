@@ -5,7 +5,7 @@ use oidc_proto::{
     message::{Failure, Flow, GenRequest, Reply},
 };
 
-use super::{Login, code::ComingBack, mytoken, provider_deadline};
+use super::{Login, code::ComingBack, mytoken, provider_deadline, purpose::Purpose};
 
 impl Login {
     /// Logs in, or begins to.
@@ -13,10 +13,19 @@ impl Login {
     /// A flow that fails makes room for the next one; where it is the only one its own failure is the answer, else a
     /// summary.
     pub async fn generate(&self, request: GenRequest) -> Result<Reply, Failure> {
+        self.generate_for(&request, &Purpose::Account).await
+    }
+
+    /// The same, for whoever goes on with what it brings.
+    pub(super) async fn generate_for(
+        &self,
+        request: &GenRequest,
+        purpose: &Purpose,
+    ) -> Result<Reply, Failure> {
         let flows = without_repetition(&request.flows);
         let mut failures = Vec::new();
         for flow in &flows {
-            match self.run(*flow, &request).await {
+            match self.run(*flow, request, purpose).await {
                 Ok(reply) => return Ok(reply),
                 Err(failure) if flows.len() == 1 || is_of_any_flow(failure.code) => return Err(failure),
                 Err(failure) => failures.push((*flow, failure)),
@@ -25,15 +34,16 @@ impl Login {
         Err(no_flow_was_successful(&failures))
     }
 
-    async fn run(&self, flow: Flow, request: &GenRequest) -> Result<Reply, Failure> {
-        let config = request.config.clone();
+    async fn run(&self, flow: Flow, request: &GenRequest, purpose: &Purpose) -> Result<Reply, Failure> {
+        let (config, purpose) = (request.config.clone(), purpose.clone());
         mytoken::require_flow_of(&config, flow)?;
         match flow {
             Flow::Refresh => self.log_in_by_refresh_token(config, request.only_at).await,
             Flow::Password => self.log_in_by_password(config, request.only_at).await,
             Flow::Code if config.redirect_uris.is_empty() => Err(no_redirect_uris()),
             Flow::Code => {
-                let login_request = self.login_request(config, request.only_at, provider_deadline()).await?;
+                let login_request =
+                    self.login_request(config, request.only_at, purpose, provider_deadline()).await?;
                 let options = &self.0.accounts.deps().options;
                 let coming_back = ComingBack {
                     webserver: options.webserver && !request.no_webserver,
@@ -42,13 +52,14 @@ impl Login {
                 self.begin_code_login(login_request, coming_back).await
             }
             Flow::Device => {
-                let login_request = self.login_request(config, request.only_at, provider_deadline()).await?;
+                let login_request =
+                    self.login_request(config, request.only_at, purpose, provider_deadline()).await?;
                 self.begin_device_login(login_request).await
             }
             Flow::ClientCredentials | Flow::TokenExchange | Flow::JwtBearer => {
                 self.make_robot(config, flow, request.only_at).await
             }
-            Flow::MytokenOidc => self.begin_mytoken_login(config, request.only_at).await,
+            Flow::MytokenOidc => self.begin_mytoken_login(config, request.only_at, purpose).await,
         }
     }
 }

@@ -12,7 +12,10 @@ use oidc_proto::{
 };
 use tokio::time::Instant;
 
-use super::failure::{answer_of, failure_of};
+use super::{
+    failure::{answer_of, failure_of},
+    purpose::Purpose,
+};
 use crate::{
     clock::{Clock, LONGEST},
     provider::{
@@ -38,6 +41,8 @@ pub(super) struct LoginRequest {
     pub scope: String,
     /// Only an access token is wanted; nothing is loaded.
     pub only_at: bool,
+    /// Who goes on with what it brings.
+    pub purpose: Purpose,
     /// Says when a token expires.
     pub clock: Clock,
 }
@@ -60,6 +65,7 @@ impl LoginRequest {
             metadata: Arc::clone(&self.metadata),
             scope: self.scope.clone(),
             only_at: self.only_at,
+            purpose: self.purpose.clone(),
             clock: self.clock.clone(),
         }
     }

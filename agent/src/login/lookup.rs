@@ -54,7 +54,10 @@ impl Login {
         match login.phase.get() {
             Phase::Token(token) => Ok(Reply::Token(token)),
             Phase::Locked => Err(Failure::agent_locked()),
-            _ => self.0.accounts.held_config(&login.account).map(|config| Reply::Config(Box::new(config))),
+            _ => {
+                let config = self.config_of(&login.purpose, &login.account);
+                config.map(|config| Reply::Config(Box::new(config)))
+            }
         }
     }
 }

@@ -16,6 +16,7 @@ mod direct;
 mod failure;
 mod file_store;
 mod generate;
+mod go_on;
 mod held;
 mod login_request;
 mod lookup;
@@ -25,9 +26,11 @@ mod mytoken;
 mod page;
 mod phase;
 mod provider_report;
+mod purpose;
 mod reauthenticate;
 pub mod redirected;
 mod register;
+mod renew;
 mod robot;
 mod state;
 mod succession;
@@ -36,6 +39,7 @@ mod web;
 
 use std::{
     path::PathBuf,
+    pin::Pin,
     sync::{Arc, Mutex, MutexGuard, PoisonError, Weak},
 };
 
@@ -50,8 +54,9 @@ use tokio::time::Instant;
 
 use self::{code_login::CodeLogin, device_login::DeviceLogin, file_store::FileStore, table::Table};
 use crate::{
-    accounts::{Accounts, Covered},
+    accounts::{Accounts, Covered, LogIn, account::Account},
     clock::{BootTime, Clock},
+    prompt::Pinentry,
 };
 
 /// Everything that makes, mends and ends logins; clones share it.
@@ -99,6 +104,16 @@ impl Covered for Shared {
     }
 }
 
+impl LogIn for Shared {
+    fn log_in(
+        self: Arc<Self>,
+        account: Arc<Account>,
+        person: Pinentry,
+    ) -> Pin<Box<dyn Future<Output = Result<(), Failure>> + Send>> {
+        Box::pin(async move { Box::pin(Login(self).renew(account, &person)).await })
+    }
+}
+
 impl Login {
     /// No login under way. `socket` is the path at which this agent serves.
     pub fn new(accounts: Accounts, socket: PathBuf) -> Self {
@@ -106,6 +121,8 @@ impl Login {
         let shared = Arc::new(Shared { accounts, socket, under_way, files });
         let covered: Weak<Shared> = Arc::downgrade(&shared);
         shared.accounts.cover(covered);
+        let login: Weak<Shared> = Arc::downgrade(&shared);
+        shared.accounts.log_in_by(login);
         Self(shared)
     }
 

@@ -15,6 +15,7 @@ use super::{
     failure::failure_of,
     login_request::{Granted, LoginRequest},
     provider_deadline,
+    purpose::Purpose,
 };
 use crate::provider::{self, Mytoken, MytokenLogin, MytokenUse, Provider, ProviderError, TokenResponse};
 
@@ -29,6 +30,7 @@ impl Login {
         &self,
         config: AccountConfig,
         only_at: bool,
+        purpose: Purpose,
     ) -> Result<Reply, Failure> {
         if config.mytoken_url.is_none() {
             return Err(Failure::missing_field("mytoken_url"));
@@ -39,7 +41,7 @@ impl Login {
                 "Make the account without `--only-at`, then ask for a token with `oidc token`.\n",
             ));
         }
-        let login_request = self.login_request(config, false, provider_deadline()).await?;
+        let login_request = self.login_request(config, false, purpose, provider_deadline()).await?;
         let begun = begin(&login_request).await.map_err(failure_of(&login_request.config))?;
         self.await_device(login_request, begun)
     }
@@ -48,6 +50,7 @@ impl Login {
     pub(super) async fn mytoken_login_request(
         &self,
         mut config: AccountConfig,
+        purpose: Purpose,
         deadline: Instant,
     ) -> Result<LoginRequest, Failure> {
         let issuer = config.issuer_url.clone().ok_or_else(|| Failure::missing_field("issuer_url"))?;
@@ -62,7 +65,8 @@ impl Login {
         config.client_secret = Some(ClientSecret::from(CLIENT));
         let scope = config.login_scope().unwrap_or_default().to_owned();
         let clock = self.clock().clone();
-        Ok(LoginRequest { name, config, provider: server, metadata, scope, only_at: false, clock })
+        let (provider, only_at) = (server, false);
+        Ok(LoginRequest { name, config, provider, metadata, scope, only_at, purpose, clock })
     }
 
     /// `mytoken_supported_providers`: the providers whose tokens a mytoken server gives, as it names them.

@@ -11,6 +11,8 @@ use oidc_proto::{
     shortname::Shortname,
 };
 
+use tokio::sync::Notify;
+
 use super::held::{Held, Sealable};
 
 /// How far a login is.
@@ -33,12 +35,15 @@ pub enum Phase<A> {
 }
 
 /// The phase of one login, shared by all who go on with it.
-pub struct CurrentPhase<A>(Mutex<Held<Phase<A>>>);
+pub struct CurrentPhase<A> {
+    held: Mutex<Held<Phase<A>>>,
+    changed: Notify,
+}
 
 impl<A: Sealable + Clone> CurrentPhase<A> {
     /// It waits for the person.
     pub fn open(attempt: A) -> Self {
-        Self(Mutex::new(Held::new(Phase::Open(attempt))))
+        Self { held: Mutex::new(Held::new(Phase::Open(attempt))), changed: Notify::new() }
     }
 
     /// How far it is.
@@ -49,6 +54,25 @@ impl<A: Sealable + Clone> CurrentPhase<A> {
     /// It goes on, also under the agent's lock.
     pub fn set(&self, phase: Phase<A>) {
         self.lock().set(phase);
+        self.tell();
+    }
+
+    /// Whoever waits for something about this login looks again.
+    pub fn tell(&self) {
+        self.changed.notify_waiters();
+    }
+
+    /// Waits until `look` finds something. It looks again whenever the login has gone on, or was opened again.
+    pub async fn until<T>(&self, look: impl Fn(Phase<A>) -> Option<T>) -> T {
+        loop {
+            let mut changed = std::pin::pin!(self.changed.notified());
+            // From here on nothing is missed.
+            changed.as_mut().enable();
+            if let Some(found) = look(self.get()) {
+                return found;
+            }
+            changed.await;
+        }
     }
 
     /// Whether it is in such a phase, also under the agent's lock.
@@ -64,6 +88,7 @@ impl<A: Sealable + Clone> CurrentPhase<A> {
     /// Opens it again.
     pub fn unseal(&self, key: &SecretKey) {
         self.lock().unseal(key);
+        self.tell();
     }
 
     /// Its time is over: nothing that the provider gave shall get lost without a word.
@@ -83,7 +108,7 @@ impl<A: Sealable + Clone> CurrentPhase<A> {
 
     fn lock(&self) -> MutexGuard<'_, Held<Phase<A>>> {
         // Nothing panics while it is held.
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.held.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

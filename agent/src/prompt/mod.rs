@@ -13,7 +13,7 @@ mod text;
 
 pub use self::{
     permission::{MAX_EXPLAINED, MINUTES, Permission},
-    pinentry::{PROGRAM_VARIABLE, Pinentry, PromptError, Question},
+    pinentry::{Buttons, PROGRAM_VARIABLE, Pinentry, PromptError, Question},
     queue::Queue,
     screen::Screen,
     text::{bounded, line_bytes},

@@ -52,10 +52,12 @@ pub struct Question<'a> {
 
 /// What is written on the buttons.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Buttons {
+pub struct Buttons {
+    /// The one that Enter presses.
     pub ok: &'static str,
     /// A third one.
     pub not_ok: Option<&'static str>,
+    /// The one that closes the window.
     pub cancel: &'static str,
 }
 
@@ -130,6 +132,29 @@ impl Pinentry {
     /// A program by name or path.
     pub fn at(program: impl Into<OsString>) -> Self {
         Self { program: program.into(), screen: Screen::default() }
+    }
+
+    /// Whether it has a display to open windows on, and not a terminal alone.
+    pub fn has_display(&self) -> bool {
+        self.screen.has_display()
+    }
+
+    /// The variables that lead other programs to that display.
+    pub fn display(&self) -> &[(String, String)] {
+        &self.screen.variables
+    }
+
+    /// Asks with two buttons. The one that cancels is [`PromptError::Cancelled`].
+    pub async fn decide(
+        &self,
+        question: Question<'_>,
+        buttons: &Buttons,
+        deadline: Duration,
+    ) -> Result<(), PromptError> {
+        match self.choose(question, buttons, deadline).await? {
+            Said::Ok => Ok(()),
+            Said::NotOk => Err(PromptError::Cancelled),
+        }
     }
 
     /// Asks for a password.

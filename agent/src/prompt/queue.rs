@@ -13,7 +13,7 @@ use tokio::{
 
 use super::{
     permission::Permission,
-    pinentry::{Pinentry, PromptError, Question},
+    pinentry::{Buttons, Pinentry, PromptError, Question},
 };
 
 /// Questions that may wait at the same time, the one that is shown included.
@@ -77,11 +77,31 @@ impl Queue {
         question: Question<'_>,
         patience: Duration,
     ) -> Result<Password, PromptError> {
+        self.in_turn(patience, |left| pinentry.password(question, left)).await
+    }
+
+    /// Asks with two buttons, when its turn has come. The one that cancels is [`PromptError::Cancelled`].
+    pub async fn decide(
+        &self,
+        pinentry: &Pinentry,
+        question: Question<'_>,
+        buttons: &Buttons,
+        patience: Duration,
+    ) -> Result<(), PromptError> {
+        self.in_turn(patience, |left| pinentry.decide(question, buttons, left)).await
+    }
+
+    /// Waits for the turn, then asks for as long as is left.
+    async fn in_turn<T, F: Future<Output = Result<T, PromptError>>>(
+        &self,
+        patience: Duration,
+        ask: impl FnOnce(Duration) -> F,
+    ) -> Result<T, PromptError> {
         let deadline = Instant::now() + patience;
         let _room = self.0.room.try_acquire().map_err(|_| PromptError::TooMany)?;
         let too_late = |_| PromptError::Timeout(patience);
         let _window = timeout_at(deadline, self.0.window.acquire()).await.map_err(too_late)?;
-        pinentry.password(question, deadline.duration_since(Instant::now())).await
+        ask(deadline.duration_since(Instant::now())).await
     }
 
     fn join(

@@ -59,6 +59,11 @@ impl Screen {
         }
     }
 
+    /// Whether a window can be opened there.
+    pub fn has_display(&self) -> bool {
+        !self.variables.is_empty()
+    }
+
     /// Whether nobody can be asked there.
     pub fn is_none(&self) -> bool {
         self.variables.is_empty() && self.terminal.is_none()

@@ -91,7 +91,7 @@ impl Dispatch {
             Request::AwsCredentials(request) => {
                 Ok(Reply::AwsCredentials(Box::pin(accounts.aws_credentials(*request, caller)).await?))
             }
-            Request::Add(request) => Box::pin(accounts.add(*request)).await.map(added),
+            Request::Add(request) => Box::pin(accounts.add_for(*request, caller)).await.map(added),
             Request::Remove { account } => self.remove(&account),
             Request::RemoveAll => {
                 accounts.remove_all();

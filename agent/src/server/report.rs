@@ -21,6 +21,7 @@ pub fn status(accounts: &Accounts) -> AgentStatus {
         command_line_options: accounts.deps().options.command_line(),
         loaded_accounts: accounts.names().into_iter().map(String::from).collect(),
         accounts: accounts.status(),
+        offers_logins: accounts.deps().options.offers_logins(),
         confined_by: Some(confine::confined_by().iter().map(ToString::to_string).collect()),
         program,
         program_replaced: program_replaced.unwrap_or_default(),

@@ -43,8 +43,8 @@ pub struct Cli {
     /// A token request never loads an account.
     #[arg(long)]
     pub no_autoload: bool,
-    /// Accepted for compatibility; a refused refresh token never starts a login, the failure names the command.
-    #[arg(long, alias = "no-auto-reauthenticate", hide = true)]
+    /// Never offer a new login where a refresh token is refused, whatever the configuration says.
+    #[arg(long, alias = "no-auto-reauthenticate")]
     pub no_autoreauthenticate: bool,
     /// Never start a loopback web server for a login.
     #[arg(long)]
@@ -159,6 +159,11 @@ impl Cli {
             },
             confirm: self.confirm || defaults.confirm,
             autoload: !self.no_autoload && defaults.autoload,
+            auto_reauthenticate: if self.no_autoreauthenticate {
+                Some(false)
+            } else {
+                defaults.auto_reauthenticate
+            },
             webserver: !self.no_webserver && defaults.webserver,
             custom_scheme: !self.no_scheme && defaults.custom_scheme,
             always_allow_id_token: self.always_allow_idtoken || defaults.always_allow_id_token,
@@ -263,6 +268,21 @@ mod tests {
         assert!(!options.autoload);
         assert!(!options.webserver);
         assert_eq!(parse(&[]).options(defaults.clone()), defaults);
+    }
+
+    #[test]
+    fn logins_are_offered_only_where_a_file_says_so_and_no_option_forbids_it() {
+        let in_file = Options { auto_reauthenticate: Some(true), ..Options::default() };
+        let forbidden = ["--no-autoreauthenticate"];
+        for (args, defaults, offers, repeated) in [
+            (&[][..], Options::default(), false, ""),
+            (&[], in_file.clone(), true, ""),
+            (&forbidden, in_file, false, "--no-autoreauthenticate"),
+            (&forbidden, Options::default(), false, "--no-autoreauthenticate"),
+        ] {
+            let options = parse(args).options(defaults);
+            assert_eq!((options.offers_logins(), options.command_line().as_str()), (offers, repeated));
+        }
     }
 
     #[test]

@@ -3,8 +3,8 @@
 use std::{path::PathBuf, time::Duration};
 
 use oidc_proto::config::{
-    AGENT_DEBUG_LOGGING, ALWAYS_ALLOW_ID_TOKEN, AUTOLOAD, BIND_ADDRESS, CERT_PATH, CONFIRM,
-    CUSTOM_URI_SCHEME, Config, GROUP, Key, LIFETIME, WARN_BEFORE, WEBSERVER,
+    AGENT_DEBUG_LOGGING, ALWAYS_ALLOW_ID_TOKEN, AUTO_REAUTHENTICATE, AUTOLOAD, BIND_ADDRESS, CERT_PATH,
+    CONFIRM, CUSTOM_URI_SCHEME, Config, GROUP, Key, LIFETIME, WARN_BEFORE, WEBSERVER,
 };
 
 use super::options::Options;
@@ -18,6 +18,7 @@ pub fn options(config: &Config) -> Options {
     Options {
         confirm: config.switch(&CONFIRM),
         autoload: config.switch(&AUTOLOAD),
+        auto_reauthenticate: config.switch(&AUTO_REAUTHENTICATE).then_some(true),
         webserver: config.switch(&WEBSERVER),
         custom_scheme: config.switch(&CUSTOM_URI_SCHEME),
         always_allow_id_token: config.switch(&ALWAYS_ALLOW_ID_TOKEN),

@@ -23,6 +23,9 @@ pub struct Options {
     pub confirm: bool,
     /// A token request may load an account that is not loaded.
     pub autoload: bool,
+    /// A request that finds that its account needs a new login has the person offered one; `None`: nobody says, and none
+    /// is offered.
+    pub auto_reauthenticate: Option<bool>,
     /// A loopback web server may be started for a code login.
     pub webserver: bool,
     /// A redirect with the custom scheme `edu.kit.data.oidc-agent:` may be used.
@@ -52,6 +55,7 @@ impl Default for Options {
             lifetime: None,
             confirm: false,
             autoload: true,
+            auto_reauthenticate: None,
             webserver: true,
             custom_scheme: true,
             always_allow_id_token: false,
@@ -75,6 +79,7 @@ impl Options {
         let switches = [
             (self.confirm, "--confirm"),
             (!self.autoload, "--no-autoload"),
+            (self.auto_reauthenticate == Some(false), "--no-autoreauthenticate"),
             (!self.custom_scheme, "--no-scheme"),
             (!self.webserver, "--no-webserver"),
             (self.always_allow_id_token, "--always-allow-idtoken"),
@@ -96,6 +101,7 @@ impl Options {
         object.insert("warn_before", seconds(self.warn_before));
         object.insert("group", self.group.clone());
         object.insert("cert_path", self.cert_path.as_ref().map_or(Value::Null, |path| path_to_value(path)));
+        object.insert("auto_reauthenticate", self.auto_reauthenticate);
         for (name, value) in [
             ("confirm", self.confirm),
             ("autoload", self.autoload),
@@ -124,10 +130,16 @@ impl Options {
             if object.contains("group") { handed_on::optional_text(object, "group")? } else { self.group };
         let cert_path =
             if object.contains("cert_path") { optional_path(object, "cert_path")? } else { self.cert_path };
+        let auto_reauthenticate = match object.members().get("auto_reauthenticate") {
+            None => self.auto_reauthenticate,
+            Some(Value::Null) => None,
+            Some(_) => Some(handed_on::flag(object, "auto_reauthenticate")?),
+        };
         Ok(Self {
             lifetime: seconds("lifetime", self.lifetime)?,
             confirm: switch("confirm", self.confirm)?,
             autoload: switch("autoload", self.autoload)?,
+            auto_reauthenticate,
             webserver: switch("webserver", self.webserver)?,
             custom_scheme: switch("custom_scheme", self.custom_scheme)?,
             always_allow_id_token: switch("always_allow_id_token", self.always_allow_id_token)?,
@@ -141,6 +153,11 @@ impl Options {
         })
     }
 
+    /// Whether the person is offered a new login where an account needs one.
+    pub fn offers_logins(&self) -> bool {
+        self.auto_reauthenticate == Some(true)
+    }
+
     /// The rows that the C suite's `status` shows, in its order and with its names.
     pub fn rows(&self) -> Vec<(&'static str, String)> {
         let lifetime = match self.lifetime {
@@ -151,8 +168,7 @@ impl Options {
             ("Lifetime", lifetime),
             ("Confirm", self.confirm.to_string()),
             ("Autoload", self.autoload.to_string()),
-            // A refused refresh token never starts a login by itself: the failure names the command that does.
-            ("Auto Re-authenticate", false.to_string()),
+            ("Auto Re-authenticate", self.offers_logins().to_string()),
             ("Use custom URI scheme", self.custom_scheme.to_string()),
             ("Webserver", self.webserver.to_string()),
             ("Allow ID-Token", self.always_allow_id_token.to_string()),
@@ -218,7 +234,7 @@ mod tests {
     fn rows_are_named_as_in_the_c_suite() {
         let rows = Options::default().rows();
         assert_eq!(rows[0], ("Lifetime", "Forever".into()));
-        assert!(rows.contains(&("Auto Re-authenticate", "false".into())), "this agent never does");
+        assert!(rows.contains(&("Auto Re-authenticate", "false".into())), "unless a file says so");
         assert!(rows.contains(&("Daemon", "true".into())));
         assert!(rows.contains(&("Group", "false".into())));
     }

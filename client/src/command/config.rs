@@ -158,7 +158,7 @@ mod tests {
             "{ran:?}"
         );
         assert!(line("oidc-agent.autoload").ends_with("built in"), "{ran:?}");
-        assert!(line("auto-gen ").contains("no effect: "), "{ran:?}");
+        assert!(line("stats_collect_local").contains("no effect: "), "{ran:?}");
         let one = bench.run(&["oidc", "config", "show", "oidc-agent.lifetime"]);
         assert_eq!(one.stdout.lines().count(), 1);
         assert_eq!(bench.run(&["oidc", "config", "show", "prompt"]).stdout.lines().count(), 2);

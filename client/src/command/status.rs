@@ -92,6 +92,9 @@ fn text(address: &str, status: &AgentStatus, now: Timestamp) -> String {
     if let Some(by) = &status.confined_by {
         push(&mut text, "Confined", &if by.is_empty() { "no".to_owned() } else { by.join(", ") });
     }
+    if status.offers_logins {
+        push(&mut text, "Logins  ", "offered where an account needs a new one");
+    }
     if status.loaded_accounts.is_empty() {
         text.push_str("Accounts none loaded\n");
     }

@@ -55,6 +55,8 @@ pub fn load(
         context.output.warning(warning);
     }
     let mut request = request(&sealed.name, opened, loading);
+    // Whoever is asked here is not asked by the agent too.
+    request.asks_itself = context.asker.is_there();
     let info = context.expect_success(&Request::Add(Box::new(request.clone())))?;
     if !loading.is_anew || !info.as_deref().is_some_and(|info| info.starts_with(ALREADY_LOADED)) {
         return Ok(info);
@@ -86,6 +88,7 @@ fn request(name: &Shortname, opened: Opened, loading: &Loading) -> AddRequest {
         plain_add: loading.skip_check,
         file_key: is_local.then(|| key.to_text()),
         replace: loading.is_anew,
+        asks_itself: false,
     }
 }
 

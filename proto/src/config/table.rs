@@ -31,14 +31,11 @@ table! {
     /// Off: `--no-autoload`.
     AUTOLOAD = Key::switch(AGENT, "autoload", true);
     /// Off: `--no-autoreauthenticate`.
-    AUTO_REAUTHENTICATE = Key::switch(AGENT, "auto-reauthenticate", true)
-        .without_effect("no login begins by itself: the failure `login_needed` names the command that does");
-    /// Whether a token for an unknown issuer makes an account.
-    AUTO_GEN = Key::switch(AGENT, "auto-gen", false)
-        .without_effect("no account is made by itself; `oidc gen` makes one");
-    /// Which scopes that account asks for.
-    AUTO_GEN_SCOPE_MODE = Key::word(AGENT, "auto-gen-scope-mode", &["max", "exact"])
-        .without_effect("no account is made by itself; `oidc gen` makes one");
+    AUTO_REAUTHENTICATE = Key::switch(AGENT, "auto-reauthenticate", false);
+    /// Whether a token of an unknown issuer offers to make an account.
+    AUTO_GEN = Key::switch(AGENT, "auto-gen", false);
+    /// Which scopes that account asks for: all that the provider supports, or those that were asked for.
+    AUTO_GEN_SCOPE_MODE = Key::word(AGENT, "auto-gen-scope-mode", &["max", "exact"]);
     /// Off: `--no-scheme`.
     CUSTOM_URI_SCHEME = Key::switch(AGENT, "custom-uri-scheme", true);
     /// Off: `--no-webserver`.
@@ -76,9 +73,8 @@ table! {
     DEFAULT_MYTOKEN_SERVER = Key::text(GEN, "default_mytoken_server");
     /// The profile of a mytoken account where none is named.
     GEN_DEFAULT_MYTOKEN_PROFILE = Key::text(GEN, "default_mytoken_profile");
-    /// Whether a mytoken account is made where both kinds can be.
-    PREFER_MYTOKEN_OVER_OIDC = Key::switch(GEN, "prefer_mytoken_over_oidc", false)
-        .without_effect("a mytoken account is made where `--mytoken-url` or `--mytoken` asks for one");
+    /// Whether `auto-gen` makes a mytoken account where both kinds can be.
+    PREFER_MYTOKEN_OVER_OIDC = Key::switch(GEN, "prefer_mytoken_over_oidc", false);
     /// `--debug`.
     GEN_DEBUG_LOGGING = Key::switch(GEN, "debug_logging", false).without_effect(NO_LOG);
 

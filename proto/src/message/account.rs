@@ -5,6 +5,7 @@ use std::fmt;
 use super::{
     Failure,
     field::{optional_object, put, put_flag, required, required_object, seconds, verbatim},
+    token::{may_prompt, put_no_prompt},
 };
 use crate::{
     account::AccountConfig,
@@ -33,6 +34,8 @@ pub struct AddRequest {
     /// Ours: lets the agent rewrite the account file without a password
     /// (the text of a `FileKey`, see [`crate::secret::SecretText`]).
     pub file_key: Option<SecretText>,
+    /// Ours, `"prompt":"none"`: the client asks the person itself where something is missing, and the agent does not.
+    pub asks_itself: bool,
 }
 
 /// `pw_entry`: how the C agent may get an account file's password later.
@@ -113,6 +116,7 @@ impl AddRequest {
             plain_add: object.flag("plain_add"),
             replace: object.flag("replace"),
             file_key: object.string("file_key").map(SecretText::new),
+            asks_itself: !may_prompt(object),
         })
     }
 
@@ -132,6 +136,7 @@ impl AddRequest {
             put_flag(object, "replace", true);
         }
         put(object, "file_key", self.file_key.as_ref().map(SecretText::expose));
+        put_no_prompt(object, !self.asks_itself);
     }
 }
 
@@ -272,6 +277,7 @@ impl fmt::Debug for AddRequest {
             .field("plain_add", &self.plain_add)
             .field("replace", &self.replace)
             .field("file_key", &self.file_key)
+            .field("asks_itself", &self.asks_itself)
             .finish_non_exhaustive()
     }
 }

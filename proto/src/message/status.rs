@@ -19,6 +19,9 @@ pub struct AgentStatus {
     /// Ours: what the agent's process has given up, by the kernel's names: `mdwe`, `seccomp`. Absent from the C agent.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub confined_by: Option<Vec<String>>,
+    /// Ours: the person is offered a new login where an account needs one.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub offers_logins: bool,
     /// Ours: the file that the agent was started from. Absent from the C agent.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub program: Option<String>,

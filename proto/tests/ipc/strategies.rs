@@ -148,7 +148,7 @@ fn token_request() -> BoxedStrategy<Request> {
 }
 
 fn add_request() -> BoxedStrategy<Request> {
-    (config(), option::of(pw_entry()), option::of(seconds()), any::<[bool; 4]>(), maybe())
+    (config(), option::of(pw_entry()), option::of(seconds()), any::<[bool; 5]>(), maybe())
         .prop_map(|(config, pw_entry, lifetime, flags, file_key)| {
             Request::Add(Box::new(AddRequest {
                 config,
@@ -159,6 +159,7 @@ fn add_request() -> BoxedStrategy<Request> {
                 plain_add: flags[2],
                 replace: flags[3],
                 file_key: file_key.map(SecretText::new),
+                asks_itself: flags[4],
             }))
         })
         .boxed()
