@@ -3,12 +3,18 @@
 use clap::Parser;
 use oidc_proto::{
     config::{ADD_PW_PROMPT, Config, SKIP_CHECK, STORE_PW},
+    home::Home,
+    message::Target,
     shortname::Shortname,
     timespan::{seconds, seconds_or_leading_digits},
 };
 use serde_json::json;
 
-use super::{list, lock, remove, unlock};
+use super::{
+    list, lock, remove,
+    token::missing::{self, Offered},
+    unlock,
+};
 use crate::{
     account::{file::Sealed, password::sources::Sources},
     agent::Agent,
@@ -254,8 +260,36 @@ fn add(args: &AddArgs, config: &Config, account: &str, context: &mut Context) ->
             "--pw-store has no effect with --remote: an agent on another machine is not told the password",
         );
     }
-    let info = load(&sealed, &home, &args.loading(config), context)?;
+    let loading = args.loading(config);
+    let info = match load(&sealed, &home, &loading, context) {
+        Err(Error::Failure(failure))
+            if missing::is_login(&failure) && !args.remote && !context.output.json =>
+        {
+            let target = Target::Account(name.to_string());
+            if missing::log_in(&target, &failure, context)? != Offered::Made {
+                return Err(Error::Failure(failure));
+            }
+            load_as_wanted(args, &home, &name, loading, context)?
+        }
+        info => info?,
+    };
     report(context, &name, "success", is_loaded, info.as_deref())
+}
+
+/// After a login, which has loaded the account: what the options say of it counts as well.
+fn load_as_wanted(
+    args: &AddArgs,
+    home: &Home,
+    name: &Shortname,
+    loading: Loading,
+    context: &mut Context,
+) -> Result<Option<String>, Error> {
+    let wants_more = args.lifetime.is_some() || args.confirm || args.always_allow_idtoken;
+    if !wants_more && args.pw_store.is_none() {
+        return Ok(None);
+    }
+    let loading = Loading { is_anew: true, ..loading };
+    load(&Sealed::read(home, name)?, home, &loading, context)
 }
 
 /// Loads an account, unless it is loaded. Says so on standard error: standard output may be for a shell.

@@ -301,10 +301,11 @@ impl Error {
                 }
                 _ => failure.info.as_deref().map(unescaped_info),
             },
-            Self::NotLoaded { account, .. } if is_issuer(account) => Some(
-                "No account of this issuer is loaded. `oidc list` shows the accounts, `oidc add NAME` loads one."
-                    .to_owned(),
-            ),
+            Self::NotLoaded { account, .. } if is_issuer(account) => Some(format!(
+                "No account of this issuer is loaded. `oidc list` shows the accounts, `oidc add NAME` loads one, `{}` makes \
+                 one.",
+                shell::command("oidc gen --issuer", account)
+            )),
             Self::NotLoaded { account, .. } => Some(format!(
                 "Run `{}` in a terminal, or with --pw-env, --pw-cmd or --pw-file for its password.",
                 shell::command("oidc add", account)
@@ -315,7 +316,10 @@ impl Error {
                 Some(format!("{own}Another agent was asked second: {reason}."))
             }
             Self::Account(error) => account_hint(error),
-            Self::NoDefaultAccount(_) => Some("Name an account; `oidc list` shows them.".to_owned()),
+            Self::NoDefaultAccount(issuer) => Some(format!(
+                "Name an account; `oidc list` shows them, `{}` makes one.",
+                shell::command("oidc gen --issuer", issuer)
+            )),
             // What was written down is nearer than the agent's copy.
             Self::NoCopy { error, .. }
                 if matches!(
@@ -334,7 +338,9 @@ impl Error {
                     "`{}` uses the copy that the agent holds.",
                     shell::command("oidc passwd --from-agent --force", name.as_str())
                 ),
-                Held::Not => format!("No agent holds the account, so there is no copy to use: {}", giving_up(name)),
+                Held::Not => {
+                    format!("No agent holds the account, so there is no copy to use: {}", giving_up(name))
+                }
             }),
             Self::NeedsForce(_) => Some("Give --force to go on without asking.".to_owned()),
             _ => None,

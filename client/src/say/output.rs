@@ -91,6 +91,8 @@ pub struct Output {
     pub json: bool,
     /// Not even an error is told, but for one of the command line: the exit status says it all.
     pub quiet: bool,
+    /// Nothing is printed as a result: what is done is a step of another command.
+    pub hides_results: bool,
     /// Whether standard output is a terminal: the C suite prints headers only there.
     pub to_terminal: bool,
     colour: bool,
@@ -121,6 +123,7 @@ impl Output {
             dialect,
             json,
             quiet: false,
+            hides_results: false,
             to_terminal,
             colour: is_live && allowed,
             result_colour: to_terminal && allowed,
@@ -142,6 +145,7 @@ impl Output {
             dialect,
             json,
             quiet: false,
+            hides_results: false,
             to_terminal: false,
             colour: false,
             result_colour: false,
@@ -171,6 +175,9 @@ impl Output {
 
     /// A result exactly as it stands, in one write.
     pub fn result(&mut self, text: &str) -> io::Result<()> {
+        if self.hides_results {
+            return Ok(());
+        }
         self.stdout.write_all(text.as_bytes())?;
         self.stdout.flush()
     }

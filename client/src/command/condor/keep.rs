@@ -8,7 +8,7 @@ use oidc_proto::{
 
 use super::{credd::Credd, memory::Memory, specification::Specification};
 use crate::{
-    command::token::obtain::{Access, Token, TokenQuery, Wanted, obtain},
+    command::token::obtain::{Access, Offer, Token, TokenQuery, Wanted, obtain},
     context::{Context, error::Error},
 };
 
@@ -84,6 +84,7 @@ fn token(wanted: &Specification, context: &mut Context) -> Result<Access, Error>
         },
         application_hint: "HTCondor".to_owned(),
         autoload: true,
+        offer: Offer::ByAgent,
         remote: false,
     };
     match obtain(&query, context)? {

@@ -28,7 +28,7 @@ use crate::{
             arguments::{DestinationArgs, Wanted as Place},
             explain, rules,
         },
-        obtain::{Token, TokenQuery, Wanted, obtain},
+        obtain::{Offer, Token, TokenQuery, Wanted, obtain},
     },
     context::{Context, error::Error},
     say::exit::Exit,
@@ -259,6 +259,7 @@ fn ask(entry: &Entry, at_least: u64, autoload: bool, context: &mut Context) -> R
         wanted,
         application_hint: APPLICATION.to_owned(),
         autoload,
+        offer: if autoload { Offer::Here } else { Offer::Nobody },
         remote: true,
     };
     match obtain(&query, context)? {

@@ -38,15 +38,16 @@ mod tests;
 
 use desk::{Desk, Machine};
 use dialogue::Dialogue;
-use oidc_proto::{issuers::Issuers, secret::SecretText};
+use oidc_proto::{issuers::Issuers, secret::SecretText, shortname::Shortname};
 
-use arguments::GenArgs;
+use arguments::{ClientArgs, GenArgs, ManageArgs};
 use session::Session;
 
 use super::list;
 use crate::{
     cli::options::Common,
     context::{Command, Context, error::Error},
+    say::dialect::Dialect,
 };
 
 impl Command for GenArgs {
@@ -63,6 +64,39 @@ impl Command for GenArgs {
     fn run(&self, context: &mut Context) -> Result<(), Error> {
         run_at(self, context, &mut Machine::default())
     }
+}
+
+/// A new login of an account that exists, as a step of another command.
+pub fn log_in_anew(name: &Shortname, context: &mut Context) -> Result<(), Error> {
+    let instead = ManageArgs { reauthenticate: true, ..ManageArgs::default() };
+    as_a_step(&GenArgs { account: Some(name.to_string()), instead, ..GenArgs::default() }, context)
+}
+
+/// A new account, as a step of another command; at a mytoken server where the configuration prefers that and the server has the
+/// issuer. Without `scope` the person is asked for it.
+pub fn make_as_a_step(
+    name: &Shortname,
+    issuer: &str,
+    scope: Option<&str>,
+    context: &mut Context,
+) -> Result<(), Error> {
+    let client = ClientArgs {
+        issuer: Some(issuer.to_owned()),
+        scope: scope.map(str::to_owned).into_iter().collect(),
+        mytoken_url: mytoken::preferred(issuer, context),
+        ..ClientArgs::default()
+    };
+    as_a_step(&GenArgs { account: Some(name.to_string()), client, ..GenArgs::default() }, context)
+}
+
+/// What it would print as its result is none: that is for the other command to print.
+fn as_a_step(args: &GenArgs, context: &mut Context) -> Result<(), Error> {
+    let dialect = std::mem::replace(&mut context.output.dialect, Dialect::Ours);
+    context.output.hides_results = true;
+    let done = run_at(args, context, &mut Machine::default());
+    context.output.hides_results = false;
+    context.output.dialect = dialect;
+    done
 }
 
 fn run_at(args: &GenArgs, context: &mut Context, desk: &mut dyn Desk) -> Result<(), Error> {

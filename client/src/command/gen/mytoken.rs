@@ -3,6 +3,7 @@
 
 use oidc_proto::{
     account::{AccountConfig, same_issuer},
+    config::{DEFAULT_MYTOKEN_SERVER, PREFER_MYTOKEN_OVER_OIDC},
     message::{ProviderQuery, Reply, Request},
     scope,
 };
@@ -10,11 +11,16 @@ use serde_json::{Value, json};
 
 use super::{
     arguments::{ClientArgs, MYTOKEN_SERVER},
+    configured::SECTION,
     dialogue::Question,
     flows::Choice,
     session::Session,
 };
-use crate::{account::issuer_url, context::error::Error, say::exit::Exit};
+use crate::{
+    account::issuer_url,
+    context::{Context, error::Error},
+    say::exit::Exit,
+};
 
 /// The profile where none is named, as the C suite ships it.
 const PROFILE: &str = "agent";
@@ -104,6 +110,27 @@ fn take_scopes(session: &Session, account: &mut AccountConfig, provider: &Suppor
     if !wanted.is_empty() {
         account.auth_scope = Some(wanted);
         (account.scope, account.refresh_scope) = (None, None);
+    }
+}
+
+/// The configured mytoken server, where the configuration prefers it and it gives tokens of this issuer.
+pub fn preferred(issuer: &str, context: &mut Context) -> Option<String> {
+    let config = context.config(SECTION);
+    let server = config.text(&DEFAULT_MYTOKEN_SERVER)?;
+    if !config.switch(&PREFER_MYTOKEN_OVER_OIDC) {
+        return None;
+    }
+    let query = ProviderQuery { issuer: Some(server.clone()), config_endpoint: None, cert_path: None };
+    match context.call(&Request::MytokenSupportedProviders(query)) {
+        Ok(Reply::Success { info: Some(Value::Array(providers)) }) => {
+            let mut supported = providers.iter().filter_map(read_provider);
+            supported.any(|one| same_issuer(&one.issuer, issuer)).then_some(server)
+        }
+        Ok(_) => None,
+        Err(error) => {
+            context.output.warning(&format!("{server} is not used, though it is preferred: {error}"));
+            None
+        }
     }
 }
 

@@ -20,7 +20,7 @@ use crate::{
     account::issuer_url::is_loopback,
     cli::{options::Common, usage::UsageError},
     command::token::{
-        obtain::{TokenQuery, Wanted, obtain},
+        obtain::{Offer, TokenQuery, Wanted, obtain},
         purpose::PurposeArgs,
     },
     context::{Command, Context, account_name, error::Error},
@@ -184,6 +184,7 @@ impl AwsArgs {
             wanted: Wanted::AccessToken { scope: None, audience: None, validity: Validity::AtLeast(0) },
             application_hint: PROGRAM.to_owned(),
             autoload: true,
+            offer: Offer::ByAgent,
             remote: false,
         }
     }

@@ -15,7 +15,7 @@ use crate::{
         arguments::TokenArgs,
         destination::{self, explain, rules},
         granted::{Asked, Grant},
-        obtain::{Access, Token, TokenQuery, Wanted, obtain},
+        obtain::{Access, Offer, Token, TokenQuery, Wanted, obtain},
         report,
     },
     context::{Context, error::Error},
@@ -90,7 +90,8 @@ fn query(
     let mut token = chosen.token.clone();
     token.name = Some(program.to_owned());
     if args.destinations.wanted.is_empty() {
-        return Ok(token.query(chosen.target.clone(), token.wanted()));
+        let query = token.query(chosen.target.clone(), token.wanted());
+        return Ok(by_agent(query));
     }
     destination::refuse_what_does_not_fit(&token, &args.destinations)?;
     let issuer = rules::issuer_of(&chosen.target, context);
@@ -158,6 +159,14 @@ fn is_asked_as_usual(error: &Error) -> bool {
         error.failure_code(),
         Some(AccountNotFound | AccountNotLoaded | NotPermitted | PromptUnavailable)
     )
+}
+
+/// Whoever calls a helper may have the terminal for itself.
+fn by_agent(mut query: TokenQuery) -> TokenQuery {
+    if query.offer == Offer::Here {
+        query.offer = Offer::ByAgent;
+    }
+    query
 }
 
 fn forced(query: &TokenQuery) -> TokenQuery {

@@ -18,7 +18,7 @@ use zeroize::Zeroizing;
 
 use super::arguments::InspectArgs;
 use crate::{
-    command::token::obtain::{self, TokenQuery, Wanted, obtain},
+    command::token::obtain::{self, Offer, TokenQuery, Wanted, obtain},
     context::{Context, agent_state, error::Error},
     say::exit::Exit,
 };
@@ -83,6 +83,7 @@ impl Source {
             wanted,
             application_hint: "oidc inspect".to_owned(),
             autoload: true,
+            offer: Offer::Here,
             remote: true,
         };
         let (token, found_as, of_account) = match obtain(&query, context)? {

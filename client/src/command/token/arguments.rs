@@ -9,7 +9,7 @@ use oidc_proto::{
 
 use super::{
     destination::arguments::DestinationArgs,
-    obtain::{self, TokenQuery, Wanted},
+    obtain::{self, Offer, TokenQuery, Wanted},
     purpose::PurposeArgs,
 };
 use crate::{
@@ -72,6 +72,10 @@ pub struct TokenArgs {
     /// Fail if the token lacks a requested scope or audience, or expires too soon
     #[arg(long, help_heading = EXTENSIONS)]
     pub strict: bool,
+
+    /// Never offer a login, or a new account, that is missing for the token
+    #[arg(long, alias = "no-auto-reauthenticate", help_heading = EXTENSIONS)]
+    pub no_autoreauthenticate: bool,
 
     #[command(flatten)]
     pub common: Common,
@@ -141,6 +145,7 @@ impl TokenArgs {
             wanted,
             application_hint: self.name.clone().unwrap_or_else(|| "oidc-token".to_owned()),
             autoload: true,
+            offer: if self.no_autoreauthenticate { Offer::Nobody } else { Offer::Here },
             remote: true,
         }
     }

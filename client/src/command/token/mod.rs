@@ -3,6 +3,7 @@
 pub mod arguments;
 pub mod destination;
 pub mod granted;
+pub mod missing;
 pub mod obtain;
 mod print;
 pub mod purpose;

@@ -9,7 +9,10 @@ use oidc_proto::{
     },
 };
 
-use super::granted::{Asked, Grant};
+use super::{
+    granted::{Asked, Grant},
+    missing::{self, Offered},
+};
 use crate::{
     account::{
         error::AccountError,
@@ -37,9 +40,22 @@ pub struct TokenQuery {
     /// Whether an account that is not loaded is loaded: with the password from the terminal, or by the agent's own
     /// prompt.
     pub autoload: bool,
+    /// Who offers the person what is missing for the token besides: a login, or an account.
+    pub offer: Offer,
     /// Whether the agent at `OIDC_REMOTE_SOCK` is asked where the one here does not answer or knows no such account. An
     /// issuer is not asked for there.
     pub remote: bool,
+}
+
+/// Who offers the person a login or an account that is missing, where the configuration wants it offered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Offer {
+    /// This program on the terminal, or else the agent in a window.
+    Here,
+    /// The agent, in a window.
+    ByAgent,
+    /// Nobody.
+    Nobody,
 }
 
 /// Which token.
@@ -111,6 +127,36 @@ pub fn obtain(query: &TokenQuery, context: &mut Context) -> Result<Token, Error>
 }
 
 fn ask(query: &TokenQuery, context: &mut Context) -> Result<Reply, Error> {
+    let error = match ask_or_load(query, context) {
+        Err(error) => error,
+        answer => return answer,
+    };
+    let is_here = query.offer == Offer::Here && !context.output.json;
+    match &error {
+        Error::NoDefaultAccount(issuer) if is_here => {
+            match missing::make_account(issuer, query.scope(), context)? {
+                Some(name) => {
+                    let target = Target::Account(name.to_string());
+                    context.call(&TokenQuery { target, ..query.clone() }.request(false))
+                }
+                None => Err(error),
+            }
+        }
+        Error::Failure(failure) if query.offer != Offer::Nobody && missing::is_login(failure) => {
+            let offered =
+                if is_here { missing::log_in(&query.target, failure, context)? } else { Offered::Not };
+            match offered {
+                Offered::Made => context.call(&query.request(false)),
+                // The agent knows whether it was told to offer one, and where.
+                Offered::Not if query.autoload && has_display() => context.call(&query.request(true)),
+                Offered::Not | Offered::Declined => Err(error),
+            }
+        }
+        _ => Err(error),
+    }
+}
+
+fn ask_or_load(query: &TokenQuery, context: &mut Context) -> Result<Reply, Error> {
     // The agent shall not open a window while there is a terminal to ask on.
     let first = query.request(false);
     let second = query.second(context);
@@ -214,6 +260,14 @@ impl TokenQuery {
     fn text(&self) -> &str {
         match &self.target {
             Target::Account(text) | Target::Issuer(text) => text,
+        }
+    }
+
+    /// Which scopes are wanted.
+    fn scope(&self) -> Option<&str> {
+        match &self.wanted {
+            Wanted::AccessToken { scope, .. } => scope.as_deref(),
+            Wanted::IdToken | Wanted::Mytoken { .. } => None,
         }
     }
 
