@@ -1,6 +1,6 @@
 //! Asking in a window: one exchange with the `pinentry` program (the Assuan protocol of `gpg`).
 //!
-//! Only for `--pw-prompt=gui`; the agent has its own way to ask. Where the window is one on the terminal
+//! Only for `--pw-prompt=gui` and `oidc-prompt`; the agent has its own way to ask. Where the window is one on the terminal
 //! (`pinentry-curses`, `pinentry-tty`), the program is told which terminal, as gpg tells it.
 
 use std::{
@@ -25,6 +25,10 @@ use rustix::{
 
 /// How long the program may take to answer what needs no person, and how long the person may take.
 const PATIENCE: Patience = Patience { program: Duration::from_secs(30), person: Duration::from_secs(300) };
+
+/// The commands that open a window and wait for the person.
+const GETPIN: &str = "GETPIN";
+const CONFIRM: &str = "CONFIRM";
 
 /// Why pinentry gave no password.
 #[derive(Debug, thiserror::Error)]
@@ -61,15 +65,36 @@ impl From<AssuanError> for PinentryError {
 
 /// Asks once for a secret. `reason`: what was wrong with the last answer.
 pub fn ask(prompt: &str, reason: Option<&str>) -> Result<Password, PinentryError> {
-    let program = env::var_os("OIDC_PINENTRY").filter(|name| !name.is_empty());
-    let question = Question { prompt, reason };
-    ask_by(program.unwrap_or_else(|| "pinentry".into()), PATIENCE, &terminal_options(), question)
+    let question = Question { prompt, reason, ..Question::default() };
+    ask_by(program(), PATIENCE, &terminal_options(), question)?.into_password().ok_or(PinentryError::NotUtf8)
 }
 
-#[derive(Clone, Copy)]
+/// The same in a window with this title, for as long as `person` at most. Without a label the field is called "Password".
+pub fn ask_within(title: &str, text: &str, label: &str, person: Duration) -> Result<Password, PinentryError> {
+    let label = Some(label).filter(|label| !label.is_empty());
+    let question = Question { title: Some(title), prompt: text, label, ..Question::default() };
+    let answer = ask_by(program(), Patience { person, ..PATIENCE }, &terminal_options(), question)?;
+    answer.into_password().ok_or(PinentryError::NotUtf8)
+}
+
+/// Asks for a yes; a no is [`PinentryError::Cancelled`].
+pub fn confirm(title: &str, text: &str, person: Duration) -> Result<(), PinentryError> {
+    let question = Question { title: Some(title), prompt: text, is_yes_or_no: true, ..Question::default() };
+    ask_by(program(), Patience { person, ..PATIENCE }, &terminal_options(), question).map(drop)
+}
+
+fn program() -> OsString {
+    let program = env::var_os("OIDC_PINENTRY").filter(|name| !name.is_empty());
+    program.unwrap_or_else(|| "pinentry".into())
+}
+
+#[derive(Clone, Copy, Default)]
 struct Question<'a> {
+    title: Option<&'a str>,
     prompt: &'a str,
+    label: Option<&'a str>,
     reason: Option<&'a str>,
+    is_yes_or_no: bool,
 }
 
 #[derive(Clone, Copy)]
@@ -83,7 +108,7 @@ fn ask_by(
     patience: Patience,
     options: &[String],
     question: Question,
-) -> Result<Password, PinentryError> {
+) -> Result<Answer, PinentryError> {
     let mut pinentry = Pinentry::start(program, patience)?;
     for option in options {
         match pinentry.command("OPTION", option) {
@@ -92,15 +117,24 @@ fn ask_by(
             Err(error) => return Err(error),
         }
     }
+    if let Some(title) = question.title {
+        pinentry.command("SETTITLE", title)?;
+    }
     pinentry.command("SETDESC", question.prompt)?;
-    pinentry.command("SETPROMPT", "Password:")?;
+    if question.is_yes_or_no {
+        // A program that does not know them has buttons of its own.
+        let _ = pinentry.command("SETOK", "Yes");
+        let _ = pinentry.command("SETCANCEL", "No");
+    } else {
+        pinentry.command("SETPROMPT", question.label.unwrap_or("Password:"))?;
+    }
     if let Some(reason) = question.reason {
         pinentry.command("SETERROR", reason)?;
     }
-    let answer = pinentry.command("GETPIN", "");
+    let answer = pinentry.command(if question.is_yes_or_no { CONFIRM } else { GETPIN }, "");
     // It ends by itself when its input closes; BYE is a courtesy.
     let _ = pinentry.send("BYE", "");
-    answer?.into_password().ok_or(PinentryError::NotUtf8)
+    answer
 }
 
 /// What `pinentry-curses` has to know to find the terminal, and to be understood there.
@@ -163,7 +197,11 @@ impl Pinentry {
 
     fn command(&mut self, name: &str, argument: &str) -> Result<Answer, PinentryError> {
         self.send(name, argument).map_err(PinentryError::Ended)?;
-        self.answer(if name == "GETPIN" { self.patience.person } else { self.patience.program })
+        self.answer(if matches!(name, GETPIN | CONFIRM) {
+            self.patience.person
+        } else {
+            self.patience.program
+        })
     }
 
     fn send(&mut self, name: &str, argument: &str) -> io::Result<()> {
@@ -214,27 +252,48 @@ mod tests {
 
     use super::*;
 
+    const PASSWORD: Question = Question {
+        title: None,
+        prompt: "Password of 'a%b'",
+        label: None,
+        reason: Some("Wrong password."),
+        is_yes_or_no: false,
+    };
+
     /// Asks a pinentry made of a shell script, which answers GETPIN so; and everything that it heard.
     fn ask_script(answer: &str) -> (Result<String, PinentryError>, String) {
+        let (asked, heard) = asked_by_script(answer, PASSWORD);
+        let password = asked.and_then(|answer| answer.into_password().ok_or(PinentryError::NotUtf8));
+        (password.map(|password| password.expose().to_owned()), heard)
+    }
+
+    fn asked_by_script(answer: &str, question: Question) -> (Result<Answer, PinentryError>, String) {
         let directory = tempfile::tempdir().expect("a directory");
         let (program, heard) = (directory.path().join("pinentry"), directory.path().join("heard"));
         let script = format!(
             "#!/bin/sh\necho 'OK ready'\nwhile read -r line; do\nprintf '%s\\n' \"$line\" >>{}\n\
-             case \"$line\" in OPTION\\ unknown=*) echo 'ERR 83886254 Unknown option';;\nGETPIN) {answer};;\n\
+             case \"$line\" in OPTION\\ unknown=*) echo 'ERR 83886254 Unknown option';;\nGETPIN|CONFIRM) {answer};;\n\
              *) echo OK;; esac\ndone\n",
             heard.display()
         );
         fs_err::write(&program, script).expect("written");
         fs_err::set_permissions(&program, std::fs::Permissions::from_mode(0o700)).expect("executable");
         let options = ["unknown=1".to_owned(), "ttyname=/dev/pts/7".to_owned()];
-        let asked = ask_by(
-            program.into(),
-            PATIENCE,
-            &options,
-            Question { prompt: "Password of 'a%b'", reason: Some("Wrong password.") },
-        );
-        let heard = fs_err::read_to_string(heard).unwrap_or_default();
-        (asked.map(|password| password.expose().to_owned()), heard)
+        let asked = ask_by(program.into(), PATIENCE, &options, question);
+        (asked, fs_err::read_to_string(heard).unwrap_or_default())
+    }
+
+    #[test]
+    fn only_a_pressed_button_is_a_yes() {
+        let question =
+            Question { title: Some("t"), prompt: "Go on?", is_yes_or_no: true, ..Question::default() };
+        let (asked, heard) = asked_by_script("echo OK", question);
+        assert!(asked.is_ok());
+        assert!(heard.contains("SETTITLE t\nSETDESC Go on?\nSETOK Yes\nSETCANCEL No\nCONFIRM\n"), "{heard}");
+        for answer in ["echo 'ERR 83886179 Operation cancelled'", "echo 'ERR 83886194 Not confirmed'"] {
+            let asked = asked_by_script(answer, question).0;
+            assert!(matches!(asked, Err(PinentryError::Cancelled)), "{answer}");
+        }
     }
 
     #[test]
@@ -255,15 +314,19 @@ mod tests {
         assert!(matches!(asked("exec tr '\\0' x </dev/zero"), Err(PinentryError::Refused(_))));
         assert!(matches!(asked("exit 1"), Err(PinentryError::Ended(_))));
         assert!(matches!(asked("printf 'D \\377\\nOK\\n'"), Err(PinentryError::NotUtf8)));
-        let missing =
-            ask_by("/no/such/pinentry".into(), PATIENCE, &[], Question { prompt: "?", reason: None });
+        let missing = ask_by(
+            "/no/such/pinentry".into(),
+            PATIENCE,
+            &[],
+            Question { prompt: "?", ..Question::default() },
+        );
         assert!(matches!(missing, Err(PinentryError::Run(_))));
     }
 
     #[test]
     fn a_program_that_says_nothing_is_not_waited_for() {
         let short = Patience { program: Duration::from_millis(20), person: Duration::from_millis(20) };
-        let asked = ask_by("/bin/cat".into(), short, &[], Question { prompt: "?", reason: None });
-        assert!(matches!(asked, Err(PinentryError::TimedOut)), "{asked:?}");
+        let asked = ask_by("/bin/cat".into(), short, &[], Question { prompt: "?", ..Question::default() });
+        assert!(matches!(asked, Err(PinentryError::TimedOut)));
     }
 }

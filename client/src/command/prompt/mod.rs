@@ -1,6 +1,7 @@
 //! `oidc-prompt`: asks the person one question, and prints the answer.
 //!
-//! In a window where there is a display and a program for it, else on the terminal, else by pinentry.
+//! In a window where there is a display and a program for it, else on the terminal; passwords, and a yes where there is no such
+//! program, also by pinentry.
 
 mod dialog;
 mod question;
@@ -27,7 +28,7 @@ use crate::{
     override_usage = "oidc-prompt TYPE TITLE [TEXT [LABEL [TIMEOUT [INIT [ITEM...]]]]]",
     after_help = "\
 Who says no, goes away or gives no answer in TIMEOUT seconds (300 at most) is answered for by the exit status 1, and nothing is \
-printed. Windows are those of zenity, kdialog or yad; a password is asked for by pinentry where it is there."
+printed. Windows are those of zenity, kdialog or yad; a password, and a yes where none of them is there, is asked for by pinentry."
 )]
 pub struct PromptArgs {
     /// What is asked for
@@ -105,7 +106,15 @@ fn answer(question: &Question, context: &mut Context) -> Result<Answer, Error> {
         {
             return Ok(answer);
         }
-        if let Some(dialog) = Dialog::find() {
+        // A pinentry knows nothing of a "no" that Enter says.
+        let dialog = Dialog::find();
+        if dialog.is_none()
+            && question.kind == Kind::Confirm
+            && let Some(answer) = by_pinentry(question)?
+        {
+            return Ok(answer);
+        }
+        if let Some(dialog) = dialog {
             let answer = dialog.ask(question);
             return answer
                 .map_err(|error| Error::Other(Exit::Failure, format!("cannot ask in a window: {error}")));
@@ -115,7 +124,7 @@ fn answer(question: &Question, context: &mut Context) -> Result<Answer, Error> {
         Ok(answer) => return Ok(answer),
         Err(error) => error,
     };
-    if question.kind == Kind::Password
+    if matches!(question.kind, Kind::Password | Kind::Confirm)
         && let Some(answer) = by_pinentry(question)?
     {
         return Ok(answer);
@@ -126,8 +135,14 @@ fn answer(question: &Question, context: &mut Context) -> Result<Answer, Error> {
 /// `None`: there is no pinentry that could ask.
 fn by_pinentry(question: &Question) -> Result<Option<Answer>, Error> {
     let text = if question.text.is_empty() { question.label } else { question.text };
-    match pinentry::ask(text, None) {
-        Ok(password) => Ok(Some(Answer::Text(Zeroizing::new(password.expose().to_owned())))),
+    let asked = if question.kind == Kind::Confirm {
+        pinentry::confirm(question.title, text, question.patience).map(|()| Answer::yes())
+    } else {
+        let password = pinentry::ask_within(question.title, text, question.label, question.patience);
+        password.map(|password| Answer::Text(Zeroizing::new(password.expose().to_owned())))
+    };
+    match asked {
+        Ok(answer) => Ok(Some(answer)),
         Err(PinentryError::Cancelled | PinentryError::TimedOut) => Ok(Some(Answer::No)),
         Err(PinentryError::Run(_) | PinentryError::Refused(_) | PinentryError::Ended(_)) => Ok(None),
         Err(error) => Err(Error::Other(Exit::Failure, error.to_string())),
