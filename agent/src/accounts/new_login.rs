@@ -91,7 +91,7 @@ fn note(account: &Account, successor: Successor) -> Result<(), Failure> {
 
 #[cfg(test)]
 mod tests {
-    use oidc_proto::{error_code::ErrorCode, message::AddRequest};
+    use oidc_proto::{error_code::ErrorCode, message::AddRequest, secret::RefreshToken};
 
     use super::super::{
         source::played::Played,
@@ -101,7 +101,7 @@ mod tests {
 
     /// A played provider that takes no refresh token but that of the new login.
     async fn dead() -> (Bench, File, Arc<Account>) {
-        let played = Played::new(true, |question| match question.secret.map(|secret| secret.expose()) {
+        let played = Played::new(true, |question| match question.secret.map(RefreshToken::expose) {
             Some("rt-new") => Ok(granted("at-2", "")),
             _ => Err(refused(400, "invalid_grant")),
         });

@@ -195,6 +195,7 @@ mod tests {
             lifetime: Some(Duration::from_secs(60)),
             confirm: true,
             autoload: false,
+            auto_reauthenticate: Some(true),
             webserver: false,
             custom_scheme: false,
             always_allow_id_token: true,

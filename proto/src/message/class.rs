@@ -88,7 +88,10 @@ impl Request {
     /// which opens nothing.
     pub const fn is_answered_while_locked(&self) -> bool {
         matches!(self, Self::Check | Self::AccountInfo | Self::Unlock { .. } | Self::Reset(_))
-            || matches!(self, Self::FilesStatus(_) | Self::FilesWait(_) | Self::FilesReload | Self::Upgrade(_))
+            || matches!(
+                self,
+                Self::FilesStatus(_) | Self::FilesWait(_) | Self::FilesReload | Self::Upgrade(_)
+            )
             || matches!(self, Self::Page(request) if request.stop)
     }
 }

@@ -10,7 +10,7 @@ use oidc_tests::{
 };
 use serde_json::json;
 
-use crate::stage::{CANCEL, OK, ON, Stage, Window, answers, token, wait_until};
+use crate::stage::{CANCEL, OK, ON, Stage, Window, answers, token, visit, wait_until};
 
 /// As short as a failure has to be that waits for nobody, on a busy machine.
 const AT_ONCE: Duration = Duration::from_secs(5);
@@ -188,10 +188,10 @@ fn under_the_agents_lock_nobody_waits_and_a_login_in_a_browser_goes_on() {
     change("lock");
     assert_eq!(finished(terminal), "agent_locked", "who waits is told so at once");
     let back = stage.redirected();
-    assert!(stage.visit(&back).contains("The agent is locked"));
+    assert!(visit(&back).contains("The agent is locked"));
     assert!(!stage.is_stored());
     change("unlock");
-    assert!(stage.visit(&back).contains("You are logged in"));
+    assert!(visit(&back).contains("You are logged in"));
     stage.wait_until_closed(Window::Login);
     assert!(stage.scene.ask(json!({"min_valid_period": -1}))["access_token"].is_string());
     assert!(stage.is_stored());

@@ -161,7 +161,7 @@ impl Stage {
 
     /// The browser that was opened logs the person in.
     pub fn browse(&self) {
-        let page = self.visit(&self.redirected());
+        let page = visit(&self.redirected());
         assert!(page.contains("You are logged in"), "{page}");
     }
 
@@ -174,11 +174,6 @@ impl Stage {
         let back = answer.header("location").expect("a redirect").to_owned();
         assert!(back.starts_with(&format!("http://localhost:{}", self.port)), "{back}");
         back
-    }
-
-    /// What the browser shows there.
-    pub fn visit(&self, address: &str) -> String {
-        http::get(address).send().expect("a page").text()
     }
 
     /// The person types the code that is shown, and agrees.
@@ -201,6 +196,11 @@ impl Window {
             Self::Login => "login",
         }
     }
+}
+
+/// What a browser shows at an address.
+pub fn visit(address: &str) -> String {
+    http::get(address).send().expect("a page").text()
 }
 
 /// A request for a new token, by a program that lets the agent ask.

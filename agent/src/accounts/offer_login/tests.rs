@@ -19,7 +19,7 @@ use super::{
     *,
 };
 use crate::{
-    caller::{Caller, Role},
+    caller::{Caller, Executable, Role, Standing},
     settings::options::Options,
 };
 
@@ -211,7 +211,7 @@ fn a_question_fits_a_line_of_the_protocol() {
         let account = Account::new(name, Open::new(config), Flags::default(), None);
         let process = Process {
             pid: Some(i32::MAX),
-            executable: Some(long.clone()),
+            executable: Some(Executable { path: long.clone(), standing: Standing::Deleted }),
             command_line: Some(long.clone()),
             terminal: Some(format!("/dev/{long}").into()),
             unit: Some(long.clone()),

@@ -185,7 +185,7 @@ mod tests {
         let file = fs_err::metadata(&path).expect("a file");
         let program = ProgramFile { path: path.clone(), id: id(&file) };
         program.check().expect("the same");
-        let kept = std::fs::File::open(&path).expect("opened");
+        let kept = fs_err::File::open(&path).expect("opened");
         put();
         assert!(matches!(program.check(), Err(ProgramError::Replaced(_))));
         drop(kept);

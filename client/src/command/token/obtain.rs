@@ -267,7 +267,7 @@ impl TokenQuery {
     fn scope(&self) -> Option<&str> {
         match &self.wanted {
             Wanted::AccessToken { scope, .. } => scope.as_deref(),
-            Wanted::IdToken | Wanted::Mytoken { .. } => None,
+            Wanted::IdToken { .. } | Wanted::Mytoken { .. } => None,
         }
     }
 
