@@ -98,6 +98,11 @@ impl Offers {
         Offered::Ours(Offer { offers: self.clone(), name: name.clone(), outcome })
     }
 
+    /// An account for which one is open.
+    pub fn open(&self) -> Option<Shortname> {
+        self.state().open.first().map(|(name, _)| name.clone())
+    }
+
     fn state(&self) -> MutexGuard<'_, State> {
         // Nothing panics while it is held.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
@@ -193,7 +198,10 @@ mod tests {
             assert_eq!(*outcome.borrow(), Some(Ended::LoggedIn));
         }
         // One whose maker is gone is no obstacle.
-        drop(ours(&offers, "acc", 3).expect("another one"));
+        assert_eq!(offers.open(), None);
+        let another = ours(&offers, "acc", 3).expect("another one");
+        assert_eq!(offers.open(), Some(name("acc")));
+        drop(another);
         assert!(ours(&offers, "acc", 3).is_some());
     }
 

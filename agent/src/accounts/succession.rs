@@ -65,6 +65,9 @@ impl Accounts {
             Arc::clone(&account.turn).try_lock_owned().map_err(|_| asks())
         };
         let turns = accounts.iter().map(taken).collect::<Result<_, _>>()?;
+        if let Some(name) = self.0.offers.open() {
+            return Err(format!("a new login for account '{name}' is offered"));
+        }
         if !self.0.tasks.is_empty() {
             return Err("a provider has not answered yet".to_owned());
         }
