@@ -17,6 +17,25 @@ const HERD: usize = 100;
 const DEADLINE: Duration = Duration::from_secs(30);
 
 #[test]
+fn an_account_whose_file_got_another_password_elsewhere_is_loaded_again_by_add() {
+    let scene = Scene::loaded();
+    let nobody = scene.environment.path("no-agent.sock");
+    let elsewhere = [("OIDC_SOCK", nobody.to_str().expect("a path")), ("NEW", "another one")];
+    scene.oidc_with(&["passwd", "--pw-env", "--new-pw-env=NEW", ACCOUNT], &elsewhere).success();
+
+    let refused = scene.ask(json!({"min_valid_period": 100_000}));
+    assert_eq!(refused["error_code"], "account_not_loaded", "{refused}");
+    let listed = scene.oidc(&["list"]);
+    assert!(listed.stdout.contains("file changed") && !listed.stdout.contains("login needed"), "{listed:?}");
+    let status = scene.oidc(&["status"]);
+    assert!(status.stdout.contains("has changed its file") && status.stdout.contains("oidc add"), "{status:?}");
+
+    scene.oidc_with(&["add", "--pw-env=NEW", ACCOUNT], &elsewhere[1..]).success();
+    assert!(!scene.oidc(&["list"]).stdout.contains("file changed"));
+    assert_eq!(scene.ask(json!({"min_valid_period": 100_000}))["status"], "success");
+}
+
+#[test]
 fn an_account_that_is_loaded_anew_is_held_as_asked() {
     let scene = Scene::loaded();
     let status = || {

@@ -223,20 +223,21 @@ impl Account {
             }
             Held::Sealed(_) => (None, None, None),
         });
-        let (token_expires_at, login_end, client_expires_at, login_needed, refused) =
+        let (token_expires_at, login_end, client_expires_at, (login_needed, reload_needed), refused) =
             self.with_held(|held| match held {
                 Held::Open(open) => {
                     let token = open.cache.find(&Purpose::default()).and_then(|token| token.expires_at(now));
-                    let (login_needed, refused) = (open.standing.refusal(), open.refusals.of_client());
+                    let is_rekeyed = open.standing.is_rekeyed();
+                    let login_needed = open.standing.refusal().filter(|_| !is_rekeyed);
                     (
                         token,
                         expiry::of_login(open),
                         expiry::of_client(open),
-                        login_needed.cloned(),
-                        refused.cloned(),
+                        (login_needed.cloned(), is_rekeyed),
+                        open.refusals.of_client().cloned(),
                     )
                 }
-                Held::Sealed(_) => (None, None, None, None, None),
+                Held::Sealed(_) => (None, None, None, (None, false), None),
             });
         AccountStatus {
             name: self.name.to_string(),
@@ -249,6 +250,7 @@ impl Account {
             refresh_token_expires_as: login_end.map(|(_, known_by)| known_by),
             client_expires_at,
             login_needed: login_needed.map(|refused| refused.to_string()),
+            reload_needed,
             client_refused: refused.map(|refused| refused.to_string()),
             grant_type,
             subject_token,

@@ -4,7 +4,7 @@ use clap::Parser;
 use oidc_proto::{
     config::{ADD_PW_PROMPT, Config, SKIP_CHECK, STORE_PW},
     home::Home,
-    message::Target,
+    message::{AgentStatus, Reply, Request, Target},
     shortname::Shortname,
     timespan::{seconds, seconds_or_leading_digits},
 };
@@ -248,10 +248,11 @@ fn add(args: &AddArgs, config: &Config, account: &str, context: &mut Context) ->
     let sealed = Sealed::read(&home, &name)?;
     let loaded = context.loaded_accounts_or_start()?;
     let is_loaded = loaded.iter().any(|other| other == name.as_str());
-    if is_loaded && !args.force {
+    let is_anew = args.force || (is_loaded && !args.remote && has_to_be_loaded_again(&name, context));
+    if is_loaded && !is_anew {
         warn_of_what_stays(args, &name, context);
     }
-    if is_loaded && !args.force && args.lifetime.is_none() {
+    if is_loaded && !is_anew && args.lifetime.is_none() {
         return report(context, &name, &format!("Account '{name}' already loaded"), true, None);
     }
     caution(context);
@@ -260,7 +261,7 @@ fn add(args: &AddArgs, config: &Config, account: &str, context: &mut Context) ->
             "--pw-store has no effect with --remote: an agent on another machine is not told the password",
         );
     }
-    let loading = args.loading(config);
+    let loading = Loading { is_anew, ..args.loading(config) };
     let info = match load(&sealed, &home, &loading, context) {
         Err(Error::Failure(failure))
             if missing::is_login(&failure) && !args.remote && !context.output.json =>
@@ -274,6 +275,13 @@ fn add(args: &AddArgs, config: &Config, account: &str, context: &mut Context) ->
         info => info?,
     };
     report(context, &name, "success", is_loaded, info.as_deref())
+}
+
+/// Whether the agent holds an account whose file another program has changed so that it cannot open it.
+fn has_to_be_loaded_again(name: &Shortname, context: &mut Context) -> bool {
+    let Ok(Reply::Success { info: Some(info) }) = context.call(&Request::StatusJson) else { return false };
+    let status = AgentStatus::from_info(&info).unwrap_or_default();
+    status.accounts.iter().any(|account| account.name == name.as_str() && account.reload_needed)
 }
 
 /// After a login, which has loaded the account: what the options say of it counts as well.

@@ -55,6 +55,7 @@ struct Entry {
     agent: AgentState,
     /// Why the provider takes the refresh token no more, as the agent tells it.
     login_needed: Option<String>,
+    reload_needed: bool,
     /// Why the provider takes the client no more.
     client_refused: Option<String>,
     /// What the agent tells of it.
@@ -227,6 +228,7 @@ fn entries(context: &mut Context, status: &Result<AgentStatus, AgentState>) -> R
                 kind: None,
                 agent: AgentState::Loaded,
                 login_needed: None,
+                reload_needed: false,
                 client_refused: None,
                 held: None,
             });
@@ -235,6 +237,7 @@ fn entries(context: &mut Context, status: &Result<AgentStatus, AgentState>) -> R
     for entry in &mut entries {
         if let Some(account) = known.iter().find(|account| account.name == entry.name) {
             entry.login_needed.clone_from(&account.login_needed);
+            entry.reload_needed = account.reload_needed;
             entry.client_refused.clone_from(&account.client_refused);
             entry.held = Some(account.clone());
             entry.kind = Some(grant_type::kind(account.grant_type.as_deref()).to_owned());
@@ -259,6 +262,7 @@ impl Entry {
             issuer: header.and_then(|header| header.issuer),
             agent,
             login_needed: None,
+            reload_needed: false,
             client_refused: None,
             held: None,
         }
@@ -267,6 +271,7 @@ impl Entry {
     fn to_line(&self, width: usize) -> String {
         let state = match (&self.agent, &self.file, self.format) {
             _ if self.login_needed.is_some() => "login needed",
+            _ if self.reload_needed => "file changed",
             _ if self.client_refused.is_some() => "client refused",
             (AgentState::Loaded, None, _) => "loaded, no file",
             (AgentState::Loaded, ..) => "loaded",
@@ -296,6 +301,7 @@ impl Entry {
             "issuer": self.issuer,
             "kind": self.kind,
             "login_needed": self.login_needed,
+            "reload_needed": self.reload_needed,
             "client_refused": self.client_refused,
             "token_expires_at": self.held.as_ref().and_then(|held| held.token_expires_at),
             "refresh_token_expires_at": self.held.as_ref().and_then(|held| held.refresh_token_expires_at),
@@ -477,7 +483,7 @@ mod tests {
             serde_json::from_str(&bench.run(&["oidc", "list", "--json"]).stdout).expect("JSON");
         let file = bench.file("b");
         let expected = json!([{"name": "b", "loaded": null, "agent": "none", "file": file, "format": "oidc-agent", "recovery": null, "issuer": null, "kind": null,
-            "login_needed": null, "client_refused": null, "token_expires_at": null, "refresh_token_expires_at": null,
+            "login_needed": null, "reload_needed": false, "client_refused": null, "token_expires_at": null, "refresh_token_expires_at": null,
             "refresh_token_expires_as": null, "client_expires_at": null}]);
         assert_eq!(value, expected);
         assert!(bench.run(&["oidc", "list", "--loaded"]).result.is_err());

@@ -134,6 +134,10 @@ fn details(account: &AccountStatus, now: Timestamp) -> Vec<String> {
         let log_in = shell::command("oidc gen --reauthenticate", &account.name);
         format!("login needed ({reason}): run `{log_in}`")
     }));
+    if account.reload_needed {
+        let add = shell::command("oidc add", &account.name);
+        lines.push(format!("another program has changed its file since it was loaded: run `{add}`"));
+    }
     lines.extend(
         account.client_refused.as_ref().map(|reason| format!("the provider refuses this client ({reason})")),
     );

@@ -60,6 +60,9 @@ pub struct AccountStatus {
     /// Set: the refresh token is dead, with the provider's words.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub login_needed: Option<String>,
+    /// Another program has changed the account's file so that the agent cannot open it: it has to be loaded again.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub reload_needed: bool,
     /// Set: the provider refuses the account's client, with its words.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub client_refused: Option<String>,

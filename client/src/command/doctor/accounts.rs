@@ -197,6 +197,10 @@ fn login(facts: &Facts) -> Vec<Seen> {
                 .mend(again),
         ];
     }
+    if status.reload_needed {
+        let text = format!("another program has changed the file of '{name}' since it was loaded, and the agent cannot open it");
+        return vec![Seen::problem(name, text).mend(shell::command("oidc add", name))];
+    }
     if status.grant_type.is_none() && facts.known().is_some_and(|report| !report.has_refresh_token) {
         return vec![Seen::problem(name, format!("account '{name}' has no refresh token")).mend(again)];
     }
