@@ -384,7 +384,7 @@ fn a_file_that_others_can_change_is_refused() {
     let place = Place::new().with("home/files.toml", &named("main"));
     let path = place.root.path().join("home/files.toml");
     fs_err::set_permissions(&path, std::fs::Permissions::from_mode(0o606)).expect("a mode");
-    assert!(place.read().expect_err("a problem").to_string().contains("everybody can change it"));
+    assert!(place.read().expect_err("a problem").to_string().contains("can be written by others"));
     let large = Place::new().with("home/files.toml", &"#".repeat((1 << 20) + 1));
     assert!(large.read().expect_err("a problem").to_string().contains("larger than 1 MiB"));
     let link = Place::new();

@@ -115,10 +115,10 @@ mod tests {
 
     #[test]
     fn keys_that_do_nothing_are_named_and_are_nothing_to_mend() {
-        let facts = facts(r#"{"oidc-agent": {"auto-gen": true, "lifetime": 60}}"#);
+        let facts = facts(r#"{"oidc-agent": {"stats_collect_local": true, "lifetime": 60}}"#);
         let findings = judge(CHECKS, &facts);
         let idle = findings.iter().find(|finding| finding.code == "config_without_effect").expect("told");
-        assert!(idle.seen.text.contains("oidc-agent.auto-gen") && !idle.seen.text.contains("lifetime"));
+        assert!(idle.seen.text.contains("oidc-agent.stats_collect_local") && !idle.seen.text.contains("lifetime"));
         assert_eq!((idle.seen.state, idle.seen.mend.as_deref()), (State::Ok, None));
     }
 }
