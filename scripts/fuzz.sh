@@ -13,7 +13,7 @@ seeds() {
     esac
     [ ! -d "../tests/fixtures/decoders/$1" ] || echo "../tests/fixtures/decoders/$1"
 }
-for target in ${TARGETS:-account agent_state beside client_key config destination distinguished_name files framing getopt git_credential helper_hosts issuer_data message provider_metadata redirected token vault}; do
+for target in ${TARGETS:-account agent_state beside client_key config custom_parameters destination distinguished_name files framing getopt git_credential helper_hosts issuer_data message provider_metadata redirected token vault}; do
     mkdir -p "corpus/$target"
     echo "fuzz: $target"
     # shellcheck disable=SC2046 # a list of folders

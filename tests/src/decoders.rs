@@ -16,6 +16,7 @@ use oidc_proto::{
     channel::{AgentChannel, AgentStep, ClientChannel, ClientStep},
     client_key::ClientKey,
     config,
+    custom_parameters::{CustomParameters, RequestKind},
     destination::{self, Operation},
     distinguished_name::DistinguishedName,
     files::{Surroundings, TokenFiles, entry::Entry},
@@ -51,6 +52,7 @@ pub const CHECKS: &[Check] = &[
     ("beside", beside),
     ("client_key", client_key),
     ("config", config),
+    ("custom_parameters", custom_parameters),
     ("destination", destination),
     ("distinguished_name", distinguished_name),
     ("files", files),
@@ -156,6 +158,18 @@ pub fn helper_hosts(text: &[u8]) {
         }
         Err(other) => panic!("{other}"),
     }
+}
+
+/// What a site adds to requests: entries are used or told with a line that the text has, and of no parameter are there two.
+pub fn custom_parameters(text: &[u8]) {
+    let Ok(text) = std::str::from_utf8(text) else { return };
+    let (parameters, problems) = CustomParameters::parse(text);
+    for (line, problem) in problems {
+        assert!(line >= 1 && line <= text.lines().count().max(1) + 1 && !problem.is_empty(), "{line}");
+    }
+    let found = parameters.matching("https://op.example", Some("x"), RequestKind::Refresh);
+    let names: std::collections::BTreeSet<_> = found.iter().map(|entry| &entry.parameter).collect();
+    assert!(names.len() == found.len() && !names.contains(&"client_id".to_owned()));
 }
 
 /// The subject of a certificate as LDAP writes it: it is read or refused, and what is shown is one line of printable ASCII.

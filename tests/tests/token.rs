@@ -28,7 +28,10 @@ fn an_account_whose_file_got_another_password_elsewhere_is_loaded_again_by_add()
     let listed = scene.oidc(&["list"]);
     assert!(listed.stdout.contains("file changed") && !listed.stdout.contains("login needed"), "{listed:?}");
     let status = scene.oidc(&["status"]);
-    assert!(status.stdout.contains("has changed its file") && status.stdout.contains("oidc add"), "{status:?}");
+    assert!(
+        status.stdout.contains("has changed its file") && status.stdout.contains("oidc add"),
+        "{status:?}"
+    );
 
     scene.oidc_with(&["add", "--pw-env=NEW", ACCOUNT], &elsewhere[1..]).success();
     assert!(!scene.oidc(&["list"]).stdout.contains("file changed"));

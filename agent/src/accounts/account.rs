@@ -223,8 +223,8 @@ impl Account {
             }
             Held::Sealed(_) => (None, None, None),
         });
-        let (token_expires_at, login_end, client_expires_at, (login_needed, reload_needed), refused) =
-            self.with_held(|held| match held {
+        let (token_expires_at, login_end, client_expires_at, (login_needed, reload_needed), refused) = self
+            .with_held(|held| match held {
                 Held::Open(open) => {
                     let token = open.cache.find(&Purpose::default()).and_then(|token| token.expires_at(now));
                     let is_rekeyed = open.standing.is_rekeyed();

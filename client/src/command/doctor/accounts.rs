@@ -198,7 +198,9 @@ fn login(facts: &Facts) -> Vec<Seen> {
         ];
     }
     if status.reload_needed {
-        let text = format!("another program has changed the file of '{name}' since it was loaded, and the agent cannot open it");
+        let text = format!(
+            "another program has changed the file of '{name}' since it was loaded, and the agent cannot open it"
+        );
         return vec![Seen::problem(name, text).mend(shell::command("oidc add", name))];
     }
     if status.grant_type.is_none() && facts.known().is_some_and(|report| !report.has_refresh_token) {

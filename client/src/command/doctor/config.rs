@@ -118,7 +118,9 @@ mod tests {
         let facts = facts(r#"{"oidc-agent": {"stats_collect_local": true, "lifetime": 60}}"#);
         let findings = judge(CHECKS, &facts);
         let idle = findings.iter().find(|finding| finding.code == "config_without_effect").expect("told");
-        assert!(idle.seen.text.contains("oidc-agent.stats_collect_local") && !idle.seen.text.contains("lifetime"));
+        assert!(
+            idle.seen.text.contains("oidc-agent.stats_collect_local") && !idle.seen.text.contains("lifetime")
+        );
         assert_eq!((idle.seen.state, idle.seen.mend.as_deref()), (State::Ok, None));
     }
 }
