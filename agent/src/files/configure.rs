@@ -59,6 +59,16 @@ impl Files {
             (self.0.accounts.deps().home.clone(), self.0.surroundings.clone(), self.now());
         let read = off_thread(move || {
             let files = TokenFiles::read(&home, &surroundings)?;
+            // As `oidc files check` says: nothing of it counts before that is mended. That there is no password yet may be mended
+            // by a disk that is mounted, and keeps one account from being loaded.
+            let mistakes = files.accounts.iter().filter_map(AccountPassword::problem);
+            let mistakes: Vec<_> = mistakes
+                .filter(|(code, _)| *code == AccountPassword::OPEN_TO_OTHERS)
+                .map(|(_, problem)| problem)
+                .collect();
+            if !mistakes.is_empty() {
+                return Err(Problems(mistakes));
+            }
             let paths = files.entries.iter().filter_map(|entry| match &entry.sink {
                 Sink::File(file) => Some(file.path.as_path()),
                 Sink::Condor(_) => None,
@@ -152,7 +162,7 @@ impl Files {
     /// Loads those again that could not be loaded, if that may be because of something that has passed: at each look where a file
     /// was missing or not fit, else now and then.
     pub(super) fn try_accounts_again(&self, everything: bool) {
-        let is_of_file = |code: &str| matches!(code, "password_file" | "password_mode");
+        let is_of_file = |code: &str| code == AccountPassword::MISSING;
         let again = {
             let state = self.state();
             state.of_accounts.iter().any(|(_, problem)| everything || is_of_file(&problem.code))

@@ -69,6 +69,10 @@ impl File {
         }
         let content = match read(&path) {
             Ok(bytes) => Content::parse(&bytes),
+            Err(HomeError::NotFound(_)) if path.is_symlink() => {
+                tell("the file is a link that leads nowhere, and is left out".to_owned());
+                Content::Unknown
+            }
             Err(HomeError::NotFound(_)) => {
                 if is_named {
                     tell("the file that OIDC_USER_CONFIG names does not exist".to_owned());
@@ -95,7 +99,14 @@ impl File {
             Content::Text { text, .. } => return self.guard(key, salvage::mentions(text, key), setting),
             Content::Unknown => return self.guard(key, vec![None], setting),
         };
-        let Some(value) = sections.members().get(key.section) else { return };
+        let Some(value) = sections.members().get(key.section) else {
+            // Keys may be written with `_` for `-`; who writes a section so has meant it as well.
+            let meant = sections.members().iter().filter(|(name, _)| key.may_be_of(name));
+            for (_, value) in meant {
+                self.guard(key, salvage::mentions(value.to_string().as_bytes(), key), setting);
+            }
+            return;
+        };
         if value.is_null() {
             return self.set(key.built_in(), setting);
         }

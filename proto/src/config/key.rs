@@ -104,6 +104,12 @@ impl Key {
             && self.name.bytes().zip(name.bytes()).all(|(a, b)| plain(a) == plain(b))
     }
 
+    /// Whether a section's name is that of its section, as keys may be written.
+    pub(super) fn may_be_of(&self, section: &str) -> bool {
+        self.section.len() == section.len()
+            && self.section.bytes().zip(section.bytes()).all(|(a, b)| plain(a) == plain(b))
+    }
+
     /// Its value where no file has one.
     pub fn built_in(&self) -> Value {
         match self.kind {

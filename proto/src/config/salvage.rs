@@ -8,23 +8,46 @@ use super::{
 };
 
 /// What is said of the key wherever its name stands, without regard to sections: its value there, or `None` where that
-/// cannot be read. Empty: its name stands nowhere.
+/// cannot be read. Empty: its name stands nowhere. Names and texts may stand in the quotation marks of other languages, names in
+/// none.
 pub(super) fn mentions(text: &[u8], key: &Key) -> Vec<Option<Value>> {
     let mut found = Vec::new();
     let mut at = 0;
-    while let Some(offset) = text[at..].iter().position(|byte| *byte == b'"') {
-        let begin = at + offset;
-        let length = string_length(&text[begin..]).max(1);
-        at = begin + length;
-        let name = String::from_utf8_lossy(&text[begin..at]);
-        if key.is_called(name.trim_matches('"')) {
-            found.push(value(&text[at..]).and_then(|text| match text.as_str() {
+    while at < text.len() {
+        let (name, length) = match text[at] {
+            b'"' => {
+                let length = string_length(&text[at..]).max(1);
+                (String::from_utf8_lossy(&text[at..at + length]).trim_matches('"').to_owned(), length)
+            }
+            byte if is_of_name(byte) => {
+                let length = text[at..].iter().position(|byte| !is_of_name(*byte)).unwrap_or(text.len() - at);
+                (String::from_utf8_lossy(&text[at..at + length]).into_owned(), length)
+            }
+            _ => {
+                at += 1;
+                continue;
+            }
+        };
+        let is_quoted = text[at] == b'"';
+        at += length;
+        if !key.is_called(&name) {
+            continue;
+        }
+        let rest = if is_quoted { &text[at..] } else { text[at..].strip_prefix(b"'").unwrap_or(&text[at..]) };
+        let has_value = rest.trim_ascii_start().first() == Some(&b':');
+        // A bare word may be part of anything; a name in quotation marks is one.
+        if is_quoted || has_value {
+            found.push(value(rest).and_then(|text| match text.as_str() {
                 "null" => Some(Value::Nothing),
                 text => key.read(text),
             }));
         }
     }
     found
+}
+
+const fn is_of_name(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_')
 }
 
 /// The scalar behind a key.
@@ -35,10 +58,21 @@ fn value(rest: &[u8]) -> Option<String> {
         let text = text.strip_prefix(b"\"")?.strip_suffix(b"\"")?;
         return Some(String::from_utf8_lossy(text).into_owned());
     }
+    if let Some(rest) = rest.strip_prefix(b"'") {
+        let end = rest.iter().position(|byte| *byte == b'\'')?;
+        return Some(String::from_utf8_lossy(&rest[..end]).into_owned());
+    }
     let end = rest.iter().position(|byte| {
         matches!(byte, b',' | b'}' | b'{' | b'[' | b']' | b'"') || byte.is_ascii_whitespace()
     });
     let text = &rest[..end.unwrap_or(rest.len())];
+    // Python's words for them.
+    let text: &[u8] = match text {
+        b"True" => b"true",
+        b"False" => b"false",
+        b"None" => b"null",
+        text => text,
+    };
     (!text.is_empty()).then(|| String::from_utf8_lossy(text).into_owned())
 }
 
@@ -56,12 +90,18 @@ mod tests {
             (r#"{"confirmed": true"#, vec![]),
             (r#"{"oidc-agent": {"confirm": true,}}"#, vec![on.clone()]),
             (r#"{"oidc-agent": {"confirm" : "true""#, vec![on.clone()]),
-            (r#""confirm":false "confirm":1"#, vec![off.clone(), on]),
+            (r#""confirm":false "confirm":1"#, vec![off.clone(), on.clone()]),
             (r#"{"confirm": ture}"#, vec![None]),
             (r#"{"confirm" true}"#, vec![None]),
             (r#"{"confirm": null"#, vec![Some(Value::Nothing)]),
             (r#"{"confirm": "#, vec![None]),
             (r#"{"confirm"#, vec![None]),
+            ("{'oidc-agent': {'confirm': True}}", vec![on.clone()]),
+            ("{'confirm': 'false'}", vec![off.clone()]),
+            ("{oidc-agent: {confirm: true}}", vec![on.clone()]),
+            ("agent.confirm is on; confirm it", vec![]),
+            ("{autoconfirm: true, no-confirm: true}", vec![]),
+            ("{confirm:", vec![None]),
         ] {
             assert_eq!(mentions(text.as_bytes(), &CONFIRM), expected, "{text}");
         }

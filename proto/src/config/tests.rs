@@ -139,3 +139,22 @@ proptest::proptest! {
         }
     }
 }
+
+#[test]
+fn what_guards_counts_however_its_section_is_written_and_behind_a_link_to_nowhere() {
+    for text in [
+        r#"{"oidc_agent": {"confirm": true}}"#,
+        r#"[{"oidc-agent": {"confirm": true}}]"#,
+        "{'oidc-agent': {'confirm': True}}",
+    ] {
+        let config = config(&[text]);
+        assert!(config.switch(&CONFIRM) && !config.problems().is_empty(), "{text}");
+    }
+    assert!(!config(&[r#"{"another": {"confirm": true}}"#]).switch(&CONFIRM));
+    let root = tempfile::tempdir().expect("a directory");
+    let path = root.path().join("config");
+    std::os::unix::fs::symlink("/nonexistent/config", &path).expect("a link");
+    let nowhere = Config::read([path], None);
+    assert!(nowhere.switch(&CONFIRM));
+    assert!(nowhere.problems()[0].to_string().contains("leads nowhere"));
+}

@@ -32,15 +32,20 @@ pub enum PasswordSource {
 }
 
 impl AccountPassword {
-    /// What is wrong with the file that the password is in, with a code: `password_file` where there is none, `password_mode`
-    /// where others than its owner can read or change it. As long as that is so the account is not loaded. `None` also
+    /// The code of a password file that is not there, or cannot be looked at.
+    pub const MISSING: &str = "password_file";
+    /// The code of one that others can read or change.
+    pub const OPEN_TO_OTHERS: &str = "password_mode";
+
+    /// What is wrong with the file that the password is in, with a code: [`Self::MISSING`] where there is none, and the account is not
+    /// loaded; [`Self::OPEN_TO_OTHERS`] where others than its owner can read or change it, and the configuration is not taken. `None` also
     /// for passwords that are in no file, and for those of systemd, which has modes of its own. Blocks.
     pub fn problem(&self) -> Option<(&'static str, Problem)> {
         let PasswordSource::File(path) = &self.source else { return None };
         let (code, what) = match fs_err::metadata(path) {
-            Err(error) => ("password_file", format!("its password cannot be read: {error}")),
+            Err(error) => (Self::MISSING, format!("its password cannot be read: {error}")),
             Ok(file) if file.mode() & 0o077 != 0 => (
-                "password_mode",
+                Self::OPEN_TO_OTHERS,
                 format!(
                     "others can read or change its password: chmod 600 {}",
                     shell::quoted(&path.to_string_lossy())

@@ -5,7 +5,7 @@ use std::{env, path::Path};
 use clap::Parser;
 use oidc_proto::{
     files::{
-        Surroundings, TokenFiles,
+        AccountPassword, Surroundings, TokenFiles,
         entry::{Action, Entry, Sink},
     },
     home::{Home, Presence},
@@ -88,7 +88,7 @@ fn look(files: &TokenFiles, home: &Home) -> Vec<Finding> {
         let Some((code, problem)) = account.problem() else { continue };
         findings.push(Finding {
             is_problem: true,
-            is_of_all: false,
+            is_of_all: code == AccountPassword::OPEN_TO_OTHERS,
             about: problem.key,
             code,
             text: problem.what,
