@@ -136,6 +136,8 @@ mod tests {
 
     #[test]
     fn a_remote_agent_learns_neither_password_nor_key_of_the_file() {
+        // A program that gives a password takes signals.
+        let _alone = crate::process::signals::alone();
         let bench = Bench::new().with_account("acc");
         let command = Some(format!("echo {PASSWORD}").as_str().into());
         let sources = Sources { command, file: Some("/dev/null".into()), ..Sources::default() };
