@@ -177,6 +177,9 @@ impl Files {
     }
 
     async fn load_account(&self, account: &AccountPassword, problems: &mut Vec<(Shortname, FileProblem)>) {
+        if self.0.accounts.loading_of(&account.account).is_some() {
+            return;
+        }
         let wall = self.now().wall;
         // A disk that is mounted later, a mode that somebody mends: no mistake of the configuration.
         let looked_at = account.clone();
