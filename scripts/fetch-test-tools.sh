@@ -133,4 +133,5 @@ fetch_python_packages
 fetch_program dbus-daemon dbus
 fetch_program gnome-keyring-daemon gnome-keyring
 fetch_program secret-tool libsecret-tools
+fetch_program zsh zsh
 all_or_no_ci
